@@ -1,0 +1,149 @@
+"""A formula: an expression together with the values of its parameters."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from chainrule.formulas._errors import FormulaError, ParameterError
+from chainrule.formulas._expression import (
+    Expression,
+    is_layer_coupled,
+    parameters_of,
+    variables_of,
+)
+from chainrule.formulas._parser import parse_expression
+from chainrule.formulas._text import to_text
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What a person wrote: an activation in `z`, or a cost in `a` and `y`.
+
+    Parameters
+    ----------
+    expression : Expression
+        The tree, in the form in which it was written.
+    parameters : tuple of (str, float)
+        Values of the named parameters, in order of first occurrence.
+    name : str
+        A name for display; empty for a formula without one.
+    """
+
+    expression: Expression
+    parameters: tuple[tuple[str, float], ...] = ()
+    name: str = field(default="", compare=False)
+
+    @property
+    def text(self) -> str:
+        """The formula in the formula language."""
+        return to_text(self.expression)
+
+    @property
+    def is_layer_coupled(self) -> bool:
+        """Whether a unit's activation depends on other units of its layer."""
+        return is_layer_coupled(self.expression)
+
+    @property
+    def title(self) -> str:
+        """The name, or the text where there is none."""
+        return self.name or self.text
+
+    def with_parameters(self, **values: float) -> Formula:
+        """Return the same formula with some parameters changed."""
+        merged = {**dict(self.parameters), **values}
+        return bind(self.expression, merged, name=self.name)
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name}={value:g}" for name, value in self.parameters)
+        return f"{self.text}  with {values}" if values else self.text
+
+
+def parse(
+    source: Any,
+    parameters: Mapping[str, float] | None = None,
+    *,
+    variables: tuple[str, ...] = ("z",),
+    name: str = "",
+) -> Formula:
+    """Read a formula from text of the formula language or from a SymPy expression.
+
+    Parameters
+    ----------
+    source : str or sympy.Expr
+        The formula. Text is parsed with a whitelist and never executed.
+    parameters : mapping of str to float, optional
+        A finite real value for every name that is not a variable.
+    variables : tuple of str
+        The per-unit values: ``("z",)`` for activations, ``("a", "y")`` for costs.
+    name : str
+        A name for display.
+
+    Returns
+    -------
+    Formula
+
+    Raises
+    ------
+    FormulaError
+        The source is not in the language; the message points at the column.
+    ParameterError
+        A parameter lacks a value, is unknown, or is not a finite real number.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse
+    >>> parse("where(z > 0, z, alpha*z)", {"alpha": 0.01}).parameters
+    (('alpha', 0.01),)
+    """
+    if isinstance(source, Formula):
+        return source.with_parameters(**parameters) if parameters else source
+    given = dict(parameters or {})
+    sympy = sys.modules.get("sympy")
+    if sympy is not None and isinstance(source, sympy.Basic):
+        from chainrule.formulas._sympy import from_sympy
+
+        expression = from_sympy(source, variables, frozenset(given))
+    else:
+        expression = parse_expression(source, variables)
+    if not variables_of(expression):
+        raise FormulaError(
+            f"{' and '.join(variables)} does not occur in the formula {to_text(expression)}",
+            remedy=f"Write an expression in {' and '.join(variables)}.",
+        )
+    return bind(expression, given, name=name)
+
+
+def bind(expression: Expression, values: Mapping[str, float], *, name: str = "") -> Formula:
+    """Attach parameter values to an expression; every parameter needs one, and none is spare."""
+    needed = parameters_of(expression)
+    missing = [parameter for parameter in needed if parameter not in values]
+    if missing:
+        listed = ", ".join(missing)
+        example = ", ".join(f"{parameter}=1.0" for parameter in missing)
+        raise ParameterError(
+            f"no value for {listed} in {to_text(expression)}\n"
+            f"Every name but the variables is a parameter and needs a value: {example}"
+        )
+    spare = [parameter for parameter in values if parameter not in needed]
+    if spare:
+        has = f"its parameters are {', '.join(needed)}" if needed else "it has no parameters"
+        raise ParameterError(f"{', '.join(spare)} does not occur in {to_text(expression)}; {has}")
+    checked = tuple((parameter, _finite(parameter, values[parameter])) for parameter in needed)
+    return Formula(expression, checked, name)
+
+
+def _finite(name: str, value: object) -> float:
+    acceptable = isinstance(value, numbers.Real | Fraction) and not isinstance(value, bool)
+    try:
+        number = float(value) if acceptable else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ParameterError(f"{name} must be a finite real number, got {value!r}")
+    return number
