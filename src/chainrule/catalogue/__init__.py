@@ -1,0 +1,9 @@
+"""Every named function, as data."""
+
+from chainrule.catalogue._catalogue import CatalogueError as CatalogueError
+from chainrule.catalogue._catalogue import Entry as Entry
+from chainrule.catalogue._catalogue import activation_formula as activation_formula
+from chainrule.catalogue._catalogue import activations as activations
+from chainrule.catalogue._catalogue import assumption_on_targets as assumption_on_targets
+from chainrule.catalogue._catalogue import cost_formula as cost_formula
+from chainrule.catalogue._catalogue import costs as costs

@@ -1,0 +1,152 @@
+"""The catalogue: every named function as data, found by name or alias."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from chainrule.formulas import ChainruleError, Formula, FormulaError, parse
+
+
+class CatalogueError(ChainruleError, KeyError):
+    """A name that the catalogue does not hold."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One named function.
+
+    Parameters
+    ----------
+    name, formula : str
+        The name, and the text in the formula language.
+    parameters : dict of str to float
+        Defaults.
+    aliases : tuple of str
+        Other names under which it is found here.
+    source : str
+        The paper or text that states it.
+    elsewhere : dict of str to str
+        Its name in other frameworks, with differing defaults.
+    assumption : str
+        For costs: what the targets must satisfy for the short form of the derivative.
+    """
+
+    name: str
+    formula: str
+    parameters: dict[str, float] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    source: str = "-"
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    assumption: str = ""
+
+
+@cache
+def _entries(kind: str) -> dict[str, Entry]:
+    text = resources.files(__package__).joinpath(f"{kind}.toml").read_text(encoding="utf-8")
+    entries = {}
+    for name, row in tomllib.loads(text).items():
+        aliases = tuple(row.pop("aliases", ()))
+        entries[name] = Entry(name=name, aliases=aliases, **row)
+    return entries
+
+
+@cache
+def _by_any_name(kind: str) -> dict[str, Entry]:
+    entries = _entries(kind).values()
+    return {name: entry for entry in entries for name in (entry.name, *entry.aliases)}
+
+
+def activations() -> Iterator[Entry]:
+    """Yield the named activation functions."""
+    yield from _entries("activations").values()
+
+
+def costs() -> Iterator[Entry]:
+    """Yield the named costs."""
+    yield from _entries("costs").values()
+
+
+def activation_formula(source: Any, **parameters: float) -> Formula:
+    """Return the formula of an activation given by name, text, SymPy expression or `Formula`.
+
+    Parameters
+    ----------
+    source : str, sympy.Expr, Formula, or an object with a `formula`
+        A name of the catalogue, or a formula in `z`.
+    **parameters : float
+        Values of its parameters; named functions have defaults.
+
+    Raises
+    ------
+    FormulaError, ParameterError, CatalogueError
+        With the place, what was expected, and the remedy.
+
+    Examples
+    --------
+    >>> from chainrule.catalogue import activation_formula
+    >>> activation_formula("leaky_relu", alpha=0.2).parameters
+    (('alpha', 0.2),)
+    """
+    return _resolve("activations", source, parameters, ("z",))
+
+
+def cost_formula(source: Any, **parameters: float) -> Formula:
+    """Return the formula of a cost given by name, text in `a` and `y`, SymPy or `Formula`.
+
+    Examples
+    --------
+    >>> from chainrule.catalogue import cost_formula
+    >>> cost_formula("half_squared_error").text
+    'sum((a - y)**2)/2'
+    """
+    return _resolve("costs", source, parameters, ("a", "y"))
+
+
+def assumption_on_targets(cost: Formula) -> str:
+    """Return what a named cost assumes of its targets; empty where it assumes nothing."""
+    entry = _entries("costs").get(cost.name)
+    return entry.assumption if entry else ""
+
+
+def _resolve(
+    kind: str, source: Any, parameters: dict[str, float], variables: tuple[str, ...]
+) -> Formula:
+    source = getattr(source, "formula", source)
+    if (
+        isinstance(source, str)
+        and source.strip().isidentifier()
+        and source.strip() not in variables
+    ):
+        name = source.strip()
+        entry = _by_any_name(kind).get(name.lower())
+        if entry is None:
+            raise CatalogueError(_unknown(kind, name, variables))
+        return parse(
+            entry.formula, {**entry.parameters, **parameters}, variables=variables, name=entry.name
+        )
+    formula = parse(source, parameters, variables=variables)
+    if kind == "costs" and not formula.is_layer_coupled:
+        raise FormulaError(
+            f"the cost {formula.text} has a value for every output; an example needs one number",
+            remedy=f"Write sum({formula.text}) or mean({formula.text}).",
+        )
+    return formula
+
+
+def _unknown(kind: str, name: str, variables: tuple[str, ...]) -> str:
+    names = sorted(_by_any_name(kind))
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return (
+        f"{name!r} is not in the catalogue of {kind}.{hint}\n"
+        f"Known: {', '.join(names)}; or write a formula in {' and '.join(variables)}."
+    )
