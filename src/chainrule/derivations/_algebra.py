@@ -1,0 +1,108 @@
+"""Expressions handed to SymPy and back: polynomial algebra on request, never on construction."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy
+
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Pi,
+    Variable,
+    to_text,
+)
+from chainrule.formulas._sympy import read_sympy
+
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "divide": lambda x, y: x / y,
+    "power": lambda x, y: x**y,
+    "negate": lambda x: -x,
+}
+_FUNCTIONS: dict[str, Any] = {
+    "exp": sympy.exp, "log": sympy.log, "sqrt": sympy.sqrt, "tanh": sympy.tanh,
+    "sinh": sympy.sinh, "cosh": sympy.cosh, "sin": sympy.sin, "cos": sympy.cos,
+    "atan": sympy.atan, "asinh": sympy.asinh, "erf": sympy.erf,
+    "log1p": lambda x: sympy.log(1 + x), "expm1": lambda x: sympy.exp(x) - 1,
+}  # fmt: skip
+
+
+@dataclass
+class Translation:
+    """A two-way dictionary between leaves of expressions and SymPy symbols.
+
+    What algebra cannot look into (``max``, ``abs``, indicators, reductions) becomes a symbol of
+    its own and comes back as it was.
+    """
+
+    symbols: dict[Expression, Any] = field(default_factory=dict)
+    meaning: dict[Any, Expression] = field(default_factory=dict)
+
+    def symbol(self, expression: Expression, *, positive: bool | None = None) -> Any:
+        """Return the symbol that stands for an expression."""
+        if expression not in self.symbols:
+            shown = expression.name if isinstance(expression, Variable | Parameter) else None
+            name = shown or to_text_of_any(expression)
+            symbol = sympy.Dummy(name, real=True, positive=positive)
+            self.symbols[expression] = symbol
+            self.meaning[symbol] = expression
+        return self.symbols[expression]
+
+    def to_sympy(self, expression: Expression) -> Any:
+        """Return the SymPy form."""
+        if isinstance(expression, Constant):
+            return sympy.Rational(expression.value.numerator, expression.value.denominator)
+        if isinstance(expression, Pi):
+            return sympy.pi
+        if isinstance(expression, Apply):
+            parts = expression.arguments
+            rule = _ARITHMETIC.get(expression.operation) or _FUNCTIONS.get(expression.operation)
+            if rule is not None:
+                return rule(*(self.to_sympy(part) for part in parts))
+        return self.symbol(expression)
+
+    def to_expression(self, e: Any) -> Expression:
+        """Return the expression of a SymPy form."""
+        return read_sympy(e, lambda symbol: self.meaning[symbol])
+
+
+def to_text_of_any(expression: Expression) -> str:
+    """Return a label for a symbol that stands for a whole expression."""
+    return to_text(expression)
+
+
+class TimeLimitError(Exception):
+    """A simplification took longer than it may."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Bound a simplification in time; off the main thread, where no timer can be set, it is not.
+
+    What is cut short is shown in its unsimplified, still correct form.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        raise TimeLimitError
+
+    previous_handler = signal.signal(signal.SIGALRM, stop)
+    previous_delay, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, previous_delay)
+        signal.signal(signal.SIGALRM, previous_handler)

@@ -1,0 +1,127 @@
+"""Building expressions: sums and products that drop what changes nothing (``1*x``, ``x + 0``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+from chainrule.formulas import Apply, Constant, Expression, constant
+
+ZERO = constant(0)
+ONE = constant(1)
+
+
+def add(x: Expression, y: Expression) -> Expression:
+    """``0 + x -> x``, ``x + (-y) -> x - y``."""
+    if x == ZERO:
+        return y
+    if y == ZERO:
+        return x
+    if isinstance(x, Constant) and isinstance(y, Constant):
+        return Constant(x.value + y.value)
+    negated = _negated(y)
+    return Apply("subtract", (x, negated)) if negated is not None else Apply("add", (x, y))
+
+
+def subtract(x: Expression, y: Expression) -> Expression:
+    """``x - 0 -> x``, ``0 - x -> -x``, ``x - (-y) -> x + y``."""
+    return add(x, negate(y))
+
+
+def negate(x: Expression) -> Expression:
+    """``-(-x) -> x``, ``-(x/y) -> (-x)/y`` for numbers only."""
+    if isinstance(x, Constant):
+        return Constant(-x.value)
+    negated = _negated(x)
+    return negated if negated is not None else Apply("negate", (x,))
+
+
+def multiply(x: Expression, y: Expression) -> Expression:
+    """``1*x -> x``, ``0*x -> 0``, ``x*(1/y) -> x/y``; signs move outside."""
+    if x == ZERO or y == ZERO:
+        return ZERO
+    if x == ONE:
+        return y
+    if y == ONE:
+        return x
+    if isinstance(x, Constant) and isinstance(y, Constant):
+        return Constant(x.value * y.value)
+    for first, second in ((x, y), (y, x)):
+        negated = _negated(first)
+        if negated is not None:
+            return negate(multiply(negated, second) if first is x else multiply(second, negated))
+    if isinstance(y, Apply) and y.operation == "divide":
+        return divide(multiply(x, y.arguments[0]), y.arguments[1])
+    return Apply("multiply", (x, y))
+
+
+def divide(x: Expression, y: Expression) -> Expression:
+    """``x/1 -> x``, ``0/x -> 0``; signs move outside."""
+    if x == ZERO:
+        return ZERO
+    if y == ONE:
+        return x
+    if isinstance(x, Constant) and isinstance(y, Constant):
+        return Constant(x.value / y.value)
+    negated = _negated(x)
+    if negated is not None:
+        return negate(divide(negated, y))
+    return Apply("divide", (x, y))
+
+
+def power(x: Expression, y: Expression) -> Expression:
+    """``x**1 -> x``, ``x**0 -> 1``."""
+    if y == ONE:
+        return x
+    if y == ZERO:
+        return ONE
+    if isinstance(x, Constant) and isinstance(y, Constant) and y.value.denominator == 1:
+        return Constant(x.value ** int(y.value))
+    return Apply("power", (x, y))
+
+
+def total(terms: Iterable[Expression]) -> Expression:
+    """Add up any number of terms."""
+    result: Expression = ZERO
+    for term in terms:
+        result = add(result, term)
+    return result
+
+
+def function(name: str, *arguments: Expression) -> Expression:
+    """Apply an operation of the language by name."""
+    return Apply(name, arguments)
+
+
+_REBUILD: dict[str, Callable[..., Expression]] = {
+    "add": add,
+    "subtract": subtract,
+    "multiply": multiply,
+    "divide": divide,
+    "power": power,
+    "negate": negate,
+}
+
+
+def rebuilt(expression: Expression) -> Expression:
+    """Return an expression without the operations that change nothing (``0 + z -> z``)."""
+    if not isinstance(expression, Apply):
+        return expression
+    arguments = [rebuilt(argument) for argument in expression.arguments]
+    constructor = _REBUILD.get(expression.operation)
+    return constructor(*arguments) if constructor else Apply(expression.operation, tuple(arguments))
+
+
+def _negated(x: Expression) -> Expression | None:
+    """Return -x where it is at hand without a new operation."""
+    if isinstance(x, Constant):
+        return Constant(-x.value) if x.value < 0 else None
+    if isinstance(x, Apply):
+        if x.operation == "negate":
+            return x.arguments[0]
+        if x.operation in ("multiply", "divide") and isinstance(x.arguments[0], Constant):
+            first = x.arguments[0].value
+            if first < Fraction(0):
+                combine = multiply if x.operation == "multiply" else divide
+                return combine(Constant(-first), x.arguments[1])
+    return None

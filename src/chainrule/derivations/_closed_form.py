@@ -1,0 +1,285 @@
+"""Closed forms of vector–Jacobian products: ∂J/∂z in the output, by algebra with sums.
+
+Every value is written over what differs from unit to unit, what the layer shares, and sums
+``S(m)`` over the units, which are linear: shared factors stand before them. The output's equation
+``a = F`` is solved for one per-unit value, which then disappears; the definitions of the
+reductions give what is known of the sums (for the softmax ``S(a) = 1``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+
+from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
+from chainrule.derivations._arithmetic import ONE
+from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
+from chainrule.derivations._output_form import size
+from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.formulas import Apply, Expression, Formula, Parameter, Variable
+
+_SECONDS = 5.0
+_A, _Z = Variable("a"), Variable("z")
+_FUNCTIONS = ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "atan", "asinh", "erf",
+              "log1p", "expm1")  # fmt: skip
+
+
+class SumFunction(sympy.Function):  # type: ignore[misc]
+    """The sum over the units of the layer, as SymPy sees it."""
+
+    is_real = True
+
+
+class SumAlgebra:
+    """Values of a graph as SymPy expressions in which sums over the units are kept canonical."""
+
+    def __init__(self, graph: Graph, values: dict[str, float]) -> None:
+        self.graph = graph
+        self.translation = Translation()
+        for name, value in values.items():
+            self.translation.symbol(Parameter(name), positive=True if value > 0 else None)
+        self.count = self.translation.symbol(UNIT_COUNT, positive=True)
+        self.units = {self.translation.symbol(v) for v in (_Z, _A, SEED, Variable("y"))}
+        self.shared: dict[int, Any] = {}
+        self.built: dict[int, Any] = {}
+
+    def value(self, index: int) -> Any:
+        """Return a node's value; reductions of the formula itself are symbols of their own."""
+        if index not in self.built:
+            self.built[index] = self._value(index)
+        return self.built[index]
+
+    def _value(self, index: int) -> Any:
+        node = self.graph.nodes[index]
+        if node.leaf is not None:
+            return self.translation.to_sympy(node.leaf)
+        x = [self.value(k) for k in node.arguments]
+        match node.operation:
+            case "reduce_sum" | "reduce_mean" | "reduce_max" | "reduce_min":
+                if index in self.shared:
+                    return self.shared[index]
+                if node.operation == "reduce_sum":
+                    return self.sum(x[0])
+                return self.sum(x[0]) / self.count
+            case "add":
+                return x[0] + x[1]
+            case "subtract":
+                return x[0] - x[1]
+            case "multiply":
+                return x[0] * x[1]
+            case "divide":
+                return x[0] / x[1]
+            case "reciprocal":
+                return 1 / x[0]
+            case "negate":
+                return -x[0]
+            case "power":
+                return x[0] ** x[1]
+            case "log1p":
+                return sympy.log(1 + x[0])
+            case "expm1":
+                return sympy.exp(x[0]) - 1
+        if node.operation == "exp":
+            return sympy.expand_power_exp(sympy.exp(sympy.expand(x[0])))
+        if node.operation in _FUNCTIONS:
+            return getattr(sympy, node.operation)(x[0])
+        expression = self.graph.expression(index)
+        symbol = self.translation.symbol(expression)
+        if node.per_unit:
+            self.units.add(symbol)
+        return symbol
+
+    def name_reductions(self, last: int) -> None:
+        """Give every reduction among the first nodes a symbol."""
+        for index in range(last + 1):
+            node = self.graph.nodes[index]
+            if node.operation.startswith("reduce_"):
+                positive = True if _is_positive(self.graph, node.arguments[0]) else None
+                expression = self.graph.expression(index)
+                self.shared[index] = self.translation.symbol(expression, positive=positive)
+
+    def sum(self, e: Any) -> Any:
+        """Return the sum over the units, by linearity a combination of sums of products."""
+        result = sympy.Integer(0)
+        for term in sympy.Add.make_args(sympy.expand(e)):
+            shared, own = sympy.Integer(1), sympy.Integer(1)
+            for factor in sympy.Mul.make_args(term):
+                if self.is_own(factor):
+                    own *= factor
+                else:
+                    shared *= factor
+            result += shared * (self.count if own == 1 else SumFunction(own))
+        return result
+
+    def is_own(self, factor: Any) -> bool:
+        """Tell whether a value differs from unit to unit; a sum over the units does not."""
+        outside = factor.replace(
+            lambda part: isinstance(part, SumFunction), lambda part: sympy.Integer(1)
+        )
+        return bool(outside.free_symbols & self.units)
+
+    def canonical(self, e: Any) -> Any:
+        """Renew the sums of an expression, the innermost first."""
+        e = e.replace(
+            lambda part: isinstance(part, SumFunction), lambda part: self.sum(part.args[0])
+        )
+        return sympy.expand(e)
+
+    def to_expression(self, e: Any) -> Expression:
+        """Return an expression in which sums are the language's own."""
+        sums = sorted(e.atoms(SumFunction), key=sympy.count_ops, reverse=True)
+        for part in sums:
+            inner = Apply("sum", (self.to_expression(part.args[0]),))
+            symbol = self.translation.symbol(inner)
+            e = e.subs(part, symbol)
+        return self.translation.to_expression(e)
+
+
+def closed_form(
+    formula: Formula,
+    seed: Expression | None = None,
+    assumption: tuple[Expression, Expression] | None = None,
+) -> Expression | None:
+    """Return ∂J/∂z of a layer-coupled formula in `a`, `g = ∂J/∂a` and what the layer shares.
+
+    Parameters
+    ----------
+    formula : Formula
+        An activation.
+    seed : Expression, optional
+        ∂J/∂a in `a` and `y`, to be put in for `g`.
+    assumption : pair of Expression, optional
+        A sum over the units and its value, such as ``sum(y)`` and 1.
+
+    Returns
+    -------
+    Expression or None
+        None where no form without `z` is found in the time that is allowed.
+    """
+    try:
+        with time_limit(_SECONDS):
+            return _closed_form(formula, seed, assumption)
+    except (TimeLimitError, sympy.PolynomialError, NotImplementedError, ArithmeticError, TypeError,
+            ValueError):  # fmt: skip
+        return None
+
+
+def _closed_form(
+    formula: Formula,
+    seed: Expression | None,
+    assumption: tuple[Expression, Expression] | None,
+) -> Expression | None:
+    forward = computation_graph(formula.expression)
+    graph, _ = backward_graph(forward)
+    algebra = SumAlgebra(graph, dict(formula.parameters))
+    algebra.name_reductions(forward.output)
+    output, product = algebra.value(forward.output), algebra.value(graph.output)
+    z, a = algebra.translation.symbol(_Z), algebra.translation.symbol(_A)
+    best: Expression | None = None
+    for own in _solvable(output, algebra):
+        replaced = _solved(output, own, a)
+        if replaced is None:
+            continue
+        put = _Substitution(algebra, own, replaced)
+        rules = _known_sums(algebra, put, forward.output)
+        e = put(product)
+        if seed is not None:
+            g = algebra.translation.symbol(SEED)
+            e = algebra.canonical(e.subs(g, algebra.translation.to_sympy(seed)))
+        for atom, known in rules:
+            e = e.subs(atom, known)
+        if assumption is not None:
+            total, known = assumption
+            assert isinstance(total, Apply)
+            atom = SumFunction(algebra.translation.to_sympy(total.arguments[0]))
+            e = e.subs(atom, algebra.translation.to_sympy(known))
+        e = sympy.factor(sympy.cancel(sympy.together(sympy.expand(e))))
+        if e.has(z):
+            continue
+        found = min(
+            (algebra.to_expression(way) for way in (e, sympy.expand(e), _grouped(e))), key=size
+        )
+        if best is None or size(found) < size(best):
+            best = found
+    return best
+
+
+def _grouped(e: Any) -> Any:
+    return sympy.factor_terms(sympy.expand(e))
+
+
+def _solvable(output: Any, algebra: SumAlgebra) -> list[Any]:
+    """Return the per-unit values for which the output's equation might be solved."""
+    z = algebra.translation.symbol(_Z)
+    functions = [f for f in output.atoms(sympy.Function) if f.has(z)]
+    return [*sorted(functions, key=sympy.count_ops), z]
+
+
+def _solved(output: Any, own: Any, a: Any) -> Any:
+    """Solve ``a = output`` for a value in which it is linear over shared ones."""
+    stand_in = sympy.Dummy("own", real=True)
+    above, below = sympy.fraction(sympy.together(output.subs(own, stand_in)))
+    equation = sympy.expand(a * below - above)
+    if not equation.is_polynomial(stand_in) or sympy.degree(equation, stand_in) != 1:
+        return None
+    slope = equation.coeff(stand_in, 1)
+    if slope.has(a):
+        return None
+    return sympy.cancel(-equation.coeff(stand_in, 0) / slope)
+
+
+class _Substitution:
+    """Puts the solved value in everywhere, also inside sums."""
+
+    def __init__(self, algebra: SumAlgebra, own: Any, replaced: Any) -> None:
+        self.algebra, self.own, self.replaced = algebra, own, replaced
+
+    def __call__(self, e: Any) -> Any:
+        return self.algebra.canonical(
+            sympy.expand_power_exp(e.subs(self.own, self.replaced)) if e.has(self.own) else e
+        )
+
+
+def _known_sums(algebra: SumAlgebra, put: _Substitution, last: int) -> list[tuple[Any, Any]]:
+    """Return what the definitions of the reductions say of single sums."""
+    rules: list[tuple[Any, Any]] = []
+    for index, symbol in algebra.shared.items():
+        node = algebra.graph.nodes[index]
+        if index > last or node.operation not in ("reduce_sum", "reduce_mean"):
+            continue
+        total = put(algebra.sum(algebra.value(node.arguments[0])))
+        weight = algebra.count if node.operation == "reduce_mean" else sympy.Integer(1)
+        relation = sympy.expand(total - weight * symbol)
+        for atom, known in rules:
+            relation = sympy.expand(relation.subs(atom, known))
+        atoms = list(relation.atoms(SumFunction))
+        if len(atoms) == 1:
+            slope = relation.coeff(atoms[0], 1)
+            if slope != 0 and not slope.has(SumFunction):
+                rest = sympy.expand(relation - slope * atoms[0])
+                rules.append((atoms[0], sympy.cancel(-rest / slope)))
+    return rules
+
+
+def _is_positive(graph: Graph, index: int) -> bool:
+    node = graph.nodes[index]
+    if node.operation in ("exp", "cosh"):
+        return True
+    if node.operation in ("add", "multiply", "reciprocal", "reduce_sum", "reduce_mean"):
+        return all(_is_positive(graph, k) for k in node.arguments)
+    return False
+
+
+def cost_gradient(cost: Formula) -> Expression:
+    """Return ∂(cost of one example)/∂a in `a` and `y`, by the chain rule through the cost."""
+    forward = computation_graph(cost.expression)
+    graph, _ = backward_graph(forward, "a", ONE)
+    algebra = SumAlgebra(graph, dict(cost.parameters))
+    value = algebra.value(graph.output)
+    try:
+        with time_limit(_SECONDS):
+            ways = (sympy.factor(sympy.cancel(sympy.together(value))), value)
+            return min((algebra.to_expression(way) for way in ways), key=size)
+    except (TimeLimitError, sympy.PolynomialError):
+        return algebra.to_expression(value)

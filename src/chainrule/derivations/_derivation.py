@@ -1,0 +1,132 @@
+"""A derivation: everything between a formula and its backward pass, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from chainrule.derivations._chain_rule import Step, chain_rule, node_names
+from chainrule.derivations._closed_form import closed_form
+from chainrule.derivations._graph import Graph, computation_graph
+from chainrule.derivations._notation import Section
+from chainrule.derivations._output_form import OutputForm, output_form
+from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
+from chainrule.formulas import Expression, Formula
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The derivation of a formula's backward pass.
+
+    Parameters
+    ----------
+    formula : Formula
+    graph : Graph
+        Its computation graph.
+    steps : tuple of Step
+        ∂a/∂u at every node, outside first; empty for layer-coupled formulas.
+    pieces : Pieces or None
+        An element-wise formula cut at its kinks; None for layer-coupled formulas, and where there
+        are too many kinks to tell apart.
+    output_forms : tuple of (OutputForm or None)
+        For each piece the derivative through the output, where one was found.
+    unit_graphs : tuple of UnitGraph
+        For layer-coupled formulas without nested reductions: a_j and a_p, p ≠ j, by z_j.
+    product : Expression or None
+        For layer-coupled formulas: ∂J/∂z_j through the output, with `g` for ∂J/∂a.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> derivation = derive(parse("1/(1 + exp(-z))"))
+    >>> to_text(derivation.output_forms[0].derivative)
+    'a*(1 - a)'
+    """
+
+    formula: Formula
+    graph: Graph
+    steps: tuple[Step, ...]
+    pieces: Pieces | None
+    output_forms: tuple[OutputForm | None, ...]
+    unit_graphs: tuple[UnitGraph, ...]
+    product: Expression | None
+
+    @property
+    def title(self) -> str:
+        """The name and the formula."""
+        name = self.formula.name
+        return f"{name}: a = {self.formula.text}" if name else f"a = {self.formula.text}"
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The derivation as titled sections of equations."""
+        from chainrule.derivations._sections import sections_of
+
+        return sections_of(self)
+
+    def to_text(self, width: int = 100) -> str:
+        """Return the derivation for a terminal `width` characters wide."""
+        from chainrule.derivations._render_text import sections_text
+
+        return sections_text(self.title, self.sections, width)
+
+    def to_latex(self) -> str:
+        """Return the derivation as the body of a LaTeX document that loads ``amsmath``."""
+        from chainrule.derivations._render_latex import sections_latex
+
+        return sections_latex(self.title, self.sections)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return the derivation as one self-contained page; write it where a path is given."""
+        from chainrule.derivations._render_html import page
+
+        text = page(self.title, self.sections)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        from chainrule.derivations._render_html import fragment
+
+        return fragment(self.title, self.sections)
+
+
+def derive(formula: Formula) -> Derivation:
+    """Derive the backward pass of an activation, with every step.
+
+    Parameters
+    ----------
+    formula : Formula
+        In `z`; element-wise or layer-coupled.
+
+    Returns
+    -------
+    Derivation
+
+    Notes
+    -----
+    Every simplification is bounded in time; what is cut short appears unsimplified.
+    """
+    graph = computation_graph(formula.expression)
+    if formula.is_layer_coupled:
+        graphs: tuple[UnitGraph, ...] = ()
+        if is_splittable(formula):
+            graphs = (unit_graph(formula, same_unit=True), unit_graph(formula, same_unit=False))
+        return Derivation(formula, graph, (), None, (), graphs, closed_form(formula))
+    steps = chain_rule(graph, node_names(graph))
+    try:
+        pieces = smooth_pieces(formula)
+    except TooManyPiecesError:
+        return Derivation(formula, graph, steps, None, (), (), None)
+    places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
+    values = dict(formula.parameters)
+    forms = tuple(
+        output_form(piece, values, low, high)
+        for piece, low, high in zip(pieces.pieces, places[:-1], places[1:], strict=True)
+    )
+    return Derivation(formula, graph, steps, pieces, forms, (), None)

@@ -1,0 +1,80 @@
+"""Values of expressions in high precision."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mpmath
+
+from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
+
+# Beyond this, exp() of a number is infinite or zero for every purpose, and slow to write down.
+_LARGEST_EXPONENT = mpmath.mpf(2) ** 200
+
+
+def _exp(x: Any) -> Any:
+    if x > _LARGEST_EXPONENT:
+        return mpmath.inf
+    return mpmath.mpf(0) if x < -_LARGEST_EXPONENT else mpmath.exp(x)
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": lambda x, y: x / y if y else mpmath.nan,
+    "power": lambda x, y: x**y if x or y > 0 else mpmath.nan,
+    "negate": operator.neg,
+    "exp": _exp,
+    "expm1": lambda x: mpmath.expm1(x) if x < _LARGEST_EXPONENT else mpmath.inf,
+    "log": lambda x: mpmath.log(x) if x > 0 else mpmath.nan,
+    "log1p": lambda x: mpmath.log1p(x) if x > -1 else mpmath.nan,
+    "sqrt": lambda x: mpmath.sqrt(x) if x >= 0 else mpmath.nan,
+    "abs": abs,
+    "sign": mpmath.sign,
+    "tanh": mpmath.tanh,
+    "sinh": lambda x: (_exp(x) - _exp(-x)) / 2 if abs(x) > 1 else mpmath.sinh(x),
+    "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,
+    "sin": mpmath.sin,
+    "cos": mpmath.cos,
+    "atan": mpmath.atan,
+    "asinh": mpmath.asinh,
+    "erf": mpmath.erf,
+    "maximum": max,
+    "minimum": min,
+    "greater": operator.gt,
+    "less": operator.lt,
+    "greater_equal": operator.ge,
+    "less_equal": operator.le,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "indicator": lambda condition: mpmath.mpf(1 if condition else 0),
+    "where": lambda condition, x, y: x if condition else y,
+}
+
+
+def evaluate(expression: Expression, values: Mapping[str, Any]) -> Any:
+    """Return the value of an element-wise expression in mpmath's current precision.
+
+    Parameters
+    ----------
+    expression : Expression
+    values : mapping of str to mpf
+        Values of the variables and parameters.
+
+    Returns
+    -------
+    mpf
+        NaN where the expression is undefined over the real numbers.
+    """
+    if isinstance(expression, Constant):
+        return mpmath.mpf(expression.value.numerator) / expression.value.denominator
+    if isinstance(expression, Pi):
+        return +mpmath.pi
+    if isinstance(expression, Variable | Parameter):
+        return mpmath.mpf(values[expression.name])
+    assert isinstance(expression, Apply)
+    arguments = [evaluate(argument, values) for argument in expression.arguments]
+    return _OPERATIONS[expression.operation](*arguments)

@@ -1,0 +1,135 @@
+"""A cost behind an output activation: ∂J/∂z of the two together, derived.
+
+    ∂J/∂z_j = Σ_p ∂J/∂a_p ∂a_p/∂z_j
+
+with ∂J/∂a from the cost's own graph and ∂a/∂z through the output. Where the product is simpler than
+its factors (for the sigmoid with binary cross-entropy it is a - y) it replaces them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
+from chainrule.derivations._arithmetic import multiply
+from chainrule.derivations._closed_form import closed_form, cost_gradient
+from chainrule.derivations._output_form import output_form, shortest
+from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Parameter,
+    Variable,
+    parse,
+    subexpressions,
+    variables_of,
+)
+
+_A = Variable("a")
+
+
+@dataclass(frozen=True)
+class FusedGradient:
+    """The derivative of the cost of one example by the output layer's pre-activations.
+
+    Parameters
+    ----------
+    by_output : Expression
+        ∂J/∂a in `a` and `y`.
+    by_preactivation : Expression or None
+        ∂J/∂z in `a` and `y`, where such a form was found.
+    assumption : str
+        What of the targets the short form takes for granted; empty if nothing.
+    """
+
+    by_output: Expression
+    by_preactivation: Expression | None
+    assumption: str = ""
+
+    @property
+    def keeps_gradient(self) -> bool:
+        """Whether the short form loses nothing in floating point: it is linear in the output."""
+        if self.by_preactivation is None:
+            return False
+        translation = Translation()
+        a = translation.symbol(_A)
+        e = translation.to_sympy(self.by_preactivation)
+        e = e.subs(sympy.exp(a), a)
+        if _sums_over_output(self.by_preactivation) or not e.is_polynomial(a):
+            return False
+        return bool(sympy.degree(sympy.expand(e), a) <= 1)
+
+
+def _sums_over_output(expression: Expression) -> bool:
+    return any(
+        isinstance(e, Apply) and e.operation in REDUCTIONS and "a" in variables_of(e)
+        for e in subexpressions(expression)
+    )
+
+
+def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> FusedGradient:
+    """Derive ∂J/∂z of a cost behind an output activation.
+
+    Parameters
+    ----------
+    activation, cost : Formula
+    assumption : str
+        What may be taken for granted of the targets, as ``"sum(y) == 1"``. It is used, and said
+        to be used, only where it makes the result shorter.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> sigmoid = parse("1/(1 + exp(-z))")
+    >>> cost = parse("-sum(y*log(a) + (1 - y)*log(1 - a))", variables=("a", "y"))
+    >>> to_text(fused_gradient(sigmoid, cost).by_preactivation)
+    'a - y'
+    """
+    by_output = cost_gradient(cost)
+    values = (*activation.parameters, *cost.parameters)
+    if not activation.is_layer_coupled:
+        return FusedGradient(by_output, _elementwise(activation, by_output, dict(values)))
+    joined = Formula(activation.expression, values)
+    plain = closed_form(joined, by_output)
+    if assumption:
+        short = closed_form(joined, by_output, _equation(assumption))
+        if short is not None and short != plain:
+            return FusedGradient(by_output, short, assumption)
+    return FusedGradient(by_output, plain)
+
+
+def _equation(assumption: str) -> tuple[Expression, Expression]:
+    left, right = assumption.split("==")
+    total = parse(left.strip(), variables=("a", "y")).expression
+    return total, Constant(Fraction(right.strip()))
+
+
+def _elementwise(
+    activation: Formula, by_output: Expression, values: dict[str, float]
+) -> Expression | None:
+    try:
+        pieces = smooth_pieces(activation).pieces
+    except TooManyPiecesError:
+        return None
+    if len(pieces) != 1:
+        return None
+    form = output_form(pieces[0], values, -mpmath.inf, mpmath.inf)
+    if form is None:
+        return None
+    translation = Translation()
+    for name, value in values.items():
+        translation.symbol(Parameter(name), positive=True if value > 0 else None)
+    try:
+        with time_limit(3.0):
+            product: Any = translation.to_sympy(multiply(by_output, form.derivative))
+            return shortest(sympy.cancel(sympy.together(product)), translation)
+    except (TimeLimitError, sympy.PolynomialError):
+        return multiply(by_output, form.derivative)

@@ -1,0 +1,43 @@
+"""The notation of derivations: equations and sections, from which every rendering is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.formulas import Apply, Expression, Variable
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A chain ``sides[0] = sides[1] = …``, with a remark and, for known results, a number."""
+
+    sides: tuple[Expression, ...]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of a derivation: sentences, then equations."""
+
+    title: str
+    sentences: tuple[str, ...]
+    equations: tuple[Equation, ...]
+
+
+def partial(of: Expression, by: Expression) -> Expression:
+    """Return ∂of/∂by as a symbol."""
+    return Apply("partial", (of, by))
+
+
+def equation(*sides: Expression, remark: str = "") -> Equation:
+    """Return a chain of equal sides in which repetitions are left out."""
+    kept: list[Expression] = []
+    for side in sides:
+        if side not in kept:
+            kept.append(side)
+    return Equation(tuple(kept), remark)
+
+
+def symbol(name: str) -> Variable:
+    """Return a name as a symbol."""
+    return Variable(name)

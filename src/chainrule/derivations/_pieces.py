@@ -1,0 +1,349 @@
+"""An element-wise formula cut at its kinks into smooth pieces.
+
+Every ``where``, ``max``, ``min``, ``abs`` and ``sign`` compares two values; where the comparison
+changes there may be a kink. Between two such places the formula is one smooth expression. At a
+place itself the slopes of the two sides are compared: where they agree the join is smooth,
+whatever the operations that meet there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import ONE, ZERO, multiply, negate, rebuilt, total
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._operations import LOCAL_DERIVATIVES
+from chainrule.formulas import (
+    COMPARISONS,
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Variable,
+    constant,
+    subexpressions,
+    substitute,
+    variables_of,
+)
+
+MAXIMUM_PIECES = 16
+_DIGITS = 60
+_BRANCHING = ("where", "maximum", "minimum", "abs", "sign")
+_Z = Variable("z")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A smooth expression and its derivative, between two breakpoints."""
+
+    expression: Expression
+    derivative: Expression
+
+
+@dataclass(frozen=True)
+class Breakpoint:
+    """A place where two pieces meet.
+
+    Parameters
+    ----------
+    location : Expression
+        Its place on the axis of `z`, exact where the comparison is linear in `z`.
+    place : float
+        The same as a number, for the formula's parameter values.
+    value_from, slope_from : {"left", "right", "own"}
+        Which piece gives the value and the slope at the place itself.
+    value : Expression
+        The expression that holds at the place itself.
+    slope : float
+        The slope taken there.
+    left_slope, right_slope : float
+        The slopes on either side.
+    """
+
+    location: Expression
+    place: float
+    value_from: str
+    slope_from: str
+    value: Expression
+    slope: float
+    left_slope: float
+    right_slope: float
+
+    @property
+    def is_kink(self) -> bool:
+        """Whether the slope jumps."""
+        return abs(self.left_slope - self.right_slope) > 1e-12 * (
+            1 + abs(self.left_slope) + abs(self.right_slope)
+        )
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The smooth pieces of a formula from left to right, and the breakpoints between them."""
+
+    pieces: tuple[Piece, ...]
+    breakpoints: tuple[Breakpoint, ...]
+
+
+def differentiate(expression: Expression) -> Expression:
+    """Return the derivative by `z` of a smooth element-wise expression, by the chain rule."""
+    graph = computation_graph(expression)
+    written = {index: graph.expression(index) for index in graph.order}
+    slopes: dict[int, Expression] = {graph.output: ONE}
+    parts: dict[int, list[Expression]] = {}
+    result: Expression = ZERO
+    for index in reversed(graph.order):
+        slope = slopes.get(index, total(parts.get(index, [])))
+        node = graph.nodes[index]
+        if node.leaf == _Z:
+            result = slope
+        if node.operation == "input" or slope == ZERO:
+            continue
+        arguments = tuple(written.get(k) or graph.expression(k) for k in node.arguments)
+        partials = LOCAL_DERIVATIVES[node.operation](arguments, written[index])
+        for argument, partial in zip(node.arguments, partials, strict=True):
+            parts.setdefault(argument, []).append(multiply(slope, partial))
+    return result
+
+
+class TooManyPiecesError(Exception):
+    """The formula has more breakpoints than are worth telling apart."""
+
+
+def smooth_pieces(formula: Formula) -> Pieces:
+    """Cut an element-wise formula at its kinks.
+
+    Raises
+    ------
+    TooManyPiecesError
+        More than `MAXIMUM_PIECES`, as of a comparison with a periodic function.
+    """
+    with mpmath.workdps(_DIGITS):
+        return _Cutter(formula).pieces()
+
+
+class _Cutter:
+    def __init__(self, formula: Formula) -> None:
+        self.expression = formula.expression
+        self.values: dict[str, Any] = dict(formula.parameters)
+
+    def at(self, expression: Expression, z: Any) -> Any:
+        return evaluate(expression, {**self.values, "z": z})
+
+    def pieces(self) -> Pieces:
+        cut = self.cut(self.expression, mpmath.mpf("-inf"), mpmath.mpf("inf"))
+        merged: list[tuple[Expression, Expression | None, Any]] = []  # expression, where it begins
+        for expression, location, place in cut:
+            if not merged or merged[-1][0] != expression or self.has_own_value(expression, place):
+                merged.append((expression, location, place))
+        smooth = tuple(Piece(e, differentiate(e)) for e, _, _ in merged)
+        breakpoints = tuple(
+            self.breakpoint(location, place, smooth[k], smooth[k + 1])
+            for k, (_, location, place) in enumerate(merged[1:])
+            if location is not None
+        )
+        return Pieces(smooth, breakpoints)
+
+    def cut(self, e: Expression, low: Any, high: Any) -> list[tuple[Expression, Any, Any]]:
+        """Return (smooth expression, location and place of its left end) from left to right."""
+        branching = _innermost_branching(e)
+        if branching is None:
+            return [(e, None, low)]
+        roots = self.roots(_difference(branching), low, high)
+        edges = [(None, low), *roots, (None, high)]
+        result: list[tuple[Expression, Any, Any]] = []
+        for (location, left), (_, right) in pairwise(edges):
+            chosen = self.branch(branching, _between(left, right))
+            inner = self.cut(_replaced(e, branching, chosen), left, right)
+            result += [(inner[0][0], location, left), *inner[1:]]
+            if len(result) > MAXIMUM_PIECES:
+                raise TooManyPiecesError
+        return result
+
+    def branch(self, e: Apply, z: Any) -> Expression:
+        """Return the branch taken at a place; where ``max`` or ``min`` tie, a constant one."""
+        x = e.arguments
+        if e.operation == "where":
+            return x[1] if self.at(x[0], z) else x[2]
+        if e.operation in ("maximum", "minimum"):
+            difference = self.at(x[0], z) - self.at(x[1], z)
+            if e.operation == "minimum":
+                difference = -difference
+            if self.is_zero(difference):
+                return x[1] if not variables_of(x[1]) else x[0]
+            return x[0] if difference > 0 else x[1]
+        value = self.at(x[0], z)
+        sign = 0 if self.is_zero(value) else mpmath.sign(value)
+        if e.operation == "sign":
+            return constant(int(sign))
+        return {1: x[0], -1: negate(x[0]), 0: ZERO}[int(sign)]
+
+    @staticmethod
+    def is_zero(value: Any) -> bool:
+        return bool(abs(value) < mpmath.mpf(10) ** (-_DIGITS + 15))
+
+    def has_own_value(self, expression: Expression, place: Any) -> bool:
+        """Tell whether the formula differs from the piece around a place at the place itself."""
+        own = self.at(self.expression, place)
+        around = self.at(expression, place)
+        return not (own == around or self.is_zero(own - around) or mpmath.isnan(own))
+
+    def breakpoint(self, location: Expression, place: Any, left: Piece, right: Piece) -> Breakpoint:
+        own = self.expression
+        while (branching := _innermost_branching(own)) is not None:
+            chosen = self.branch_at(branching, place)
+            own = _replaced(own, branching, chosen)
+        slopes = [
+            self.one_sided(left.derivative, place, -1),
+            self.one_sided(right.derivative, place, 1),
+        ]
+        value_from = self.value_owner(own, place, left, right)
+        smooth = abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -12 * (1 + abs(slopes[0]))
+        if smooth and mpmath.isfinite(self.at(left.derivative, place)):
+            slope_from, slope = "left", slopes[0]
+        elif smooth and mpmath.isfinite(self.at(right.derivative, place)):
+            slope_from, slope = "right", slopes[1]
+        elif smooth:
+            slope_from, slope = "own", (slopes[0] + slopes[1]) / 2
+        elif own == left.expression:
+            slope_from, slope = "left", slopes[0]
+        elif own == right.expression:
+            slope_from, slope = "right", slopes[1]
+        else:
+            slope_from, slope = "own", self.at(differentiate(own), place)
+        return Breakpoint(
+            location, float(place), value_from, slope_from, own, float(slope),
+            float(slopes[0]), float(slopes[1]),
+        )  # fmt: skip
+
+    def value_owner(self, own: Expression, place: Any, left: Piece, right: Piece) -> str:
+        if own in (left.expression, right.expression):
+            return "left" if own == left.expression else "right"
+        value = self.at(own, place)
+        for piece, side in ((left, "left"), (right, "right")):
+            there = self.at(piece.expression, place)
+            if not mpmath.isnan(there) and self.is_zero(there - value):
+                return side
+        return "own"
+
+    def branch_at(self, e: Apply, place: Any) -> Expression:
+        """Like `branch`, with comparisons that are equal up to rounding taken as equal."""
+        if e.operation != "where":
+            return self.branch(e, place)
+        comparison = e.arguments[0]
+        assert isinstance(comparison, Apply)
+        difference = self.at(comparison.arguments[0], place) - self.at(
+            comparison.arguments[1], place
+        )
+        if self.is_zero(difference):
+            difference = mpmath.mpf(0)
+        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
+        return e.arguments[1] if holds else e.arguments[2]
+
+    def one_sided(self, derivative: Expression, place: Any, side: int) -> Any:
+        value = self.at(derivative, place)
+        if mpmath.isfinite(value):
+            return value
+        step = mpmath.mpf(10) ** (-_DIGITS // 3) * (1 + abs(place))
+        return self.at(derivative, place + side * step)
+
+    def roots(self, difference: Expression, low: Any, high: Any) -> list[tuple[Any, Any]]:
+        """Return where a smooth difference changes sign or vanishes, exact where it is linear."""
+        if "z" not in variables_of(difference):
+            return []
+        polynomial = self.polynomial_roots(difference)
+        found = polynomial if polynomial is not None else self.scanned_roots(difference)
+        inside = [(location, place) for location, place in found if low < place < high]
+        return sorted(inside, key=lambda root: root[1])
+
+    def polynomial_roots(self, difference: Expression) -> list[tuple[Any, Any]] | None:
+        translation = Translation()
+        z = translation.symbol(_Z)
+        e = sympy.expand(translation.to_sympy(difference))
+        if not e.is_polynomial(z) or sympy.degree(e, z) > 2:
+            return None
+        found = []
+        for root in sympy.roots(e, z):
+            location = translation.to_expression(root)
+            place = evaluate(location, self.values)
+            if mpmath.isfinite(place):
+                found.append((location, place))
+        return found
+
+    def scanned_roots(self, difference: Expression) -> list[tuple[Any, Any]]:
+        half = [mpmath.sinh(mpmath.mpf(k) / 12) for k in range(1, 121)]
+        grid = [-x for x in reversed(half)] + [mpmath.mpf(0)] + half
+        values = [self.at(difference, x) for x in grid]
+        found: list[tuple[Any, Any]] = []
+        for k, (x, value) in enumerate(zip(grid, values, strict=True)):
+            if value == 0:
+                found.append((_rational(x), x))
+            elif k + 1 < len(grid) and value * values[k + 1] < 0:
+                root = _bisect(lambda t: self.at(difference, t), x, grid[k + 1])
+                root = self.snapped(difference, root)
+                found.append((_rational(root), root))
+        return found
+
+    def snapped(self, difference: Expression, root: Any) -> Any:
+        nice = Fraction(str(mpmath.nstr(root, 30))).limit_denominator(1000)
+        candidate = mpmath.mpf(nice.numerator) / nice.denominator
+        return candidate if self.is_zero(self.at(difference, candidate)) else root
+
+
+def _replaced(expression: Expression, old: Expression, new: Expression) -> Expression:
+    return rebuilt(substitute(expression, lambda part: new if part == old else None))
+
+
+def _innermost_branching(expression: Expression) -> Apply | None:
+    found = [
+        e for e in subexpressions(expression) if isinstance(e, Apply) and e.operation in _BRANCHING
+    ]
+    return found[-1] if found else None
+
+
+def _difference(branching: Apply) -> Expression:
+    x = branching.arguments
+    if branching.operation == "where":
+        assert isinstance(x[0], Apply)
+        assert x[0].operation in COMPARISONS
+        return Apply("subtract", x[0].arguments)
+    return Apply("subtract", x) if len(x) == 2 else x[0]
+
+
+def _between(low: Any, high: Any) -> Any:
+    if mpmath.isinf(low) and mpmath.isinf(high):
+        return mpmath.mpf("0.7320508")
+    if mpmath.isinf(low):
+        return high - 1
+    return low + 1 if mpmath.isinf(high) else (low + high) / 2
+
+
+def _bisect(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    below = function(low)
+    for _ in range(4 * _DIGITS):
+        middle = (low + high) / 2
+        value = function(middle)
+        if value == 0:
+            return middle
+        if value * below > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _rational(place: Any) -> Constant:
+    """Return a place as an exact number: short where it is one, else the nearest double."""
+    short = Fraction(mpmath.nstr(place, 30)).limit_denominator(1000)
+    if abs(mpmath.mpf(short.numerator) / short.denominator - place) < mpmath.mpf(10) ** -40:
+        return Constant(short)
+    return Constant(Fraction(float(place)))

@@ -1,0 +1,191 @@
+"""Derivations as LaTeX."""
+
+from __future__ import annotations
+
+import re
+
+from chainrule.derivations._notation import Equation, Section
+from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
+
+_GREEK = frozenset(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+    ]
+) | frozenset(["mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"])
+_INFIX = {
+    "greater": (" > ", 0),
+    "less": (r" \lt ", 0),
+    "greater_equal": (r" \ge ", 0),
+    "less_equal": (r" \le ", 0),
+    "equal": (" = ", 0),
+    "not_equal": (r" \ne ", 0),
+    "add": (" + ", 1),
+    "subtract": (" - ", 1),
+    "hadamard": (r" \odot ", 2),
+    "multiply": (r" \, ", 2),
+}
+_NAMED = {"exp", "log", "tanh", "sinh", "cosh", "sin", "cos", "max", "min"}
+_WORDS = {"maximum": "max", "minimum": "min", "atan": "arctan", "indicator": "I"}
+_SUMS = {
+    "others": r"\sum_{p \ne j} ",
+    "others_max": r"\max_{p \ne j} ",
+    "others_min": r"\min_{p \ne j} ",
+    "sum": r"\sum_{k} ",
+    "max": r"\max_{k} ",
+    "min": r"\min_{k} ",
+    "mean": r"\frac{1}{n} \sum_{k} ",
+    "sum_units": r"\sum_{p} ",
+    "sum_other_units": r"\sum_{p \ne j} ",
+    "sum_axis": r"\sum_{\mathrm{axis}} ",
+}
+_MATRICES = frozenset("AZY")
+_ATOM = 9
+
+
+def latex_of(expression: Expression) -> str:
+    r"""Return an expression as LaTeX, in the form in which it stands.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse
+    >>> print(latex_of(parse("1/(1 + exp(-z))").expression))
+    \frac{1}{1 + e^{-z}}
+    """
+    return _latex(expression)[0]
+
+
+def _latex(e: Expression) -> tuple[str, int]:
+    if isinstance(e, Constant):
+        return _number(e)
+    if isinstance(e, Pi):
+        return r"\pi", _ATOM
+    if isinstance(e, Variable | Parameter):
+        return name_latex(e.name), _ATOM
+    x = e.arguments
+    if e.operation in _INFIX:
+        sign, level = _INFIX[e.operation]
+        right = level + 1 if e.operation == "subtract" else level
+        if e.operation == "multiply" and isinstance(x[1], Constant):
+            sign = r" \cdot "
+        return f"{_at(x[0], level)}{sign}{_right(x[1], right)}", level
+    match e.operation:
+        case "negate":
+            return f"-{_at(x[0], 2)}", 1
+        case "divide":
+            return rf"\frac{{{latex_of(x[0])}}}{{{latex_of(x[1])}}}", 3
+        case "power":
+            return f"{_at(x[0], 6)}^{{{latex_of(x[1])}}}", 5
+        case "exp":
+            return f"e^{{{latex_of(x[0])}}}", 5
+        case "sqrt":
+            return rf"\sqrt{{{latex_of(x[0])}}}", _ATOM
+        case "abs":
+            return rf"\left|{latex_of(x[0])}\right|", _ATOM
+        case "partial":
+            of, by = (latex_of(part) for part in x)
+            return rf"\frac{{\partial {of}}}{{\partial {by}}}", 4
+        case "count":
+            return "n", _ATOM
+        case "broadcast":
+            return rf"\operatorname{{broadcast}}\left({latex_of(x[0])}\right)", _ATOM
+        case "where":
+            condition, yes, no = (latex_of(part) for part in x)
+            return (
+                rf"\begin{{cases}} {yes} & \text{{if }} {condition}, \\ "
+                rf"{no} & \text{{otherwise}} \end{{cases}}"
+            ), 2
+    if e.operation in _SUMS:
+        return f"{_SUMS[e.operation]}{_at(x[0], 2)}", 1
+    name = _WORDS.get(e.operation, e.operation)
+    arguments = ", ".join(latex_of(part) for part in x)
+    if name == "I":
+        return rf"I({arguments})", _ATOM
+    if name in _NAMED or name == "arctan":
+        return rf"\{name}\left({arguments}\right)", _ATOM
+    return rf"\operatorname{{{name}}}\left({arguments}\right)", _ATOM
+
+
+def _at(e: Expression, level: int) -> str:
+    text, own = _latex(e)
+    return text if own >= level else rf"\left({text}\right)"
+
+
+def _right(e: Expression, level: int) -> str:
+    """Write a right operand; a sum there reaches to the end, as it does on paper."""
+    if isinstance(e, Apply) and e.operation in _SUMS:
+        return latex_of(e)
+    return _at(e, level)
+
+
+def _number(e: Constant) -> tuple[str, int]:
+    value = abs(e.value)
+    if value.denominator == 1:
+        text = str(value.numerator)
+    elif value.denominator % 10 == 0 and value.denominator > 16:
+        text = f"{float(value):.17g}"
+        text = re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", text).replace("{+", "{")
+    else:
+        text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if value.denominator == 1 else 3)
+
+
+def name_latex(name: str) -> str:
+    r"""Return a name as LaTeX: ``u3 -> u_{3}``, ``alpha -> \alpha``, matrices in bold."""
+    if name in _MATRICES:
+        return rf"\mathbf{{{name}}}"
+    match = re.fullmatch(r"([A-Za-z]+)(?:_?\{?([-\d]+(?:,p)?)\}?|_([A-Za-z0-9]+))?", name)
+    if match is None:
+        return rf"\mathrm{{{name.replace('_', ' ')}}}"
+    base, number, index = match.groups()
+    if base in _GREEK:
+        base = f"\\{base}"
+    elif len(base) > 1:
+        base = rf"\mathrm{{{base}}}"
+    subscript = number or index
+    return f"{base}_{{{subscript}}}" if subscript else base
+
+
+def equation_latex(e: Equation) -> str:
+    """Return an equation on one line."""
+    text = " = ".join(latex_of(side) for side in e.sides)
+    return rf"{text} \quad \text{{{_escaped(e.remark)}}}" if e.remark else text
+
+
+def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
+    """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
+    lines = [rf"\section*{{{_escaped(title)}}}"]
+    for section in sections:
+        lines.append(rf"\subsection*{{{_escaped(section.title)}}}")
+        lines += [_escaped(sentence) + r"\par" for sentence in section.sentences]
+        if section.equations:
+            lines.append(r"\begin{align*}")
+            lines.append(" \\\\\n".join(_aligned(e) for e in section.equations))
+            lines.append(r"\end{align*}")
+    return "\n".join(lines)
+
+
+def _aligned(e: Equation) -> str:
+    left, *rights = (latex_of(side) for side in e.sides)
+    text = left + " &= " + " \\\\\n&= ".join(rights) if rights else left
+    return rf"{text} && \text{{{_escaped(e.remark)}}}" if e.remark else text
+
+
+_SPECIAL = {
+    "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "{": r"\{", "}": r"\}", "^": r"\^{}",
+    "≠": r"$\ne$", "∂": r"$\partial$", "Σ": r"$\Sigma$", "≤": r"$\le$", "≥": r"$\ge$",
+    "⊙": r"$\odot$", "·": r"$\cdot$", "∞": r"$\infty$", "²": r"$^2$", "∈": r"$\in$",
+}  # fmt: skip
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SPECIAL.get(character, character) for character in text)

@@ -1,0 +1,125 @@
+"""Derivations as text for terminals: Unicode symbols, one equation a line."""
+
+from __future__ import annotations
+
+from chainrule.derivations._notation import Equation, Section
+from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, to_text
+
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_INFIX = {
+    "greater": (" > ", 0),
+    "less": (" < ", 0),
+    "greater_equal": (" ≥ ", 0),
+    "less_equal": (" ≤ ", 0),
+    "equal": (" = ", 0),
+    "not_equal": (" ≠ ", 0),
+    "add": (" + ", 1),
+    "subtract": (" - ", 1),
+    "hadamard": (" ⊙ ", 2),
+    "multiply": ("·", 2),
+    "divide": ("/", 2),
+}
+_WORDS = {"maximum": "max", "minimum": "min", "indicator": "I"}
+_SUMS = {
+    "others": "Σ_{p≠j} ",
+    "others_max": "max_{p≠j} ",
+    "others_min": "min_{p≠j} ",
+    "sum": "Σ_k ",
+    "max": "max_k ",
+    "min": "min_k ",
+    "mean": "mean_k ",
+    "sum_units": "Σ_p ",
+    "sum_other_units": "Σ_{p≠j} ",
+    "sum_axis": "Σ_axis ",
+}
+_ATOM = 9
+
+
+def text_of(expression: Expression) -> str:
+    """Return an expression in the notation of a derivation.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse
+    >>> text_of(parse("-exp(-z)/(1 + exp(-z))**2").expression)
+    '-exp(-z)/(1 + exp(-z))²'
+    """
+    return _text(expression)[0]
+
+
+def _text(e: Expression) -> tuple[str, int]:
+    if isinstance(e, Constant | Pi):
+        text = "π" if isinstance(e, Pi) else to_text(e)
+        return text, (_ATOM if text[0] != "-" and "/" not in text else 1 if text[0] == "-" else 2)
+    if isinstance(e, Variable | Parameter):
+        return e.name, _ATOM
+    x = e.arguments
+    if e.operation in _INFIX:
+        sign, level = _INFIX[e.operation]
+        right_level = level + 1 if e.operation in ("subtract", "divide") else level
+        if e.operation == "divide":
+            return f"{_at(x[0], level)}/{_at(x[1], right_level)}", level
+        return f"{_at(x[0], level)}{sign}{_right(x[1], right_level)}", level
+    match e.operation:
+        case "negate":
+            return f"-{_at(x[0], 2)}", 1
+        case "power":
+            return _power(e), 5
+        case "partial":
+            return f"∂{text_of(x[0])}/∂{text_of(x[1])}", 4
+        case "count":
+            return "n", _ATOM
+        case "broadcast":
+            return f"broadcast({text_of(x[0])})", _ATOM
+    if e.operation in _SUMS:
+        return f"{_SUMS[e.operation]}{_at(x[0], 2)}", 1
+    arguments = ", ".join(text_of(part) for part in x)
+    return f"{_WORDS.get(e.operation, e.operation)}({arguments})", _ATOM
+
+
+def _at(e: Expression, level: int) -> str:
+    text, own = _text(e)
+    return text if own >= level else f"({text})"
+
+
+def _right(e: Expression, level: int) -> str:
+    """Write a right operand; a sum there reaches to the end, as it does on paper."""
+    if isinstance(e, Apply) and e.operation in _SUMS:
+        return text_of(e)
+    return _at(e, level)
+
+
+def _power(e: Apply) -> str:
+    base, exponent = e.arguments
+    if isinstance(exponent, Constant) and exponent.value.denominator == 1:
+        return _at(base, 6) + str(exponent.value.numerator).translate(_SUPERSCRIPTS)
+    return f"{_at(base, 6)}^{_at(exponent, 6)}"
+
+
+def equation_text(e: Equation) -> str:
+    """Return an equation on one line."""
+    text = " = ".join(text_of(side) for side in e.sides)
+    return f"{text}    {e.remark}" if e.remark else text
+
+
+def sections_text(title: str, sections: tuple[Section, ...], width: int = 100) -> str:
+    """Return a whole derivation; equations too long for a line go on under their first sign."""
+    lines = [title, "=" * min(len(title), width)]
+    for number, section in enumerate(sections, 1):
+        lines += ["", f"{number}. {section.title}"]
+        lines += [f"   {sentence}" for sentence in section.sentences]
+        for e in section.equations:
+            lines += [f"      {line}" for line in _wrapped(e, width - 6)]
+    return "\n".join(lines)
+
+
+def _wrapped(e: Equation, width: int) -> list[str]:
+    line = equation_text(e)
+    if len(line) <= width or len(e.sides) < 2:
+        return [line]
+    left, *rights = (text_of(side) for side in e.sides)
+    margin = " " * len(left)
+    lines = [f"{left} = {rights[0]}", *(f"{margin} = {right}" for right in rights[1:])]
+    if e.remark:
+        lines[-1] += f"    {e.remark}"
+    return lines

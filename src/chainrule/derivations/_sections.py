@@ -1,0 +1,470 @@
+"""The sections of a derivation: formula, graph, chain rule, simplification, assembly, matrices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.derivations._arithmetic import ONE, ZERO, power, rebuilt
+from chainrule.derivations._chain_rule import Step, node_names
+from chainrule.derivations._graph import Graph
+from chainrule.derivations._notation import Equation, Section, equation, partial, symbol
+from chainrule.derivations._operations import indicator
+from chainrule.derivations._pieces import Breakpoint
+from chainrule.derivations._render_text import text_of
+from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Expression,
+    Formula,
+    Variable,
+    constant,
+    subexpressions,
+    substitute,
+    variables_of,
+)
+
+if TYPE_CHECKING:
+    from chainrule.derivations._derivation import Derivation
+
+A, J, Z = symbol("a"), symbol("J"), symbol("z")
+A_J, A_P, Z_J, Z_P = symbol("a_j"), symbol("a_p"), symbol("z_j"), symbol("z_p")
+MATRIX_A, MATRIX_Z = symbol("A"), symbol("Z")
+Y = symbol("y")
+_MATRIX = {Z: MATRIX_Z, A: MATRIX_A, Y: symbol("Y"), SEED: partial(J, MATRIX_A)}
+
+
+def sections_of(derivation: Derivation) -> tuple[Section, ...]:
+    """Return the sections of a derivation."""
+    if derivation.formula.is_layer_coupled:
+        return _coupled_sections(derivation)
+    return (
+        _formula_section(derivation.formula),
+        Section(
+            "Computation graph",
+            ("One elementary operation a node; a value used twice is one node.",),
+            _graph_equations(derivation.graph, node_names(derivation.graph), A),
+        ),
+        Section(
+            "Chain rule, outside first",
+            (),
+            _step_equations(derivation.steps, node_names(derivation.graph), A),
+        ),
+        _simplification(derivation),
+        Section(
+            "Cross terms",
+            ("A unit's activation depends on its own pre-activation alone.",),
+            (Equation((partial(A_P, Z_J), ZERO), "for p ≠ j"),),
+        ),
+        _assembly(derivation),
+        _matrix_form(derivation),
+    )
+
+
+def _formula_section(formula: Formula) -> Section:
+    values = ", ".join(f"{name} = {value:.12g}" for name, value in formula.parameters)
+    sentences = (f"Parameters: {values}.",) if values else ()
+    kind = (
+        "Layer-coupled: a unit's activation depends on all units of its layer."
+        if formula.is_layer_coupled
+        else "Element-wise: every unit by itself."
+    )
+    shown = per_unit(formula.expression) if formula.is_layer_coupled else formula.expression
+    left = A_J if formula.is_layer_coupled else A
+    return Section("Formula", (kind, *sentences), (Equation((left, shown)),))
+
+
+def _graph_equations(
+    graph: Graph, names: dict[int, Expression], output: Expression
+) -> tuple[Equation, ...]:
+    equations = []
+    for index, name in names.items():
+        sides = [name, graph.definition(index, names)]
+        if index == graph.output:
+            sides.append(output)
+        remark = "for all p ≠ j" if isinstance(name, Variable) and ",p" in name.name else ""
+        equations.append(Equation(tuple(sides), remark))
+    return tuple(equations)
+
+
+def _step_equations(
+    steps: tuple[Step, ...], names: dict[int, Expression], output: Expression
+) -> tuple[Equation, ...]:
+    equations = []
+    for step in steps:
+        left = partial(output, names[step.node])
+        chain: Expression = ZERO
+        for user, _ in step.contributions:
+            term = Apply(
+                "multiply", (partial(output, names[user]), partial(names[user], names[step.node]))
+            )
+            chain = term if chain == ZERO else Apply("add", (chain, term))
+        sides = [chain] if step.contributions else []
+        equations.append(equation(left, *sides, step.through_nodes, step.in_variables))
+    return tuple(equations)
+
+
+def _simplification(derivation: Derivation) -> Section:
+    derivative = partial(A, Z)
+    pieces, forms = derivation.pieces, derivation.output_forms
+    last = derivation.steps[-1].in_variables
+    if pieces is None:
+        sentence = "The formula changes its form in too many places to treat them one by one."
+        return Section("Simplification", (sentence,), (equation(derivative, last),))
+    sentences: list[str] = []
+    equations: list[Equation] = []
+    if len(pieces.pieces) == 1:
+        form = forms[0]
+        if form is None:
+            sentences.append(
+                "No form through the output a alone was found; the derivative stays in z."
+            )
+            equations.append(equation(derivative, last))
+        else:
+            if form.generator is not None and form.inverse is not None and form.generator != Z:
+                generator = text_of(form.generator)
+                sentences.append(
+                    f"Eliminate {generator}: from a = {text_of(pieces.pieces[0].expression)} "
+                    f"follows {generator} = {text_of(form.inverse)}."
+                )
+            elif "a" in variables_of(form.derivative):
+                sentences.append(
+                    "Eliminate z between a and ∂a/∂z (a resultant of the two equations)."
+                )
+            equations.append(equation(derivative, last, form.derivative))
+        return Section("Simplification", tuple(sentences), tuple(equations))
+    equations.append(equation(derivative, last))
+    for k, piece in enumerate(pieces.pieces):
+        form = forms[k]
+        sides = [derivative, piece.derivative]
+        if form is not None:
+            sides.append(form.derivative)
+        equations.append(
+            Equation(equation(*sides).sides, f"where {_interval(pieces.breakpoints, k)}")
+        )
+    sentences += [_kink_sentence(b) for b in pieces.breakpoints]
+    return Section("Simplification", tuple(sentences), tuple(equations))
+
+
+def _interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:
+    low = breakpoints[k - 1] if k > 0 else None
+    high = breakpoints[k] if k < len(breakpoints) else None
+    left = "" if low is None else f"{text_of(low.location)} {_sign(low, 'right')} "
+    right = "" if high is None else f" {_sign(high, 'left')} {text_of(high.location)}"
+    if low is not None and high is None:
+        return f"z {'≥' if low.slope_from == 'right' else '>'} {text_of(low.location)}"
+    return f"{left}z{right}"
+
+
+def _sign(b: Breakpoint, side: str) -> str:
+    return "≤" if b.slope_from == side else "<"
+
+
+def _kink_sentence(b: Breakpoint) -> str:
+    place = text_of(b.location)
+    if not b.is_kink:
+        return f"At z = {place} the pieces join smoothly, with slope {b.slope:.6g}."
+    return (
+        f"At z = {place} the slope jumps from {b.left_slope:.6g} to {b.right_slope:.6g}; "
+        f"taken there: {b.slope:.6g}, which is what the comparison as written selects."
+    )
+
+
+def _derivative_in_z(derivation: Derivation) -> Expression:
+    """Return the derivative in z; for pieces, as one expression with indicators."""
+    return derivation.steps[-1].in_variables
+
+
+def _shortest(derivation: Derivation) -> Expression:
+    """Return the derivative through the output where the formula has one smooth piece."""
+    forms = derivation.output_forms
+    if len(forms) == 1 and forms[0] is not None:
+        return forms[0].derivative
+    indicators = _indicator_form(derivation)
+    return indicators if indicators is not None else _derivative_in_z(derivation)
+
+
+def _indicator_form(derivation: Derivation) -> Expression | None:
+    """Write a derivative that is constant on each of two pieces with one indicator."""
+    pieces = derivation.pieces
+    if pieces is None or len(pieces.pieces) != 2:
+        return None
+    left, right = (piece.derivative for piece in pieces.pieces)
+    at = pieces.breakpoints[0]
+    if left != ZERO or right != ONE or at.slope_from == "own":
+        return None
+    sign = "greater" if at.slope_from == "left" else "greater_equal"
+    return indicator(Apply(sign, (Z, at.location)))
+
+
+def _assembly(derivation: Derivation) -> Section:
+    own = _indexed(_shortest(derivation), "j")
+    received = partial(J, A_J)
+    equations = (
+        Equation(
+            (partial(J, Z_J), Apply("sum_units", (_product(partial(J, A_P), partial(A_P, Z_J)),)))
+        ),
+        Equation(
+            (
+                partial(J, Z_J),
+                Apply(
+                    "add",
+                    (
+                        _product(received, partial(A_J, Z_J)),
+                        Apply("sum_other_units", (_product(partial(J, A_P), partial(A_P, Z_J)),)),
+                    ),
+                ),
+            )
+        ),
+        equation(partial(J, Z_J), _times(received, own)),
+    )
+    return Section("Assembly for one unit", (), equations)
+
+
+def _product(x: Expression, y: Expression) -> Expression:
+    return Apply("multiply", (x, y))
+
+
+def _times(x: Expression, y: Expression) -> Expression:
+    return x if y == ONE else ZERO if y == ZERO else Apply("multiply", (x, y))
+
+
+def _indexed(e: Expression, index: str) -> Expression:
+    names: dict[Expression, Expression] = {
+        Z: symbol(f"z_{index}"),
+        A: symbol(f"a_{index}"),
+    }
+    return substitute(e, names.get)
+
+
+def _matrix_form(derivation: Derivation) -> Section:
+    forward = Equation((MATRIX_A, batch_form(derivation.formula.expression)))
+    received = partial(J, MATRIX_A)
+    short = _shortest(derivation)
+    product = received if short == ONE else hadamard(received, batch_form(short))
+    equations = [forward, Equation((partial(J, MATRIX_Z), product))]
+    sentences = ["Rows are examples, or columns: nothing here couples the units."]
+    if "a" in variables_of(short):
+        in_z = batch_form(_derivative_in_z(derivation))
+        equations.append(
+            Equation((partial(J, MATRIX_Z), hadamard(received, in_z)), "what is computed")
+        )
+        sentences.append(
+            "The form through A saves memory; A rounds where it saturates, and with it the "
+            "gradient. What is computed is the form through Z, which keeps it."
+        )
+    return Section("Matrix form", tuple(sentences), tuple(equations))
+
+
+def hadamard(x: Expression, y: Expression) -> Expression:
+    """Return the element-wise product of two matrices."""
+    if isinstance(y, Apply) and y.operation == "hadamard":
+        return Apply("hadamard", (Apply("hadamard", (x, y.arguments[0])), y.arguments[1]))
+    return Apply("hadamard", (x, y))
+
+
+def batch_form(e: Expression) -> Expression:
+    """Write an expression of units for the whole batch: products become element-wise."""
+    if e in _MATRIX:
+        return _MATRIX[e]
+    if not isinstance(e, Apply):
+        return e
+    parts = tuple(batch_form(part) for part in e.arguments)
+    both = all(_isbatch_form(part) for part in parts)
+    if e.operation == "multiply" and both:
+        return Apply("hadamard", parts)
+    if e.operation == "power" and e.arguments == (A, constant(2)):
+        return Apply("hadamard", (parts[0], parts[0]))
+    if e.operation in REDUCTIONS:
+        reduced = Apply("sum_axis", parts) if e.operation == "sum" else Apply(e.operation, parts)
+        return Apply("broadcast", (reduced,))
+    return Apply(e.operation, parts)
+
+
+def _isbatch_form(e: Expression) -> bool:
+    return any(
+        isinstance(part, Variable) and part.name in ("A", "Z", "Y") for part in subexpressions(e)
+    )
+
+
+def per_unit(e: Expression, own: str = "j") -> Expression:
+    """Write a layer-coupled expression for unit j, with k for the units of a reduction."""
+    names: dict[Expression, Expression] = {
+        Z: symbol(f"z_{own}"),
+        A: symbol(f"a_{own}"),
+        Y: symbol(f"y_{own}"),
+        SEED: partial(J, symbol(f"a_{own}")),
+    }
+    if e in names:
+        return names[e]
+    if not isinstance(e, Apply):
+        return e
+    inner = "k" if e.operation in REDUCTIONS else own
+    return Apply(e.operation, tuple(per_unit(part, inner) for part in e.arguments))
+
+
+# -- layer-coupled formulas -------------------------------------------------------------------
+
+
+def _coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
+    sections = [_formula_section(derivation.formula)]
+    if derivation.unit_graphs:
+        for graph, output, title in zip(
+            derivation.unit_graphs,
+            (A_J, A_P),
+            ("unit j by z_j", "unit p ≠ j by z_j"),
+            strict=True,
+        ):
+            sections.append(
+                Section(
+                    f"Computation graph: {title}",
+                    (),
+                    _graph_equations(graph.graph, graph.names, output),
+                )
+            )
+            sections.append(
+                Section(
+                    f"Chain rule, outside first: {title}",
+                    (),
+                    _step_equations(graph.steps, graph.names, output),
+                )
+            )
+    else:
+        sections += _layer_sections(derivation)
+    sections.append(_coupled_simplification(derivation))
+    sections.append(_coupled_assembly(derivation))
+    sections.append(_coupled_matrix_form(derivation))
+    return tuple(sections)
+
+
+def _layer_sections(derivation: Derivation) -> list[Section]:
+    """Show a formula with nested reductions as one graph of the layer, and its adjoints."""
+    graph = derivation.graph
+    names = node_names(graph)
+    backward, adjoints = backward_graph(graph)
+    known: dict[int, Expression] = dict(names)
+    for index, node in adjoints.items():
+        if index in names:
+            known[node] = partial(J, names[index])
+    equations = []
+    for index in reversed(graph.order):
+        if index not in adjoints:
+            continue
+        left = partial(J, names[index])
+        others = {k: v for k, v in known.items() if k != adjoints[index]}
+        right = (
+            partial(J, A) if index == graph.output else backward.definition(adjoints[index], others)
+        )
+        if right != left:
+            equations.append(equation(left, right))
+    return [
+        Section(
+            "Computation graph of the layer",
+            ("A sum or mean over the units is one node, shared by all of them.",),
+            _graph_equations(graph, names, A),
+        ),
+        Section(
+            "Chain rule through the layer, outside first",
+            ("What all units share receives the sum of what they pass back.",),
+            tuple(equations),
+        ),
+    ]
+
+
+def _coupled_simplification(derivation: Derivation) -> Section:
+    product = derivation.product
+    in_z: list[Expression | None] = [None, None]
+    if derivation.unit_graphs:
+        in_z = [graph.steps[-1].in_variables for graph in derivation.unit_graphs]
+    through = (None, None) if product is None else jacobian_entries(product)
+    equations = []
+    for output, written, short, remark in zip(
+        (A_J, A_P), in_z, through, ("", "for p ≠ j"), strict=True
+    ):
+        sides = [side for side in (written, short) if side is not None]
+        if sides:
+            e = equation(partial(output, Z_J), *sides)
+            equations.append(Equation(e.sides, remark))
+    sentences = (
+        ("Through the output: the equation for a is solved for one value, which is then put in.",)
+        if product is not None
+        else ("No form through the output alone was found.",)
+    )
+    return Section("Simplification", sentences, tuple(equations))
+
+
+def jacobian_entries(product: Expression) -> tuple[Expression, Expression]:
+    """Return ∂a_j/∂z_j and ∂a_p/∂z_j from ∂J/∂z_j: its value where g is 1 at one unit, 0 elsewhere.
+
+    ``product`` is linear in g; a sum over the units that holds g keeps the term of that unit.
+    """
+
+    def entry(unit: str) -> Expression:
+        own: Expression = ONE if unit == "j" else ZERO
+
+        def write(e: Expression) -> Expression:
+            if e == SEED:
+                return own
+            if not isinstance(e, Apply):
+                return _indexed(e, "j")
+            if e.operation in REDUCTIONS:
+                inner = e.arguments[0]
+                if SEED.name not in variables_of(inner):
+                    return per_unit(e)
+                chosen = _rebuild(inner, {SEED: ONE})
+                return _indexed(chosen, unit)
+            return _simplified(e.operation, tuple(write(part) for part in e.arguments))
+
+        return write(product)
+
+    return entry("j"), entry("p")
+
+
+def _rebuild(e: Expression, values: dict[Expression, Expression]) -> Expression:
+    if e in values:
+        return values[e]
+    if not isinstance(e, Apply):
+        return e
+    return _simplified(e.operation, tuple(_rebuild(part, values) for part in e.arguments))
+
+
+def _simplified(operation: str, parts: tuple[Expression, ...]) -> Expression:
+    if operation == "multiply" and parts[0] == parts[1] and isinstance(parts[0], Variable):
+        return power(parts[0], constant(2))
+    return rebuilt(Apply(operation, parts))
+
+
+def _coupled_assembly(derivation: Derivation) -> Section:
+    left = partial(J, Z_J)
+    cross = _product(partial(J, A_P), partial(A_P, Z_J))
+    equations = [
+        Equation((left, Apply("sum_units", (cross,)))),
+        Equation(
+            (
+                left,
+                Apply(
+                    "add",
+                    (
+                        _product(partial(J, A_J), partial(A_J, Z_J)),
+                        Apply("sum_other_units", (cross,)),
+                    ),
+                ),
+            )
+        ),
+    ]
+    product = derivation.product
+    if product is not None:
+        equations.append(Equation((left, per_unit(product))))
+    return Section("Assembly for one unit", (), tuple(equations))
+
+
+def _coupled_matrix_form(derivation: Derivation) -> Section:
+    equations = [Equation((MATRIX_A, batch_form(derivation.formula.expression)))]
+    product = derivation.product
+    if product is not None:
+        equations.append(Equation((partial(J, MATRIX_Z), batch_form(product))))
+    return Section(
+        "Matrix form",
+        ("The axis is that of the units: 0 where columns are examples, 1 where rows are.",),
+        tuple(equations),
+    )

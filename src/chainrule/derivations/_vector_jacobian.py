@@ -1,0 +1,96 @@
+"""The vector–Jacobian product of a graph: ∂J/∂z from ∂J/∂a, through every node.
+
+Each reduction over the units is a node with its own adjoint. A value that all units share
+receives the sum of what the units pass back; what a sum receives it passes to every unit.
+"""
+
+from __future__ import annotations
+
+from chainrule.derivations._arithmetic import ONE, ZERO, add, divide, multiply
+from chainrule.derivations._graph import UNIT_COUNT, Graph, GraphBuilder
+from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
+from chainrule.formulas import Apply, Expression, Variable
+
+SEED = Variable("g")
+
+
+def backward_graph(
+    graph: Graph, variable: str = "z", seed: Expression = SEED
+) -> tuple[Graph, dict[int, int]]:
+    """Extend a graph by the adjoints of its nodes; the output becomes that of `variable`.
+
+    Parameters
+    ----------
+    graph : Graph
+    variable : str
+        The input whose adjoint is wanted.
+    seed : Expression
+        What a per-unit output receives; `a` in it stands for the output itself.
+
+    Returns
+    -------
+    graph : Graph
+        The nodes of `graph`, then those of the adjoints.
+    adjoints : dict of int to int
+        For each node of `graph` that receives something, the node that holds its adjoint.
+    """
+    builder = GraphBuilder()
+    for node in graph.nodes:
+        builder.copy(node)
+    known: dict[Expression, int] = {Variable(f"u{k}"): k for k in range(len(graph.nodes))}
+    known[Variable("a")] = graph.output
+    received: dict[int, Expression] = {
+        graph.output: seed if graph.nodes[graph.output].per_unit else Apply("sum", (seed,))
+    }
+    if seed == ONE:
+        received[graph.output] = ONE
+    adjoints: dict[int, int] = {}
+    result = builder.insert(ZERO)
+    for index in reversed(graph.reached()):
+        node = graph.nodes[index]
+        if index not in received or node.operation == "value":
+            continue
+        adjoints[index] = builder.insert(received[index], known)
+        own = Variable(f"d{index}")
+        known[own] = adjoints[index]
+        back: Expression = ONE if received[index] == ONE else own
+        if node.operation == "input":
+            if node.leaf == Variable(variable):
+                result = adjoints[index]
+            continue
+        for argument, part in zip(node.arguments, _parts(graph, index, back), strict=True):
+            if part == ZERO or graph.nodes[argument].operation == "value":
+                continue
+            if not graph.nodes[argument].per_unit and _per_unit(part, builder, known):
+                part = Apply("sum", (part,))
+            received[argument] = add(received.get(argument, ZERO), part)
+    return builder.graph(result), adjoints
+
+
+def _parts(graph: Graph, index: int, seed: Expression) -> tuple[Expression, ...]:
+    """Return what a node passes back to each of its arguments."""
+    node = graph.nodes[index]
+    names = tuple(
+        Variable(f"u{k}") if graph.nodes[k].operation != "value" else graph.expression(k)
+        for k in node.arguments
+    )
+    own = Variable(f"u{index}")
+    match node.operation:
+        case "reduce_sum":
+            return (seed,)
+        case "reduce_mean":
+            return (divide(seed, UNIT_COUNT),)
+        case "reduce_max" | "reduce_min":
+            # Units that share the extreme value share what it passes back.
+            attains = indicator(Apply("equal", (names[0], own)))
+            return (divide(multiply(seed, attains), Apply("sum", (attains,))),)
+    names_of_conditions = tuple(
+        graph.expression_of_condition(k) if graph.is_condition(k) else name
+        for k, name in zip(node.arguments, names, strict=True)
+    )
+    partials = LOCAL_DERIVATIVES[node.operation](names_of_conditions, own)
+    return tuple(multiply(seed, partial) for partial in partials)
+
+
+def _per_unit(part: Expression, builder: GraphBuilder, known: dict[Expression, int]) -> bool:
+    return builder.nodes[builder.insert(part, known)].per_unit
