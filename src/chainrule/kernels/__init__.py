@@ -1,0 +1,16 @@
+"""What the machine runs: stable evaluation, generated source, native code."""
+
+from chainrule.kernels._arrays import ArrayError as ArrayError
+from chainrule.kernels._arrays import as_float_array as as_float_array
+from chainrule.kernels._arrays import backward as backward
+from chainrule.kernels._arrays import backward_from_output as backward_from_output
+from chainrule.kernels._arrays import forward as forward
+from chainrule.kernels._call import call_kernel as call_kernel
+from chainrule.kernels._compile import CacheError as CacheError
+from chainrule.kernels._compile import cache_folder as cache_folder
+from chainrule.kernels._kernels import ActivationKernels as ActivationKernels
+from chainrule.kernels._kernels import CostKernels as CostKernels
+from chainrule.kernels._kernels import Kernel as Kernel
+from chainrule.kernels._kernels import activation_kernels as activation_kernels
+from chainrule.kernels._kernels import cost_kernels as cost_kernels
+from chainrule.kernels._kernels import output_kernel as output_kernel

@@ -1,0 +1,148 @@
+"""Generated source: written to the user's cache folder, compiled there, found again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import stat
+import sys
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from chainrule.formulas import ChainruleError
+
+
+class CacheError(ChainruleError, OSError):
+    """The folder for generated kernels cannot be used."""
+
+
+@cache
+def cache_folder() -> Path:
+    """Return the folder that holds generated source and compiled code.
+
+    ``CHAINRULE_CACHE`` names it; else it lies where the system keeps caches of a user. It belongs
+    to its user alone. Where it cannot be written, a folder for this process serves instead.
+    """
+    chosen = os.environ.get("CHAINRULE_CACHE")
+    folder = Path(chosen) if chosen else _user_cache() / "chainrule"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_owner(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if isinstance(error, CacheError):
+            raise
+        folder = Path(tempfile.mkdtemp(prefix="chainrule-"))
+        warnings.warn(
+            f"generated kernels cannot be kept ({error}); they are compiled anew in this process. "
+            "Set CHAINRULE_CACHE to a folder that can be written.",
+            stacklevel=2,
+        )
+    return folder
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _check_owner(folder: Path) -> None:
+    if not hasattr(os, "getuid"):
+        return
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CacheError(
+            f"the cache folder {folder} belongs to another user or can be written by others; "
+            "code in it is not run. Remove it, or set CHAINRULE_CACHE to a folder of your own."
+        )
+
+
+@cache
+def generator_digest() -> str:
+    """Return a digest of the code that generates kernels: another version finds other files."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for room in ("formulas", "derivations", "kernels"):
+        for path in sorted((package / room).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def find_source(question: str) -> str | None:
+    """Return the name of the module generated for a question before, if it is there and whole."""
+    entry = _entry(question)
+    try:
+        name = entry.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return name if _whole(name) else None
+
+
+def _entry(question: str) -> Path:
+    key = hashlib.sha256(f"{generator_digest()}\n{question}".encode()).hexdigest()
+    return cache_folder() / f"{key[:32]}.entry"
+
+
+def _whole(name: str) -> bool:
+    try:
+        text = (cache_folder() / f"{name}.py").read_bytes()
+    except OSError:
+        return False
+    return name == _name(text)
+
+
+def _name(text: bytes) -> str:
+    return f"kernel_{hashlib.sha256(text).hexdigest()[:32]}"
+
+
+def keep_source(question: str, source: str) -> str:
+    """Write generated source under the name of its content; return the module's name."""
+    # Compiled code holds what it calls: the same source from another version is another file.
+    text = f"# Written by chainrule, generator {generator_digest()[:16]}.\n{source}".encode()
+    name = _name(text)
+    if not _whole(name):
+        _write(cache_folder() / f"{name}.py", text)
+    _write(_entry(question), name.encode())
+    return name
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that others see all of it or nothing."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@cache
+def load(name: str) -> ModuleType:
+    """Import a generated module; Numba compiles it, or finds it compiled."""
+    specification = importlib.util.spec_from_file_location(f"chainrule_{name}", source_path(name))
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    # Numba asks for the module by name when it loads compiled code.
+    sys.modules[module.__name__] = module
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module.__name__]
+        raise
+    return module
+
+
+def source_path(name: str) -> Path:
+    """Return where a generated module lies."""
+    return cache_folder() / f"{name}.py"

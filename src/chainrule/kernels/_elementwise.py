@@ -1,0 +1,195 @@
+"""Source of scalar functions: an element-wise activation and its derivative."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from chainrule.derivations import (
+    Breakpoint,
+    Pieces,
+    TooManyPiecesError,
+    chain_rule,
+    computation_graph,
+    node_names,
+    smooth_pieces,
+)
+from chainrule.formulas import (
+    Apply,
+    Expression,
+    Formula,
+    to_text,
+    variables_of,
+)
+from chainrule.kernels._rewrite import rewrite
+from chainrule.kernels._smooth import Lines, stable_form
+from chainrule.kernels._source import number, operation, parameter_name, written
+
+DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
+
+
+def scalar_functions(formula: Formula) -> list[str]:
+    """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line."""
+    names = [parameter_name(name) for name, _ in formula.parameters]
+    try:
+        pieces = smooth_pieces(formula)
+    except TooManyPiecesError:
+        pieces = None
+    if pieces is None:
+        value, slope = _from_graph(formula)
+    else:
+        value = _body(formula, pieces, slope=False)
+        slope = _body(formula, pieces, slope=True)
+    return [
+        *_function("activation", ["z", *names], value, f"a = {formula.text}"),
+        "",
+        "",
+        *_function("derivative", ["z", *names], slope, "∂a/∂z"),
+    ]
+
+
+def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: str) -> list[str]:
+    head = f"def {name}({', '.join(arguments)}):"
+    return [DECORATOR, head, f'    """{says}"""', *(f"    {line}" for line in body)]
+
+
+def _body(formula: Formula, pieces: Pieces, *, slope: bool) -> list[str]:
+    values = dict(formula.parameters)
+    expressions = [p.derivative if slope else p.expression for p in pieces.pieces]
+    places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
+    lines: list[str] = []
+    results = []
+    for k, expression in enumerate(expressions):
+        sides = (places[k] < 0, places[k + 1] > 0)
+        added, result = _smooth(expression, values, sides, f"{k}" if len(expressions) > 1 else "")
+        lines += [line for line in added if line not in lines]
+        results.append(result)
+    chosen = results[-1]
+    for k in range(len(pieces.breakpoints) - 1, -1, -1):
+        chosen = _joined(pieces.breakpoints[k], results[k], chosen, slope=slope)
+    if not slope and len(results) > 1 and any("z" not in variables_of(e) for e in expressions):
+        chosen = f"z if z != z else ({chosen})"
+    return [*lines, f"return {chosen}"]
+
+
+def _joined(at: Breakpoint, left: str, right: str, *, slope: bool) -> str:
+    place = written(at.location, lambda e: None)
+    owner = at.slope_from if slope else at.value_from
+    sign = "<=" if owner == "left" else "<"
+    if owner == "own":
+        own = number(at.slope) if slope else written(at.value, lambda e: None)
+        right = f"({own} if z == {place} else ({right}))"
+    if slope:
+        # A NaN is on no side of a kink: I(NaN > 0) = 0, as in the equations.
+        turned = ">" if owner == "left" else ">="
+        return f"({right}) if z {turned} {place} else ({left})"
+    return f"({left}) if z {sign} {place} else ({right})"
+
+
+def _smooth(
+    expression: Expression, values: dict[str, float], sides: tuple[bool, bool], suffix: str
+) -> tuple[list[str], str]:
+    """Return statements and the result for one smooth expression; (left, right) of zero needed."""
+    both = stable_form(expression, values, None)
+    if both is not None:
+        return _renamed(both, suffix)
+    right = stable_form(expression, values, 1) if sides[1] else None
+    left = stable_form(expression, values, -1) if sides[0] else None
+    if (right is None) == sides[1] or (left is None) == sides[0]:
+        return _direct(expression, suffix)
+    if right is None or left is None:
+        only = right or left
+        assert only is not None
+        statements, result = _renamed(only, suffix)
+        return ["x = abs(z)", *statements], result
+    return _two_sided(left, right, suffix)
+
+
+def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
+    """Share what both signs of z need, and divide once."""
+    lines = ["x = abs(z)"]
+    parts = {}
+    for side, form in (("left", left), ("right", right)):
+        renamed = {
+            line.split(" = ")[0]: f"{line.split(' = ')[0]}{suffix}_{side}"
+            for line in form.statements
+            if line not in (right if side == "left" else left).statements
+        }
+        lines += [_replace(line, renamed) for line in form.statements]
+        parts[side] = (_replace(form.numerator, renamed), _replace(form.denominator, renamed))
+    lines = list(dict.fromkeys(lines))
+    (left_above, left_below), (right_above, right_below) = parts["left"], parts["right"]
+    above = f"(({right_above}) if z >= 0.0 else ({left_above}))"
+    if left_above == right_above:
+        above = f"({left_above})"
+    if left_below == right_below:
+        return lines, above if left_below == "1.0" else f"{above} / ({left_below})"
+    below = f"(({right_below}) if z >= 0.0 else ({left_below}))"
+    return lines, f"{above} / {below}"
+
+
+def _renamed(form: Lines, suffix: str) -> tuple[list[str], str]:
+    renamed = {
+        name: f"{name}_{suffix}"
+        for name in (line.split(" = ")[0] for line in form.statements)
+        if suffix
+    }
+    return [_replace(line, renamed) for line in form.statements], _replace(form.value, renamed)
+
+
+def _replace(text: str, renamed: dict[str, str]) -> str:
+    for old, new in renamed.items():
+        text = re.sub(rf"\b{re.escape(old)}\b", new, text)
+    return text
+
+
+def _direct(expression: Expression, suffix: str) -> tuple[list[str], str]:
+    """Compute an expression node by node, as its graph stands."""
+    rewritten = rewrite(expression)
+    if not variables_of(rewritten):
+        return [], written(rewritten, lambda e: None)
+    graph = computation_graph(rewritten)
+    names: dict[int, str] = {}
+    lines: list[str] = []
+    for index in graph.reached():
+        node = graph.nodes[index]
+        if node.leaf is not None:
+            names[index] = written(node.leaf, lambda e: None)
+            continue
+        arguments = tuple(names[k] for k in node.arguments)
+        exponent = graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
+        names[index] = f"v{len(lines)}{'_' + suffix if suffix else ''}"
+        lines.append(f"{names[index]} = {operation(node.operation, arguments, exponent)}")
+    return lines, names[graph.output]
+
+
+def _from_graph(formula: Formula) -> tuple[list[str], list[str]]:
+    """Compute value and slope along the computation graph, branches and all."""
+    graph = computation_graph(formula.expression)
+    names = node_names(graph)
+    value, result = _direct(formula.expression, "")
+    steps = chain_rule(graph)
+    slope = next(step for step in steps if graph.nodes[step.node].operation == "input")
+    through = _substituted(slope.through_nodes, {names[k]: graph.expression(k) for k in names})
+    lines, derivative = _direct(through, "")
+    return [*value, f"return {result}"], [*lines, f"return {derivative}"]
+
+
+def _substituted(e: Expression, meaning: dict[Expression, Expression]) -> Expression:
+    if e in meaning:
+        return meaning[e]
+    if isinstance(e, Apply):
+        return Apply(e.operation, tuple(_substituted(part, meaning) for part in e.arguments))
+    return e
+
+
+def two_sided_function(
+    name: str, expression: Expression, values: dict[str, float], parameters: Sequence[str]
+) -> list[str] | None:
+    """Return the source of a stable function of `z` and `y`, if there is such a form."""
+    right, left = (stable_form(expression, values, side) for side in (1, -1))
+    if right is None or left is None:
+        return None
+    lines, result = _two_sided(left, right, "")
+    arguments = ["z", "y", *(parameter_name(p) for p in parameters)]
+    return _function(name, arguments, [*lines, f"return {result}"], to_text(expression))

@@ -1,0 +1,123 @@
+"""Small rewritings that keep accuracy, each of them named and exact over the real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chainrule.formulas import Apply, Constant, Expression, Pi, constant
+
+ONE = constant(1)
+Rule = Callable[[Apply], Expression | None]
+
+
+def _call(name: str, *arguments: Expression) -> Expression:
+    return Apply(name, arguments)
+
+
+def _is_call(e: Expression, name: str) -> bool:
+    return isinstance(e, Apply) and e.operation == name
+
+
+def exp_minus_one(e: Apply) -> Expression | None:
+    """``exp(x) - 1 -> expm1(x)``: near x = 0 the difference cancels."""
+    if e.operation == "subtract" and e.arguments[1] == ONE and _is_call(e.arguments[0], "exp"):
+        return _call("expm1", *_arguments(e.arguments[0]))
+    return None
+
+
+def log_of_one_plus(e: Apply) -> Expression | None:
+    """``log(1 + x) -> log1p(x)``: for small x the sum rounds x away."""
+    if e.operation == "log" and _is_call(e.arguments[0], "add"):
+        left, right = _arguments(e.arguments[0])
+        if left == ONE or right == ONE:
+            return _call("log1p", right if left == ONE else left)
+    return None
+
+
+def one_plus_erf(e: Apply) -> Expression | None:
+    """``1 + erf(x) -> erfc(-x)``, ``1 - erf(x) -> erfc(x)``: in the tails the sum cancels."""
+    if e.operation not in ("add", "subtract"):
+        return None
+    left, right = e.arguments
+    if left == ONE and _is_call(right, "erf"):
+        argument = _arguments(right)[0]
+        return _call("erfc", argument if e.operation == "subtract" else _call("negate", argument))
+    if e.operation == "add" and right == ONE and _is_call(left, "erf"):
+        return _call("erfc", _call("negate", *_arguments(left)))
+    return None
+
+
+def one_minus_tanh_squared(e: Apply) -> Expression | None:
+    """``1 - tanh(x)**2 -> 1/cosh(x)**2``: in the tails the difference cancels."""
+    if e.operation == "subtract" and e.arguments[0] == ONE:
+        square = e.arguments[1]
+        if _is_call(square, "power") and _arguments(square)[1] == constant(2):
+            base = _arguments(square)[0]
+            if _is_call(base, "tanh"):
+                cosh = _call("cosh", *_arguments(base))
+                return _call("divide", ONE, _call("power", cosh, constant(2)))
+    return None
+
+
+def log_of_product(e: Apply) -> Expression | None:
+    """``log(x*y) -> log(x) + log(y)``, ``log(x/y) -> log(x) - log(y)`` for positive x, y."""
+    if e.operation != "log" or not isinstance(e.arguments[0], Apply):
+        return None
+    inner = e.arguments[0]
+    if inner.operation in ("multiply", "divide") and all(map(is_positive, inner.arguments)):
+        x, y = (_call("log", part) for part in inner.arguments)
+        if inner.arguments[0] == ONE:
+            return _call("negate", y)
+        return _call("add" if inner.operation == "multiply" else "subtract", x, y)
+    return None
+
+
+def log_of_exp(e: Apply) -> Expression | None:
+    """``log(exp(x)) -> x``."""
+    if e.operation == "log" and _is_call(e.arguments[0], "exp"):
+        return _arguments(e.arguments[0])[0]
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    log_of_exp,
+    log_of_product,
+    exp_minus_one,
+    log_of_one_plus,
+    one_plus_erf,
+    one_minus_tanh_squared,
+)
+
+
+def rewrite(expression: Expression) -> Expression:
+    """Apply the rules from the outside in until none applies."""
+    while isinstance(expression, Apply):
+        for rule in RULES:
+            replaced = rule(expression)
+            if replaced is not None:
+                expression = replaced
+                break
+        else:
+            return Apply(expression.operation, tuple(map(rewrite, expression.arguments)))
+    return expression
+
+
+def is_positive(e: Expression) -> bool:
+    """Tell whether an expression is positive for every input; False where that is not plain."""
+    match e:
+        case Constant(value):
+            return value > 0
+        case Pi():
+            return True
+        case Apply("exp" | "cosh", _):
+            return True
+        case Apply("add" | "multiply" | "divide", (x, y)):
+            return is_positive(x) and is_positive(y)
+        case Apply("sqrt" | "sum" | "mean" | "max" | "min", (x,)):
+            return is_positive(x)
+    return False
+
+
+def _arguments(e: Expression) -> tuple[Expression, ...]:
+    assert isinstance(e, Apply)
+    return e.arguments

@@ -1,0 +1,133 @@
+"""What a formula does when every unit's `z` grows by the same c.
+
+Where ``f(z + c) = f(z) + k c``, ``f(z) = f(z - max(z)) + k max(z)``: the same function, with no
+exponential above 1 in its sums. The extreme is *held*: as a constant it passes no derivative back,
+and none is lost, for f has the same derivative at z and at z + c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from chainrule.derivations import evaluate
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Variable,
+    constant,
+    substitute,
+    variables_of,
+)
+
+Behaviour = tuple[str, float] | None
+_INVARIANT = ("adds", 0.0)
+_Z = Variable("z")
+
+
+def shifted(formula: Formula) -> Expression:
+    """Return a formula's expression evaluated at ``z - max(z)`` where that changes nothing.
+
+    Only formulas with exponentials of `z` in a sum over the units gain; others are returned as
+    they are. Exponentials that fall with z are shifted by ``min(z)``.
+    """
+    values = dict(formula.parameters)
+    rates = list(_rates_in_sums(formula.expression, values, inside=False))
+    behaviour = behaviour_of(formula.expression, values)
+    if not rates or behaviour is None or behaviour[0] != "adds":
+        return formula.expression
+    if all(rate > 0 for rate in rates):
+        extreme = Apply("held", (Apply("max", (_Z,)),))
+    elif all(rate < 0 for rate in rates):
+        extreme = Apply("held", (Apply("min", (_Z,)),))
+    else:
+        return formula.expression
+    moved = Apply("subtract", (_Z, extreme))
+    result = substitute(formula.expression, lambda e: moved if e == _Z else None)
+    if behaviour[1] == 0.0:
+        return result
+    times = _exact(behaviour[1])
+    return Apply("add", (result, Apply("multiply", (times, extreme))))
+
+
+def _exact(value: float) -> Constant:
+    return constant(Fraction(value))
+
+
+def _rates_in_sums(e: Expression, values: Mapping[str, float], *, inside: bool) -> Iterator[float]:
+    if not isinstance(e, Apply):
+        return
+    if e.operation == "exp" and inside:
+        behaviour = behaviour_of(e.arguments[0], values)
+        if behaviour is not None and behaviour[0] == "adds" and behaviour[1] != 0.0:
+            yield behaviour[1]
+    for argument in e.arguments:
+        yield from _rates_in_sums(argument, values, inside=inside or e.operation in REDUCTIONS)
+
+
+def behaviour_of(e: Expression, values: Mapping[str, float]) -> Behaviour:
+    """Return ("adds", k) for ``+ k c``, ("scales", k) for ``* exp(k c)``, else None."""
+    if e == _Z:
+        return ("adds", 1.0)
+    if not isinstance(e, Apply):
+        return _INVARIANT
+    inner = [behaviour_of(argument, values) for argument in e.arguments]
+    if all(behaviour == _INVARIANT for behaviour in inner):
+        return _INVARIANT
+    match e.operation:
+        case "add" | "subtract" | "maximum" | "minimum" | "greater" | "less":
+            return _pair(e.operation, inner[0], inner[1])
+        case "negate":
+            return _scaled(inner[0], -1.0)
+        case "multiply" | "divide":
+            return _product(e, inner, values)
+        case "exp" if (rate := _rate(inner[0], "adds")) is not None:
+            return ("scales", rate)
+        case "log" if (rate := _rate(inner[0], "scales")) is not None:
+            return ("adds", rate)
+        case "sqrt" if (rate := _rate(inner[0], "scales")) is not None:
+            return ("scales", rate / 2)
+        case "power" if (rate := _rate(inner[0], "scales")) is not None:
+            if not variables_of(e.arguments[1]):
+                return ("scales", rate * float(evaluate(e.arguments[1], values)))
+        case "sum" if _rate(inner[0], "scales") is not None:
+            return inner[0]
+        case "mean" | "max" | "min":
+            return inner[0]
+    return None
+
+
+def _rate(behaviour: Behaviour, kind: str) -> float | None:
+    """Return k of a behaviour of the given kind."""
+    return behaviour[1] if behaviour is not None and behaviour[0] == kind else None
+
+
+def _scaled(behaviour: Behaviour, factor: float) -> Behaviour:
+    if behaviour is None or behaviour[0] == "scales":
+        return behaviour
+    return ("adds", factor * behaviour[1])
+
+
+def _pair(operation: str, x: Behaviour, y: Behaviour) -> Behaviour:
+    if x is None or y is None or x[0] != y[0]:
+        return None
+    if operation in ("add", "subtract") and x[0] == "adds":
+        return ("adds", x[1] + y[1] if operation == "add" else x[1] - y[1])
+    return x if x[1] == y[1] else None
+
+
+def _product(e: Apply, inner: list[Behaviour], values: Mapping[str, float]) -> Behaviour:
+    left, right = (0.0 if b == _INVARIANT else _rate(b, "scales") for b in inner)
+    if left is not None and right is not None:
+        total = left + right if e.operation == "multiply" else left - right
+        return ("scales", total) if total else _INVARIANT
+    x, y = e.arguments
+    if not variables_of(y) and _rate(inner[0], "adds") is not None:
+        factor = float(evaluate(y, values))
+        return _scaled(inner[0], factor if e.operation == "multiply" else 1.0 / factor)
+    if not variables_of(x) and _rate(inner[1], "adds") is not None and e.operation == "multiply":
+        return _scaled(inner[1], float(evaluate(x, values)))
+    return None

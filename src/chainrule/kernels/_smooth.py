@@ -1,0 +1,293 @@
+"""Source of a smooth function of `z` that neither overflows nor cancels at large |z|.
+
+For each sign of z the function is written over ``x = |z|`` and exponentials that decay in x;
+``exp(-x) - 1`` is taken from expm1, ``1 - erf`` from erfc, ``log(1 + …)`` from log1p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations import (
+    Field,
+    Generator,
+    NotInFieldError,
+    TimeLimitError,
+    evaluate,
+    time_limit,
+)
+from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions, variables_of
+from chainrule.kernels._source import number, parameter_name, polynomial
+
+_TRANSCENDENTAL = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "erf")
+_LARGEST_FORM = 80
+_CLAMP = "x_finite"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Statements, and the expression that is the result after them."""
+
+    statements: tuple[str, ...]
+    numerator: str
+    denominator: str
+
+    @property
+    def value(self) -> str:
+        """The result as one expression."""
+        return (
+            self.numerator
+            if self.denominator == "1.0"
+            else (f"({self.numerator}) / ({self.denominator})")
+        )
+
+
+def stable_form(expression: Expression, values: dict[str, float], side: int | None) -> Lines | None:
+    """Return source for one sign of `z`, or None where no such form is found and proved.
+
+    ``side=None`` asks for a form that holds for both signs; there is one where nothing can
+    overflow over something that overflows.
+    """
+    if not _worthwhile(expression):
+        return None
+    try:
+        with time_limit(3.0):
+            field = Field(values, side)
+            field.prepare(expression)
+            above, below = field.normal(field.build(expression))
+            if side is None and not _safe_unsided(field, below):
+                return None
+            if len(sympy.Add.make_args(sympy.expand(above))) > _LARGEST_FORM:
+                return None
+            if not _agrees(field, above / below, expression, values, side):
+                return None
+            return _Writer(field).lines(above, below)
+    except (NotInFieldError, TimeLimitError, sympy.PolynomialError, ArithmeticError, TypeError,
+            ValueError, RecursionError):  # fmt: skip
+        return None
+
+
+def _worthwhile(expression: Expression) -> bool:
+    return any(
+        isinstance(e, Apply)
+        and (
+            (e.operation in _TRANSCENDENTAL and "z" in variables_of(e))
+            or (e.operation == "divide" and "z" in variables_of(e.arguments[1]))
+        )
+        for e in subexpressions(expression)
+    )
+
+
+def _safe_unsided(field: Field, below: Any) -> bool:
+    kinds = {g.kind for g in field.generators}
+    if not kinds:
+        return True
+    return kinds <= {"exp"} and not field.depends(below)
+
+
+def _agrees(
+    field: Field, form: Any, expression: Expression, values: dict[str, float], side: int | None
+) -> bool:
+    """Check the form against the formula in 40 digits; a form that is not proved is not used."""
+    others = {name: mpmath.mpf("0.37") for name in variables_of(expression) - {"z"}}
+    compared = 0
+    with mpmath.workdps(40):
+        for place in ("0.31", "1.7", "4.9", "11.3"):
+            z = mpmath.mpf(place) * (side or 1)
+            wanted = evaluate(expression, {**values, **others, "z": z})
+            if not mpmath.isfinite(wanted):
+                continue
+            got = field.evaluate(form, z, others)
+            if abs(got - wanted) > mpmath.mpf(10) ** -20 * (1 + abs(wanted)):
+                return False
+            compared += 1
+    return compared > 1
+
+
+class _Writer:
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.names: dict[Any, str] = {field.x: "z" if field.side is None else "x"}
+        self.statements: list[str] = []
+        self.vanishing: set[Any] = set()
+        self.order: list[Any] = []
+        self.below_one: dict[Any, str] = {}  # generator -> source of the argument of expm1
+        self.complements: dict[Any, Any] = {}  # erf generator -> erfc symbol
+        self.parameters: list[Any] = []
+        for symbol, leaf in field.translation.meaning.items():
+            if isinstance(leaf, Parameter):
+                self.names[symbol] = parameter_name(leaf.name)
+                self.parameters.append(symbol)
+            elif isinstance(leaf, Variable) and symbol is not field.x:
+                self.names[symbol] = leaf.name
+                self.parameters.append(symbol)
+        for generator in field.generators:
+            self.define(generator)
+
+    def write(self, e: Any) -> str:
+        order = (*self.order, self.field.x, *self.parameters)
+        clamped = {self.field.x: _CLAMP} if self.field.side is not None else {}
+        return polynomial(e, order, self.names, frozenset(self.vanishing), clamped)
+
+    def quotient(self, e: Any) -> str:
+        above, below = sympy.fraction(sympy.cancel(sympy.together(e)))
+        top = self.write(above)
+        return top if below == 1 else f"({top}) / ({self.write(below)})"
+
+    def define(self, g: Generator) -> None:
+        """Write the statement that computes a generator."""
+        name = f"{g.kind[0] if g is self.field.exponential else g.kind}{len(self.order)}"
+        if g is self.field.exponential:
+            name = "t"
+        argument = self.quotient(g.argument)
+        if g.kind == "log":
+            argument_less_one = sympy.cancel(g.argument - 1)
+            near_one = self.tends_to_one(g.argument)
+            text = f"log1p({self.product(argument_less_one)})" if near_one else f"log({argument})"
+        else:
+            text = f"{g.kind}({argument})"
+        self.statements.append(f"{name} = {text}")
+        self.names[g.symbol] = name
+        self.order.append(g.symbol)
+        if g.kind == "exp":
+            self.below_one[g.symbol] = argument
+            if self.field.side is not None and g.argument.is_polynomial(self.field.x):
+                self.vanishing.add(g.symbol)
+        if g.kind == "erf" and self.field.side is not None:
+            complement = sympy.Dummy("erfc", positive=True)
+            self.complements[g.symbol] = complement
+            self.names[complement] = f"{name}c"
+            self.order.insert(len(self.order) - 1, complement)
+            self.vanishing.add(complement)
+
+    def tends_to_one(self, argument: Any) -> bool:
+        """Tell whether the argument of a logarithm comes close to 1 somewhere."""
+        field = self.field
+        if field.exponential is None or not argument.has(field.exponential.symbol):
+            return bool(argument.subs(field.x, 0) == 1)
+        t = field.exponential.symbol
+        at_infinity, at_zero = argument.subs(t, 0), argument.subs({t: 1, field.x: 0})
+        return bool(at_infinity == 1 or at_zero == 1)
+
+    def lines(self, above: Any, below: Any) -> Lines:
+        """Write a quotient of polynomials in the generators."""
+        degrees = [sympy.degree(e, self.field.x) for e in (above, below)]
+        if not self.field.generators and min(degrees) > 0:
+            return self.rational_lines(above, below, degrees[0] - degrees[1])
+        numerator, denominator = self.product(above), self.product(below)
+        used = _used(self.statements, numerator + " " + denominator)
+        if _CLAMP in numerator + denominator + " ".join(used):
+            used.insert(0, f"{_CLAMP} = x if not x > 1e60 else 1e60")
+        return Lines(tuple(used), numerator, denominator)
+
+    def rational_lines(self, above: Any, below: Any, excess: int) -> Lines:
+        """Write a rational function of z over 1/z where |z| is large: no infinity over infinity."""
+        x = self.field.x
+        reciprocal = sympy.Dummy("w", real=True)
+        self.names[reciprocal] = "w"
+        self.order.append(reciprocal)
+        far = [
+            self.write(sympy.expand(sympy.expand(e.subs(x, 1 / reciprocal)) * reciprocal**degree))
+            for e, degree in ((above, sympy.degree(above, x)), (below, sympy.degree(below, x)))
+        ]
+        growth = " * ".join(["z" if excess > 0 else "w"] * abs(excess))
+        top = f"({far[0]}) * {growth}" if growth else far[0]
+        near = (self.product(above), self.product(below))
+        return Lines(
+            ("w = 1.0 / z", "is_far = abs(z) > 1e8"),
+            f"({top}) if is_far else ({near[0]})",
+            f"({far[1]}) if is_far else ({near[1]})",
+        )
+
+    def product(self, e: Any) -> str:
+        """Write a polynomial by its factors; a factor ``t - 1`` becomes expm1."""
+        if e.is_number:
+            return number(float(sympy.N(e, 25)))
+        above, below = sympy.fraction(sympy.together(e))
+        if below != 1:
+            return f"({self.product(above)}) / ({self.product(below)})"
+        content, factors = sympy.factor_list(self.without_irrationals(e))
+        parts: list[str] = []
+        sign = ""
+        if content != 1:
+            value = float(sympy.N(content, 25))
+            if value == -1.0:
+                sign = "-"
+            else:
+                parts.append(number(value))
+        factors = [(self.complemented(base), exponent) for base, exponent in factors]
+        vanishes = any(_is_multiple_of(base, self.vanishing) for base, _ in factors)
+        for base, exponent in factors:
+            text, flip = self.factor(base, vanishes)
+            if flip and exponent % 2:
+                sign = "" if sign else "-"
+            if " " in text:
+                text = f"({text})"
+            parts += [text] * int(exponent)
+        return f"{sign}{' * '.join(parts)}" if parts else f"{sign}1.0"
+
+    def factor(self, base: Any, vanishes: bool) -> tuple[str, bool]:
+        """Return source of a factor, and whether its sign was turned."""
+        for symbol, argument in self.below_one.items():
+            if sympy.expand(base - (symbol - 1)) == 0 or sympy.expand(base + (symbol - 1)) == 0:
+                name = f"{self.names[symbol]}_less_one"
+                statement = f"{name} = expm1({argument})"
+                if statement not in self.statements:
+                    self.statements.append(statement)
+                return name, sympy.expand(base - (symbol - 1)) != 0
+        order = (*self.order, self.field.x, *self.parameters)
+        clamped = {self.field.x: _CLAMP} if self.field.side is not None else {}
+        vanishing = frozenset(self.vanishing)
+        return polynomial(base, order, self.names, vanishing, clamped, vanishes), False
+
+    def complemented(self, base: Any) -> Any:
+        """Write a factor over erfc instead of erf where that cancels a term."""
+        for symbol, complement in self.complements.items():
+            if base.has(symbol):
+                replaced = sympy.expand(base.subs(symbol, 1 - complement))
+                if len(sympy.Add.make_args(replaced)) < len(
+                    sympy.Add.make_args(sympy.expand(base))
+                ):
+                    source = next(g for g in self.field.generators if g.symbol == symbol)
+                    statement = f"{self.names[complement]} = erfc({self.quotient(source.argument)})"
+                    if statement not in self.statements:
+                        self.statements.append(statement)
+                    base = replaced
+        return base
+
+    def without_irrationals(self, e: Any) -> Any:
+        """Replace numbers such as sqrt(pi) by symbols, which factorisation can handle."""
+        numbers = {a for a in e.atoms(sympy.Pow, sympy.NumberSymbol, sympy.exp) if a.is_number}
+        for irrational in sorted(numbers, key=sympy.count_ops, reverse=True):
+            symbol = sympy.Dummy("constant", positive=True)
+            self.names[symbol] = number(float(sympy.N(irrational, 25)))
+            self.parameters.append(symbol)
+            e = e.subs(irrational, symbol)
+        return e
+
+
+def _is_multiple_of(base: Any, symbols: set[Any]) -> bool:
+    return any(sympy.expand(base).subs(symbol, 0) == 0 for symbol in symbols & base.free_symbols)
+
+
+def _used(statements: list[str], result: str) -> list[str]:
+    """Keep the statements whose names the result needs."""
+    kept: list[str] = []
+    needed = result
+    for statement in reversed(statements):
+        name = statement.split(" = ")[0]
+        if _occurs(name, needed):
+            kept.insert(0, statement)
+            needed += " " + statement.split(" = ", 1)[1]
+    return kept
+
+
+def _occurs(name: str, text: str) -> bool:
+    padded = f" {text} "
+    for bracket in "()*,/+-":
+        padded = padded.replace(bracket, " ")
+    return f" {name} " in padded
