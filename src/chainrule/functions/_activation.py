@@ -1,0 +1,182 @@
+"""An activation function: formula, derivation, kernels and certificate in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.catalogue import activation_formula
+from chainrule.formulas import Formula
+
+if TYPE_CHECKING:
+    from chainrule.certificates import Certificate
+    from chainrule.derivations import Derivation
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function and its backward pass, derived from its formula.
+
+    Parameters
+    ----------
+    formula : Formula
+        In `z`, with the values of its parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule
+    >>> softplus = chainrule.activation("log(1 + exp(z))")
+    >>> softplus(np.array([-1000.0, 0.0, 1000.0]))
+    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
+    >>> softplus.backward(np.ones(3), np.array([-40.0, 0.0, 40.0]))
+    array([4.24835426e-18, 5.00000000e-01, 1.00000000e+00])
+    """
+
+    formula: Formula
+
+    def __call__(self, z: ArrayLike, *, axis: int = -1, out: Array | None = None) -> Array:
+        """Return ``A = g(Z)``.
+
+        Parameters
+        ----------
+        z : array_like of float32 or float64, any shape
+            Pre-activations. Integers become float64; other types are refused.
+        axis : int
+            The axis of the units, which matters to layer-coupled functions only: -1 where rows
+            are examples, 0 where columns are.
+        out : ndarray, optional
+            Receives the result; of the shape and dtype of `z`. It may be `z` itself.
+
+        Returns
+        -------
+        ndarray
+            Of the shape and dtype of `z`. Computed in float64 inside and rounded once. NaN gives
+            NaN; ±inf gives the limit where the formula's stable form has one.
+        """
+        from chainrule.kernels import forward
+
+        return forward(self.formula, z, axis=axis, out=out)
+
+    def backward(
+        self, da: ArrayLike, z: ArrayLike, *, axis: int = -1, out: Array | None = None
+    ) -> Array:
+        """Return ``∂J/∂Z`` from ``∂J/∂A`` and the pre-activations; it keeps the gradient.
+
+        Parameters
+        ----------
+        da : array_like
+            ∂J/∂A, of the shape and dtype of `z`.
+        z : array_like of float32 or float64, any shape
+        axis : int
+            The axis of the units.
+        out : ndarray, optional
+            Receives the result. It may be `da` or `z` itself.
+
+        Returns
+        -------
+        ndarray
+            At a kink the slope that the derivation states is taken.
+        """
+        from chainrule.kernels import backward
+
+        return backward(self.formula, da, z, axis=axis, out=out)
+
+    def backward_from_output(
+        self, da: ArrayLike, a: ArrayLike, *, axis: int = -1, out: Array | None = None
+    ) -> Array:
+        """Return ``∂J/∂Z`` from ``∂J/∂A`` and the activations alone, where that form exists.
+
+        It saves the memory of `z`; where `a` rounds to a limit of the function, the gradient is
+        lost (the sigmoid's from z = 17 in float32 on).
+
+        Raises
+        ------
+        NoOutputFormError
+            With the reason, where the output does not determine the derivative.
+        """
+        from chainrule.kernels import backward_from_output
+
+        return backward_from_output(self.formula, da, a, axis=axis, out=out)
+
+    def derivation(self) -> Derivation:
+        """Return the derivation of the backward pass: print it, or ask for LaTeX or HTML."""
+        return _derivation(self.formula)
+
+    def certify(self, *, dtype: Any = np.float32) -> Certificate:
+        """Measure value and derivative against a reference of many digits.
+
+        Parameters
+        ----------
+        dtype : dtype
+            float32 or float64.
+
+        Returns
+        -------
+        Certificate
+            Worst errors in ulp with their inputs, behaviour at ±0, ±inf and NaN, and a
+            central-difference check of the backward pass.
+        """
+        from chainrule.certificates import certify
+
+        return certify(self.formula, dtype=dtype)
+
+    def source(self, *, dtype: Any = np.float32) -> str:
+        """Return the generated source of the forward and backward kernels."""
+        from chainrule.kernels import activation_kernels
+
+        return activation_kernels(self.formula, dtype).forward.source
+
+    def __str__(self) -> str:
+        name = self.formula.name
+        return f"{name}: {self.formula}" if name else str(self.formula)
+
+    def _repr_html_(self) -> str:
+        return self.derivation()._repr_html_()
+
+
+@lru_cache(maxsize=256)
+def _derivation(formula: Formula) -> Derivation:
+    from chainrule.derivations import derive
+
+    return derive(formula)
+
+
+def activation(source: Any, **parameters: float) -> Activation:
+    """Return an activation function from a name, a formula or a SymPy expression.
+
+    Parameters
+    ----------
+    source : str, sympy.Expr, Formula or Activation
+        A name of the catalogue (``"mish"``), a formula in `z` (``"z/(1 + exp(-z))"``), or a SymPy
+        expression. Text is parsed, never executed.
+    **parameters : float
+        A value for every parameter of the formula; named functions have defaults.
+
+    Returns
+    -------
+    Activation
+
+    Raises
+    ------
+    FormulaError
+        The text is not in the formula language; the message points at the place.
+    ParameterError
+        A parameter lacks a value, is unknown, or is not a finite real number.
+    CatalogueError
+        The name is unknown.
+
+    Examples
+    --------
+    >>> import chainrule
+    >>> leaky = chainrule.activation("max(alpha*z, z)", alpha=0.01)
+    >>> leaky([-1.0, 2.0])
+    array([-0.01,  2.  ])
+    """
+    return Activation(activation_formula(source, **parameters))
