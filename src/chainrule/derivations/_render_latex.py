@@ -8,20 +8,12 @@ from chainrule.derivations._notation import Equation, Section
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
 
 _GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-    ]
-) | frozenset(["mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"])
+    {
+        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
+        *("lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi"),
+        "omega",
+    }
+)
 _INFIX = {
     "greater": (" > ", 0),
     "less": (r" \lt ", 0),

@@ -139,9 +139,10 @@ def _matrices(*names: tuple[str, str]) -> list[str]:
 
 
 def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[str]:
-    graph = computation_graph(rewrite(shifted(formula)))
-    forward = RowProgram(graph, _READS).source()
-    backward = RowProgram(backward_graph(graph)[0], _READS).source()
+    values = computation_graph(rewrite(shifted(formula, sharp=True)))
+    slopes = backward_graph(computation_graph(rewrite(shifted(formula))))[0]
+    forward = RowProgram(values, _READS).source()
+    backward = RowProgram(slopes, _READS).source()
     matrices = _matrices(("output", "output"), ("z", "first"))
     both = _matrices(("output", "output"), ("da", "first"), ("z", "second"))
     return [
@@ -158,7 +159,7 @@ def _cost_value(activation: Formula, cost: Formula, parameters: tuple[str, ...])
     functions: list[str] = []
     if activation.is_layer_coupled:
         whole = Formula(rewrite(composed), (*activation.parameters, *cost.parameters))
-        expression = shifted(whole)
+        expression = shifted(whole, sharp=True)
     else:
         reads["a"] = _call("activation", activation.parameters)
         values = dict((*activation.parameters, *cost.parameters))

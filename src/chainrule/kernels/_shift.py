@@ -28,11 +28,13 @@ _INVARIANT = ("adds", 0.0)
 _Z = Variable("z")
 
 
-def shifted(formula: Formula) -> Expression:
+def shifted(formula: Formula, *, sharp: bool = False) -> Expression:
     """Return a formula's expression evaluated at ``z - max(z)`` where that changes nothing.
 
     Only formulas with exponentials of `z` in a sum over the units gain; others are returned as
-    they are. Exponentials that fall with z are shifted by ``min(z)``.
+    they are. Exponentials that fall with z are shifted by ``min(z)``. With ``sharp``, logarithms
+    of sums are also written such that one dominant unit does not hide the others; that form is
+    for values, it has no derivative of its own.
     """
     values = dict(formula.parameters)
     rates = list(_rates_in_sums(formula.expression, values, inside=False))
@@ -46,11 +48,40 @@ def shifted(formula: Formula) -> Expression:
     else:
         return formula.expression
     moved = Apply("subtract", (_Z, extreme))
-    result = substitute(formula.expression, lambda e: moved if e == _Z else None)
+    result = substitute(formula.expression, lambda e: _moved(e, moved, sharp))
     if behaviour[1] == 0.0:
         return result
     times = _exact(behaviour[1])
     return Apply("add", (result, Apply("multiply", (times, extreme))))
+
+
+def _moved(e: Expression, moved: Expression, sharp: bool) -> Expression | None:
+    """Replace z; ``log(sum(exp(z))) -> log1p(the sum without its largest term, which is 1)``.
+
+    Where one unit dominates, the sum is 1 and a little, and the little is all of the logarithm.
+    """
+    match e:
+        case Apply("log", (Apply("sum", (Apply("exp", (inner,)),)),)) if (
+            sharp and _is_multiple_of_z(inner)
+        ):
+            shifted_inner = substitute(inner, lambda part: moved if part == _Z else None)
+            below = Apply("less", (shifted_inner, constant(0)))
+            rest = Apply("where", (below, Apply("exp", (shifted_inner,)), constant(0)))
+            ties = Apply("where", (below, constant(0), constant(1)))
+            others = Apply("subtract", (Apply("sum", (ties,)), constant(1)))
+            return Apply("log1p", (Apply("add", (Apply("sum", (rest,)), others)),))
+    return moved if e == _Z else None
+
+
+def _is_multiple_of_z(e: Expression) -> bool:
+    match e:
+        case Apply("negate", (inner,)):
+            return inner == _Z
+        case Apply("multiply", (x, y)):
+            return (x == _Z and not variables_of(y)) or (y == _Z and not variables_of(x))
+        case Apply("divide", (x, y)):
+            return x == _Z and not variables_of(y)
+    return e == _Z
 
 
 def _exact(value: float) -> Constant:

@@ -25,7 +25,7 @@ from chainrule.kernels._source import number, parameter_name, polynomial
 
 _TRANSCENDENTAL = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "erf")
 _LARGEST_FORM = 80
-_CLAMP = "x_finite"
+_CLAMPS = {"x": "x_finite", "z": "z_finite"}
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,12 @@ class _Writer:
             self.define(generator)
 
     def write(self, e: Any) -> str:
+        return self.horner(e, vanished=False)
+
+    def horner(self, e: Any, *, vanished: bool) -> str:
         order = (*self.order, self.field.x, *self.parameters)
-        clamped = {self.field.x: _CLAMP} if self.field.side is not None else {}
-        return polynomial(e, order, self.names, frozenset(self.vanishing), clamped)
+        clamped = {self.field.x: _CLAMPS[self.names[self.field.x]]}
+        return polynomial(e, order, self.names, frozenset(self.vanishing), clamped, vanished)
 
     def quotient(self, e: Any) -> str:
         above, below = sympy.fraction(sympy.cancel(sympy.together(e)))
@@ -155,7 +158,7 @@ class _Writer:
         self.order.append(g.symbol)
         if g.kind == "exp":
             self.below_one[g.symbol] = argument
-            if self.field.side is not None and g.argument.is_polynomial(self.field.x):
+            if g.argument.is_polynomial(self.field.x):
                 self.vanishing.add(g.symbol)
         if g.kind == "erf" and self.field.side is not None:
             complement = sympy.Dummy("erfc", positive=True)
@@ -180,8 +183,11 @@ class _Writer:
             return self.rational_lines(above, below, degrees[0] - degrees[1])
         numerator, denominator = self.product(above), self.product(below)
         used = _used(self.statements, numerator + " " + denominator)
-        if _CLAMP in numerator + denominator + " ".join(used):
-            used.insert(0, f"{_CLAMP} = x if not x > 1e60 else 1e60")
+        text = " ".join([numerator, denominator, *used])
+        if _occurs(_CLAMPS["x"], text):
+            used.insert(0, "x_finite = x if not x > 1e60 else 1e60")
+        if _occurs(_CLAMPS["z"], text):
+            used.insert(0, "z_finite = z if not abs(z) > 1e60 else (1e60 if z > 0.0 else -1e60)")
         return Lines(tuple(used), numerator, denominator)
 
     def rational_lines(self, above: Any, below: Any, excess: int) -> Lines:
@@ -239,10 +245,7 @@ class _Writer:
                 if statement not in self.statements:
                     self.statements.append(statement)
                 return name, sympy.expand(base - (symbol - 1)) != 0
-        order = (*self.order, self.field.x, *self.parameters)
-        clamped = {self.field.x: _CLAMP} if self.field.side is not None else {}
-        vanishing = frozenset(self.vanishing)
-        return polynomial(base, order, self.names, vanishing, clamped, vanishes), False
+        return self.horner(base, vanished=vanishes), False
 
     def complemented(self, base: Any) -> Any:
         """Write a factor over erfc instead of erf where that cancels a term."""
