@@ -8,10 +8,15 @@ from pathlib import Path
 
 from chainrule.derivations._chain_rule import Step, chain_rule, node_names
 from chainrule.derivations._closed_form import closed_form
+from chainrule.derivations._coupled_sections import coupled_sections
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._notation import Section
 from chainrule.derivations._output_form import OutputForm, output_form
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations._render_html import fragment, page
+from chainrule.derivations._render_latex import sections_latex
+from chainrule.derivations._render_text import sections_text
+from chainrule.derivations._sections import elementwise_sections
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.formulas import Expression, Formula
 
@@ -62,26 +67,20 @@ class Derivation:
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The derivation as titled sections of equations."""
-        from chainrule.derivations._sections import sections_of
-
-        return sections_of(self)
+        if self.formula.is_layer_coupled:
+            return coupled_sections(self)
+        return elementwise_sections(self)
 
     def to_text(self, width: int = 100) -> str:
         """Return the derivation for a terminal `width` characters wide."""
-        from chainrule.derivations._render_text import sections_text
-
         return sections_text(self.title, self.sections, width)
 
     def to_latex(self) -> str:
         """Return the derivation as the body of a LaTeX document that loads ``amsmath``."""
-        from chainrule.derivations._render_latex import sections_latex
-
         return sections_latex(self.title, self.sections)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the derivation as one self-contained page; write it where a path is given."""
-        from chainrule.derivations._render_html import page
-
         text = page(self.title, self.sections)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
@@ -91,8 +90,6 @@ class Derivation:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        from chainrule.derivations._render_html import fragment
-
         return fragment(self.title, self.sections)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import mpmath
 
-from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
+from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Parameter, Pi, Variable
 
 # Beyond this, exp() of a number is infinite or zero for every purpose, and slow to write down.
 _LARGEST_EXPONENT = mpmath.mpf(2) ** 200
@@ -78,3 +78,37 @@ def evaluate(expression: Expression, values: Mapping[str, Any]) -> Any:
     assert isinstance(expression, Apply)
     arguments = [evaluate(argument, values) for argument in expression.arguments]
     return _OPERATIONS[expression.operation](*arguments)
+
+
+def evaluate_layer(expression: Expression, values: Mapping[str, Any]) -> list[Any]:
+    """Return the values of an expression for every unit of a layer.
+
+    Parameters
+    ----------
+    expression : Expression
+    values : mapping of str to mpf or list of mpf
+        Lists hold a value for each unit, all of one length; numbers are shared.
+    """
+    count = next(len(value) for value in values.values() if isinstance(value, list))
+
+    def units(e: Expression) -> list[Any]:
+        if isinstance(e, Variable) and isinstance(values[e.name], list):
+            return [mpmath.mpf(value) for value in values[e.name]]
+        if not isinstance(e, Apply):
+            return [evaluate(e, values)] * count
+        if e.operation == "count":
+            return [mpmath.mpf(count)] * count
+        parts = [units(argument) for argument in e.arguments]
+        if e.operation in REDUCTIONS:
+            return [_REDUCE[e.operation](parts[0])] * count
+        return [_OPERATIONS[e.operation](*unit) for unit in zip(*parts, strict=True)]
+
+    return units(expression)
+
+
+_REDUCE: dict[str, Callable[[list[Any]], Any]] = {
+    "sum": mpmath.fsum,
+    "mean": lambda x: mpmath.fsum(x) / len(x),
+    "max": max,
+    "min": min,
+}

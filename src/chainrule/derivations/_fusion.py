@@ -28,6 +28,7 @@ from chainrule.formulas import (
     Formula,
     Parameter,
     Variable,
+    apart,
     parse,
     subexpressions,
     variables_of,
@@ -93,6 +94,7 @@ def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> 
     >>> to_text(fused_gradient(sigmoid, cost).by_preactivation)
     'a - y'
     """
+    cost = apart(cost, activation)
     by_output = cost_gradient(cost)
     values = (*activation.parameters, *cost.parameters)
     if not activation.is_layer_coupled:

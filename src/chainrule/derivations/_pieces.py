@@ -8,6 +8,7 @@ whatever the operations that meet there.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -116,7 +117,7 @@ def differentiate(expression: Expression) -> Expression:
 
 
 class TooManyPiecesError(Exception):
-    """The formula has more breakpoints than are worth telling apart."""
+    """The formula has more breakpoints than can be told apart."""
 
 
 def smooth_pieces(formula: Formula) -> Pieces:
@@ -135,6 +136,7 @@ class _Cutter:
     def __init__(self, formula: Formula) -> None:
         self.expression = formula.expression
         self.values: dict[str, Any] = dict(formula.parameters)
+        self.scanned = False
 
     def at(self, expression: Expression, z: Any) -> Any:
         return evaluate(expression, {**self.values, "z": z})
@@ -151,7 +153,24 @@ class _Cutter:
             for k, (_, location, place) in enumerate(merged[1:])
             if location is not None
         )
+        if self.scanned and not self.agrees(smooth, breakpoints):
+            raise TooManyPiecesError
         return Pieces(smooth, breakpoints)
+
+    def agrees(self, smooth: tuple[Piece, ...], breakpoints: tuple[Breakpoint, ...]) -> bool:
+        """Check the pieces against the formula; a scan may have missed a change of branch."""
+        generator = random.Random(0)
+        places = [generator.uniform(-12, 12) for _ in range(300)]
+        places += [s * 10 ** generator.uniform(-8, 38) for _ in range(60) for s in (-1, 1)]
+        for number in places:
+            place = mpmath.mpf(number)
+            k = sum(b.place < number for b in breakpoints)
+            wanted, got = self.at(self.expression, place), self.at(smooth[k].expression, place)
+            if mpmath.isnan(wanted) and mpmath.isnan(got):
+                continue
+            if not (wanted == got or self.is_zero((wanted - got) / (1 + abs(wanted)))):
+                return False
+        return True
 
     def cut(self, e: Expression, low: Any, high: Any) -> list[tuple[Expression, Any, Any]]:
         """Return (smooth expression, location and place of its left end) from left to right."""
@@ -182,6 +201,8 @@ class _Cutter:
                 return x[1] if not variables_of(x[1]) else x[0]
             return x[0] if difference > 0 else x[1]
         value = self.at(x[0], z)
+        if mpmath.isnan(value):
+            return x[0]
         sign = 0 if self.is_zero(value) else mpmath.sign(value)
         if e.operation == "sign":
             return constant(int(sign))
@@ -220,6 +241,8 @@ class _Cutter:
             slope_from, slope = "right", slopes[1]
         else:
             slope_from, slope = "own", self.at(differentiate(own), place)
+        if not mpmath.isfinite(slope):
+            slope_from, slope = "left", slopes[0]
         return Breakpoint(
             location, float(place), value_from, slope_from, own, float(slope),
             float(slopes[0]), float(slopes[1]),
@@ -280,23 +303,32 @@ class _Cutter:
         return found
 
     def scanned_roots(self, difference: Expression) -> list[tuple[Any, Any]]:
+        self.scanned = True
         half = [mpmath.sinh(mpmath.mpf(k) / 12) for k in range(1, 121)]
+        half += [half[-1] * mpmath.mpf(2) ** k for k in range(1, 118)]
         grid = [-x for x in reversed(half)] + [mpmath.mpf(0)] + half
-        values = [self.at(difference, x) for x in grid]
         found: list[tuple[Any, Any]] = []
-        for k, (x, value) in enumerate(zip(grid, values, strict=True)):
+        before: tuple[Any, Any] | None = None  # the last place with a sign, and its value
+        for x in grid:
+            value = self.at(difference, x)
             if value == 0:
                 found.append((_rational(x), x))
-            elif k + 1 < len(grid) and value * values[k + 1] < 0:
-                root = _bisect(lambda t: self.at(difference, t), x, grid[k + 1])
-                root = self.snapped(difference, root)
-                found.append((_rational(root), root))
+                before = None
+            elif mpmath.isfinite(value):
+                if before is not None and value * before[1] < 0:
+                    # A root, or a pole: on either side the comparison falls out differently.
+                    root = _bisect(lambda t: self.at(difference, t), before[0], x)
+                    root = self.snapped(difference, root)
+                    found.append((_rational(root), root))
+                before = (x, value)
         return found
 
     def snapped(self, difference: Expression, root: Any) -> Any:
         nice = Fraction(str(mpmath.nstr(root, 30))).limit_denominator(1000)
         candidate = mpmath.mpf(nice.numerator) / nice.denominator
-        return candidate if self.is_zero(self.at(difference, candidate)) else root
+        value = self.at(difference, candidate)
+        close = abs(candidate - root) < mpmath.mpf(10) ** -25
+        return candidate if close and (self.is_zero(value) or not mpmath.isfinite(value)) else root
 
 
 def _replaced(expression: Expression, old: Expression, new: Expression) -> Expression:

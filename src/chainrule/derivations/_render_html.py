@@ -28,6 +28,7 @@ p { margin: 0.4rem 0; color: var(--soft); max-width: 46rem; }
 .equations td:first-child { text-align: right; }
 .equations td.remark { color: var(--soft); padding-left: 1.4rem; }
 math { font-size: 1.12em; }
+.equations math { display: inline math; math-style: normal; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   padding: 0.8rem 1rem; overflow-x: auto; font-size: 0.85rem; line-height: 1.45; }
 figure { margin: 1rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }

@@ -39,6 +39,9 @@ _SUMS = {
     "sum_units": r"\sum_{p} ",
     "sum_other_units": r"\sum_{p \ne j} ",
     "sum_axis": r"\sum_{\mathrm{axis}} ",
+    "mean_axis": r"\operatorname{mean}_{\mathrm{axis}} ",
+    "max_axis": r"\max_{\mathrm{axis}} ",
+    "min_axis": r"\min_{\mathrm{axis}} ",
 }
 _MATRICES = frozenset("AZY")
 _ATOM = 9

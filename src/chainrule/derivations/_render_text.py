@@ -31,6 +31,9 @@ _SUMS = {
     "sum_units": "Σ_p ",
     "sum_other_units": "Σ_{p≠j} ",
     "sum_axis": "Σ_axis ",
+    "mean_axis": "mean_axis ",
+    "max_axis": "max_axis ",
+    "min_axis": "min_axis ",
 }
 _ATOM = 9
 

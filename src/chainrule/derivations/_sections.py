@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.derivations._arithmetic import ONE, ZERO, power, rebuilt
+from chainrule.derivations._arithmetic import ONE, ZERO
 from chainrule.derivations._chain_rule import Step, node_names
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._notation import Equation, Section, equation, partial, symbol
 from chainrule.derivations._operations import indicator
 from chainrule.derivations._pieces import Breakpoint
 from chainrule.derivations._render_text import text_of
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations._vector_jacobian import SEED
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -34,21 +34,19 @@ Y = symbol("y")
 _MATRIX = {Z: MATRIX_Z, A: MATRIX_A, Y: symbol("Y"), SEED: partial(J, MATRIX_A)}
 
 
-def sections_of(derivation: Derivation) -> tuple[Section, ...]:
-    """Return the sections of a derivation."""
-    if derivation.formula.is_layer_coupled:
-        return _coupled_sections(derivation)
+def elementwise_sections(derivation: Derivation) -> tuple[Section, ...]:
+    """Return the sections of an element-wise formula's derivation."""
     return (
-        _formula_section(derivation.formula),
+        formula_section(derivation.formula),
         Section(
             "Computation graph",
             ("One elementary operation a node; a value used twice is one node.",),
-            _graph_equations(derivation.graph, node_names(derivation.graph), A),
+            graph_equations(derivation.graph, node_names(derivation.graph), A),
         ),
         Section(
             "Chain rule, outside first",
             (),
-            _step_equations(derivation.steps, node_names(derivation.graph), A),
+            step_equations(derivation.steps, node_names(derivation.graph), A),
         ),
         _simplification(derivation),
         Section(
@@ -61,7 +59,7 @@ def sections_of(derivation: Derivation) -> tuple[Section, ...]:
     )
 
 
-def _formula_section(formula: Formula) -> Section:
+def formula_section(formula: Formula) -> Section:
     values = ", ".join(f"{name} = {value:.12g}" for name, value in formula.parameters)
     sentences = (f"Parameters: {values}.",) if values else ()
     kind = (
@@ -74,7 +72,7 @@ def _formula_section(formula: Formula) -> Section:
     return Section("Formula", (kind, *sentences), (Equation((left, shown)),))
 
 
-def _graph_equations(
+def graph_equations(
     graph: Graph, names: dict[int, Expression], output: Expression
 ) -> tuple[Equation, ...]:
     equations = []
@@ -87,7 +85,7 @@ def _graph_equations(
     return tuple(equations)
 
 
-def _step_equations(
+def step_equations(
     steps: tuple[Step, ...], names: dict[int, Expression], output: Expression
 ) -> tuple[Equation, ...]:
     equations = []
@@ -198,11 +196,11 @@ def _indicator_form(derivation: Derivation) -> Expression | None:
 
 
 def _assembly(derivation: Derivation) -> Section:
-    own = _indexed(_shortest(derivation), "j")
+    own = indexed(_shortest(derivation), "j")
     received = partial(J, A_J)
     equations = (
         Equation(
-            (partial(J, Z_J), Apply("sum_units", (_product(partial(J, A_P), partial(A_P, Z_J)),)))
+            (partial(J, Z_J), Apply("sum_units", (term_of(partial(J, A_P), partial(A_P, Z_J)),)))
         ),
         Equation(
             (
@@ -210,8 +208,8 @@ def _assembly(derivation: Derivation) -> Section:
                 Apply(
                     "add",
                     (
-                        _product(received, partial(A_J, Z_J)),
-                        Apply("sum_other_units", (_product(partial(J, A_P), partial(A_P, Z_J)),)),
+                        term_of(received, partial(A_J, Z_J)),
+                        Apply("sum_other_units", (term_of(partial(J, A_P), partial(A_P, Z_J)),)),
                     ),
                 ),
             )
@@ -221,7 +219,7 @@ def _assembly(derivation: Derivation) -> Section:
     return Section("Assembly for one unit", (), equations)
 
 
-def _product(x: Expression, y: Expression) -> Expression:
+def term_of(x: Expression, y: Expression) -> Expression:
     return Apply("multiply", (x, y))
 
 
@@ -229,7 +227,7 @@ def _times(x: Expression, y: Expression) -> Expression:
     return x if y == ONE else ZERO if y == ZERO else Apply("multiply", (x, y))
 
 
-def _indexed(e: Expression, index: str) -> Expression:
+def indexed(e: Expression, index: str) -> Expression:
     names: dict[Expression, Expression] = {
         Z: symbol(f"z_{index}"),
         A: symbol(f"a_{index}"),
@@ -276,8 +274,7 @@ def batch_form(e: Expression) -> Expression:
     if e.operation == "power" and e.arguments == (A, constant(2)):
         return Apply("hadamard", (parts[0], parts[0]))
     if e.operation in REDUCTIONS:
-        reduced = Apply("sum_axis", parts) if e.operation == "sum" else Apply(e.operation, parts)
-        return Apply("broadcast", (reduced,))
+        return Apply("broadcast", (Apply(f"{e.operation}_axis", parts),))
     return Apply(e.operation, parts)
 
 
@@ -301,170 +298,3 @@ def per_unit(e: Expression, own: str = "j") -> Expression:
         return e
     inner = "k" if e.operation in REDUCTIONS else own
     return Apply(e.operation, tuple(per_unit(part, inner) for part in e.arguments))
-
-
-# -- layer-coupled formulas -------------------------------------------------------------------
-
-
-def _coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
-    sections = [_formula_section(derivation.formula)]
-    if derivation.unit_graphs:
-        for graph, output, title in zip(
-            derivation.unit_graphs,
-            (A_J, A_P),
-            ("unit j by z_j", "unit p ≠ j by z_j"),
-            strict=True,
-        ):
-            sections.append(
-                Section(
-                    f"Computation graph: {title}",
-                    (),
-                    _graph_equations(graph.graph, graph.names, output),
-                )
-            )
-            sections.append(
-                Section(
-                    f"Chain rule, outside first: {title}",
-                    (),
-                    _step_equations(graph.steps, graph.names, output),
-                )
-            )
-    else:
-        sections += _layer_sections(derivation)
-    sections.append(_coupled_simplification(derivation))
-    sections.append(_coupled_assembly(derivation))
-    sections.append(_coupled_matrix_form(derivation))
-    return tuple(sections)
-
-
-def _layer_sections(derivation: Derivation) -> list[Section]:
-    """Show a formula with nested reductions as one graph of the layer, and its adjoints."""
-    graph = derivation.graph
-    names = node_names(graph)
-    backward, adjoints = backward_graph(graph)
-    known: dict[int, Expression] = dict(names)
-    for index, node in adjoints.items():
-        if index in names:
-            known[node] = partial(J, names[index])
-    equations = []
-    for index in reversed(graph.order):
-        if index not in adjoints:
-            continue
-        left = partial(J, names[index])
-        others = {k: v for k, v in known.items() if k != adjoints[index]}
-        right = (
-            partial(J, A) if index == graph.output else backward.definition(adjoints[index], others)
-        )
-        if right != left:
-            equations.append(equation(left, right))
-    return [
-        Section(
-            "Computation graph of the layer",
-            ("A sum or mean over the units is one node, shared by all of them.",),
-            _graph_equations(graph, names, A),
-        ),
-        Section(
-            "Chain rule through the layer, outside first",
-            ("What all units share receives the sum of what they pass back.",),
-            tuple(equations),
-        ),
-    ]
-
-
-def _coupled_simplification(derivation: Derivation) -> Section:
-    product = derivation.product
-    in_z: list[Expression | None] = [None, None]
-    if derivation.unit_graphs:
-        in_z = [graph.steps[-1].in_variables for graph in derivation.unit_graphs]
-    through = (None, None) if product is None else jacobian_entries(product)
-    equations = []
-    for output, written, short, remark in zip(
-        (A_J, A_P), in_z, through, ("", "for p ≠ j"), strict=True
-    ):
-        sides = [side for side in (written, short) if side is not None]
-        if sides:
-            e = equation(partial(output, Z_J), *sides)
-            equations.append(Equation(e.sides, remark))
-    sentences = (
-        ("Through the output: the equation for a is solved for one value, which is then put in.",)
-        if product is not None
-        else ("No form through the output alone was found.",)
-    )
-    return Section("Simplification", sentences, tuple(equations))
-
-
-def jacobian_entries(product: Expression) -> tuple[Expression, Expression]:
-    """Return ∂a_j/∂z_j and ∂a_p/∂z_j from ∂J/∂z_j: its value where g is 1 at one unit, 0 elsewhere.
-
-    ``product`` is linear in g; a sum over the units that holds g keeps the term of that unit.
-    """
-
-    def entry(unit: str) -> Expression:
-        own: Expression = ONE if unit == "j" else ZERO
-
-        def write(e: Expression) -> Expression:
-            if e == SEED:
-                return own
-            if not isinstance(e, Apply):
-                return _indexed(e, "j")
-            if e.operation in REDUCTIONS:
-                inner = e.arguments[0]
-                if SEED.name not in variables_of(inner):
-                    return per_unit(e)
-                chosen = _rebuild(inner, {SEED: ONE})
-                return _indexed(chosen, unit)
-            return _simplified(e.operation, tuple(write(part) for part in e.arguments))
-
-        return write(product)
-
-    return entry("j"), entry("p")
-
-
-def _rebuild(e: Expression, values: dict[Expression, Expression]) -> Expression:
-    if e in values:
-        return values[e]
-    if not isinstance(e, Apply):
-        return e
-    return _simplified(e.operation, tuple(_rebuild(part, values) for part in e.arguments))
-
-
-def _simplified(operation: str, parts: tuple[Expression, ...]) -> Expression:
-    if operation == "multiply" and parts[0] == parts[1] and isinstance(parts[0], Variable):
-        return power(parts[0], constant(2))
-    return rebuilt(Apply(operation, parts))
-
-
-def _coupled_assembly(derivation: Derivation) -> Section:
-    left = partial(J, Z_J)
-    cross = _product(partial(J, A_P), partial(A_P, Z_J))
-    equations = [
-        Equation((left, Apply("sum_units", (cross,)))),
-        Equation(
-            (
-                left,
-                Apply(
-                    "add",
-                    (
-                        _product(partial(J, A_J), partial(A_J, Z_J)),
-                        Apply("sum_other_units", (cross,)),
-                    ),
-                ),
-            )
-        ),
-    ]
-    product = derivation.product
-    if product is not None:
-        equations.append(Equation((left, per_unit(product))))
-    return Section("Assembly for one unit", (), tuple(equations))
-
-
-def _coupled_matrix_form(derivation: Derivation) -> Section:
-    equations = [Equation((MATRIX_A, batch_form(derivation.formula.expression)))]
-    product = derivation.product
-    if product is not None:
-        equations.append(Equation((partial(J, MATRIX_Z), batch_form(product))))
-    return Section(
-        "Matrix form",
-        ("The axis is that of the units: 0 where columns are examples, 1 where rows are.",),
-        tuple(equations),
-    )

@@ -19,7 +19,8 @@ from chainrule.formulas._expression import subexpressions as subexpressions
 from chainrule.formulas._expression import substitute as substitute
 from chainrule.formulas._expression import variables_of as variables_of
 from chainrule.formulas._formula import Formula as Formula
+from chainrule.formulas._formula import apart as apart
 from chainrule.formulas._formula import bind as bind
 from chainrule.formulas._formula import parse as parse
-from chainrule.formulas._names import is_parameter_name as is_parameter_name
+from chainrule.formulas._names import is_plain_name as is_plain_name
 from chainrule.formulas._text import to_text as to_text

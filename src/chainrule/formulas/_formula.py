@@ -13,8 +13,10 @@ from typing import Any
 from chainrule.formulas._errors import FormulaError, ParameterError
 from chainrule.formulas._expression import (
     Expression,
+    Parameter,
     is_layer_coupled,
     parameters_of,
+    substitute,
     variables_of,
 )
 from chainrule.formulas._parser import parse_expression
@@ -136,6 +138,22 @@ def bind(expression: Expression, values: Mapping[str, float], *, name: str = "")
         raise ParameterError(f"{', '.join(spare)} does not occur in {to_text(expression)}; {has}")
     checked = tuple((parameter, _finite(parameter, values[parameter])) for parameter in needed)
     return Formula(expression, checked, name)
+
+
+def apart(formula: Formula, other: Formula) -> Formula:
+    """Return a formula whose parameters bear no name that another formula's parameters bear."""
+    taken = {name for name, _ in other.parameters}
+    renamed = {name: f"{name}_own" for name, _ in formula.parameters if name in taken}
+
+    def rename(e: Expression) -> Expression | None:
+        return (
+            Parameter(renamed[e.name]) if isinstance(e, Parameter) and e.name in renamed else None
+        )
+
+    if not renamed:
+        return formula
+    values = {renamed.get(name, name): value for name, value in formula.parameters}
+    return bind(substitute(formula.expression, rename), values, name=formula.name)
 
 
 def _finite(name: str, value: object) -> float:

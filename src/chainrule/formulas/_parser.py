@@ -25,7 +25,7 @@ from chainrule.formulas._expression import (
     Pi,
     Variable,
 )
-from chainrule.formulas._names import is_parameter_name
+from chainrule.formulas._names import LANGUAGE_WORDS, refusal_of_parameter
 
 MAXIMUM_LENGTH = 2000
 MAXIMUM_NESTING = 50
@@ -70,7 +70,7 @@ _REMEDIES = {
     "clamp": "Write min(max(x, low), high).",
     "heaviside": "Write where(x > 0, 1, 0).",
 }
-_RESERVED = frozenset(FUNCTIONS) | frozenset(REDUCTIONS) | {"where"}
+_CALLABLE = LANGUAGE_WORDS - {"pi"}
 
 
 def parse_expression(text: str, variables: tuple[str, ...]) -> Expression:
@@ -219,16 +219,13 @@ class _Reader:
             return Pi()
         if node.id in self.variables:
             return Variable(node.id)
-        if node.id in _RESERVED:
+        if node.id in _CALLABLE:
             raise self.error(
                 f"{node.id} is a function and needs its arguments", node, f"Write {node.id}(...)."
             )
-        if not is_parameter_name(node.id):
-            raise self.error(
-                f"{node.id!r} cannot be a parameter's name", node,
-                "A name begins with a letter and holds letters, digits and single underscores, "
-                "such as alpha or beta_1.",
-            )  # fmt: skip
+        refusal = refusal_of_parameter(node.id)
+        if refusal is not None:
+            raise self.error(refusal[0], node, refusal[1])
         return Parameter(node.id)
 
     def binary(self, node: ast.BinOp) -> Expression:
@@ -241,13 +238,15 @@ class _Reader:
             )
             raise self.error("this operator is not in the formula language", node, remedy)
         left, right = self.value(node.left), self.value(node.right)
+        if operation == "divide" and isinstance(right, Constant) and right.value == 0:
+            raise self.error("division by zero", node, "Give a divisor other than 0.")
         if isinstance(left, Constant) and isinstance(right, Constant):
             return self.folded(node, operation, left.value, right.value)
         return Apply(operation, (left, right))
 
     def folded(self, node: ast.BinOp, operation: str, x: Fraction, y: Fraction) -> Expression:
         """Compute exact arithmetic of two numbers; keep roots such as ``2**0.5`` as they stand."""
-        if (operation == "divide" and y == 0) or (operation == "power" and x == 0 and y < 0):
+        if operation == "power" and x == 0 and y < 0:
             raise self.error("division by zero", node, "Give a divisor other than 0.")
         if operation == "power":
             if y.denominator != 1:
@@ -292,8 +291,8 @@ class _Reader:
         if not isinstance(node.func, ast.Name):
             raise self.unexpected(node.func)
         name, count = node.func.id, len(node.args)
-        if name not in _RESERVED:
-            close = difflib.get_close_matches(name, sorted(_RESERVED), n=1)
+        if name not in _CALLABLE:
+            close = difflib.get_close_matches(name, sorted(_CALLABLE), n=1)
             hint = _REMEDIES.get(name) or (f"Did you mean {close[0]}?" if close else "")
             raise self.error(
                 f"{name!r} is not a function of the formula language", node.func,

@@ -21,7 +21,9 @@ from chainrule.formulas._expression import (
     Variable,
     constant,
 )
-from chainrule.formulas._names import is_parameter_name
+from chainrule.formulas._names import refusal_of_parameter
+from chainrule.formulas._parser import MAXIMUM_NESTING, parse_expression
+from chainrule.formulas._text import to_text
 
 _MAXIMUM_SIZE = 2000
 _RELATIONS = {
@@ -54,15 +56,27 @@ def from_sympy(source: Any, variables: tuple[str, ...], parameters: frozenset[st
         name = "z" if symbol.name == alias else symbol.name
         if name in variables:
             return Variable(name)
-        if not is_parameter_name(name):
-            raise FormulaError(
-                f"{name!r} cannot be a parameter's name",
-                remedy="A name begins with a letter and holds letters, digits and single "
-                "underscores, such as alpha or beta_1.",
-            )
+        refusal = refusal_of_parameter(name)
+        if refusal is not None:
+            raise FormulaError(refusal[0], remedy=refusal[1])
         return Parameter(name)
 
-    return read_sympy(source, leaf)
+    _check_depth(source)
+    # Through the text, so that the same bounds hold and what is shown can be read again.
+    return parse_expression(to_text(read_sympy(source, leaf)), variables)
+
+
+def _check_depth(source: Any) -> None:
+    level = [source]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > MAXIMUM_NESTING:
+            raise FormulaError(
+                f"the SymPy expression is nested more than {MAXIMUM_NESTING} levels deep",
+                remedy="Write it with fewer operations.",
+            )
+        level = [part for e in level for part in e.args]
 
 
 def read_sympy(e: Any, leaf: Leaf) -> Expression:
@@ -93,9 +107,6 @@ def read_sympy(e: Any, leaf: Leaf) -> Expression:
         return _chain(word, parts, leaf)
     if isinstance(e, sympy.Piecewise):
         return _piecewise(e, leaf)
-    if isinstance(e, sympy.core.relational.Relational) and e.rel_op in _RELATIONS:
-        sides = (read_sympy(e.lhs, leaf), read_sympy(e.rhs, leaf))
-        return Apply(_RELATIONS[e.rel_op], sides)
     if isinstance(e, sympy.erfc):
         return Apply("subtract", (constant(1), Apply("erf", (read_sympy(e.args[0], leaf),))))
     if isinstance(e, sympy.tan):
@@ -191,11 +202,14 @@ def _piecewise(e: Any, leaf: Leaf) -> Expression:
         )
     result = read_sympy(branches[-1][0], leaf)
     for value, condition in reversed(branches[:-1]):
-        if not isinstance(condition, sympy.core.relational.Relational):
-            raise FormulaError(
-                f"the condition {condition} is not a single comparison",
-                remedy="Nest Piecewise for and, or.",
-            )
-        chosen = (read_sympy(condition, leaf), read_sympy(value, leaf), result)
+        chosen = (_condition(condition, leaf), read_sympy(value, leaf), result)
         result = Apply("where", chosen)
     return result
+
+
+def _condition(e: Any, leaf: Leaf) -> Expression:
+    if not isinstance(e, sympy.core.relational.Relational) or e.rel_op not in _RELATIONS:
+        raise FormulaError(
+            f"the condition {e} is not a single comparison", remedy="Nest Piecewise for and, or."
+        )
+    return Apply(_RELATIONS[e.rel_op], (read_sympy(e.lhs, leaf), read_sympy(e.rhs, leaf)))

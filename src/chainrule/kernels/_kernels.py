@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.catalogue import assumption_on_targets
-from chainrule.formulas import Formula
+from chainrule.formulas import Formula, apart
 from chainrule.kernels._compile import find_source, keep_source, load, source_path
 
 
@@ -133,6 +133,7 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
 @lru_cache(maxsize=512)
 def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) -> CostKernels:
     assumption = assumption_on_targets(cost) if assume else ""
+    cost = apart(cost, activation)
     question = f"cost {dtype} {cost} of {activation} given {assumption}"
     name = find_source(question)
     if name is None:

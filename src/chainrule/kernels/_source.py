@@ -15,7 +15,7 @@ from chainrule.formulas import (
     Parameter,
     Pi,
     Variable,
-    is_parameter_name,
+    is_plain_name,
 )
 
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
@@ -36,7 +36,7 @@ def parameter_name(name: str) -> str:
 
 def plain(name: str) -> str:
     """Return a name that is to stand in source; refuse anything but a plain identifier."""
-    if not is_parameter_name(name):
+    if not is_plain_name(name):
         raise FormulaError(f"{name!r} cannot be a name in a formula")
     return name
 
