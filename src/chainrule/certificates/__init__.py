@@ -1,0 +1,9 @@
+"""How we know: kernels measured against a reference of many digits."""
+
+from chainrule.certificates._certificate import Certificate as Certificate
+from chainrule.certificates._certificate import Deviation as Deviation
+from chainrule.certificates._certificate import Edge as Edge
+from chainrule.certificates._certificate import GradientCheck as GradientCheck
+from chainrule.certificates._certificate import Kink as Kink
+from chainrule.certificates._measure import certify as certify
+from chainrule.certificates._ulp import CertificateError as CertificateError

@@ -1,0 +1,182 @@
+"""The remaining elementary functions on balls, and the table of the language's operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mpmath import libmp
+
+from chainrule.certificates import _ball
+from chainrule.certificates._ball import ONE, UNKNOWN, ZERO, Ball, Raw, magnitude
+
+_LARGEST_ANGLE = 5000
+_SURELY_SATURATED = 16
+
+
+def _smooth(
+    raw: Callable[..., Raw], x: Ball, precision: int, steepest: int = 0, *, at_zero: Ball = ZERO
+) -> Ball:
+    """Evaluate one of mpmath's functions whose slope stays below ``2**steepest``."""
+    if x == ZERO:
+        return at_zero
+    value = raw(x[0], precision, "n")
+    return value, max(x[1] + steepest, magnitude(value) - precision + 3) + 1
+
+
+def _saturating(raw: Callable[..., Raw], x: Ball, precision: int) -> Ball:
+    """Evaluate tanh or erf, which differ from their limit by less than ``exp(-|x|)``."""
+    if (missing := _ball.missing_argument(x)) is not None:
+        return missing
+    least = _ball.beyond(x)
+    if least is not None and least >= _SURELY_SATURATED:
+        return libmp.from_int(_ball.sign(x)), -_ball.tower(least)
+    return _smooth(raw, x, precision, 1)
+
+
+def tanh(x: Ball, precision: int) -> Ball:
+    """Return the hyperbolic tangent."""
+    return _saturating(libmp.mpf_tanh, x, precision)
+
+
+def erf(x: Ball, precision: int) -> Ball:
+    """Return the error function."""
+    return _saturating(libmp.mpf_erf, x, precision)
+
+
+def _exponential(raw: Callable[..., Raw], x: Ball, precision: int, at_zero: Ball) -> Ball:
+    """Evaluate sinh or cosh, whose slope is below twice the exponential of the magnitude."""
+    u, p = x
+    if (missing := _ball.missing_argument(x)) is not None:
+        return missing
+    if _ball.is_far(x) or p > -1 or magnitude(u) > _ball.LARGEST:
+        least = _ball.beyond(x)
+        if least is None:
+            return UNKNOWN
+        negative = at_zero == ZERO and _ball.sign(x) == -1
+        return _ball.far(negative, _ball.tower(least))
+    if x == ZERO:
+        return at_zero
+    value = raw(u, precision, "n")
+    steepest = max(magnitude(value), 0) + 2
+    return value, max(p + steepest, magnitude(value) - precision + 3) + 1
+
+
+def sinh(x: Ball, precision: int) -> Ball:
+    """Return the hyperbolic sine."""
+    return _exponential(libmp.mpf_sinh, x, precision, ZERO)
+
+
+def cosh(x: Ball, precision: int) -> Ball:
+    """Return the hyperbolic cosine."""
+    return _exponential(libmp.mpf_cosh, x, precision, ONE)
+
+
+def _periodic(raw: Callable[..., Raw], x: Ball, precision: int, at_zero: Ball) -> Ball:
+    if (missing := _ball.missing_argument(x)) is not None:
+        return missing
+    if _ball.is_far(x) or x[1] > 0 or magnitude(x[0]) > _LARGEST_ANGLE:
+        return libmp.fzero, 0
+    return _smooth(raw, x, precision, at_zero=at_zero)
+
+
+def sin(x: Ball, precision: int) -> Ball:
+    """Return the sine."""
+    return _periodic(libmp.mpf_sin, x, precision, ZERO)
+
+
+def cos(x: Ball, precision: int) -> Ball:
+    """Return the cosine."""
+    return _periodic(libmp.mpf_cos, x, precision, ONE)
+
+
+def atan(x: Ball, precision: int) -> Ball:
+    """Return the inverse tangent."""
+    if (missing := _ball.missing_argument(x)) is not None:
+        return missing
+    if _ball.is_far(x):
+        half, error = libmp.mpf_shift(libmp.mpf_pi(precision, "n"), -1), 3 - precision
+        value = half if x[0] == libmp.finf else libmp.mpf_neg(half)
+        return value, max(error, 1 - x[1]) + 1
+    return _smooth(libmp.mpf_atan, x, precision)
+
+
+def asinh(x: Ball, precision: int) -> Ball:
+    """Return the inverse hyperbolic sine."""
+    if (missing := _ball.missing_argument(x)) is not None:
+        return missing
+    if _ball.is_far(x):
+        return _ball.far(x[0] == libmp.fninf, x[1].bit_length() - 2)
+    return _smooth(libmp.mpf_asinh, x, precision)
+
+
+OPERATIONS: dict[str, Callable[..., Ball]] = {
+    "add": _ball.add,
+    "subtract": _ball.subtract,
+    "multiply": _ball.multiply,
+    "divide": _ball.divide,
+    "power": _ball.power,
+    "negate": _ball.negate,
+    "maximum": _ball.maximum,
+    "minimum": _ball.minimum,
+    "exp": _ball.exp,
+    "expm1": _ball.expm1,
+    "log": _ball.log,
+    "log1p": _ball.log1p,
+    "sqrt": _ball.sqrt,
+    "abs": _ball.absolute,
+    "sign": _ball.signum,
+    "tanh": tanh,
+    "sinh": sinh,
+    "cosh": cosh,
+    "sin": sin,
+    "cos": cos,
+    "atan": atan,
+    "asinh": asinh,
+    "erf": erf,
+}
+
+ORDERS: dict[str, Callable[[int], bool]] = {
+    "greater": lambda order: order > 0,
+    "less": lambda order: order < 0,
+    "greater_equal": lambda order: order >= 0,
+    "less_equal": lambda order: order <= 0,
+    "equal": lambda order: order == 0,
+    "not_equal": lambda order: order != 0,
+}
+
+
+def choose(comparison: str, left: Ball, right: Ball, first: Ball, second: Ball) -> Ball:
+    """Return ``where(comparison(left, right), first, second)``."""
+    if (missing := _ball.missing_argument(left, right)) is not None:
+        return missing
+    order = _ball.compare(left, right)
+    if order is None:
+        return first if first == second else UNKNOWN
+    return first if ORDERS[comparison](order) else second
+
+
+REDUCTIONS: dict[str, Callable[[list[Ball], int], Ball]] = {}
+
+
+def _reduction(function: Callable[[Ball, Ball, int], Ball]) -> Callable[[list[Ball], int], Ball]:
+    def reduce(units: list[Ball], precision: int) -> Ball:
+        total = units[0]
+        for unit in units[1:]:
+            total = function(total, unit, precision)
+        return total
+
+    return reduce
+
+
+def _mean(units: list[Ball], precision: int) -> Ball:
+    count: Any = libmp.from_int(len(units))
+    return _ball.divide(REDUCTIONS["sum"](units, precision), _ball.exact(count), precision)
+
+
+REDUCTIONS |= {
+    "sum": _reduction(_ball.add),
+    "mean": _mean,
+    "max": _reduction(_ball.maximum),
+    "min": _reduction(_ball.minimum),
+}

@@ -1,0 +1,355 @@
+"""Measuring kernels against the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from mpmath import libmp
+
+from chainrule.certificates._ball import NOTHING, Raw, magnitude
+from chainrule.certificates._certificate import (
+    Certificate,
+    Deviation,
+    Edge,
+    GradientCheck,
+    Kink,
+)
+from chainrule.certificates._reference import Reference, Truth
+from chainrule.certificates._sample import Array, batches, sample, switches
+from chainrule.certificates._ulp import (
+    CertificateError,
+    Format,
+    distance_in_ulp,
+    format_of,
+    to_number,
+)
+from chainrule.formulas import Formula, parse, variables_of
+
+Forward = Callable[[Array], Array]
+Backward = Callable[[Array, Array], Array]
+
+_STEP = 2.0**-17
+_TOLERANCE = 1e-6
+_SEED = 271_828
+_NEAR_LIMIT_ULP = 4.0
+
+
+def certify(formula: Formula | str, *, dtype: Any = np.float32) -> Certificate:
+    """Measure a function's kernels against its formula.
+
+    Parameters
+    ----------
+    formula : Formula or str
+        An activation in `z`; text is read as a formula without parameters.
+    dtype : data type
+        ``numpy.float32`` or ``numpy.float64``.
+
+    Returns
+    -------
+    Certificate
+        The largest errors of value and derivative and where they occur.
+
+    Examples
+    --------
+    >>> from chainrule.certificates import certify
+    >>> print(certify("z*tanh(log(1 + exp(z)))").summary)  # doctest: +SKIP
+    z*tanh(log(1 + exp(z))) in float32: value 0.51 ulp, derivative 0.51 ulp at worst over ...
+    """
+    from chainrule import kernels  # Numba is loaded when a kernel runs, not before
+
+    read = parse(formula)
+
+    def forward(z: Array) -> Array:
+        result: Array = kernels.forward(read, z)
+        return result
+
+    def backward(da: Array, z: Array) -> Array:
+        result: Array = kernels.backward(read, da, z)
+        return result
+
+    return measure(read, forward, backward, format_of(dtype))
+
+
+def measure(formula: Formula, forward: Forward, backward: Backward, form: Format) -> Certificate:
+    """Measure any pair of a forward and a backward evaluator against a formula.
+
+    Parameters
+    ----------
+    formula : Formula
+        The truth.
+    forward : callable
+        ``forward(z) -> a`` on arrays of the format and of float64.
+    backward : callable
+        ``backward(da, z) -> dz``, the vector-Jacobian product.
+    form : Format
+        The format to measure in.
+
+    Returns
+    -------
+    Certificate
+    """
+    foreign = variables_of(formula.expression) - {"z"}
+    if foreign:
+        raise CertificateError(
+            f"{formula.title} is a function of {', '.join(sorted(foreign))}; "
+            "certificates are of activations\nPass a formula in z."
+        )
+    with np.errstate(all="ignore"):
+        kind = _Layer if formula.is_layer_coupled else _Elementwise
+        return kind(formula, forward, backward, form).certificate()
+
+
+class _Worst:
+    """The largest errors so far, and how many results were not finite though they should be."""
+
+    def __init__(self, form: Format) -> None:
+        self.form = form
+        self.deviation = Deviation()
+        self.conditioned = Deviation()
+        self.not_finite = 0
+
+    def add(
+        self,
+        computed: float,
+        sides: tuple[Raw, Raw],
+        z: tuple[float, ...],
+        unit: int = 0,
+        *,
+        scale: int | None = None,
+        change: int = NOTHING,
+    ) -> None:
+        """Count a result whose truth is a number, or lies between two.
+
+        `scale` is the magnitude at which the last place is taken, the truth's own if not given;
+        `change` that of what a relative change of the input moves.
+        """
+        error, true = _from_sides(computed, *sides, self.form, scale=scale)
+        if not math.isfinite(computed) and not self.form.overflows(true):
+            self.not_finite += 1
+        if error > self.deviation.ulp or not self.deviation.z:
+            self.deviation = Deviation(error, z, unit, computed, to_number(true))
+        own = magnitude(true) if scale is None else scale
+        error, true = _from_sides(computed, *sides, self.form, scale=max(own, change))
+        if error > self.conditioned.ulp or not self.conditioned.z:
+            self.conditioned = Deviation(error, z, unit, computed, to_number(true))
+
+
+class _Measurement:
+    """What both kinds of functions share."""
+
+    def __init__(
+        self, formula: Formula, forward: Forward, backward: Backward, form: Format
+    ) -> None:
+        self.formula = formula
+        self.forward = forward
+        self.backward = backward
+        self.form = form
+        self.reference = Reference(formula, form)
+        self.value, self.derivative = _Worst(form), _Worst(form)
+        self.points = self.undefined = 0
+        self.unresolved_values = self.unresolved_derivatives = 0
+        self.kinks: list[Kink] = []
+
+    def certificate(self) -> Certificate:
+        self.run()
+        return Certificate(
+            formula=str(self.formula),
+            name=self.formula.title,
+            dtype=self.form.name,
+            is_layer_coupled=self.formula.is_layer_coupled,
+            points=self.points,
+            value=self.value.deviation,
+            derivative=self.derivative.deviation,
+            value_conditioned=self.value.conditioned,
+            derivative_conditioned=self.derivative.conditioned,
+            not_finite_values=self.value.not_finite,
+            not_finite_derivatives=self.derivative.not_finite,
+            undefined=self.undefined,
+            unresolved_values=self.unresolved_values,
+            unresolved_derivatives=self.unresolved_derivatives,
+            kinks=tuple(self.kinks),
+            edges=self.edges(),
+            gradient=self.gradient_check(),
+        )
+
+    def run(self) -> None:
+        raise NotImplementedError
+
+    def edges(self) -> tuple[Edge, ...]:
+        raise NotImplementedError
+
+    def differences(self, da: Array, z: Array) -> tuple[Array, Array]:
+        """Return central differences of the cost and which of them to leave out."""
+        raise NotImplementedError
+
+    def derivatives(self, z: Array) -> Array:
+        return self.backward(np.ones_like(z), z)
+
+    def gradient_check(self) -> GradientCheck:
+        random = np.random.default_rng(_SEED)
+        z = 3 * random.standard_normal((64, 7))
+        da = random.standard_normal(z.shape)
+        expected, skip = self.differences(da, z)
+        found = self.backward(da, z)
+        scale = np.abs(expected) + self.cost_terms(da, z)
+        apart = np.abs(found - expected) / np.where(scale > 0, scale, 1)
+        skip |= ~np.isfinite(expected)
+        apart = np.where(skip, -1.0, np.where(np.isnan(apart), np.inf, apart))
+        worst = np.unravel_index(int(np.argmax(apart)), apart.shape)
+        skipped = int(skip.sum())
+        row = tuple(z[worst[0]]) if self.formula.is_layer_coupled else (z[worst],)
+        return GradientCheck(
+            points=z.size - skipped,
+            skipped=skipped,
+            deviation=max(float(apart[worst]), 0.0),
+            tolerance=_TOLERANCE,
+            z=tuple(map(float, row)),
+        )
+
+    def cost_terms(self, da: Array, z: Array) -> Array:
+        raise NotImplementedError
+
+
+class _Elementwise(_Measurement):
+    def run(self) -> None:
+        inputs = sample(self.formula, self.form)
+        self.points = len(inputs)
+        values = self.forward(inputs)
+        slopes = self.derivatives(inputs)
+        for z, value, slope in zip(inputs.tolist(), values.tolist(), slopes.tolist(), strict=True):
+            self.judge(z, value, slope, self.reference.at(libmp.from_float(z)))
+
+    def judge(self, z: float, value: float, slope: float, truth: Truth) -> None:
+        if truth.value is None:
+            self.unresolved_values += 1
+        elif truth.value != libmp.fnan:
+            sides = truth.value, truth.value
+            self.value.add(value, sides, (z,), change=truth.value_change)
+        if truth.left is None or truth.right is None:
+            self.unresolved_derivatives += 1
+            return
+        if truth.left == libmp.fnan or truth.right == libmp.fnan:
+            self.undefined += 1
+            return
+        if truth.is_kink:
+            self.kinks.append(Kink(z, to_number(truth.left), to_number(truth.right), slope))
+        sides = truth.left, truth.right
+        self.derivative.add(slope, sides, (z,), change=truth.derivative_change)
+
+    def edges(self) -> tuple[Edge, ...]:
+        kind = self.form.dtype.type
+        zero = self.reference.at(libmp.fzero)
+        smooth = None if zero.is_kink else zero.right
+        truths: list[tuple[float, Raw | None, Raw | None]] = [
+            (math.nan, None, None),
+            (math.inf, *self.reference.limits(1)),
+            (-math.inf, *self.reference.limits(-1)),
+            (0.0, zero.value, smooth),
+            (-0.0, zero.value, smooth),
+        ]
+        found = []
+        for z, value_limit, slope_limit in truths:
+            point = np.array([kind(z)])
+            value = float(self.forward(point)[0])
+            slope = float(self.derivatives(point)[0])
+            agrees = self._near(value, value_limit) and self._near(slope, slope_limit)
+            limits = self._shown(value_limit), self._shown(slope_limit)
+            found.append(Edge((z,), (value,), (slope,), *limits, agrees=agrees))
+        return tuple(found)
+
+    def _near(self, computed: float, limit: Raw | None) -> bool:
+        if limit is None or limit == libmp.fnan:
+            return True
+        return distance_in_ulp(computed, limit, self.form) <= _NEAR_LIMIT_ULP
+
+    def _shown(self, limit: Raw | None) -> float | None:
+        if limit is None or limit == libmp.fnan:
+            return None
+        return float(self.form.dtype.type(to_number(limit)))
+
+    def differences(self, da: Array, z: Array) -> tuple[Array, Array]:
+        change = _central(self.forward, z, np.full(z.shape, _STEP))
+        skip = np.zeros(z.shape, dtype=bool)
+        for place in switches(self.formula, format_of(np.float64)):
+            skip |= np.abs(z - place) <= 3 * _STEP
+        return da * change, skip
+
+    def cost_terms(self, da: Array, z: Array) -> Array:
+        terms: Array = np.abs(da * self.forward(z))
+        return terms
+
+
+class _Layer(_Measurement):
+    def run(self) -> None:
+        for batch in batches(self.form):
+            values = self.forward(batch.z)
+            products = self.backward(batch.weights, batch.z)
+            for row in range(len(batch.z)):
+                self.judge(batch.z[row], batch.weights[row], values[row], products[row])
+
+    def judge(self, z: Array, weights: Array, values: Array, products: Array) -> None:
+        self.points += 1
+        exact = [[libmp.from_float(x) for x in numbers.tolist()] for numbers in (z, weights)]
+        truth = self.reference.layer(*exact)
+        if truth is None:
+            self.unresolved_values += 1
+            self.unresolved_derivatives += 1
+            return
+        place = tuple(z.tolist())
+        for unit, true in enumerate(truth.values):
+            change = truth.value_changes[unit]
+            self.value.add(float(values[unit]), (true, true), place, unit, change=change)
+            sides = truth.left[unit], truth.right[unit]
+            scale, change = truth.terms[unit], truth.derivative_changes[unit]
+            product = float(products[unit])
+            self.derivative.add(product, sides, place, unit, scale=scale, change=change)
+
+    def edges(self) -> tuple[Edge, ...]:
+        found = []
+        for special in (math.nan, math.inf, -math.inf):
+            row = np.array([[0.0, special, 1.0]], dtype=self.form.dtype)
+            slopes = self.backward(np.array([[1.0, 2.0, 3.0]], dtype=self.form.dtype), row)
+            values = self.forward(row)
+            shown = [tuple(map(float, part[0])) for part in (row, values, slopes)]
+            found.append(Edge(shown[0], shown[1], shown[2]))
+        return tuple(found)
+
+    def differences(self, da: Array, z: Array) -> tuple[Array, Array]:
+        expected, skip = np.empty(z.shape), np.empty(z.shape, dtype=bool)
+        middle = self.forward(z)
+        for unit in range(z.shape[1]):
+            step = np.zeros(z.shape[1])
+            step[unit] = _STEP
+            expected[:, unit] = (da * _central(self.forward, z, step)).sum(axis=1)
+            rise = self.forward(z + step) - middle, middle - self.forward(z - step)
+            bend = (da * (rise[0] - rise[1])).sum(axis=1) / _STEP
+            scale = np.abs(da * middle).sum(axis=1) + np.abs(expected[:, unit])
+            skip[:, unit] = np.abs(bend) > scale / 64
+        return expected, skip
+
+    def cost_terms(self, da: Array, z: Array) -> Array:
+        terms: Array = np.abs(da * self.forward(z)).sum(axis=1, keepdims=True)
+        return terms
+
+
+def _central(forward: Forward, z: Array, step: Array) -> Array:
+    """Return a central difference, by two steps: what is left is of the step's fourth power."""
+    short = forward(z + step) - forward(z - step)
+    long = forward(z + 2 * step) - forward(z - 2 * step)
+    difference: Array = (8 * short - long) / (12 * _STEP)
+    return difference
+
+
+def _from_sides(
+    computed: float, left: Raw, right: Raw, form: Format, *, scale: int | None = None
+) -> tuple[float, Raw]:
+    """Return the distance to the interval between two one-sided derivatives, and its nearer end."""
+    if left != right and not math.isnan(computed):
+        low, high = (left, right) if libmp.mpf_lt(left, right) else (right, left)
+        number = libmp.from_float(computed)
+        if libmp.mpf_ge(number, low) and libmp.mpf_le(number, high):
+            return 0.0, number
+    return min((distance_in_ulp(computed, side, form, scale=scale), side) for side in (left, right))

@@ -1,0 +1,195 @@
+"""An expression as a list of steps on balls, for one unit or a layer of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from chainrule.certificates import _ball
+from chainrule.certificates._ball import Ball
+from chainrule.certificates._elementary import OPERATIONS, ORDERS, REDUCTIONS, choose
+from chainrule.formulas import Apply, Constant, Expression, Formula, Parameter, Pi, Variable
+
+_SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict.fromkeys(ORDERS, 2)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operation; `arguments` are the numbers of earlier steps."""
+
+    operation: str
+    arguments: tuple[int, ...]
+    number: Fraction | None = None
+    coupled: bool = False  # one value for the layer, not one a unit
+
+
+class Program:
+    """A formula's steps; an expression that occurs twice is computed once.
+
+    Parameters
+    ----------
+    formula : Formula
+        An activation in `z`.
+    """
+
+    def __init__(self, formula: Formula) -> None:
+        self._parameters = {name: Fraction(value) for name, value in formula.parameters}
+        self._places: dict[Expression, int] = {}
+        self._steps: list[_Step] = []
+        self._constants: dict[int, list[Ball | None]] = {}
+        self._switches: dict[tuple[int, ...], None] = {}
+        self._visit(formula.expression)
+
+    def _visit(self, expression: Expression) -> int:
+        if expression in self._places:
+            return self._places[expression]
+        step = self._step(expression)
+        if step.operation in _SWITCHES and not step.coupled:
+            compared = step.arguments[: _SWITCHES[step.operation]]
+            if step.operation != "where":
+                self._switches[compared] = None
+        self._steps.append(step)
+        self._places[expression] = len(self._steps) - 1
+        return len(self._steps) - 1
+
+    def _step(self, expression: Expression) -> _Step:
+        if isinstance(expression, Apply):
+            arguments = tuple(self._visit(argument) for argument in expression.arguments)
+            operation = expression.operation
+            joined = operation in REDUCTIONS or all(self._steps[k].coupled for k in arguments)
+            return _Step(operation, arguments, coupled=joined)
+        if isinstance(expression, Variable):
+            return _Step("z", ())
+        if isinstance(expression, Pi):
+            return _Step("pi", (), coupled=True)
+        if isinstance(expression, Constant):
+            return _Step("number", (), expression.value, coupled=True)
+        assert isinstance(expression, Parameter)
+        return _Step("number", (), self._parameters[expression.name], coupled=True)
+
+    def _constants_at(self, precision: int) -> list[Ball | None]:
+        """Return the balls of the numbers that occur, by place."""
+        if precision not in self._constants:
+            found: list[Ball | None] = []
+            for step in self._steps:
+                if step.operation == "pi":
+                    found.append(_ball.pi(precision))
+                elif step.number is not None:
+                    found.append(_ball.from_fraction(step.number, precision))
+                else:
+                    found.append(None)
+            if len(self._constants) > 32:
+                self._constants.clear()
+            self._constants[precision] = found
+        return self._constants[precision]
+
+    def _run(self, z: Ball, precision: int) -> list[Ball]:
+        """Evaluate every step for a layer of one unit."""
+        balls: list[Ball] = []
+        for place, step in enumerate(self._steps):
+            known = self._constants_at(precision)[place]
+            arguments = [balls[k] for k in step.arguments]
+            if known is not None:
+                balls.append(known)
+            elif step.operation == "z":
+                balls.append(z)
+            elif step.operation == "where":
+                comparison = self._steps[step.arguments[0]]
+                left, right = comparison.arguments
+                operands = balls[left], balls[right]
+                balls.append(choose(comparison.operation, *operands, *arguments[1:]))
+            elif step.operation in ORDERS:
+                balls.append(_ball.UNKNOWN)  # never read: where() looks at the operands
+            elif step.operation in REDUCTIONS:
+                balls.append(arguments[0])
+            else:
+                balls.append(OPERATIONS[step.operation](*arguments, precision))
+        return balls
+
+    def at(self, z: Ball, precision: int) -> Ball:
+        """Evaluate the formula at one unit."""
+        return self._run(z, precision)[-1]
+
+    def switch_signs(self, z: Ball, precision: int) -> list[int | None]:
+        """Return the sign of every difference on which a choice of the formula turns."""
+        balls = self._run(z, precision)
+        return [
+            _ball.sign(balls[compared[0]])
+            if len(compared) == 1
+            else _ball.compare(balls[compared[0]], balls[compared[1]])
+            for compared in self._switches
+        ]
+
+    def over(
+        self,
+        layer: Sequence[Ball],
+        precision: int,
+        memory: dict[tuple[object, ...], Ball],
+        reductions: dict[int, Ball] | None = None,
+        *,
+        hold: bool = False,
+    ) -> list[Ball]:
+        """Evaluate the formula at all units of a layer.
+
+        Parameters
+        ----------
+        layer : sequence of ball
+            The pre-activations.
+        precision : int
+            Bits to work with.
+        memory : dict
+            Keeps results by operation and arguments, so that evaluations which differ in one unit
+            share the rest; it must not outlive the precision.
+        reductions : dict, optional
+            Receives what the reductions over the units come to.
+        hold : bool
+            Take the reductions from `reductions` instead: a unit then acts on itself alone.
+        """
+        values: list[list[Ball]] = []
+        for place, step in enumerate(self._steps):
+            known = self._constants_at(precision)[place]
+            if known is not None:
+                values.append([known])
+            elif step.operation == "z":
+                values.append(list(layer))
+            elif step.operation in ORDERS:
+                values.append([_ball.UNKNOWN])
+            elif step.operation in REDUCTIONS:
+                if not hold or reductions is None:
+                    units = values[step.arguments[0]]
+                    units = units * len(layer) if len(units) == 1 else units
+                    total = REDUCTIONS[step.operation](units, precision)
+                    if reductions is not None:
+                        reductions[place] = total
+                else:
+                    total = reductions[place]
+                values.append([total])
+            else:
+                values.append(self._per_unit(step, values, precision, memory))
+        return values[-1] if len(values[-1]) == len(layer) else values[-1] * len(layer)
+
+    def _per_unit(
+        self,
+        step: _Step,
+        values: list[list[Ball]],
+        precision: int,
+        memory: dict[tuple[object, ...], Ball],
+    ) -> list[Ball]:
+        places, operation = step.arguments, step.operation
+        if operation == "where":
+            comparison = self._steps[places[0]]
+            places, operation = comparison.arguments + places[1:], comparison.operation
+        columns = [values[place] for place in places]
+        width = max(len(column) for column in columns)
+        results = []
+        for unit in range(width):
+            arguments = tuple(c[unit] if len(c) > 1 else c[0] for c in columns)
+            key = (operation, len(places), arguments)
+            if key not in memory:
+                if step.operation == "where":
+                    memory[key] = choose(operation, *arguments)
+                else:
+                    memory[key] = OPERATIONS[operation](*arguments, precision)
+            results.append(memory[key])
+        return results
