@@ -76,11 +76,11 @@ def chain_rule(
 
     Examples
     --------
-    >>> from chainrule.formulas import parse, to_text
-    >>> from chainrule.derivations._graph import computation_graph
+    >>> from chainrule.derivations import computation_graph, text_of
+    >>> from chainrule.formulas import parse
     >>> steps = chain_rule(computation_graph(parse("1/(1 + exp(-z))").expression))
-    >>> [to_text(step.through_nodes) for step in steps]
-    ['1', '-1/u3**2', '-1/u3**2', '-u2/u3**2', 'u2/u3**2']
+    >>> [text_of(step.through_nodes) for step in steps]
+    ['1', '-1/u3²', '-1/u3²', '-u2/u3²', 'u2/u3²']
     """
     names = names or node_names(graph)
     steps: dict[int, Step] = {}

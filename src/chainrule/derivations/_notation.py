@@ -41,3 +41,15 @@ def equation(*sides: Expression, remark: str = "") -> Equation:
 def symbol(name: str) -> Variable:
     """Return a name as a symbol."""
     return Variable(name)
+
+
+def is_negated(e: Expression) -> bool:
+    """Tell whether an expression is the negative of another."""
+    return isinstance(e, Apply) and e.operation == "negate"
+
+
+def sign_first(e: Apply) -> Apply:
+    """Write ``(-x)/y`` as ``-(x/y)``, which needs no brackets."""
+    first, second = e.arguments
+    assert isinstance(first, Apply)
+    return Apply("negate", (Apply(e.operation, (first.arguments[0], second)),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chainrule.derivations._notation import Equation, Section
+from chainrule.derivations._notation import Equation, Section, is_negated, sign_first
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
 
 _GREEK = frozenset(
@@ -67,6 +67,8 @@ def _latex(e: Expression) -> tuple[str, int]:
     if isinstance(e, Variable | Parameter):
         return name_latex(e.name), _ATOM
     x = e.arguments
+    if e.operation in ("multiply", "divide") and is_negated(x[0]):
+        return _latex(sign_first(e))
     if e.operation in _INFIX:
         sign, level = _INFIX[e.operation]
         right = level + 1 if e.operation == "subtract" else level

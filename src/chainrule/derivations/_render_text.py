@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.derivations._notation import Equation, Section
+from chainrule.derivations._notation import Equation, Section, is_negated, sign_first
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, to_text
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -57,6 +57,8 @@ def _text(e: Expression) -> tuple[str, int]:
     if isinstance(e, Variable | Parameter):
         return e.name, _ATOM
     x = e.arguments
+    if e.operation in ("multiply", "divide") and is_negated(x[0]):
+        return _text(sign_first(e))
     if e.operation in _INFIX:
         sign, level = _INFIX[e.operation]
         right_level = level + 1 if e.operation in ("subtract", "divide") else level

@@ -179,8 +179,10 @@ class _Writer:
     def lines(self, above: Any, below: Any) -> Lines:
         """Write a quotient of polynomials in the generators."""
         degrees = [sympy.degree(e, self.field.x) for e in (above, below)]
-        if not self.field.generators and min(degrees) > 0:
+        if not self.field.generators and (min(degrees) > 0 or degrees[1] > 1):
             return self.rational_lines(above, below, degrees[0] - degrees[1])
+        if below.is_Rational and below.p & (below.p - 1) == 0:
+            above, below = above / below, sympy.Integer(1)  # exact, and x*2/2 would overflow
         numerator, denominator = self.product(above), self.product(below)
         used = _used(self.statements, numerator + " " + denominator)
         text = " ".join([numerator, denominator, *used])
@@ -214,7 +216,7 @@ class _Writer:
         if e.is_number:
             return number(float(sympy.N(e, 25)))
         above, below = sympy.fraction(sympy.together(e))
-        if below != 1:
+        if not below.is_number:
             return f"({self.product(above)}) / ({self.product(below)})"
         content, factors = sympy.factor_list(self.without_irrationals(e))
         parts: list[str] = []

@@ -1,0 +1,114 @@
+"""Derivations as text, LaTeX and HTML."""
+
+from __future__ import annotations
+
+import xml.dom.minidom
+
+import pytest
+
+from chainrule.catalogue import activation_formula, activations
+from chainrule.derivations import derive, latex_of, text_of
+from chainrule.formulas import parse
+
+SOFTMAX_UNIT_J = """
+      u_{-1} = z_j
+      u_{0,p} = z_p    for all p ≠ j
+      u1 = exp(u_{-1})
+      u_{2,p} = exp(u_{0,p})    for all p ≠ j
+      u3 = u1 + Σ_{p≠j} u_{2,p}
+      u4 = 1/u3
+      u5 = u1·u4 = a_j
+"""
+TANH_CHAIN = """
+      ∂a/∂u7 = 1
+      ∂a/∂u6 = ∂a/∂u7·∂u7/∂u6 = u4 = exp(z) - exp(-z)
+      ∂a/∂u5 = ∂a/∂u6·∂u6/∂u5 = -u4/u5² = (exp(-z) - exp(z))/(exp(z) + exp(-z))²
+      ∂a/∂u4 = ∂a/∂u7·∂u7/∂u4 = u6 = 1/(exp(z) + exp(-z))
+"""
+
+
+def test_tanh_chain_rule_as_in_the_essay():
+    """The chain rule of tanh stands line by line as on paper."""
+    assert TANH_CHAIN in derive(activation_formula("tanh")).to_text()
+
+
+def test_softmax_graph_as_in_the_essay():
+    """The graph of unit j is numbered as in the essay; that of unit p ends in another line."""
+    text = derive(activation_formula("softmax")).to_text()
+    assert SOFTMAX_UNIT_J in text
+    assert "u5 = u_{2,p}·u4 = a_p" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("relu", "∂J/∂Z = ∂J/∂A ⊙ I(Z > 0)"),
+        ("sigmoid", "∂J/∂Z = ∂J/∂A ⊙ A ⊙ (1 - A)"),
+        ("tanh", "∂J/∂Z = ∂J/∂A ⊙ (1 - A ⊙ A)"),
+        ("softmax", "∂J/∂Z = A ⊙ (∂J/∂A - broadcast(Σ_axis A ⊙ ∂J/∂A))"),
+        (
+            "softmax",
+            "∂a_j/∂z_j = exp(z_j)·(Σ_k exp(z_k) - exp(z_j))/(Σ_k exp(z_k))² = a_j·(1 - a_j)",
+        ),
+        ("softmax", "∂a_p/∂z_j = -exp(z_j)·exp(z_p)/(Σ_k exp(z_k))² = -a_j·a_p    for p ≠ j"),
+        ("log_softmax", "∂J/∂Z = ∂J/∂A - broadcast(Σ_axis ∂J/∂A) ⊙ exp(A)"),
+        ("identity", "∂J/∂Z = ∂J/∂A"),
+    ],
+)  # fmt: skip
+def test_results_of_the_essay(name, line):
+    """Equations (2), (4), (6), (8) and the softmax's partial derivatives, as lines of text."""
+    lines = [entry.strip() for entry in derive(activation_formula(name)).to_text(160).splitlines()]
+    assert line in lines
+
+
+def test_kink_is_stated():
+    """Where the slope jumps, the place, both slopes and the one taken are said."""
+    text = derive(parse("where(z > 1/2, 2*z, z)")).to_text()
+    assert "At z = 1/2 the slope jumps from 1 to 2; taken there: 1" in text
+
+
+def test_smooth_join_is_stated():
+    """CELU's pieces join smoothly though max and min tie there."""
+    text = derive(activation_formula("celu", alpha=2.0)).to_text()
+    assert "At z = 0 the pieces join smoothly, with slope 1." in text
+
+
+def test_long_equations_are_wrapped():
+    """No equation that can be broken at an equals sign is wider than asked for."""
+    text = derive(activation_formula("softmax")).to_text(60)
+    assert max(len(line) for line in text.splitlines() if " = " not in line[20:]) <= 100
+    assert "\n" in text
+
+
+@pytest.mark.parametrize(
+    ("formula", "text", "latex"),
+    [
+        ("-(z - 1)**2", "-(z - 1)²", "-\\left(z - 1\\right)^{2}"),
+        ("z - (z - 1)", "z - (z - 1)", "z - \\left(z - 1\\right)"),
+        ("z/(2*z + 1)", "z/(2·z + 1)", "\\frac{z}{2 \\, z + 1}"),
+        ("2**z*z", "2^z·z", "2^{z} \\, z"),
+        ("sqrt(abs(z))", "sqrt(abs(z))", "\\sqrt{\\left|z\\right|}"),
+        ("z*1e-10", "z·0.0000000001", "z \\cdot 1 \\cdot 10^{-10}"),
+        ("(z**2)**3", "(z²)³", "\\left(z^{2}\\right)^{3}"),
+        ("z/z/z", "z/z/z", "\\frac{\\frac{z}{z}}{z}"),
+        ("z/(z/z)", "z/(z/z)", "\\frac{z}{\\frac{z}{z}}"),
+        ("z - -z", "z - (-z)", "z - \\left(-z\\right)"),
+        ("exp(z)**2", "exp(z)²", "\\left(e^{z}\\right)^{2}"),
+    ],
+)
+def test_brackets(formula, text, latex):
+    """Brackets stand where they are needed and nowhere else."""
+    expression = parse(formula).expression
+    assert text_of(expression) == text
+    assert latex_of(expression) == latex
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in activations()])
+def test_page_of_every_function_is_well_formed(name):
+    """Every function of the catalogue has a page that is well-formed and holds no raw LaTeX."""
+    page = derive(activation_formula(name)).to_html()
+    body = page[page.index("<main>") : page.index("</main>") + len("</main>")]
+    body = body.replace("<details open>", "<details>")
+    xml.dom.minidom.parseString(body)
+    assert "\\" not in body
+    assert "merror" not in body
