@@ -1,0 +1,38 @@
+"""What can go wrong with a network: its start, its training, its file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.formulas import ChainruleError
+
+if TYPE_CHECKING:
+    from chainrule.networks._network import Network
+
+
+class NetworkError(ChainruleError, ValueError):
+    """A network, its inputs or its targets do not fit together."""
+
+
+class InitialisationError(ChainruleError, ValueError):
+    """An activation is not a number where pre-activations commonly lie."""
+
+
+class DivergenceError(ChainruleError, ArithmeticError):
+    """Training left the finite numbers.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to change.
+    network : Network
+        The network as it was before the epoch in which it happened.
+    """
+
+    def __init__(self, message: str, network: Network) -> None:
+        self.network = network
+        super().__init__(message)
+
+
+class ModelFileError(ChainruleError, ValueError):
+    """A file that does not hold a model of this package, or holds a damaged one."""

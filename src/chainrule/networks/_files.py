@@ -1,0 +1,186 @@
+"""Model files: safetensors for the numbers, JSON in its metadata for the rest. Data only.
+
+The metadata hold ``format``, ``version``, ``network`` (sizes, dtype, formulas as text with the
+values of their parameters) and ``extra``; the tensors are ``weights.0``, ``biases.0``, and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.formulas import ChainruleError, Formula, parse
+from chainrule.networks._errors import ModelFileError
+from chainrule.networks._network import Network, check_architecture
+
+_FORMAT, _VERSION = "chainrule.network", "1"
+_MOST_LAYERS = 10_000
+_LONGEST_NAME = 100
+
+
+def save_network(
+    network: Network, path: str | os.PathLike[str], extra: dict[str, Any] | None = None
+) -> None:
+    """Write a network to a file, whole or not at all.
+
+    Parameters
+    ----------
+    network : Network
+        What to write.
+    path : path-like
+        Where to; an existing file is replaced.
+    extra : dict, optional
+        Anything that JSON can hold, for those who build on networks.
+    """
+    from safetensors.numpy import save
+
+    description = {
+        "sizes": list(network.sizes),
+        "dtype": network.dtype.name,
+        "activations": [_describe(formula) for formula in network.activations],
+        "cost": _describe(network.cost),
+    }
+    metadata = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "network": json.dumps(description),
+        "extra": json.dumps(extra or {}),
+    }
+    tensors = {}
+    for layer, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True)):
+        tensors[f"weights.{layer}"] = np.ascontiguousarray(weights)
+        tensors[f"biases.{layer}"] = np.ascontiguousarray(biases)
+    _write(Path(path), save(tensors, metadata))
+
+
+def load_network(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
+    """Read a network, and what was stored with it, from a file.
+
+    Raises
+    ------
+    ModelFileError
+        The file is not a model, is damaged, or contradicts itself. Nothing in it is executed:
+        formulas are parsed anew.
+    FileNotFoundError
+        There is no such file.
+    """
+    metadata, tensors = _read(Path(path))
+    if metadata.get("format") != _FORMAT:
+        raise ModelFileError(
+            f"{path} is a safetensors file, but not a model of this package\n"
+            "Expected a file written by save()."
+        )
+    if metadata.get("version") != _VERSION:
+        raise ModelFileError(
+            f"{path} has version {metadata.get('version')!r:.40} of the format; this package reads "
+            f"version {_VERSION}\nUpdate chainrule, or save the model again."
+        )
+    try:
+        description = _mapping(json.loads(metadata["network"]))
+        extra = _mapping(json.loads(metadata["extra"]))
+        return _network(description, tensors), extra
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from None
+    except (ChainruleError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelFileError(f"{path} is damaged: {reason}") from error
+
+
+def _describe(formula: Formula) -> dict[str, Any]:
+    return {
+        "formula": formula.text,
+        "parameters": dict(formula.parameters),
+        "name": formula.name,
+    }
+
+
+def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Network:
+    sizes = tuple(_list(description["sizes"]))
+    listed = _list(description["activations"])
+    if max(len(sizes), len(listed)) > _MOST_LAYERS:
+        raise ModelFileError(f"more than {_MOST_LAYERS} layers")
+    activations = tuple(_formula(entry, ("z",)) for entry in listed)
+    check_architecture(sizes, activations)
+    dtype = description["dtype"]
+    if dtype not in ("float32", "float64"):
+        raise ModelFileError(f"its dtype is {dtype!r:.40}; expected float32 or float64")
+    layers = range(len(sizes) - 1)
+    shapes = {f"weights.{layer}": sizes[layer : layer + 2] for layer in layers}
+    shapes |= {f"biases.{layer}": sizes[layer + 1 : layer + 2] for layer in layers}
+    if shapes.keys() != tensors.keys():
+        wrong = sorted(shapes.keys() ^ tensors.keys())[:3]
+        raise ModelFileError(f"its tensors do not match its sizes: {', '.join(wrong)}")
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype.name != dtype:
+            raise ModelFileError(
+                f"{name} is {tensor.dtype.name}{list(tensor.shape)}; expected {dtype}{list(shape)}"
+            )
+        if not np.isfinite(tensor).all():
+            raise ModelFileError(f"{name} holds values that are not finite")
+    # The order of the names above is that of the flat vector: all weights, then all biases.
+    parameters = np.concatenate([tensors[name].ravel() for name in shapes])
+    return Network(sizes, activations, _formula(description["cost"], ("a", "y")), parameters)
+
+
+def _formula(entry: Any, variables: tuple[str, ...]) -> Formula:
+    values = _mapping(entry)
+    text, name, parameters = values["formula"], values["name"], _mapping(values["parameters"])
+    if not isinstance(text, str) or not isinstance(name, str):
+        raise ModelFileError("a formula is not text")
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise ModelFileError("a formula's name is too long or cannot be printed")
+    return parse(text, parameters, variables=variables, name=name)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ModelFileError(f"expected a mapping, found {type(value).__name__}")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ModelFileError(f"expected a list, found {type(value).__name__}")
+    return value
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder, not a model file")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, TypeError, AttributeError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is not a model file, or is damaged: {error}\n"
+            "Expected a file written by save()."
+        ) from error
+    return metadata, tensors
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside the destination, then replace it in one step."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

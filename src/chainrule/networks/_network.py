@@ -1,0 +1,183 @@
+"""A feedforward network as a value: sizes, formulas, and one flat vector of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from chainrule.catalogue import activation_formula, cost_formula
+from chainrule.formulas import Formula
+from chainrule.networks._errors import NetworkError
+from chainrule.networks._initialisation import initial_parameters
+from chainrule.networks._program import Program, program
+
+_DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A feedforward network.
+
+    Layer `l` computes ``Z = A @ W + b`` and ``A = g(Z)``; rows are examples, so a layer's weights
+    have shape (inputs, outputs).
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        The number of inputs, then the number of units of every layer.
+    activations : tuple of Formula
+        One for each layer; the last is the output activation.
+    cost : Formula
+        The cost of one example, in the output `a` and the target `y`.
+    parameters : ndarray
+        The weights of all layers, then the biases of all layers, in one vector of float32 or
+        float64. It is made read-only.
+    """
+
+    sizes: tuple[int, ...]
+    activations: tuple[Formula, ...]
+    cost: Formula
+    parameters: NDArray[np.floating[Any]]
+
+    def __post_init__(self) -> None:
+        check_architecture(self.sizes, self.activations)
+        parameters = np.asarray(self.parameters)
+        expected = parameter_count(self.sizes)
+        if parameters.shape != (expected,):
+            raise NetworkError(
+                f"layers of {self.sizes} units have {expected} parameters; "
+                f"the given array has shape {parameters.shape}"
+            )
+        if parameters.dtype.name not in _DTYPES:
+            raise NetworkError(
+                f"parameters of dtype {parameters.dtype.name}; expected float32 or float64"
+            )
+        if parameters.flags.writeable:
+            parameters = parameters.copy()
+            parameters.flags.writeable = False
+        object.__setattr__(self, "parameters", parameters)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of parameters, activations and gradients."""
+        return self.parameters.dtype
+
+    @property
+    def weights(self) -> tuple[NDArray[np.floating[Any]], ...]:
+        """The weights of each layer, (inputs, outputs), as views of the parameters."""
+        return weights_of(self.parameters, self.sizes)
+
+    @property
+    def biases(self) -> tuple[NDArray[np.floating[Any]], ...]:
+        """The biases of each layer, as views of the parameters."""
+        return biases_of(self.parameters, self.sizes)
+
+    @cached_property
+    def program(self) -> Program:
+        """The compiled activations, as the propagation calls them."""
+        return program(self.sizes, self.activations, self.dtype.name)
+
+    def with_parameters(self, parameters: NDArray[np.floating[Any]]) -> Network:
+        """Return the same network with other parameters."""
+        return replace(self, parameters=parameters)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Native addresses belong to one process; they are looked up again in the next.
+        return Network, (self.sizes, self.activations, self.cost, self.parameters)
+
+
+def network(
+    sizes: Sequence[int],
+    activations: Sequence[Any],
+    cost: Any,
+    *,
+    dtype: DTypeLike = np.float64,
+    rng: np.random.Generator | int | None = None,
+) -> Network:
+    """Return a freshly initialised network.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        The number of inputs, then the number of units of every layer.
+    activations : sequence
+        One for each layer, as a name, formula text, SymPy expression or `Formula`; the last is the
+        output activation.
+    cost : str, SymPy expression or Formula
+        The cost of one example: a name, or a formula in the output `a` and the target `y`.
+    dtype : dtype
+        float32 or float64.
+    rng : numpy.random.Generator or int, optional
+        Where the weights come from.
+
+    Examples
+    --------
+    >>> net = network((4, 8, 1), ("tanh", "identity"), "half_squared_error", rng=0)
+    >>> [weights.shape for weights in net.weights]
+    [(4, 8), (8, 1)]
+    """
+    formulas = tuple(activation_formula(activation) for activation in activations)
+    layers = tuple(sizes)
+    check_architecture(layers, formulas)
+    kind = np.dtype(dtype)
+    if kind.name not in _DTYPES:
+        raise NetworkError(f"networks are float32 or float64, not {kind.name}")
+    parameters = initial_parameters(layers, formulas, kind, np.random.default_rng(rng))
+    return Network(layers, formulas, cost_formula(cost), parameters)
+
+
+def parameter_count(sizes: tuple[int, ...]) -> int:
+    """Return the number of weights and biases."""
+    return sum((count + 1) * width for count, width in pairwise(sizes))
+
+
+def weights_of(
+    parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
+) -> tuple[NDArray[np.floating[Any]], ...]:
+    """Return each layer's weights as a view of a flat vector: of parameters, or of a gradient."""
+    ends = np.cumsum([0] + [count * width for count, width in pairwise(sizes)])
+    return tuple(
+        parameters[start:end].reshape(shape)
+        for (start, end), shape in zip(pairwise(ends), pairwise(sizes), strict=True)
+    )
+
+
+def biases_of(
+    parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
+) -> tuple[NDArray[np.floating[Any]], ...]:
+    """Return each layer's biases as a view of a flat vector: of parameters, or of a gradient."""
+    ends = np.cumsum([parameter_count(sizes) - sum(sizes[1:]), *sizes[1:]])
+    return tuple(parameters[start:end] for start, end in pairwise(ends))
+
+
+def check_architecture(sizes: tuple[int, ...], activations: tuple[Formula, ...]) -> None:
+    """Refuse sizes that are not positive integers, and a wrong number of activations."""
+    whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
+    if not whole or len(sizes) < 2 or min(sizes) < 1:
+        raise NetworkError(
+            f"sizes must be two or more positive integers, inputs first, got {sizes!r}"
+        )
+    if len(activations) != len(sizes) - 1:
+        raise NetworkError(
+            f"{len(sizes) - 1} layers need as many activations, got {len(activations)}"
+        )
+
+
+def as_rows(values: ArrayLike, columns: int, dtype: np.dtype[Any], what: str) -> NDArray[Any]:
+    """Return values as a read-only C-contiguous array (examples, columns) of a dtype.
+
+    Read-only, because the compiled functions are specialised to it: then one specialisation serves
+    a person's arrays, memory maps and our own alike.
+    """
+    array = np.ascontiguousarray(values, dtype)
+    if array.ndim != 2 or array.shape[1] != columns:
+        raise NetworkError(f"{what} must have shape (examples, {columns}), got {np.shape(values)}")
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,152 @@
+r"""Forward and backward propagation of a network.
+
+.. math::
+
+    Z = A_{prev} W + b, \qquad
+    \frac{\partial J}{\partial W} = A_{prev}^T \frac{\partial J}{\partial Z}, \qquad
+    \frac{\partial J}{\partial b} = \sum_i \frac{\partial J}{\partial Z_i}, \qquad
+    \frac{\partial J}{\partial A_{prev}} = \frac{\partial J}{\partial Z} W^T
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.catalogue import assumption_on_targets
+from chainrule.networks._compiled import batch_gradient, run_forward
+from chainrule.networks._errors import NetworkError
+from chainrule.networks._network import Network, as_rows
+from chainrule.networks._program import CostProgram, cost_program
+
+_BLOCK = 512  # rows propagated together: enough for the matrix product, few enough for the cache
+_SUM_TOLERANCE = 1e-5
+
+
+def propagate(network: Network, X: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Return the output activations of a network.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    X : array-like of shape (examples, inputs)
+        Converted to the network's dtype.
+
+    Returns
+    -------
+    ndarray of shape (examples, outputs)
+    """
+    sizes = network.sizes
+    inputs = as_rows(X, sizes[0], network.dtype, "X")
+    program = network.program
+    block = min(_BLOCK, max(inputs.shape[0], 1))
+    pre_activations, activations = np.empty((2, block * sum(sizes[1:])), network.dtype)
+    outputs = np.empty((inputs.shape[0], sizes[-1]), network.dtype)
+    run_forward(
+        inputs, program.sizes, program.kernels, network.parameters, block, pre_activations,
+        activations, outputs,
+    )  # fmt: skip
+    return outputs
+
+
+def gradient(
+    network: Network,
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    alpha: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+) -> tuple[float, NDArray[np.floating[Any]]]:
+    r"""Return the mean cost of a batch and its gradient with respect to the parameters.
+
+    .. math:: J = \frac{1}{\sum_i s_i} \left( \sum_i s_i J_i + \frac{\alpha}{2} \|W\|^2 \right)
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    X : array-like of shape (examples, inputs)
+        The inputs of the batch.
+    Y : array-like of shape (examples, outputs)
+        The targets of the batch.
+    alpha : float
+        Strength of the penalty on the weights; biases are free.
+    sample_weight : array-like of shape (examples,), optional
+        The weights :math:`s_i`; 1 by default.
+
+    Returns
+    -------
+    cost : float
+    gradient : ndarray
+        In the order of `Network.parameters`.
+    """
+    sizes = network.sizes
+    inputs = np.array(as_rows(X, sizes[0], network.dtype, "X"))
+    targets = as_rows(Y, sizes[-1], network.dtype, "Y")
+    weights = example_weights(sample_weight, inputs, targets)
+    cost = compiled_cost(network, targets)
+    buffers = allocate(network, len(inputs))
+    buffers[1][:] = targets.ravel()
+    buffers[2][:] = weights
+    parameters = np.array(network.parameters)
+    program = network.program
+    total, weight = batch_gradient(
+        inputs, program.sizes, program.kernels, cost.row, parameters, buffers
+    )
+    slopes = buffers[8]
+    decayed = parameters[: parameters.size - sum(sizes[1:])]
+    slopes[: decayed.size] += alpha / weight * decayed
+    penalty = 0.5 * alpha * float(np.dot(decayed, decayed))
+    return (total + penalty) / weight, slopes
+
+
+def allocate(network: Network, batch_size: int) -> tuple[NDArray[np.floating[Any]], ...]:
+    """Return the buffers of a batch.
+
+    In order: inputs, targets, weights, pre-activations, activations, gradient to a pre-activation,
+    gradient to an activation, costs, gradient to the parameters.
+    """
+    sizes = network.sizes
+    units, widest = sum(sizes[1:]), max(sizes[1:])
+    lengths = [
+        batch_size * size for size in (sizes[0], sizes[-1], 1, units, units, widest, widest, 1)
+    ]
+    return tuple(np.empty(length, network.dtype) for length in [*lengths, network.parameters.size])
+
+
+def compiled_cost(network: Network, targets: NDArray[Any]) -> CostProgram:
+    """Return the compiled cost of a network, composed with its output activation.
+
+    The short form of the gradient is used where the targets satisfy what it assumes of them; a
+    gradient that holds for any targets elsewhere.
+    """
+    activation, dtype = network.activations[-1], network.dtype.name
+    assumption = assumption_on_targets(network.cost)
+    satisfied = not assumption or (
+        assumption == "sum(y) == 1"
+        and bool((np.abs(targets.sum(axis=1, dtype=np.float64) - 1.0) <= _SUM_TOLERANCE).all())
+    )
+    return cost_program(activation, network.cost, dtype, satisfied)
+
+
+def example_weights(
+    sample_weight: ArrayLike | None, inputs: NDArray[Any], targets: NDArray[Any]
+) -> NDArray[np.floating[Any]]:
+    """Return one weight for each example, and refuse batches whose parts do not match."""
+    count = len(inputs)
+    if count == 0 or len(targets) != count:
+        raise NetworkError(
+            f"X and Y must have the same number of examples, at least one; got {count} and "
+            f"{len(targets)}"
+        )
+    if sample_weight is None:
+        return np.ones(count, inputs.dtype)
+    weights = np.array(sample_weight, inputs.dtype)
+    if weights.shape != (count,) or not (weights >= 0.0).all() or not weights.sum() > 0.0:
+        raise NetworkError(
+            f"sample_weight must hold {count} numbers of at least 0, not all of them 0"
+        )
+    return weights
