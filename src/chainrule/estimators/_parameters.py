@@ -1,0 +1,141 @@
+"""The ranges of the estimators' parameters, and what `activation` may be."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.catalogue import activation_formula
+from chainrule.formulas import Formula, ParameterError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers between two ends; `[` and `]` include an end, `(` and `)` exclude it."""
+
+    low: float
+    high: float
+    ends: str = "[]"
+    whole: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        kind = numbers.Integral if self.whole else numbers.Real
+        if not isinstance(value, kind) or isinstance(value, bool | np.bool_):
+            return False
+        number = float(value)
+        above = number > self.low or (number == self.low and self.ends[0] == "[")
+        below = number < self.high or (number == self.high and self.ends[1] == "]")
+        return above and below and not math.isnan(number)
+
+    def __str__(self) -> str:
+        noun = "a whole number" if self.whole else "a number"
+        return f"{noun} in {self.ends[0]}{self.low:g}, {self.high:g}{self.ends[1]}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    values: tuple[Any, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return any(type(value) is type(known) and value == known for known in self.values)
+
+    def __str__(self) -> str:
+        return " or ".join(repr(value) for value in self.values)
+
+
+Constraint = Interval | Choice
+
+_POSITIVE = Interval(0.0, math.inf, "()")
+_NOT_NEGATIVE = Interval(0.0, math.inf, "[)")
+_SHARE = Interval(0.0, 1.0, "[)")
+_TRUTH = Choice((True, False))
+_COUNT = Interval(1, math.inf, "[)", whole=True)
+
+CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
+    "solver": (Choice(("adam", "sgd")),),
+    "alpha": (_NOT_NEGATIVE,),
+    "batch_size": (Choice(("auto",)), _COUNT),
+    "learning_rate_init": (_POSITIVE,),
+    "max_iter": (_COUNT,),
+    "shuffle": (_TRUTH,),
+    "tol": (_NOT_NEGATIVE,),
+    "verbose": (_TRUTH, Interval(0, math.inf, "[)", whole=True)),
+    "momentum": (Interval(0.0, 1.0, "[]"),),
+    "nesterovs_momentum": (_TRUTH,),
+    "early_stopping": (_TRUTH,),
+    "validation_fraction": (Interval(0.0, 1.0, "()"),),
+    "beta_1": (_SHARE,),
+    "beta_2": (_SHARE,),
+    "epsilon": (_POSITIVE,),
+    "n_iter_no_change": (_COUNT,),
+}
+
+
+def check_parameters(estimator: str, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters outside their range."""
+    for name, allowed in CONSTRAINTS.items():
+        value = parameters[name]
+        if not any(value in constraint for constraint in allowed):
+            expected = ", or ".join(str(constraint) for constraint in allowed)
+            raise ParameterError(f"{name} of {estimator} must be {expected}; got {value!r}")
+
+
+def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    """Return the number of units of every hidden layer."""
+    if isinstance(hidden_layer_sizes, Sequence | np.ndarray):
+        sizes: list[Any] = list(hidden_layer_sizes)
+    else:
+        sizes = [hidden_layer_sizes]
+    if not all(size in _COUNT for size in sizes):
+        raise ParameterError(
+            "hidden_layer_sizes must be positive whole numbers, one for each hidden layer, such as "
+            f"(100,) or (64, 64); got {hidden_layer_sizes!r}"
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def hidden_formulas(activation: Any, parameters: Any, layers: int) -> tuple[Formula, ...]:
+    """Return the activation of every hidden layer.
+
+    `activation` is one source for all layers or a list with one for each; `parameters` likewise.
+    """
+    sources = list(activation) if isinstance(activation, list | tuple) else [activation] * layers
+    values = list(parameters) if isinstance(parameters, list | tuple) else [parameters] * layers
+    for what, given in (("activation", sources), ("activation_parameters", values)):
+        if len(given) != layers:
+            raise ParameterError(
+                f"{what} lists {len(given)} for {layers} hidden layers; "
+                "give one for each layer, or a single one for all"
+            )
+    for entry in values:
+        if entry is not None and not isinstance(entry, Mapping):
+            raise ParameterError(
+                "activation_parameters must map names to numbers, such as {'alpha': 0.2}; "
+                f"got {entry!r}"
+            )
+    return tuple(
+        activation_formula(source, **(entry or {}))
+        for source, entry in zip(sources, values, strict=True)
+    )
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return a NumPy generator from what scikit-learn or NumPy calls a source of randomness."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31 - 1, size=4))
+    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    if random_state is None or isinstance(random_state, np.random.Generator):
+        return np.random.default_rng(random_state)
+    if whole and random_state >= 0:
+        return np.random.default_rng(int(random_state))
+    raise ParameterError(
+        "random_state must be None, a whole number of at least 0, or a random generator of NumPy; "
+        f"got {random_state!r}"
+    )
