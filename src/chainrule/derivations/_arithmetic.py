@@ -57,11 +57,11 @@ def multiply(x: Expression, y: Expression) -> Expression:
 
 def divide(x: Expression, y: Expression) -> Expression:
     """``x/1 -> x``, ``0/x -> 0``; signs move outside."""
-    if x == ZERO:
+    if x == ZERO and y != ZERO:
         return ZERO
     if y == ONE:
         return x
-    if isinstance(x, Constant) and isinstance(y, Constant):
+    if isinstance(x, Constant) and isinstance(y, Constant) and y.value != 0:
         return Constant(x.value / y.value)
     negated = _negated(x)
     if negated is not None:
@@ -76,7 +76,8 @@ def power(x: Expression, y: Expression) -> Expression:
     if y == ZERO:
         return ONE
     if isinstance(x, Constant) and isinstance(y, Constant) and y.value.denominator == 1:
-        return Constant(x.value ** int(y.value))
+        if x.value != 0 or y.value > 0:
+            return Constant(x.value ** int(y.value))
     return Apply("power", (x, y))
 
 

@@ -20,12 +20,26 @@ def _exp(x: Any) -> Any:
     return mpmath.mpf(0) if x < -_LARGEST_EXPONENT else mpmath.exp(x)
 
 
+def _power(x: Any, y: Any) -> Any:
+    undefined = (x == 0 and y <= 0) or (x < 0 and not mpmath.isint(y))
+    return mpmath.nan if undefined else x**y
+
+
+def _extreme(choose: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """Choose one of two values; an undefined one makes the choice undefined."""
+
+    def chosen(x: Any, y: Any) -> Any:
+        return x + y if mpmath.isnan(x) or mpmath.isnan(y) else choose(x, y)
+
+    return chosen
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
     "divide": lambda x, y: x / y if y else mpmath.nan,
-    "power": lambda x, y: x**y if x or y > 0 else mpmath.nan,
+    "power": _power,
     "negate": operator.neg,
     "exp": _exp,
     "expm1": lambda x: mpmath.expm1(x) if x < _LARGEST_EXPONENT else mpmath.inf,
@@ -42,8 +56,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "atan": mpmath.atan,
     "asinh": mpmath.asinh,
     "erf": mpmath.erf,
-    "maximum": max,
-    "minimum": min,
+    "maximum": _extreme(max),
+    "minimum": _extreme(min),
     "greater": operator.gt,
     "less": operator.lt,
     "greater_equal": operator.ge,

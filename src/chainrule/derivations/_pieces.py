@@ -29,6 +29,7 @@ from chainrule.formulas import (
     Constant,
     Expression,
     Formula,
+    Parameter,
     Variable,
     constant,
     subexpressions,
@@ -296,32 +297,46 @@ class _Cutter:
             return None
         found = []
         for root in sympy.roots(e, z):
+            if not self.is_real(root, translation):
+                continue
             location = translation.to_expression(root)
             place = evaluate(location, self.values)
             if mpmath.isfinite(place):
                 found.append((location, place))
         return found
 
+    def is_real(self, root: Any, translation: Translation) -> bool:
+        values = {
+            symbol: sympy.Float(self.values[leaf.name], 30)
+            for symbol, leaf in translation.meaning.items()
+            if isinstance(leaf, Parameter)
+        }
+        return bool(abs(sympy.im(sympy.N(root.subs(values), 30))) < 1e-25)
+
     def scanned_roots(self, difference: Expression) -> list[tuple[Any, Any]]:
         self.scanned = True
         half = [mpmath.sinh(mpmath.mpf(k) / 12) for k in range(1, 121)]
         half += [half[-1] * mpmath.mpf(2) ** k for k in range(1, 118)]
         grid = [-x for x in reversed(half)] + [mpmath.mpf(0)] + half
-        found: list[tuple[Any, Any]] = []
+        exact: list[Any] = []
+        changes: list[tuple[Any, Any]] = []
         before: tuple[Any, Any] | None = None  # the last place with a sign, and its value
         for x in grid:
             value = self.at(difference, x)
             if value == 0:
-                found.append((_rational(x), x))
+                exact.append(x)
                 before = None
             elif mpmath.isfinite(value):
                 if before is not None and value * before[1] < 0:
-                    # A root, or a pole: on either side the comparison falls out differently.
-                    root = _bisect(lambda t: self.at(difference, t), before[0], x)
-                    root = self.snapped(difference, root)
-                    found.append((_rational(root), root))
+                    changes.append((before[0], x))
                 before = (x, value)
-        return found
+        if len(exact) + len(changes) >= MAXIMUM_PIECES:
+            raise TooManyPiecesError
+        for low, high in changes:
+            # A root, or a pole: on either side of it the comparison falls out differently.
+            root = _bisect(lambda t: self.at(difference, t), low, high)
+            exact.append(self.snapped(difference, root))
+        return [(_rational(x), x) for x in exact]
 
     def snapped(self, difference: Expression, root: Any) -> Any:
         nice = Fraction(str(mpmath.nstr(root, 30))).limit_denominator(1000)

@@ -107,7 +107,7 @@ def _simplification(derivation: Derivation) -> Section:
     pieces, forms = derivation.pieces, derivation.output_forms
     last = derivation.steps[-1].in_variables
     if pieces is None:
-        sentence = "The formula changes its form in too many places to treat them one by one."
+        sentence = "The places where the formula changes its form could not be told apart."
         return Section("Simplification", (sentence,), (equation(derivative, last),))
     sentences: list[str] = []
     equations: list[Equation] = []
