@@ -100,7 +100,10 @@ def _coupled_simplification(derivation: Derivation) -> Section:
     product = derivation.product
     in_z: list[Expression | None] = [None, None]
     if derivation.unit_graphs:
-        in_z = [graph.steps[-1].in_variables for graph in derivation.unit_graphs]
+        in_z = [
+            graph.steps[-1].in_variables if graph.steps else ZERO
+            for graph in derivation.unit_graphs
+        ]
     through = (None, None) if product is None else jacobian_entries(product)
     equations = []
     for output, written, short, remark in zip(

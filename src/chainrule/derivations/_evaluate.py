@@ -10,8 +10,10 @@ import mpmath
 
 from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Parameter, Pi, Variable
 
-# Beyond this, exp() of a number is infinite or zero for every purpose, and slow to write down.
-_LARGEST_EXPONENT = mpmath.mpf(2) ** 200
+# Beyond this, exp() of a number is infinite or zero for every purpose.
+_LARGEST_EXPONENT = mpmath.mpf(2) ** 20
+# The sine of a larger number needs as many digits of pi as the number has.
+_LARGEST_ANGLE = mpmath.mpf(2) ** 2000
 
 
 def _exp(x: Any) -> Any:
@@ -51,8 +53,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "tanh": mpmath.tanh,
     "sinh": lambda x: (_exp(x) - _exp(-x)) / 2 if abs(x) > 1 else mpmath.sinh(x),
     "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,
-    "sin": mpmath.sin,
-    "cos": mpmath.cos,
+    "sin": lambda x: mpmath.sin(x) if abs(x) < _LARGEST_ANGLE else mpmath.nan,
+    "cos": lambda x: mpmath.cos(x) if abs(x) < _LARGEST_ANGLE else mpmath.nan,
     "atan": mpmath.atan,
     "asinh": mpmath.asinh,
     "erf": mpmath.erf,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from chainrule.formulas._constants import undefined_constant
 from chainrule.formulas._errors import FormulaError, ParameterError
 from chainrule.formulas._expression import (
     Expression,
@@ -137,6 +138,12 @@ def bind(expression: Expression, values: Mapping[str, float], *, name: str = "")
         has = f"its parameters are {', '.join(needed)}" if needed else "it has no parameters"
         raise ParameterError(f"{', '.join(spare)} does not occur in {to_text(expression)}; {has}")
     checked = tuple((parameter, _finite(parameter, values[parameter])) for parameter in needed)
+    undefined = undefined_constant(expression, dict(checked))
+    if undefined is not None:
+        raise FormulaError(
+            f"{to_text(undefined)} cannot be computed with in {to_text(expression)}",
+            remedy="It divides by zero, overflows, or is undefined for the parameters' values.",
+        )
     return Formula(expression, checked, name)
 
 

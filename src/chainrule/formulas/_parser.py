@@ -24,6 +24,7 @@ from chainrule.formulas._expression import (
     Parameter,
     Pi,
     Variable,
+    variables_of,
 )
 from chainrule.formulas._names import LANGUAGE_WORDS, refusal_of_parameter
 
@@ -313,7 +314,16 @@ class _Reader:
             raise self.error(
                 f"{name} takes {expected}, {count} given", node.func, f"Write {name}(x).{nest}"
             )
-        return Apply(name, (self.value(node.args[0]),))
+        inner = self.value(node.args[0])
+        if name in REDUCTIONS and not variables_of(inner):
+            raise self.error(
+                f"{name} with one argument reaches over the units of the layer, "
+                "and this argument is the same for all of them",
+                node.func,
+                f"Write {name}(x) with {' or '.join(self.variables)} in x"
+                + (f", or {name}(x, y) for two values." if name in ("max", "min") else "."),
+            )
+        return Apply(name, (inner,))
 
     def where(self, node: ast.Call) -> Expression:
         if len(node.args) != 3:

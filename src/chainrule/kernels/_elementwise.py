@@ -110,11 +110,7 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
     lines = ["x = abs(z)"]
     parts = {}
     for side, form in (("left", left), ("right", right)):
-        renamed = {
-            line.split(" = ")[0]: f"{line.split(' = ')[0]}{suffix}_{side}"
-            for line in form.statements
-            if line not in (right if side == "left" else left).statements
-        }
+        renamed = _own_names(form, right if side == "left" else left, f"{suffix}_{side}")
         lines += [_replace(line, renamed) for line in form.statements]
         parts[side] = (_replace(form.numerator, renamed), _replace(form.denominator, renamed))
     lines = list(dict.fromkeys(lines))
@@ -126,6 +122,16 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
         return lines, above if left_below == "1.0" else f"{above} / ({left_below})"
     below = f"(({right_below}) if z >= 0.0 else ({left_below}))"
     return lines, f"{above} / {below}"
+
+
+def _own_names(form: Lines, other: Lines, suffix: str) -> dict[str, str]:
+    """Return new names for what this side computes otherwise than the other one."""
+    renamed: dict[str, str] = {}
+    for line in form.statements:
+        name = line.split(" = ")[0]
+        if line not in other.statements or _replace(line, renamed) != line:
+            renamed[name] = name + suffix
+    return renamed
 
 
 def _renamed(form: Lines, suffix: str) -> tuple[list[str], str]:
