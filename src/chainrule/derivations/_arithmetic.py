@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from chainrule.formulas import Apply, Constant, Expression, constant
+from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions
 
 ZERO = constant(0)
 ONE = constant(1)
@@ -75,9 +75,10 @@ def power(x: Expression, y: Expression) -> Expression:
         return x
     if y == ZERO:
         return ONE
-    if isinstance(x, Constant) and isinstance(y, Constant) and y.value.denominator == 1:
-        if x.value != 0 or y.value > 0:
-            return Constant(x.value ** int(y.value))
+    match x, y:
+        case Constant(base), Constant(exponent) if exponent.denominator == 1:
+            if base != 0 or exponent > 0:
+                return Constant(base ** int(exponent))
     return Apply("power", (x, y))
 
 
@@ -111,6 +112,11 @@ def rebuilt(expression: Expression) -> Expression:
     arguments = [rebuilt(argument) for argument in expression.arguments]
     constructor = _REBUILD.get(expression.operation)
     return constructor(*arguments) if constructor else Apply(expression.operation, tuple(arguments))
+
+
+def size(expression: Expression) -> int:
+    """Return how many parts an expression has."""
+    return sum(1 for _ in subexpressions(expression))
 
 
 def _negated(x: Expression) -> Expression | None:

@@ -12,10 +12,10 @@ from typing import Any
 import sympy
 
 from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
-from chainrule.derivations._arithmetic import ONE, ZERO, multiply, total
+from chainrule.derivations._arithmetic import ONE, ZERO, multiply, size, total
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.formulas import Expression, Variable, subexpressions, substitute, variables_of
+from chainrule.formulas import Expression, Variable, substitute, variables_of
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,14 @@ class _Tidy:
                 above, below = sympy.fraction(sympy.together(e))
                 for node, value in self.sums:
                     above = above.subs(node, value)
-                simplified = self.translation.to_expression(
-                    sympy.factor(sympy.expand(above)) / below
+                number, rest = below.as_coeff_Mul()
+                # 1.702 shall not become 851 over 500.
+                ways = (
+                    sympy.factor(sympy.expand(above)) / below,
+                    sympy.expand(above / number) / rest,
                 )
+                written = [self.translation.to_expression(way) for way in ways]
         except TimeLimitError:
             return plain
-        simplified = substitute(simplified, self.written.get)
-        return min(simplified, plain, key=lambda e: sum(1 for _ in subexpressions(e)))
+        candidates = [substitute(way, self.written.get) for way in written]
+        return min(*candidates, plain, key=size)

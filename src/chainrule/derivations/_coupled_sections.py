@@ -180,17 +180,20 @@ def _coupled_assembly(derivation: Derivation) -> Section:
             )
         ),
     ]
-    product = derivation.product
-    if product is not None:
-        equations.append(Equation((left, per_unit(product))))
+    equations.append(Equation((left, per_unit(_product_of(derivation)))))
     return Section("Assembly for one unit", (), tuple(equations))
+
+
+def _product_of(derivation: Derivation) -> Expression:
+    """Return ∂J/∂z through the output, or as the chain rule gives it."""
+    if derivation.product is not None:
+        return derivation.product
+    return rebuilt(backward_graph(derivation.graph)[0].expression())
 
 
 def _coupled_matrix_form(derivation: Derivation) -> Section:
     equations = [Equation((MATRIX_A, batch_form(derivation.formula.expression)))]
-    product = derivation.product
-    if product is not None:
-        equations.append(Equation((partial(J, MATRIX_Z), batch_form(product))))
+    equations.append(Equation((partial(J, MATRIX_Z), batch_form(_product_of(derivation)))))
     return Section(
         "Matrix form",
         ("The axis is that of the units: 0 where columns are examples, 1 where rows are.",),

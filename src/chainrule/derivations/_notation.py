@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.formulas import Apply, Expression, Variable
+from chainrule.formulas import Apply, Constant, Expression, Variable
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,18 @@ def symbol(name: str) -> Variable:
 
 def is_negated(e: Expression) -> bool:
     """Tell whether an expression is the negative of another."""
+    if isinstance(e, Constant):
+        return e.value < 0
     return isinstance(e, Apply) and e.operation == "negate"
 
 
 def sign_first(e: Apply) -> Apply:
     """Write ``(-x)/y`` as ``-(x/y)``, which needs no brackets."""
     first, second = e.arguments
-    assert isinstance(first, Apply)
-    return Apply("negate", (Apply(e.operation, (first.arguments[0], second)),))
+    positive = Constant(-first.value) if isinstance(first, Constant) else _inner(first)
+    return Apply("negate", (Apply(e.operation, (positive, second)),))
+
+
+def _inner(e: Expression) -> Expression:
+    assert isinstance(e, Apply)
+    return e.arguments[0]

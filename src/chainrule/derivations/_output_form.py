@@ -14,10 +14,11 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
+from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import Field, NotInFieldError
 from chainrule.derivations._pieces import Piece
-from chainrule.formulas import Expression, Variable, subexpressions
+from chainrule.formulas import Expression, Variable
 
 _SECONDS = 4.0
 _A = Variable("a")
@@ -205,8 +206,3 @@ def _places(low: float, high: float) -> list[Any]:
         high = low + 5.0
     steps = ("0.07", "0.23", "0.41", "0.58", "0.77", "0.93")
     return [mpmath.mpf(low) + (mpmath.mpf(high) - low) * mpmath.mpf(s) for s in steps]
-
-
-def size(expression: Expression) -> int:
-    """Return how many parts an expression has."""
-    return sum(1 for _ in subexpressions(expression))

@@ -30,8 +30,8 @@ from chainrule.formulas._names import LANGUAGE_WORDS, refusal_of_parameter
 
 MAXIMUM_LENGTH = 2000
 MAXIMUM_NESTING = 50
-_LARGEST_EXPONENT = 400
-_NUMBER_BITS = 2048
+_LARGEST_EXPONENT = 300
+_NUMBER_BITS = 1000
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -261,7 +261,7 @@ class _Reader:
             if abs(y) * bits > _NUMBER_BITS:
                 raise self.error(
                     "this power is too large a number", node,
-                    "Numbers of the formula language stay below about 1e400.",
+                    f"Numbers of the formula language stay below 1e{_LARGEST_EXPONENT}.",
                 )  # fmt: skip
             return Constant(x ** int(y))
         value = {
@@ -270,8 +270,12 @@ class _Reader:
             "multiply": lambda: x * y,
             "divide": lambda: x / y,
         }[operation]()
-        if max(value.numerator.bit_length(), value.denominator.bit_length()) > 2 * _NUMBER_BITS:
-            raise self.error("this number is too large", node, "Give it fewer digits.")
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) > _NUMBER_BITS:
+            raise self.error(
+                "this number is too large or too exact to be kept",
+                node,
+                "Give it fewer digits, or make it a parameter.",
+            )
         return Constant(value)
 
     def comparison(self, node: ast.Compare) -> Expression:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
-from itertools import islice
 from typing import Any
 
 import sympy
@@ -43,11 +42,7 @@ def from_sympy(source: Any, variables: tuple[str, ...], parameters: frozenset[st
 
     A lone symbol that is neither a variable nor a given parameter stands for `z`.
     """
-    size = sum(1 for _ in islice(sympy.preorder_traversal(source), _MAXIMUM_SIZE + 1))
-    if size > _MAXIMUM_SIZE:
-        raise FormulaError(
-            f"the SymPy expression has more than {_MAXIMUM_SIZE:,} parts", remedy="Simplify it."
-        )
+    _check_extent(source)
     names = {symbol.name for symbol in source.free_symbols}
     unknown = names - parameters - set(variables)
     alias = unknown.pop() if variables == ("z",) and "z" not in names and len(unknown) == 1 else "z"
@@ -61,16 +56,20 @@ def from_sympy(source: Any, variables: tuple[str, ...], parameters: frozenset[st
             raise FormulaError(refusal[0], remedy=refusal[1])
         return Parameter(name)
 
-    _check_depth(source)
     # Through the text, so that the same bounds hold and what is shown can be read again.
     return parse_expression(to_text(read_sympy(source, leaf)), variables)
 
 
-def _check_depth(source: Any) -> None:
+def _check_extent(source: Any) -> None:
     level = [source]
-    depth = 0
+    depth = size = 0
     while level:
         depth += 1
+        size += len(level)
+        if size > _MAXIMUM_SIZE:
+            raise FormulaError(
+                f"the SymPy expression has more than {_MAXIMUM_SIZE:,} parts", remedy="Simplify it."
+            )
         if depth > MAXIMUM_NESTING:
             raise FormulaError(
                 f"the SymPy expression is nested more than {MAXIMUM_NESTING} levels deep",
@@ -109,6 +108,8 @@ def read_sympy(e: Any, leaf: Leaf) -> Expression:
         return _piecewise(e, leaf)
     if isinstance(e, sympy.erfc):
         return Apply("subtract", (constant(1), Apply("erf", (read_sympy(e.args[0], leaf),))))
+    if isinstance(e, sympy.re | sympy.conjugate):
+        return read_sympy(e.args[0], leaf)  # everything here is real
     if isinstance(e, sympy.tan):
         angle = read_sympy(e.args[0], leaf)
         return Apply("divide", (Apply("sin", (angle,)), Apply("cos", (angle,))))
@@ -166,7 +167,7 @@ def _prefers_negation(e: Any) -> bool:
 def _quotient(number: Any, factors: list[Any], leaf: Leaf) -> Expression:
     """Write ``number * factors`` as one fraction."""
     above, below = [], []
-    if number.is_Rational:
+    if number.is_Rational and not _is_long_decimal(number):
         if number.p != 1:
             above.append(sympy.Integer(number.p))
         if number.q != 1:
@@ -180,6 +181,11 @@ def _quotient(number: Any, factors: list[Any], leaf: Leaf) -> Expression:
         )
     numerator = _chain("multiply", above, leaf) if above else constant(1)
     return Apply("divide", (numerator, _chain("multiply", below, leaf))) if below else numerator
+
+
+def _is_long_decimal(number: Any) -> bool:
+    """Tell whether a number such as 1.702 reads better as a decimal than as a fraction."""
+    return bool(number.q > 16 and (10**20) % number.q == 0)
 
 
 def _power(e: Any, leaf: Leaf) -> Expression:

@@ -140,7 +140,8 @@ def _apply(kernel: Kernel, inputs: tuple[Array, Array], output: Array, axis: int
     if target.size == 0:
         return
     first, second = (np.ascontiguousarray(values) for values in inputs)
-    buffer = target if target.flags.c_contiguous else np.empty_like(target, order="C")
+    safe = target.flags.c_contiguous and not any(_overlaps(x, target) for x in (first, second))
+    buffer = target if safe else np.empty_like(target, order="C")
     columns = buffer.shape[-1]
     call_from_python(
         kernel.address,
@@ -153,3 +154,9 @@ def _apply(kernel: Kernel, inputs: tuple[Array, Array], output: Array, axis: int
     )
     if buffer is not target:
         target[...] = buffer
+
+
+def _overlaps(values: Array, target: Array) -> bool:
+    """Tell whether two arrays share memory without being the same elements in the same places."""
+    same = values.ctypes.data == target.ctypes.data and values.shape == target.shape
+    return not same and bool(np.may_share_memory(values, target))

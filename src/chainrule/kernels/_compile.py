@@ -81,7 +81,7 @@ def find_source(question: str) -> str | None:
     entry = _entry(question)
     try:
         name = entry.read_text(encoding="ascii").strip()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
     return name if _whole(name) else None
 
