@@ -1,0 +1,314 @@
+"""The commands with their options and help; what they do is imported when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.command import _messages
+from chainrule.command._options import (
+    Impute,
+    Kind,
+    Precision,
+    Task,
+    TextFormat,
+    layer_widths,
+    parameter_values,
+)
+from chainrule.command._reporting import OfFormula, Reporting, examples
+
+_NOT_PASSED = 1
+
+application = typer.Typer(
+    cls=Reporting,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+FormulaArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FORMULA", help="A formula in z, or a name of the catalogue.", show_default=False
+    ),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter", metavar="NAME=NUMBER", help="Value of a parameter; repeat for several.",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from chainrule import __version__
+
+        _messages.say(f"chainrule {__version__}")
+        raise typer.Exit
+
+
+@application.callback(
+    epilog=examples(
+        'chainrule derive "z*tanh(log(1 + exp(z)))"',
+    )
+)
+def commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Write an activation function as in a paper: derive, prove, compile, train.
+
+    A formula is Python's expression syntax in z, the pre-activation of a unit: "z/(1 + exp(-z))",
+    "max(alpha*z, z)" with a parameter, "exp(z)/sum(exp(z))" over the units of a layer. Quote it,
+    so that the shell leaves it alone.
+    """
+
+
+@application.command(
+    cls=OfFormula,
+    epilog=examples(
+        'chainrule derive "z/(1 + exp(-z))"',
+        'chainrule derive "max(alpha*z, z)" --parameter alpha=0.2 --html leaky.html',
+        "chainrule derive softmax --cost categorical_cross_entropy",
+    ),
+)
+def derive(
+    formula: FormulaArgument,
+    parameter: Parameters = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            help="Derive this cost behind the function as well: a formula in the output a and the "
+            "target y, or a name of the catalogue."
+        ),
+    ] = None,
+    cost_parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="Value of a parameter of the cost."),
+    ] = None,
+    text_format: Annotated[
+        TextFormat, typer.Option("--format", help="Text for the terminal, or LaTeX for a paper.")
+    ] = TextFormat.TEXT,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write one self-contained page to this file.")
+    ] = None,
+) -> None:
+    """Derive the backward pass of a function, step by step."""
+    values = parameter_values(parameter or ())
+    cost_values = parameter_values(cost_parameter or (), "--cost-parameter")
+    if cost_values and cost is None:
+        raise _messages.CommandError("--cost-parameter needs a --cost\nGive the cost as well.")
+    from chainrule.command import _derive
+
+    _derive.derive(formula.strip(), values, cost, cost_values, text_format, html)
+
+
+@application.command(
+    cls=OfFormula,
+    epilog=examples(
+        'chainrule certify "log((1 + exp(z))/2)" --dtype float64',
+    ),
+)
+def certify(
+    formula: FormulaArgument,
+    parameter: Parameters = None,
+    dtype: Annotated[
+        Precision, typer.Option(help="The floating-point format to measure.")
+    ] = Precision.FLOAT32,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure how exact a function's value and derivative are.
+
+    Both are compared with a reference of many digits. Shows the largest errors in ulp (units in
+    the last place) and their inputs, the behaviour at zero, infinity and NaN, and a check of the
+    backward pass by central differences. The exit code is 1 where the certificate is not passed.
+    """
+    values = parameter_values(parameter or ())
+    from chainrule.command import _certify
+
+    if not _certify.certify(formula.strip(), values, dtype, json):
+        raise typer.Exit(_NOT_PASSED)
+
+
+@application.command(
+    "list",
+    epilog=examples(
+        "chainrule list activations",
+    ),
+)
+def list_(
+    kind: Annotated[
+        Kind | None,
+        typer.Argument(
+            metavar="KIND", help="Only this part: activations or costs.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """List the functions that have a name."""
+    from chainrule.command import _list
+
+    _list.list_catalogue(kind)
+
+
+@application.command(
+    epilog=examples(
+        "chainrule train flowers.csv --target species",
+        "chainrule train houses.parquet --target price --drop id --impute median \\",
+        '    --activation "z*exp(-z**2)" --hidden 64,32 --output houses.safetensors',
+    )
+)
+def train(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A CSV file with a header, or a Parquet file.")
+    ],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
+    activation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMULA",
+            help="A formula in z or a name: once for all hidden layers, or once for each.  "
+            "[default: relu]",
+        ),
+    ] = None,
+    parameter: Parameters = None,
+    hidden: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Units of the hidden layers.")
+    ] = "64,64",
+    task: Annotated[
+        Task,
+        typer.Option(
+            help="Auto classifies text, booleans and whole numbers with few distinct values."
+        ),
+    ] = Task.AUTO,
+    test_size: Annotated[
+        float, typer.Option(help="Share of the rows held out for the test, between 0 and 1.")
+    ] = 0.25,
+    impute: Annotated[
+        Impute,
+        typer.Option(
+            help="What fills missing numbers; missing text and booleans are filled with the most "
+            "frequent. None refuses missing values."
+        ),
+    ] = Impute.NONE,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="A text that stands for a missing value, as '?' or NA."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out.")
+    ] = None,
+    max_iter: Annotated[int, typer.Option(min=1, help="At most so many epochs.")] = 500,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 0.001,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Examples in a mini-batch.  [default: 200]"),
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Strength of the penalty on the weights.")] = 0.0001,
+    early_stopping: Annotated[
+        bool | None,
+        typer.Option(
+            "--early-stopping/--no-early-stopping",
+            help="Keep a tenth of the rows aside, and stop when their score improves no more.  "
+            "[default: for regression]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed gives the same split and the same network.")
+    ] = 0,
+    output: Annotated[Path, typer.Option(metavar="MODEL", help="The model file to write.")] = Path(
+        "model.safetensors"
+    ),
+) -> None:
+    """Train a network on a table and write a model file.
+
+    The network is tested on rows held out from training, beside a prediction without a network.
+    Numbers are standardised, text becomes one input for each category; both are learned from the
+    rows to train on and kept in the model file, so that predicting needs nothing else.
+    """
+    values = parameter_values(parameter or ())
+    widths = layer_widths(hidden)
+    if not 0.0 < test_size < 1.0:
+        raise _messages.CommandError(
+            f"--test-size {test_size:g} is not a share\nExpected a number between 0 and 1, "
+            "such as 0.25."
+        )
+    from chainrule.command import _train
+
+    _train.train(
+        data,
+        target=target,
+        activations=activation or ["relu"],
+        parameters=values,
+        hidden=widths,
+        task=task,
+        test_size=test_size,
+        impute=impute,
+        missing=missing or [],
+        drop=drop or [],
+        seed=seed,
+        early_stopping=early_stopping,
+        output=output,
+        settings={
+            "max_iter": max_iter,
+            "learning_rate_init": learning_rate,
+            "batch_size": batch_size or "auto",
+            "alpha": alpha,
+        },
+    )
+
+
+@application.command(
+    epilog=examples(
+        "chainrule predict model.safetensors new.csv --probabilities --output predictions.csv",
+    )
+)
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file that train wrote.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="CSV or Parquet with the columns of training.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Write CSV to this file instead of the terminal.")
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add the probability of every class.")
+    ] = False,
+) -> None:
+    """Predict for every row of a table.
+
+    Columns are found by name, so their order is free and further columns do no harm. A category
+    that was not there in training counts as none of the known ones.
+    """
+    from chainrule.command import _predict
+
+    _predict.predict(model, data, output, probabilities)
+
+
+@application.command(
+    epilog=examples(
+        'chainrule demo --activation "z*tanh(log(1 + exp(z)))"',
+    )
+)
+def demo(
+    activation: Annotated[
+        str, typer.Option(metavar="FORMULA", help="The hidden activation: a formula or a name.")
+    ] = "z/(1 + exp(-1.702*z))",
+    parameter: Parameters = None,
+    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("chainrule-demo.html"),
+) -> None:
+    """Derive, certify and train with a formula, on handwritten digits.
+
+    Compares with scikit-learn's MLPClassifier on rows that neither has seen, and writes one
+    self-contained page with the derivation and the learning curve.
+    """
+    values = parameter_values(parameter or ())
+    from chainrule.command import _demo
+
+    _demo.demo(activation, values, page)

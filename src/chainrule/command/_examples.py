@@ -1,0 +1,254 @@
+"""A table as examples to train on: inputs, what is learned of them, rows held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chainrule.command._learning import learn, standard
+from chainrule.command._messages import CommandError, counted, listed, quoted
+from chainrule.command._options import Impute, Task
+from chainrule.command._reading import Content, content_of, numbers, texts
+from chainrule.command._table import Encoding, Target, listed_counts, missing_counts
+from chainrule.networks import NetworkError, validation_split
+
+_MOST_CATEGORIES = 1_000
+_MOST_INTEGER_CLASSES = 20
+_ROWS_PER_INTEGER_CLASS = 5
+_TASKS = (Task.REGRESSION, Task.CLASSIFICATION)
+_LARGEST_LABEL = 2**53
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a network is trained and tested with.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    reason : str
+        Why the task is what it is.
+    inputs, targets, held_inputs, held_targets : ndarray
+        Inputs and targets of the rows to train on, and of those held out. Targets are labels, or
+        numbers in the units of the table.
+    unknown : dict of str to int
+        Categories that occur in held-out rows only, counted by column.
+    """
+
+    encoding: Encoding
+    reason: str
+    inputs: NDArray[np.float64]
+    targets: NDArray[Any]
+    held_inputs: NDArray[np.float64]
+    held_targets: NDArray[Any]
+    unknown: dict[str, int]
+
+
+def examples(
+    frame: pl.DataFrame,
+    *,
+    target: str,
+    drop: Sequence[str],
+    missing: Sequence[str],
+    task: Task,
+    impute: Impute,
+    test_size: float,
+    seed: int,
+) -> Examples:
+    """Make examples of a table; everything is learned from the rows to train on alone."""
+    for name in (target, *drop):
+        if name not in frame.columns:
+            raise CommandError(
+                f"there is no column {quoted(name)}\n"
+                f"The columns are {listed(map(quoted, frame.columns))}."
+            )
+    if target in drop:
+        raise CommandError(f"{quoted(target)} is the target and cannot be left out")
+    used = frame.drop(target, *drop)
+    if used.width == 0:
+        raise CommandError(
+            f"no column is left to predict {quoted(target)} from\n"
+            "Give a table with further columns, or drop fewer."
+        )
+    task, reason, goals = _goals(frame[target], task)
+    contents = _contents(used)
+    typed = pl.DataFrame([
+        texts(used[name])
+        if content is Content.TEXT
+        else numbers(used[name], boolean=content is Content.BOOLEAN)
+        for name, content in contents.items()
+    ])  # fmt: skip
+    _check_categories(typed, contents)
+    _check_missing(typed, impute)
+    labels = goals if task is Task.CLASSIFICATION else None
+    rows, held = _split(len(goals), test_size, seed, labels)
+    columns = learn(typed, contents, impute)
+    mean, scale = 0.0, 1.0
+    if task is Task.REGRESSION:
+        _check_varies(goals, rows, held, target)
+        mean, scale = standard(pl.Series(target, goals[rows]), target)
+    encoding = Encoding(columns, Target(target, task, mean, scale), tuple(missing))
+    inputs, _ = encoding.encode(typed[rows])
+    held_inputs, unknown = encoding.encode(typed[held])
+    return Examples(encoding, reason, inputs, goals[rows], held_inputs, goals[held], unknown)
+
+
+def _goals(series: pl.Series, task: Task) -> tuple[Task, str, NDArray[Any]]:
+    """Return the task, why it was chosen, and labels or numbers."""
+    name, content = quoted(series.name), content_of(series)
+    if content in (Content.EMPTY, Content.OTHER):
+        found = "no values" if content is Content.EMPTY else f"values of type {series.dtype}"
+        raise CommandError(f"the target {name} holds {found}\nExpected text, numbers or booleans.")
+    boolean = content is Content.BOOLEAN
+    values = texts(series) if content is Content.TEXT else numbers(series, boolean=boolean)
+    if absent := values.null_count():
+        raise CommandError(
+            f"the target {name} is missing in {absent:,} of {counted(len(values), 'row')}\n"
+            "Remove these rows: what is to be predicted cannot be imputed."
+        )
+    distinct = values.n_unique()
+    taken, reason = _chosen(content, distinct, len(values), task)
+    if distinct == 1:
+        raise CommandError(
+            f"the target {name} is {quoted(values[0])} in every row: there is nothing to learn\n"
+            "Give rows of at least two classes, or with different values, or another --target."
+        )
+    if taken is Task.REGRESSION:
+        if content is Content.TEXT:
+            raise CommandError(
+                f"the target {name} holds text, which cannot be a target of regression\n"
+                "Leave --task away to classify, or correct what is not a number: "
+                f"{listed(map(quoted, _not_numbers(values)))}."
+            )
+        return taken, reason, values.to_numpy()
+    if content is Content.TEXT:
+        return taken, reason, np.array(values.to_list(), dtype=np.str_)
+    given = values.to_numpy()
+    if boolean:
+        return taken, reason, given.astype(bool)
+    if (given != np.round(given)).any() or (np.abs(given) > _LARGEST_LABEL).any():
+        raise CommandError(
+            f"the target {name} holds numbers that are no labels, such as "
+            f"{given[(given != np.round(given)) | (np.abs(given) > _LARGEST_LABEL)][0]:g}\n"
+            "Labels are text, booleans or whole numbers; or choose --task regression."
+        )
+    return taken, reason, given.astype(np.int64)
+
+
+def _chosen(content: Content, distinct: int, rows: int, task: Task) -> tuple[Task, str]:
+    if task is not Task.AUTO:
+        return task, "as asked"
+    if content is Content.TEXT:
+        return Task.CLASSIFICATION, "since it holds text"
+    regress, classify = (f"; --task {other} changes that" for other in _TASKS)
+    if content is Content.BOOLEAN:
+        return Task.CLASSIFICATION, f"since it holds booleans{regress}"
+    if content is Content.NUMBER:
+        return Task.REGRESSION, f"since it holds numbers with fractions{classify}"
+    if distinct <= min(_MOST_INTEGER_CLASSES, rows / _ROWS_PER_INTEGER_CLASS):
+        return (
+            Task.CLASSIFICATION,
+            f"since it holds whole numbers with few distinct values{regress}",
+        )
+    return Task.REGRESSION, f"since it holds whole numbers with many distinct values{classify}"
+
+
+def _not_numbers(values: pl.Series) -> list[str]:
+    wrong = values.filter(values.cast(pl.Float64, strict=False).is_null())
+    return wrong.unique(maintain_order=True).to_list()
+
+
+def _contents(used: pl.DataFrame) -> dict[str, Content]:
+    """Return what each column holds; refuse what cannot be an input."""
+    contents = {series.name: content_of(series) for series in used}
+    for series in used:
+        content, name = contents[series.name], quoted(series.name)
+        remedy = f"Leave it out: --drop {name}."
+        if not series.name:
+            raise CommandError(
+                "a column has no name\nName it in the header; if it only numbers the rows, leave "
+                "it out: --drop ''."
+            )
+        if content is Content.EMPTY:
+            raise CommandError(f"column {name} has no values\n{remedy}")
+        if content is Content.OTHER:
+            raise CommandError(
+                f"column {name} holds values of type {series.dtype}; expected numbers, booleans or "
+                f"text\nTurn it into one of these before, or leave it out: --drop {name}."
+            )
+    return contents
+
+
+def _check_missing(typed: pl.DataFrame, impute: Impute) -> None:
+    counts = missing_counts(typed)
+    if counts and impute is Impute.NONE:
+        raise CommandError(
+            f"missing values in {listed_counts(counts)} of {counted(typed.height, 'row')}\n"
+            "Fill them with --impute mean, median or most-frequent, remove the rows, or leave "
+            "columns out with --drop."
+        )
+
+
+def _check_categories(typed: pl.DataFrame, contents: dict[str, Content]) -> None:
+    for name, content in contents.items():
+        if content is not Content.TEXT:
+            continue
+        present = typed[name].drop_nulls()
+        distinct = present.n_unique()
+        if len(present) > 1 and distinct == len(present):
+            raise CommandError(
+                f"column {quoted(name)} holds a different text in every row: it names the rows, "
+                f"and nothing can be learned from it\nLeave it out: --drop {quoted(name)}."
+            )
+        if distinct > _MOST_CATEGORIES:
+            raise CommandError(
+                f"column {quoted(name)} has {distinct:,} categories; at most "
+                f"{_MOST_CATEGORIES:,} are taken\nGroup them, or leave it out: "
+                f"--drop {quoted(name)}."
+            )
+
+
+def _split(
+    count: int, share: float, seed: int, labels: NDArray[Any] | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    try:
+        return validation_split(count, share, np.random.default_rng(seed), labels)
+    except NetworkError:
+        raise CommandError(
+            f"{counted(count, 'row')} are too few to hold a share of {share:g} out for the test\n"
+            "Give more rows, or another --test-size."
+        ) from None
+
+
+def _check_varies(
+    goals: NDArray[Any], rows: NDArray[np.intp], held: NDArray[np.intp], target: str
+) -> None:
+    for part, name in ((rows, "to train on"), (held, "held out")):
+        if np.ptp(goals[part]) == 0.0:
+            raise CommandError(
+                f"the target {quoted(target)} has one value in the {counted(part.size, 'row')} "
+                f"{name}\nGive more rows, or another --test-size or --seed."
+            )
+
+
+def notes_on(frame: pl.DataFrame, encoding: Encoding) -> list[str]:
+    """Return what looks like a slip in the table, though it can be trained on."""
+    notes = []
+    for column in encoding.columns:
+        values = frame[column.name]
+        if values.dtype != pl.String or content_of(values) is not Content.TEXT:
+            continue
+        present = values.drop_nulls()
+        wrong = _not_numbers(present)
+        if 2 * present.is_in(wrong).sum() < len(present):
+            notes.append(
+                f"column {quoted(column.name)} is taken as categories since not all of it is "
+                f"numbers: {listed(map(quoted, wrong))}. If these stand for missing values, give "
+                f"--missing {quoted(wrong[0])}."
+            )
+    return notes

@@ -1,0 +1,216 @@
+"""``chainrule train``: a table becomes a model file."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+
+from chainrule.catalogue import activation_formula
+from chainrule.command._examples import Examples, examples, notes_on
+from chainrule.command._messages import CommandError, counted, heading, listed, note, quoted, say
+from chainrule.command._options import Impute, Task, check_destination
+from chainrule.command._reading import read_table
+from chainrule.command._table import CategoricalColumn, Encoding, NumericColumn, listed_counts
+from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
+from chainrule.formulas import Formula
+from chainrule.networks import load_network, save_network
+
+TABLE = "table"
+_WIDEST_FOR_ONE_THREAD = 512
+Estimator = FeedforwardClassifier | FeedforwardRegressor
+
+
+def train(
+    data: Path,
+    *,
+    target: str,
+    activations: Sequence[str],
+    parameters: dict[str, float],
+    hidden: tuple[int, ...],
+    task: Task,
+    test_size: float,
+    impute: Impute,
+    missing: Sequence[str],
+    drop: Sequence[str],
+    seed: int,
+    early_stopping: bool | None,
+    output: Path,
+    settings: dict[str, Any],
+) -> None:
+    """Train on a table, test on held-out rows, write the model.
+
+    Parameters
+    ----------
+    early_stopping : bool or None
+        None is to regress with it and to classify without: on small tables the accuracy on a tenth
+        of the rows is too coarse a number to stop by.
+    settings : dict
+        Further parameters of the estimator.
+    """
+    check_destination(output, data)
+    formulas = layer_formulas(activations, parameters, len(hidden))
+    frame = read_table(data, missing)
+    made = examples(
+        frame, target=target, drop=drop, missing=missing, task=task, impute=impute,
+        test_size=test_size, seed=seed,
+    )  # fmt: skip
+    for slip in notes_on(frame, made.encoding):
+        note(slip)
+    _introduce(data, made)
+    shown = " | ".join(dict.fromkeys(str(formula) for formula in formulas))
+    heading(f"Training on {counted(len(made.targets), 'row')}, {len(made.held_targets):,} held out")
+    say(f"hidden layers of {', '.join(map(str, hidden))} units with {shown}")
+    classifies = made.encoding.target.task is Task.CLASSIFICATION
+    stops = not classifies if early_stopping is None else early_stopping
+    if stops:
+        say("a tenth of the rows to train on is kept aside, to stop early")
+    kind = FeedforwardClassifier if classifies else FeedforwardRegressor
+    estimator = kind(
+        hidden_layer_sizes=hidden, activation=list(formulas), random_state=seed, verbose=True,
+        early_stopping=stops, **settings,
+    )  # fmt: skip
+    seconds = fit(estimator, made.inputs, _network_targets(made))
+    epochs = counted(estimator.n_iter_, "epoch")
+    say(
+        f"{epochs} in {seconds:.1f} s, compiling included; final loss "
+        f"{estimator.loss_curve_[-1]:.5f}"
+    )
+    heading("Held-out rows")
+    _report(estimator, made)
+    save(estimator, made.encoding, output)
+    say(f"\nWrote {output}. Predict with: chainrule predict {output} TABLE")
+
+
+def layer_formulas(
+    sources: Sequence[str], parameters: dict[str, float], layers: int
+) -> tuple[Formula, ...]:
+    """Return the activation of every hidden layer; each takes the parameters that it names."""
+    if len(sources) not in (1, layers):
+        raise CommandError(
+            f"{len(sources)} activations are given for {counted(layers, 'hidden layer')}\n"
+            "Give --activation once for all layers, or once for each."
+        )
+    read = [_with_own_parameters(source, parameters) for source in sources]
+    unused = parameters.keys() - {name for formula in read for name, _ in formula.parameters}
+    if unused:
+        raise CommandError(
+            f"--parameter {listed(sorted(unused))} does not occur in "
+            f"{' or '.join(dict.fromkeys(formula.text for formula in read))}"
+        )
+    return tuple(read) * (layers if len(read) == 1 else 1)
+
+
+def _with_own_parameters(source: str, parameters: dict[str, float]) -> Formula:
+    text = source.strip()
+    if text.isidentifier() and text != "z":
+        text = activation_formula(text).text
+    words = set(re.findall(r"\w+", text))
+    own = {name: value for name, value in parameters.items() if name in words}
+    return activation_formula(source, **own)
+
+
+def fit(estimator: Any, X: Any, y: Any, *, all_epochs: bool = False) -> float:
+    """Fit, and return the seconds it took.
+
+    What the estimator warns of becomes a note, unless `all_epochs` says that ending without
+    convergence is meant; an interrupt ends the command.
+    """
+    widths = np.atleast_1d(estimator.hidden_layer_sizes)
+    # Threads that wait for one another cost more than they give where matrices are small.
+    threads = 1 if widths.max() <= _WIDEST_FOR_ONE_THREAD else None
+    begun = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught, threadpool_limits(threads, "blas"):
+        warnings.simplefilter("always")
+        if all_epochs:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X, y)
+    seconds = time.perf_counter() - begun
+    for warning in caught:
+        message = str(warning.message)
+        if message.startswith("training was interrupted"):
+            raise KeyboardInterrupt
+        note(message)
+    return seconds
+
+
+def save(estimator: Estimator, encoding: Encoding, path: Path) -> None:
+    """Write the model with what was learned of its table; `chainrule.load` reads it as well."""
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder) / "model"
+        estimator.save(bare)
+        network, extra = load_network(bare)
+    save_network(network, path, {**extra, TABLE: encoding.to_json()})
+
+
+def _network_targets(made: Examples) -> NDArray[Any]:
+    goal = made.encoding.target
+    if goal.task is Task.CLASSIFICATION:
+        return made.targets
+    targets: NDArray[Any] = (made.targets - goal.mean) / goal.scale
+    return targets
+
+
+def _introduce(data: Path, made: Examples) -> None:
+    columns, goal = made.encoding.columns, made.encoding.target
+    rows = len(made.targets) + len(made.held_targets)
+    numeric = [c for c in columns if isinstance(c, NumericColumn)]
+    kinds = {
+        "numeric": sum(not column.boolean for column in numeric),
+        "boolean": sum(column.boolean for column in numeric),
+        "categorical": sum(isinstance(column, CategoricalColumn) for column in columns),
+    }
+    parts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+    say(
+        f"{data}: {counted(rows, 'row')}; {counted(len(columns), 'column')} ({parts}) become "
+        f"{counted(made.encoding.width, 'input')}"
+    )
+    if goal.task is Task.CLASSIFICATION:
+        classes = np.unique(made.targets)
+        what = f"classification into {counted(len(classes), 'class', 'classes')}"
+        what += f" ({listed(classes.tolist())})"
+    else:
+        what = "regression"
+    say(f"target {quoted(goal.name)}: {what}, {made.reason}")
+
+
+def _report(estimator: Estimator, made: Examples) -> None:
+    """Print the score on held-out rows beside that of a constant prediction."""
+    rows = counted(len(made.held_targets), "row")
+    if made.unknown:
+        note(
+            f"categories that only held-out rows have count as none: {listed_counts(made.unknown)}"
+        )
+    if isinstance(estimator, FeedforwardClassifier):
+        accuracy = estimator.score(made.held_inputs, made.held_targets)
+        classes, counts = np.unique(made.targets, return_counts=True)
+        majority = classes[counts.argmax()]
+        baseline = float(np.mean(made.held_targets == majority))
+        say(f"accuracy          {accuracy:.4f}  on {rows}")
+        say(f"majority class    {baseline:.4f}  always {majority!s}")
+        return
+    goal = made.encoding.target
+    predicted = estimator.predict(made.held_inputs) * goal.scale + goal.mean
+    score, error = _determination(made.held_targets, predicted)
+    baseline, spread = _determination(made.held_targets, np.full(len(made.held_targets), goal.mean))
+    say(f"R²                {score:.4f}  on {rows}; root mean square error {error:.4g}")
+    say(f"mean of the rest  {baseline:.4f}  always {goal.mean:.4g}; error {spread:.4g}")
+
+
+def _determination(true: NDArray[Any], predicted: NDArray[Any]) -> tuple[float, float]:
+    """Return the coefficient of determination and the root mean square error."""
+    # Scaled first: squares of large numbers overflow.
+    largest = float(np.abs(true).max()) or 1.0
+    apart = float(np.mean(((true - predicted) / largest) ** 2))
+    spread = float(np.mean(((true - true.mean()) / largest) ** 2))
+    return 1.0 - apart / spread, math.sqrt(apart) * largest
