@@ -1,0 +1,115 @@
+"""Every named activation a second time: in mpmath, from its paper or framework, not its formula.
+
+`ELEMENTWISE` holds for every element-wise function its definition, and what it becomes beyond
+|z| = 800: (left, right), each a slope and a constant, or None where it is computed there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import mpmath
+
+FAR = 800
+
+
+class Definition(NamedTuple):
+    """A function, its straight lines beyond |z| = 800, and where its slope jumps."""
+
+    function: Callable[[Any], Any]
+    left: tuple[float, float] | None
+    right: tuple[float, float] | None
+    kinks: tuple[float, ...] = ()
+
+
+def logistic(z: Any) -> Any:
+    return (1 + mpmath.tanh(z / 2)) / 2 if abs(z) < 1 else 1 / (1 + mpmath.exp(-z))
+
+
+def normal_distribution(z: Any) -> Any:
+    return mpmath.erfc(-z / mpmath.sqrt(2)) / 2
+
+
+def clipped(z: Any, low: float, high: float) -> Any:
+    if z <= low:
+        return mpmath.mpf(low)
+    return mpmath.mpf(high) if z >= high else z
+
+
+def exponential_unit(z: Any) -> Any:
+    return z if z > 0 else mpmath.expm1(z)
+
+
+def softplus(z: Any) -> Any:
+    return mpmath.log1p(mpmath.exp(z)) if z < 0 else z + mpmath.log1p(mpmath.exp(-z))
+
+
+def gelu_by_tanh(z: Any) -> Any:
+    # z/2 (1 + tanh(x)) = z/(1 + exp(-2x))
+    x = mpmath.sqrt(2 / mpmath.pi) * (z + mpmath.mpf("0.044715") * z**3)
+    return z / (1 + mpmath.exp(-2 * x))
+
+
+ELEMENTWISE: dict[str, Definition] = {
+    "identity": Definition(lambda z: z, (1, 0), (1, 0)),
+    "relu": Definition(lambda z: z if z > 0 else mpmath.mpf(0), (0, 0), (1, 0), (0.0,)),
+    "leaky_relu": Definition(lambda z: z if z > 0 else z * mpmath.mpf(0.01), None, (1, 0), (0.0,)),
+    "relu6": Definition(lambda z: clipped(z, 0, 6), (0, 0), (0, 6), (0.0, 6.0)),
+    "elu": Definition(exponential_unit, (0, -1), (1, 0)),
+    "celu": Definition(exponential_unit, (0, -1), (1, 0)),
+    "selu": Definition(
+        lambda z: (
+            mpmath.mpf(1.0507009873554805)
+            * (z if z > 0 else mpmath.mpf(1.6732632423543772) * mpmath.expm1(z))
+        ),
+        None,
+        None,
+        (0.0,),
+    ),
+    "softplus": Definition(softplus, (0, 0), (1, 0)),
+    "softsign": Definition(lambda z: z / (1 + abs(z)), None, None),
+    "sigmoid": Definition(logistic, (0, 0), (0, 1)),
+    "log_sigmoid": Definition(lambda z: -softplus(-z), (1, 0), (0, 0)),
+    "hard_sigmoid": Definition(lambda z: clipped(z / 6 + 0.5, 0, 1), (0, 0), (0, 1), (-3.0, 3.0)),
+    "tanh": Definition(mpmath.tanh, (0, -1), (0, 1)),
+    "hard_tanh": Definition(lambda z: clipped(z, -1, 1), (0, -1), (0, 1), (-1.0, 1.0)),
+    "silu": Definition(lambda z: z * logistic(z), (0, 0), (1, 0)),
+    "gelu": Definition(lambda z: z * normal_distribution(z), (0, 0), (1, 0)),
+    "gelu_tanh": Definition(gelu_by_tanh, (0, 0), (1, 0)),
+    "mish": Definition(lambda z: z * mpmath.tanh(softplus(z)), (0, 0), (1, 0)),
+    "exponential": Definition(mpmath.exp, (0, 0), None),
+    "gaussian": Definition(lambda z: mpmath.exp(-z * z), (0, 0), (0, 0)),
+}
+
+
+def softmax(z: Sequence[Any]) -> list[Any]:
+    largest = max(z)
+    weights = [mpmath.exp(x - largest) for x in z]
+    return [w / mpmath.fsum(weights) for w in weights]
+
+
+def log_softmax(z: Sequence[Any]) -> list[Any]:
+    largest = max(z)
+    shift = largest + mpmath.log(mpmath.fsum(mpmath.exp(x - largest) for x in z))
+    return [x - shift for x in z]
+
+
+def layer_norm(z: Sequence[Any]) -> list[Any]:
+    mean = mpmath.fsum(z) / len(z)
+    variance = mpmath.fsum((x - mean) ** 2 for x in z) / len(z)
+    return [(x - mean) / mpmath.sqrt(variance + mpmath.mpf(1e-5)) for x in z]
+
+
+def rms_norm(z: Sequence[Any]) -> list[Any]:
+    square = mpmath.fsum(x * x for x in z) / len(z)
+    return [x / mpmath.sqrt(square + mpmath.mpf(1e-5)) for x in z]
+
+
+LAYER_COUPLED: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "softmin": lambda z: softmax([-x for x in z]),
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+}

@@ -1,0 +1,136 @@
+"""Generated source is kept in a folder of the user's own, checked before it is run."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainrule.formulas import parse
+from chainrule.kernels import activation_kernels, cache_folder
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX file systems")
+RUN = """
+import sys, warnings
+import numpy as np
+from chainrule.formulas import parse
+from chainrule.kernels import activation_kernels, cache_folder, forward
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    try:
+        a = forward(parse("z*z + 1"), np.array([3.0]))
+    except Exception as error:
+        print(type(error).__name__, str(error).replace("\\n", " "))
+        raise SystemExit(3)
+print(float(a[0]), len(caught), cache_folder())
+print([str(w.message) for w in caught])
+print(activation_kernels(parse("z*z + 1"), "float64").forward.path)
+"""
+
+
+def run(folder: Path | str, code: str = RUN) -> tuple[int, list[str]]:
+    environment = {**os.environ, "CHAINRULE_CACHE": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_the_source_can_be_read_back():
+    """It lies in the cache folder under the name of its content."""
+    kernel = activation_kernels(parse("z*z + 1"), np.float64).forward
+    assert kernel.path.parent == cache_folder()
+    assert kernel.path.read_text(encoding="utf-8") == kernel.source
+    assert "def forward" in kernel.source
+    assert "def backward" in kernel.source
+    assert "z*z + 1" in kernel.source
+
+
+@posix
+def test_the_folder_is_its_owners_alone(tmp_path):
+    """It is made with its parents, readable and writable by the user only, and used again."""
+    folder = tmp_path / "new" / "cache"
+    code, lines = run(folder)
+    assert (code, lines[0]) == (0, f"10.0 0 {folder}")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    source = Path(lines[2])
+    assert source.parent == folder
+    before = {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert any(name.endswith(".nbc") for name in before)  # the compiled code is kept as well
+    assert run(folder) == (code, lines)
+    after = {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert after == before  # nothing was generated or compiled again
+
+    damage = 'open(__file__ + ".ran", "w").close()\n'
+    for poison in (source.read_text() + damage, source.read_text()[:-200]):
+        source.write_text(poison)
+        assert run(folder) == (code, lines)
+        assert source.read_text() != poison
+        assert not Path(f"{source}.ran").exists()
+
+
+def test_a_damaged_entry_is_generated_anew(tmp_path):
+    """Entries that name nothing, another file, or are no text are not followed."""
+    code, lines = run(tmp_path)
+    assert code == 0
+    (tmp_path / "other.py").write_text('open(__file__ + ".ran", "w").close()\n')
+    entries = list(tmp_path.glob("*.entry"))
+    assert entries
+    for content in (b"other", b"../other", b"\xff\xfe\x00"):
+        for entry in entries:
+            entry.write_bytes(content)
+        assert run(tmp_path) == (code, lines), content
+    assert not (tmp_path / "other.py.ran").exists()
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_a_folder_that_others_can_write_is_refused(tmp_path, mode):
+    """Code in it might be theirs; the error says what to do."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(mode)
+    code, lines = run(folder)
+    assert code == 3
+    assert lines[0].startswith("CacheError")
+    assert "CHAINRULE_CACHE" in lines[0]
+    assert list(folder.iterdir()) == []
+
+
+def test_where_nothing_can_be_kept_a_folder_for_the_process_serves(tmp_path):
+    """With a warning that names the remedy; the result is the same."""
+    (tmp_path / "file").write_text("")
+    code, lines = run(tmp_path / "file" / "cache")
+    value, warned, folder = lines[0].split()
+    assert (code, value, warned) == (0, "10.0", "1")
+    assert "CHAINRULE_CACHE" in lines[1]
+    assert Path(folder) != tmp_path / "file" / "cache"
+
+
+@posix
+@pytest.mark.skipif(os.name == "posix" and os.getuid() == 0, reason="root can write anywhere")
+def test_a_read_only_folder_is_left_alone(tmp_path):
+    """As above, for a folder that is there and cannot be written."""
+    tmp_path.chmod(0o500)
+    code, lines = run(tmp_path)
+    assert (code, lines[0].split()[:2]) == (0, ["10.0", "1"])
+
+
+def test_two_processes_may_fill_the_folder_at_once(tmp_path):
+    """Files appear whole or not at all."""
+    environment = {**os.environ, "CHAINRULE_CACHE": str(tmp_path)}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", RUN], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120)[0].splitlines() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert outputs[0] == outputs[1]

@@ -1,0 +1,223 @@
+"""Costs behind output activations: the value of each example, and its derivative by z."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from tests.catalogue.definitions import ELEMENTWISE, LAYER_COUPLED
+from tests.formulas.language import central_difference, layer_values
+from tests.kernels.native import call
+
+from chainrule.catalogue import activation_formula, cost_formula
+from chainrule.kernels import cost_kernels
+
+USERS = {
+    "pseudo-Huber": "sum(sqrt((a - y)**2 + 1) - 1)",
+    "mean of squares": "mean((a - y)**2)",
+    "root of squares": "sqrt(sum((a - y)**2) + 0.01)",
+    "log-sum": "log(sum(exp(a - y)))",
+    "largest": "max((a - y)**2)",
+}
+PAIRS = [
+    ("identity", "half_squared_error"), ("sigmoid", "half_squared_error"),
+    ("tanh", "half_squared_error"), ("softmax", "half_squared_error"),
+    ("relu", "half_squared_error"), ("softplus", "half_squared_error"),
+    ("layer_norm", "half_squared_error"),
+    ("sigmoid", "binary_cross_entropy"), ("softmax", "binary_cross_entropy"),
+    ("softmax", "categorical_cross_entropy"), ("sigmoid", "categorical_cross_entropy"),
+    ("softplus", "categorical_cross_entropy"), ("softmin", "categorical_cross_entropy"),
+    ("log_softmax", "negative_log_likelihood"), ("log_sigmoid", "negative_log_likelihood"),
+    ("identity", "pseudo-Huber"), ("mish", "pseudo-Huber"), ("tanh", "mean of squares"),
+    ("sigmoid", "root of squares"), ("softmax", "root of squares"), ("identity", "log-sum"),
+    ("identity", "largest"),
+]  # fmt: skip
+
+
+def kernels_of(activation: str, cost: str, dtype=np.float64, **keywords):
+    inner, outer = activation_formula(activation), cost_formula(USERS.get(cost, cost))
+    return cost_kernels(inner, outer, dtype, **keywords)
+
+
+def value(kernels, z, y):
+    # The kernel writes one number for each row into the first places of its output.
+    return call(kernels.value, z, y, np.full_like(z, np.nan)).reshape(-1)[: len(z)]
+
+
+def gradient(kernels, z, y):
+    return call(kernels.gradient, z, y, np.empty_like(z))
+
+
+def definition(activation: str, cost: str, z, y):
+    """Return the cost of one example from the definitions, in mpmath."""
+    if activation in LAYER_COUPLED:
+        a = LAYER_COUPLED[activation](z)
+    else:
+        a = [ELEMENTWISE[activation].function(x) for x in z]
+    return layer_values(cost_formula(USERS.get(cost, cost)).expression, {"a": a, "y": y})[0]
+
+
+def targets(cost: str, shape, rng):
+    if cost in ("categorical_cross_entropy", "negative_log_likelihood"):
+        return np.eye(shape[1])[rng.integers(shape[1], size=shape[0])]
+    return rng.uniform(0.05, 0.95, size=shape)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("activation", "cost"), PAIRS)
+def test_value_and_gradient_agree_with_the_definition(activation, cost, dtype):
+    """The cost of each example in sixty digits, and its central differences by every z."""
+    rng = np.random.default_rng(8)
+    z = rng.normal(size=(4, 3)).astype(dtype)
+    y = targets(cost, z.shape, rng).astype(dtype)
+    if cost == "categorical_cross_entropy" and activation != "softmax":
+        y = (y + 0.5).astype(dtype)  # what is not a distribution has a gradient too
+    if activation == "layer_norm":
+        y -= dtype(0.5)
+    assume = bool(np.all(y.sum(axis=1) == 1))
+    kernels = kernels_of(activation, cost, dtype, assume=assume)
+    got, slopes = value(kernels, z, y), gradient(kernels, z, y)
+    epsilon = float(np.finfo(dtype).eps)
+    for i in range(4):
+        with mpmath.workdps(90):
+            units, wanted_at = (
+                [mpmath.mpf(float(x)) for x in z[i]],
+                [mpmath.mpf(float(x)) for x in y[i]],
+            )
+            wanted = definition(activation, cost, units, wanted_at)
+            assert abs(float(got[i]) - wanted) <= 8 * epsilon * (1 + abs(wanted))
+            for j in range(3):
+
+                def moved(t, j=j, units=units, wanted_at=wanted_at):
+                    z_moved = [t if k == j else u for k, u in enumerate(units)]
+                    return definition(activation, cost, z_moved, wanted_at)
+
+                slope = central_difference(moved, units[j])
+                assert abs(float(slopes[i, j]) - slope) <= 16 * epsilon * (1 + abs(slope))
+
+
+@pytest.mark.parametrize(
+    ("activation", "cost"),
+    [
+        ("sigmoid", "binary_cross_entropy"), ("softmax", "categorical_cross_entropy"),
+        ("log_softmax", "negative_log_likelihood"), ("sigmoid", "categorical_cross_entropy"),
+        ("identity", "half_squared_error"), ("tanh", "half_squared_error"),
+        ("softmax", "half_squared_error"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gradient_is_the_slope_of_the_value_kernel(activation, cost, dtype):
+    """Whatever the inputs' size, as far as differences of floats can tell."""
+    rng = np.random.default_rng(9)
+    kernels = kernels_of(activation, cost, np.float64)
+    single = kernels_of(activation, cost, dtype)
+    for scale in (0.1, 3, 30):
+        z = (scale * rng.normal(size=(5, 4))).astype(dtype).astype(np.float64)
+        y = targets("negative_log_likelihood", z.shape, rng)
+        slopes = gradient(single, z.astype(dtype), y.astype(dtype))
+        h = 1e-5 * max(scale, 1)
+        for j in range(4):
+            up, down = z.copy(), z.copy()
+            up[:, j] += h
+            down[:, j] -= h
+            wanted = (value(kernels, up, y) - value(kernels, down, y)) / (2 * h)
+            np.testing.assert_allclose(slopes[:, j], wanted, rtol=1e-5, atol=3e-6)
+
+
+EXTREMES = [0.0, 40.0, -40.0, 800.0, -800.0, 1e5, -1e5, 1e30, -1e30]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_binary_cross_entropy_is_finite_and_exact_at_any_z(dtype):
+    """log(1 + e^-z) for y = 1 and log(1 + e^z) for y = 0: |z| on the wrong side, never inf."""
+    kernels = kernels_of("sigmoid", "binary_cross_entropy", dtype)
+    for target in (0.0, 1.0, 0.25):
+        z = np.array(EXTREMES, dtype)[:, None]
+        y = np.full_like(z, target)
+        got, slopes = value(kernels, z, y), gradient(kernels, z, y)
+        for x, cost, slope in zip(EXTREMES, got, slopes[:, 0], strict=True):
+            t, place = mpmath.mpf(target), mpmath.mpf(float(dtype(x)))
+            with mpmath.workdps(500):
+                small = mpmath.log1p(mpmath.exp(-min(abs(place), 5000)))
+                wanted = small + (max(place, 0) - t * place)
+                a = 1 / (1 + mpmath.exp(-place)) if abs(place) < 5000 else mpmath.mpf(place > 0)
+            assert math.isfinite(cost)
+            assert cost == pytest.approx(
+                float(wanted), rel=4 * float(np.finfo(dtype).eps), abs=1e-45
+            )
+            assert slope == pytest.approx(
+                float(a - t), rel=1e-6, abs=4 * float(np.finfo(dtype).eps)
+            )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("activation", "cost"),
+    [("softmax", "categorical_cross_entropy"), ("log_softmax", "negative_log_likelihood")],
+)
+def test_categorical_cross_entropy_is_finite_and_exact_at_any_z(activation, cost, dtype):
+    """The distance to the largest unit plus the log of the sum, however large the units."""
+    kernels = kernels_of(activation, cost, dtype)
+    rows = [(x, 0.0, -x) for x in EXTREMES] + [(x, x, x) for x in EXTREMES]
+    z = np.array(rows, dtype)
+    for k in range(3):
+        y = np.tile(np.eye(3, dtype=dtype)[k], (len(rows), 1))
+        got, slopes = value(kernels, z, y), gradient(kernels, z, y)
+        assert np.isfinite(slopes).all()
+        for row, cost_of_row in zip(z, got, strict=True):
+            with mpmath.workdps(80):
+                units = [mpmath.mpf(float(x)) for x in row]
+                shift = max(units)
+                small = [u - shift if u - shift > -5000 else mpmath.mpf(-5000) for u in units]
+                total = mpmath.log(mpmath.fsum(map(mpmath.exp, small)))
+                wanted = float(shift - units[k] + total)
+            assert cost_of_row == pytest.approx(
+                wanted, rel=8 * float(np.finfo(dtype).eps), abs=1e-16
+            )
+        a = np.exp(z.astype(np.longdouble) - z.max(axis=1, keepdims=True))
+        a /= a.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(slopes, (a - y).astype(float), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("assume", [True, False])
+def test_the_assumption_on_targets_is_used_only_where_it_is_granted(assume):
+    """With targets that do not sum to one the short form would be wrong; the long one is right."""
+    kernels = kernels_of("softmax", "categorical_cross_entropy", assume=assume)
+    assert kernels.assumption == ("sum(y) == 1" if assume else "")
+    z = np.array([[0.3, -1.0, 2.0]])
+    y = np.array([[2.0, 0.5, 0.0]])
+    a = np.exp(z) / np.exp(z).sum()
+    wanted = a - y if assume else a * y.sum() - y
+    np.testing.assert_allclose(gradient(kernels, z, y), wanted, atol=1e-15)
+
+
+def test_the_gradient_kernel_says_what_it_computes():
+    """Where ∂J/∂z is a - y, that stands in the source."""
+    for activation, cost in (
+        ("identity", "half_squared_error"),
+        ("sigmoid", "binary_cross_entropy"),
+        ("softmax", "categorical_cross_entropy"),
+    ):
+        assert "a - y" in kernels_of(activation, cost).gradient.source
+
+
+def test_saturated_outputs_keep_their_gradient():
+    """Half squared error behind the sigmoid at z = 40: σ'(40) (a - y), not 0."""
+    kernels = kernels_of("sigmoid", "half_squared_error")
+    slope = gradient(kernels, np.array([[40.0]]), np.array([[0.0]]))[0, 0]
+    assert slope == pytest.approx(math.exp(-40), rel=1e-12)
+    kernels = kernels_of("tanh", "half_squared_error")
+    slope = gradient(kernels, np.array([[30.0]]), np.array([[-1.0]]))[0, 0]
+    assert slope == pytest.approx(8 * math.exp(-60), rel=1e-12)
+
+
+def test_parameters_of_activation_and_cost_are_told_apart():
+    """Both may have an alpha of their own."""
+    inner = activation_formula("alpha*z", alpha=3.0)
+    outer = cost_formula("alpha*sum((a - y)**2)", alpha=0.5)
+    kernels = cost_kernels(inner, outer, np.float64)
+    z, y = np.array([[2.0]]), np.array([[1.0]])
+    assert value(kernels, z, y)[0] == pytest.approx(0.5 * 25)
+    assert gradient(kernels, z, y)[0, 0] == pytest.approx(0.5 * 2 * 5 * 3)

@@ -1,0 +1,67 @@
+"""The backward pass from the output alone: equations (2), (4), (6), (8) in A, and its refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule.catalogue import activation_formula
+from chainrule.derivations import NoOutputFormError
+from chainrule.kernels import ArrayError, backward, backward_from_output, forward
+
+RNG = np.random.default_rng(12)
+IN_OUTPUT = {
+    "relu": lambda dA, A: dA * (A > 0),
+    "sigmoid": lambda dA, A: dA * A * (1 - A),
+    "tanh": lambda dA, A: dA * (1 - A * A),
+    "softmax": lambda dA, A: A * (dA - np.sum(dA * A, axis=0, keepdims=True)),
+    "elu": lambda dA, A: dA * np.where(A > 0, 1, A + 1),
+    "softplus": lambda dA, A: dA * (1 - np.exp(-A)),
+    "log_softmax": lambda dA, A: dA - np.exp(A) * np.sum(dA, axis=0, keepdims=True),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", IN_OUTPUT)
+def test_the_equations_in_the_output(name, dtype):
+    """On an (n, m) array with axis=0, as they stand."""
+    formula = activation_formula(name)
+    Z, dA = RNG.normal(size=(2, 7, 5)).astype(dtype)
+    A = forward(formula, Z, axis=0)
+    got = backward_from_output(formula, dA, A, axis=0)
+    wanted = IN_OUTPUT[name](dA.astype(np.longdouble), A.astype(np.longdouble))
+    assert got.dtype == dtype
+    bound = 8 * np.finfo(dtype).eps
+    np.testing.assert_allclose(got, wanted.astype(float), rtol=bound, atol=4 * bound)
+    rows = backward_from_output(formula, dA.T.copy(), A.T.copy())
+    np.testing.assert_array_equal(rows.T, got)
+    # For moderate z it is the backward pass through z.
+    np.testing.assert_allclose(got, backward(formula, dA, Z, axis=0), rtol=1e-4, atol=32 * bound)
+
+
+def test_the_gradient_is_lost_where_the_output_has_rounded():
+    """Why the form through z is the default."""
+    sigmoid = activation_formula("sigmoid")
+    z = np.array([40.0], np.float32)
+    a = forward(sigmoid, z)
+    assert backward_from_output(sigmoid, np.ones_like(z), a)[0] == 0
+    assert backward(sigmoid, np.ones_like(z), z)[0] > 0
+
+
+@pytest.mark.parametrize("name", ["silu", "gelu", "mish", "layer_norm"])
+def test_functions_without_such_a_form_refuse(name):
+    """With the reason and the remedy."""
+    with pytest.raises(NoOutputFormError, match="backward"):
+        backward_from_output(activation_formula(name), np.ones(2), np.ones(2))
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    """As in the other passes."""
+    tanh = activation_formula("tanh")
+    with pytest.raises(ArrayError, match="da has shape"):
+        backward_from_output(tanh, np.ones(3), np.ones(2))
+    with pytest.raises(ArrayError, match="float16"):
+        backward_from_output(tanh, np.ones(2), np.ones(2, np.float16))
+    out = np.empty(2)
+    assert backward_from_output(tanh, np.ones(2), np.zeros(2), out=out) is out
+    assert (out == 1).all()

@@ -1,0 +1,202 @@
+"""Kernels of formulas that nobody has written before."""
+
+from __future__ import annotations
+
+import re
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from tests.formulas.language import (
+    PARAMETERS,
+    UndefinedError,
+    bracketed,
+    central_difference,
+    elementwise,
+    layer_coupled,
+    layer_gradient,
+    layer_values,
+    value_at,
+)
+
+from chainrule.catalogue import activation_formula
+from chainrule.formulas import parse, subexpressions
+from chainrule.kernels import activation_kernels, backward, forward
+
+FEW = settings(
+    deadline=None, max_examples=12, suppress_health_check=list(HealthCheck), derandomize=True
+)
+PLACES = np.array([-5.3, -2.1, -0.7, -0.11, 0.13, 0.6, 1.7, 4.9])
+
+
+def formula_of(expression):
+    text = bracketed(expression)
+    return parse(text, {name: value for name, value in PARAMETERS.items() if name in text})
+
+
+def size_of(expression, place) -> float:
+    """Return the largest value that a part of an expression takes: what roundings scale with."""
+    sizes = [1.0]
+    for part in subexpressions(expression):
+        try:
+            sizes.append(abs(float(value_at(part, place, PARAMETERS))))
+        except (TypeError, OverflowError, UndefinedError):
+            continue
+    return max(sizes)
+
+
+def check_elementwise(formula, places) -> int:
+    """Compare value and slope in float64 where both are defined and tame; count the places."""
+    a = forward(formula, places)
+    slopes = backward(formula, np.ones_like(places), places)
+    parameters = dict(formula.parameters)
+    compared = 0
+    for place, got, slope in zip(places, a, slopes, strict=True):
+
+        def function(t):
+            return value_at(formula.expression, t, parameters)
+
+        with mpmath.workdps(60):
+            try:
+                value, true = function(mpmath.mpf(place)), central_difference(function, place)
+                near = [central_difference(function, place + h) for h in (-1e-9, 1e-9)]
+                size = size_of(formula.expression, place)
+            except UndefinedError:
+                continue
+            # Close to a kink, a pole or a jump, or where parts are huge, floats cannot follow.
+            bend = max(abs(n - true) for n in near) * 1e9
+            if bend > 1e6 or size > 1e8 or max(abs(value), abs(true)) > 1e8:
+                continue
+            assert abs(got - value) <= 1e-13 * size * (1 + abs(true)), place
+            assert abs(slope - true) <= 1e-12 * size * size * (1 + bend + abs(true)), place
+            compared += 1
+    return compared
+
+
+@FEW
+@given(elementwise(leaves=5))
+def test_any_elementwise_formula(expression):
+    """Value and slope agree with mpmath's value and central difference."""
+    check_elementwise(formula_of(expression), PLACES)
+
+
+@FEW
+@given(layer_coupled(leaves=4))
+def test_any_layer_coupled_formula(expression):
+    """Values and products agree with mpmath's, on layers of several sizes at once."""
+    formula = formula_of(expression)
+    parameters = dict(formula.parameters)
+    rng = np.random.default_rng(1)
+    for units in (1, 3):
+        z, g = rng.normal(size=(2, 2, units)) * 1.5
+        a, dz = forward(formula, z), backward(formula, g, z)
+        for i in range(2):
+            with mpmath.workdps(60):
+                layer, seeds = [mpmath.mpf(x) for x in z[i]], [mpmath.mpf(x) for x in g[i]]
+                try:
+                    wanted = layer_values(formula.expression, {"z": layer}, parameters)
+                    slopes = layer_gradient(formula.expression, layer, seeds, parameters)
+                    shaken = layer_gradient(
+                        formula.expression, [x * (1 + 1e-12) for x in layer], seeds, parameters
+                    )
+                except UndefinedError:
+                    continue
+                size = max(abs(x) for x in (*wanted, *slopes, 1))
+                bend = max(abs(x - y) for x, y in zip(slopes, shaken, strict=True)) * 1e12
+                if size > 1e6 or bend > 1e6:
+                    continue
+                for j in range(units):
+                    assert abs(a[i, j] - wanted[j]) <= 1e-12 * size * (1 + size)
+                    assert abs(dz[i, j] - slopes[j]) <= 1e-11 * (size * size + bend)
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("z*tanh(log(1 + exp(z)))**2", {}),
+        ("where(z > 0, log(1 + z), -log(1 - z))", {}),
+        ("max(min(z, 1), -1) + 0.1*z", {}),
+        ("sin(z)*exp(-z**2/(2*alpha**2))", {"alpha": 1.5}),
+        ("1 - exp(-exp(z))", {}),
+        ("z*min(1, exp(z))", {}),
+        ("where(abs(z) < 1, z**2/2, abs(z) - 1/2)", {}),
+        ("asinh(alpha*z)/alpha", {"alpha": 3.0}),
+        ("z - tanh(z)", {}),
+        ("sqrt(z**2 + 1) - 1", {}),
+        ("log(cosh(z))", {}),
+        ("z/2 + abs(z)**1.5", {}),
+        ("max(sin(z), 0.999)", {}),
+        ("max(1/z, 0)", {}),
+        ("min(sqrt(z**2 + 1), 3)", {}),
+        ("2**z - 3**-z", {}),
+        ("abs(sin(3*z))", {}),
+        ("where(z == 0, 1, sin(z)/z)", {}),
+        ("max(z**2 + 1, 0)", {}),
+        ("z**3 - 2*z**-3 + z**5", {}),
+        ("(z**2)**0.5", {}),
+        ("expm1(z) - log1p(z**2)", {}),
+        ("alpha*alpha*z + beta_1**2", {"alpha": 0.5, "beta_1": 3.0}),
+    ],
+)
+def test_formulas_outside_the_catalogue(text, parameters):
+    """Typical inventions, with kinks, parameters, and joins."""
+    assert check_elementwise(parse(text, parameters), PLACES) >= 5
+
+
+def test_parameters_with_the_names_of_python_and_of_kernels():
+    """A parameter may be called anything the language lets it be called."""
+    names = (
+        *("lambda_", "np", "i", "j", "z0", "x", "t", "da", "first", "output", "rows", "columns"),
+        *("size", "inf", "njit", "carray", "numbers", "v0", "range", "p_z", "parameters", "float"),
+        *("accumulate", "None_", "print", "kept_1", "activation", "derivative", "SIGNATURE"),
+    )
+    values = {name: float(k) for k, name in enumerate(names)}
+    formula = parse(" + ".join(f"{name}*z" for name in names), values)
+    total = sum(values.values())
+    assert forward(formula, np.array([1.5]))[0] == pytest.approx(1.5 * total)
+    assert backward(formula, np.ones(1), np.array([1.5]))[0] == pytest.approx(total)
+    coupled = parse(" + ".join(f"{name}*sum(z)" for name in names), values)
+    assert forward(coupled, np.array([1.5]))[0] == pytest.approx(1.5 * total)
+    short = parse("t*log(x + exp(i*z))/tanh1 + e1", {"t": 2, "x": 3, "i": 0.5, "tanh1": 4, "e1": 5})
+    wanted = 2 * np.log(3 + np.exp(0.75)) / 4 + 5
+    assert forward(short, np.array([1.5]))[0] == pytest.approx(wanted)
+
+
+def test_parameter_values_of_any_size_and_sign():
+    """Kinks and stable forms follow the values."""
+    for alpha in (-2.0, 0.0, 1e-8, 3.5):
+        formula = parse("max(alpha*z, z)", {"alpha": alpha})
+        z = np.array([-3.0, 2.0])
+        np.testing.assert_allclose(forward(formula, z), np.maximum(alpha * z, z))
+        slopes = np.where(alpha * z > z, alpha, 1.0)
+        np.testing.assert_allclose(backward(formula, np.ones(2), z), slopes)
+    for alpha in (-3.0, 40.0):
+        formula = parse("z/(1 + exp(-alpha*z))", {"alpha": alpha})
+        z = np.array([-30.0, -1.0, 0.0, 2.0, 50.0])
+        with mpmath.workdps(200):
+            wanted = [
+                float(mpmath.mpf(x) / (1 + mpmath.exp(-mpmath.mpf(alpha) * mpmath.mpf(x))))
+                for x in z
+            ]
+        np.testing.assert_allclose(forward(formula, z), wanted, rtol=1e-13, atol=1e-300)
+
+
+def test_one_source_serves_a_formula_and_names_what_it_computes():
+    """The generated source is readable Python that says which formula it is for."""
+    formula = activation_formula("sigmoid")
+    kernels = activation_kernels(formula, np.float32)
+    assert activation_kernels(formula, "float32") is kernels
+    source = kernels.forward.source
+    assert source == kernels.backward.source
+    assert "1/(1 + exp(-z))" in source
+    assert "float32" in source
+    compile(source, "kernel", "exec")
+    assert not re.search(r"\b(eval|exec|open|__import__|os|sys|subprocess)\b", source)
+    assert formula.title in source
+
+
+def test_text_of_a_formula_cannot_leave_its_docstring():
+    """Titles are names of the catalogue or printed formulas; a hostile name stays inert."""
+    formula = parse("z*z", name='"""\nraise SystemExit("ran")\n"""')
+    assert forward(formula, np.array([3.0]))[0] == 9.0
