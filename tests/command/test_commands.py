@@ -392,6 +392,10 @@ def test_names_cannot_steer_the_terminal(folder):
     message = refused("train", "t.csv", "--target", "z")
     assert "\x1b" not in message
     assert "\\x1b[2Jx" in message
+    Path("t.csv").write_text("x,y\n" + "1,\x1b[2Ja\n2,b\n" * 9)
+    printed = run("train", "t.csv", "--target", "y", *QUICK).output
+    assert "\x1b" not in printed
+    assert "(\\x1b[2Ja, b)" in printed
 
 
 # demo
@@ -451,6 +455,18 @@ def test_errors_in_a_real_process(folder):
     usage = command("derive")
     assert usage.returncode == 2
     assert "Missing argument" in usage.stderr
+
+
+def test_damaged_parquet_in_a_real_process(folder):
+    """Whatever the reader does with a damaged file, one message is printed."""
+    pl.DataFrame({"x": range(300), "y": [0, 1, None] * 100}).write_parquet("t.parquet")
+    content = bytearray(Path("t.parquet").read_bytes())
+    content[4:200] = bytes(196)
+    Path("t.parquet").write_bytes(content)
+    result = command("train", "t.parquet", "--target", "y")
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: t.parquet is not a Parquet file, or is damaged")
+    assert len(result.stderr.splitlines()) == 2
 
 
 def test_output_without_unicode(folder):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 
 import polars as pl
 import pytest
@@ -8,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.command._messages import CommandError
-from chainrule.command._reading import Content, content_of, numbers, read_table, texts
+from chainrule.command._reading import (
+    Content,
+    _silenced,
+    content_of,
+    numbers,
+    read_table,
+    texts,
+)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -92,6 +100,7 @@ def test_texts_of_other_types():
     assert texts(pl.Series([1, 2, None])).to_list() == ["1", "2", None]
     assert texts(pl.Series(["x", None], dtype=pl.Categorical)).to_list() == ["x", None]
     assert texts(pl.Series([True])).to_list() == ["true"]
+    assert texts(pl.Series(["", " x "], dtype=pl.Categorical)).to_list() == [None, "x"]
     with pytest.raises(CommandError, match="text is expected"):
         texts(pl.Series([[1]]))
 
@@ -143,3 +152,11 @@ def test_damaged_parquet(tmp_path, cut):
     path.write_bytes(content[: int(len(content) * cut)])
     with pytest.raises(CommandError, match="is not a Parquet file, or is damaged"):
         read_table(path)
+
+
+def test_the_reader_s_own_complaints_are_kept_quiet(capfd):
+    """Its threads write to the process's stderr behind Python's back."""
+    with _silenced():
+        os.write(2, b"stack backtrace")
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"

@@ -144,6 +144,30 @@ def test_formulas_outside_the_catalogue(text, parameters):
     assert check_elementwise(parse(text, parameters), PLACES) >= 5
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "function"),
+    [
+        ("log(1 + z**2)", 1e-8, lambda z: mpmath.log1p(z * z)),
+        ("exp(z**3) - 1", 1e-4, lambda z: mpmath.expm1(z**3)),
+        ("1 - exp(-z**2)", 1e-5, lambda z: -mpmath.expm1(-z * z)),
+        ("1 + erf(z**3)", -2.0, lambda z: mpmath.erfc(-(z**3))),
+        ("1 - 1/(1 + z**2)", 1e-6, lambda z: z * z / (1 + z * z)),
+        ("tanh(z**3)", 3.0, lambda z: mpmath.tanh(z**3)),
+        ("1 - exp(-exp(z))", -30.0, lambda z: -mpmath.expm1(-mpmath.exp(z))),
+        ("log(sinh(z)**2 + 1)", 1000.0, lambda z: mpmath.log1p(mpmath.sinh(z) ** 2)),
+        ("log(1 + exp(3*z))/3", 500.0, lambda z: mpmath.log1p(mpmath.exp(3 * z)) / 3),
+        ("exp(z)/(1 + exp(z))**2", 700.0, lambda z: mpmath.exp(z) / (1 + mpmath.exp(z)) ** 2),
+    ],
+)
+def test_inventions_neither_cancel_nor_overflow(text, place, function):
+    """As a person writes them, values and slopes have all but a few of float64's digits."""
+    formula, z = parse(text), np.array([place])
+    with mpmath.workdps(1000):
+        value, slope = function(mpmath.mpf(place)), central_difference(function, place, 1000)
+        assert abs(forward(formula, z)[0] - value) <= 1e-14 * abs(value)
+        assert abs(backward(formula, np.ones(1), z)[0] - slope) <= 1e-14 * abs(slope)
+
+
 def test_parameters_with_the_names_of_python_and_of_kernels():
     """A parameter may be called anything the language lets it be called."""
     names = (

@@ -87,7 +87,7 @@ def examples(
     _check_missing(typed, impute)
     labels = goals if task is Task.CLASSIFICATION else None
     rows, held = _split(len(goals), test_size, seed, labels)
-    columns = learn(typed, contents, impute)
+    columns = learn(typed[rows], contents, impute)
     mean, scale = 0.0, 1.0
     if task is Task.REGRESSION:
         _check_varies(goals, rows, held, target)
@@ -149,7 +149,7 @@ def _chosen(content: Content, distinct: int, rows: int, task: Task) -> tuple[Tas
     if content is Content.BOOLEAN:
         return Task.CLASSIFICATION, f"since it holds booleans{regress}"
     if content is Content.NUMBER:
-        return Task.REGRESSION, f"since it holds numbers with fractions{classify}"
+        return Task.REGRESSION, "since it holds numbers with fractions"
     if distinct <= min(_MOST_INTEGER_CLASSES, rows / _ROWS_PER_INTEGER_CLASS):
         return (
             Task.CLASSIFICATION,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -141,17 +144,31 @@ def _refuse(series: pl.Series, wrong: pl.Series, expected: str, remedy: str) -> 
 
 def _read_parquet(path: Path, content: bytes) -> pl.DataFrame:
     try:
-        return pl.read_parquet(io.BytesIO(content))
-    except (KeyboardInterrupt, SystemExit, MemoryError):
+        with _silenced():
+            return pl.read_parquet(io.BytesIO(content))
+    except MemoryError:
         raise
-    except (
-        BaseException
-    ) as error:  # a damaged file can make the reader panic, which is no Exception
+    except (Exception, pl.exceptions.PanicException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CommandError(
             f"{path} is not a Parquet file, or is damaged: {reason:.200}\n"
             "Write it again, or give CSV with a name that ends in .csv."
         ) from None
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep the reader's own threads from printing a stack trace where a file is damaged."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _read_csv(path: Path, content: bytes) -> pl.DataFrame:

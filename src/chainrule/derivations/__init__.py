@@ -1,7 +1,5 @@
 """What the mathematics says: computation graph, chain rule, simplification, forms."""
 
-from chainrule.derivations._algebra import TimeLimitError as TimeLimitError
-from chainrule.derivations._algebra import time_limit as time_limit
 from chainrule.derivations._chain_rule import Step as Step
 from chainrule.derivations._chain_rule import chain_rule as chain_rule
 from chainrule.derivations._chain_rule import node_names as node_names
@@ -36,5 +34,8 @@ from chainrule.derivations._split import UnitGraph as UnitGraph
 from chainrule.derivations._split import unit_graph as unit_graph
 from chainrule.derivations._through_output import NoOutputFormError as NoOutputFormError
 from chainrule.derivations._through_output import through_output as through_output
+from chainrule.derivations._time_limit import TimeLimitError as TimeLimitError
+from chainrule.derivations._time_limit import time_budget as time_budget
+from chainrule.derivations._time_limit import time_limit as time_limit
 from chainrule.derivations._vector_jacobian import SEED as SEED
 from chainrule.derivations._vector_jacobian import backward_graph as backward_graph

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,29 +77,3 @@ class Translation:
 def to_text_of_any(expression: Expression) -> str:
     """Return a label for a symbol that stands for a whole expression."""
     return to_text(expression)
-
-
-class TimeLimitError(Exception):
-    """A simplification took longer than it may."""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Bound a simplification in time; off the main thread, where no timer can be set, it is not.
-
-    What is cut short is shown in its unsimplified, still correct form.
-    """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def stop(signum: int, frame: Any) -> None:
-        raise TimeLimitError
-
-    previous_handler = signal.signal(signal.SIGALRM, stop)
-    previous_delay, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, previous_delay)
-        signal.signal(signal.SIGALRM, previous_handler)

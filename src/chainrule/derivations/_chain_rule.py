@@ -11,10 +11,11 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
+from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ONE, ZERO, multiply, size, total
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.formulas import Expression, Variable, substitute, variables_of
 
 
@@ -139,7 +140,11 @@ class _Tidy:
 
     def merged(self, through: Expression) -> Expression:
         """Collect equal factors: ``u2/u3/u3 -> u2/u3**2``."""
-        return self.translation.to_expression(self.translation.to_sympy(through))
+        try:
+            with time_limit(0.5):
+                return self.translation.to_expression(self.translation.to_sympy(through))
+        except TimeLimitError:
+            return through
 
     def in_variables(self, through: Expression) -> Expression:
         plain = substitute(through, self.written.get)

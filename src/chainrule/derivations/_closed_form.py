@@ -13,10 +13,11 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
+from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ONE, size
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.formulas import Apply, Expression, Formula, Parameter, Variable
 

@@ -18,7 +18,10 @@ from chainrule.derivations._render_latex import sections_latex
 from chainrule.derivations._render_text import sections_text
 from chainrule.derivations._sections import elementwise_sections
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
+from chainrule.derivations._time_limit import time_budget
 from chainrule.formulas import Expression, Formula
+
+_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,11 @@ def derive(formula: Formula) -> Derivation:
     -----
     Every simplification is bounded in time; what is cut short appears unsimplified.
     """
+    with time_budget(_SECONDS):
+        return _derive(formula)
+
+
+def _derive(formula: Formula) -> Derivation:
     graph = computation_graph(formula.expression)
     if formula.is_layer_coupled:
         graphs: tuple[UnitGraph, ...] = ()

@@ -15,11 +15,12 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
+from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import multiply
 from chainrule.derivations._closed_form import closed_form, cost_gradient
 from chainrule.derivations._output_form import output_form, shortest
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

@@ -13,11 +13,12 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import TimeLimitError, Translation, time_limit
+from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import Field, NotInFieldError
 from chainrule.derivations._pieces import Piece
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.formulas import Expression, Variable
 
 _SECONDS = 4.0

@@ -13,6 +13,7 @@ from chainrule.derivations import (
     computation_graph,
     node_names,
     smooth_pieces,
+    time_budget,
 )
 from chainrule.formulas import (
     Apply,
@@ -25,6 +26,7 @@ from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._smooth import Lines, stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
 
+_SECONDS = 8.0
 DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
 
 
@@ -35,11 +37,12 @@ def scalar_functions(formula: Formula) -> list[str]:
         pieces = smooth_pieces(formula)
     except TooManyPiecesError:
         pieces = None
-    if pieces is None:
-        value, slope = _from_graph(formula)
-    else:
-        value = _body(formula, pieces, slope=False)
-        slope = _body(formula, pieces, slope=True)
+    with time_budget(_SECONDS):
+        if pieces is None:
+            value, slope = _from_graph(formula)
+        else:
+            value = _body(formula, pieces, slope=False)
+            slope = _body(formula, pieces, slope=True)
     return [
         *_function("activation", ["z", *names], value, f"a = {formula.text}"),
         "",
