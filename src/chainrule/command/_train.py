@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+from threadpoolctl import threadpool_limits
 
 from chainrule.catalogue import activation_formula
 from chainrule.command._examples import Examples, examples, notes_on

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import ThreadpoolController
 
 from chainrule.networks._compiled import run_batches
 from chainrule.networks._errors import DivergenceError, NetworkError
@@ -21,6 +24,7 @@ from chainrule.networks._propagation import (
     example_weights,
 )
 
+_OPERATIONS_PER_WAKE = 5e6
 _OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
 
 
@@ -117,9 +121,23 @@ class _Run:
             self.steps += -(-part.size // self.batch_size)
         return float(loss / self.weights.sum(dtype=np.float64))
 
+    def threads(self) -> AbstractContextManager[Any]:
+        """Keep small matrix products on one thread: waking another costs more than it computes."""
+        sizes = self.program.sizes
+        largest = self.batch_size * int((sizes[:-1] * sizes[1:]).max())
+        if largest >= _OPERATIONS_PER_WAKE:
+            return nullcontext()
+        limit: AbstractContextManager[Any] = _thread_pools().limit(limits=1, user_api="blas")
+        return limit
+
     @property
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.parameters).all())
+
+
+@cache
+def _thread_pools() -> Any:
+    return ThreadpoolController()
 
 
 def train(
@@ -205,7 +223,7 @@ def train(
     waiting = _Patience(tolerance, patience)
     best = before = network.parameters
     interrupted = False
-    with progress(epochs, show_progress) as report:
+    with progress(epochs, show_progress) as report, run.threads():
         try:
             while len(losses) < epochs and not waiting.exhausted:
                 before = run.parameters.copy()
