@@ -19,15 +19,16 @@ from chainrule.formulas import (
 )
 from chainrule.formulas._sympy import read_sympy
 
-_ARITHMETIC: dict[str, Callable[..., Any]] = {
+ARITHMETIC: dict[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,
     "subtract": lambda x, y: x - y,
     "multiply": lambda x, y: x * y,
     "divide": lambda x, y: x / y,
     "power": lambda x, y: x**y,
     "negate": lambda x: -x,
+    "reciprocal": lambda x: 1 / x,
 }
-_FUNCTIONS: dict[str, Any] = {
+FUNCTIONS: dict[str, Any] = {
     "exp": sympy.exp, "log": sympy.log, "sqrt": sympy.sqrt, "tanh": sympy.tanh,
     "sinh": sympy.sinh, "cosh": sympy.cosh, "sin": sympy.sin, "cos": sympy.cos,
     "atan": sympy.atan, "asinh": sympy.asinh, "erf": sympy.erf,
@@ -64,7 +65,7 @@ class Translation:
             return sympy.pi
         if isinstance(expression, Apply):
             parts = expression.arguments
-            rule = _ARITHMETIC.get(expression.operation) or _FUNCTIONS.get(expression.operation)
+            rule = ARITHMETIC.get(expression.operation) or FUNCTIONS.get(expression.operation)
             if rule is not None:
                 return rule(*(self.to_sympy(part) for part in parts))
         return self.symbol(expression)

@@ -13,7 +13,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import ARITHMETIC, FUNCTIONS, Translation
 from chainrule.derivations._arithmetic import ONE, size
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
@@ -23,8 +23,6 @@ from chainrule.formulas import Apply, Expression, Formula, Parameter, Variable
 
 _SECONDS = 5.0
 _A, _Z = Variable("a"), Variable("z")
-_FUNCTIONS = ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "atan", "asinh", "erf",
-              "log1p", "expm1")  # fmt: skip
 
 
 class SumFunction(sympy.Function):  # type: ignore[misc]
@@ -57,35 +55,15 @@ class SumAlgebra:
         if node.leaf is not None:
             return self.translation.to_sympy(node.leaf)
         x = [self.value(k) for k in node.arguments]
-        match node.operation:
-            case "reduce_sum" | "reduce_mean" | "reduce_max" | "reduce_min":
-                if index in self.shared:
-                    return self.shared[index]
-                if node.operation == "reduce_sum":
-                    return self.sum(x[0])
-                return self.sum(x[0]) / self.count
-            case "add":
-                return x[0] + x[1]
-            case "subtract":
-                return x[0] - x[1]
-            case "multiply":
-                return x[0] * x[1]
-            case "divide":
-                return x[0] / x[1]
-            case "reciprocal":
-                return 1 / x[0]
-            case "negate":
-                return -x[0]
-            case "power":
-                return x[0] ** x[1]
-            case "log1p":
-                return sympy.log(1 + x[0])
-            case "expm1":
-                return sympy.exp(x[0]) - 1
+        if index in self.shared:
+            return self.shared[index]
+        if node.operation == "reduce_sum":
+            return self.sum(x[0])
         if node.operation == "exp":
             return sympy.expand_power_exp(sympy.exp(sympy.expand(x[0])))
-        if node.operation in _FUNCTIONS:
-            return getattr(sympy, node.operation)(x[0])
+        rule = ARITHMETIC.get(node.operation) or FUNCTIONS.get(node.operation)
+        if rule is not None:
+            return rule(*x)
         expression = self.graph.expression(index)
         symbol = self.translation.symbol(expression)
         if node.per_unit:

@@ -19,7 +19,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import ARITHMETIC, Translation
 from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions
 
 _Z = Variable("z")
@@ -112,16 +112,8 @@ class Field:
             return self.translation.to_sympy(e)
         x = [self.build(argument) for argument in e.arguments]
         match e.operation:
-            case "add":
-                return x[0] + x[1]
-            case "subtract":
-                return x[0] - x[1]
-            case "multiply":
-                return x[0] * x[1]
-            case "divide":
-                return x[0] / x[1]
-            case "negate":
-                return -x[0]
+            case "add" | "subtract" | "multiply" | "divide" | "negate":
+                return ARITHMETIC[e.operation](*x)
             case "power":
                 return self._power(x[0], x[1])
             case "exp":

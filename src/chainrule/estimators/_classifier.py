@@ -170,8 +170,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         present = np.unique(codes[weights > 0.0])
         if len(present) < 2:
             raise ValueError(
-                f"a classifier needs at least two classes; y holds one class with weight, "
-                f"{self.classes_[present[0]]!r}"
+                "a classifier needs at least two classes; y holds one class with weight, "
+                f"{self.classes_[present[0]]}"
             )
         if len(self.classes_) == 2:
             return codes[:, None], codes
