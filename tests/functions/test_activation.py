@@ -128,3 +128,9 @@ def test_cost_must_be_one_number():
     """A cost without a reduction over the outputs is refused with the remedy."""
     with pytest.raises(chainrule.FormulaError, match=r"sum\(\(a - y\)\*\*2\)"):
         chainrule.cost("(a - y)**2")
+
+
+def test_derivation_bears_the_name_it_was_asked_for_by():
+    """The same formula with and without a name is derived under its own title."""
+    assert str(chainrule.activation("sigmoid").derivation()).startswith("sigmoid: a = ")
+    assert str(chainrule.activation("1/(1 + exp(-z))").derivation()).startswith("a = 1/(1")

@@ -107,7 +107,7 @@ class Activation:
 
     def derivation(self) -> Derivation:
         """Return the derivation of the backward pass: print it, or ask for LaTeX or HTML."""
-        return _derivation(self.formula)
+        return _derivation(self.formula, self.formula.name)
 
     def certify(self, *, dtype: Any = np.float32) -> Certificate:
         """Measure value and derivative against a reference of many digits.
@@ -142,7 +142,8 @@ class Activation:
 
 
 @lru_cache(maxsize=256)
-def _derivation(formula: Formula) -> Derivation:
+def _derivation(formula: Formula, name: str) -> Derivation:
+    # Formulas are equal whatever their names; a derivation shows the name.
     from chainrule.derivations import derive
 
     return derive(formula)

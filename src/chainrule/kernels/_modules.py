@@ -52,7 +52,7 @@ def activation_module(formula: Formula, dtype: str) -> str:
         body = _coupled_functions(formula, parameters)
     else:
         body = _elementwise_kernels(formula, parameters)
-    return _module(f"{formula.title}: a = {formula.text}", dtype, body)
+    return _module(f"a = {formula.text}", dtype, body)
 
 
 def output_module(formula: Formula, dtype: str) -> str:
@@ -66,7 +66,7 @@ def output_module(formula: Formula, dtype: str) -> str:
     body = RowProgram(computation_graph(rewrite(form)), reads).source()
     says = f"∂J/∂Z from ∂J/∂A and A: {to_text(form)}"
     kernel = _kernel("backward_from_output", says, parameters, [*matrices, *body])
-    return _module(f"{formula.title}: a = {formula.text}, through a", dtype, kernel)
+    return _module(f"a = {formula.text}, through a", dtype, kernel)
 
 
 def cost_module(activation: Formula, cost: Formula, dtype: str, assumption: str = "") -> str:
@@ -75,7 +75,7 @@ def cost_module(activation: Formula, cost: Formula, dtype: str, assumption: str 
     body = [] if activation.is_layer_coupled else [*scalar_functions(activation), ""]
     body += _cost_value(activation, cost, parameters)
     body += _cost_gradient(activation, cost, parameters, assumption)
-    title = f"{cost.title} of {activation.title}: {cost.text}, a = {activation.text}"
+    title = f"{cost.text}, a = {activation.text}"
     return _module(title, dtype, body)
 
 
