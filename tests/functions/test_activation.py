@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import sympy
@@ -134,3 +139,16 @@ def test_derivation_bears_the_name_it_was_asked_for_by():
     """The same formula with and without a name is derived under its own title."""
     assert str(chainrule.activation("sigmoid").derivation()).startswith("sigmoid: a = ")
     assert str(chainrule.activation("1/(1 + exp(-z))").derivation()).startswith("a = 1/(1")
+
+
+def test_pickled_formula_equals_its_like_in_another_process():
+    """A formula from another process, with other hashes of text, is found as a dictionary's key."""
+    code = (
+        "import pickle, sys, chainrule; formula = chainrule.activation('mish').formula; "
+        "hash(formula); sys.stdout.buffer.write(pickle.dumps(formula))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    sent = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True
+    ).stdout
+    assert pickle.loads(sent) in {chainrule.activation("mish").formula: 1}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from chainrule.formulas._constants import undefined_constant
@@ -41,6 +42,18 @@ class Formula:
     expression: Expression
     parameters: tuple[tuple[str, float], ...] = ()
     name: str = field(default="", compare=False)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.expression, self.parameters))
+
+    def __hash__(self) -> int:
+        # Kernels are looked up by formula at every call; walking the tree each time costs more.
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The hash holds in one process only: texts hash differently in the next.
+        return Formula, (self.expression, self.parameters, self.name)
 
     @property
     def text(self) -> str:

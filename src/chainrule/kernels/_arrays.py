@@ -129,6 +129,8 @@ def _apply(kernel: Kernel, inputs: tuple[Array, Array], output: Array, axis: int
     if output.ndim == 0:
         inputs = (inputs[0].reshape(1), inputs[1].reshape(1))
         target = output.reshape(1)
+    elif axis in (-1, output.ndim - 1):
+        target = output
     else:
         try:
             inputs = (np.moveaxis(inputs[0], axis, -1), np.moveaxis(inputs[1], axis, -1))
@@ -139,7 +141,8 @@ def _apply(kernel: Kernel, inputs: tuple[Array, Array], output: Array, axis: int
             ) from None
     if target.size == 0:
         return
-    first, second = (np.ascontiguousarray(values) for values in inputs)
+    first = np.ascontiguousarray(inputs[0])
+    second = first if inputs[1] is inputs[0] else np.ascontiguousarray(inputs[1])
     safe = target.flags.c_contiguous and not any(_overlaps(x, target) for x in (first, second))
     buffer = target if safe else np.empty_like(target, order="C")
     columns = buffer.shape[-1]
@@ -158,5 +161,6 @@ def _apply(kernel: Kernel, inputs: tuple[Array, Array], output: Array, axis: int
 
 def _overlaps(values: Array, target: Array) -> bool:
     """Tell whether two arrays share memory without being the same elements in the same places."""
-    same = values.ctypes.data == target.ctypes.data and values.shape == target.shape
-    return not same and bool(np.may_share_memory(values, target))
+    if values is target or not np.may_share_memory(values, target):
+        return False
+    return values.ctypes.data != target.ctypes.data or values.shape != target.shape

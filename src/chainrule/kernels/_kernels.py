@@ -71,7 +71,7 @@ def activation_kernels(formula: Formula, dtype: Any) -> ActivationKernels:
     dtype : dtype
         float32 or float64: of the arrays. Inside, values are float64 and rounded once.
     """
-    return _activation_kernels(formula, np.dtype(dtype).name)
+    return _activation_kernels(formula, _NAMES.get(dtype) or np.dtype(dtype).name)
 
 
 def cost_kernels(
@@ -100,6 +100,10 @@ def output_kernel(formula: Formula, dtype: Any) -> Kernel:
         Where the derivative cannot be written in the output alone.
     """
     return _output_kernel(formula, np.dtype(dtype).name)
+
+
+# The name of a dtype object is built anew at every look.
+_NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 
 
 @lru_cache(maxsize=512)
