@@ -51,7 +51,7 @@ class Translation:
         """Return the symbol that stands for an expression."""
         if expression not in self.symbols:
             shown = expression.name if isinstance(expression, Variable | Parameter) else None
-            name = shown or to_text_of_any(expression)
+            name = shown or to_text(expression)
             symbol = sympy.Dummy(name, real=True, positive=positive)
             self.symbols[expression] = symbol
             self.meaning[symbol] = expression
@@ -73,8 +73,3 @@ class Translation:
     def to_expression(self, e: Any) -> Expression:
         """Return the expression of a SymPy form."""
         return read_sympy(e, lambda symbol: self.meaning[symbol])
-
-
-def to_text_of_any(expression: Expression) -> str:
-    """Return a label for a symbol that stands for a whole expression."""
-    return to_text(expression)

@@ -15,13 +15,13 @@ from chainrule.derivations._sections import (
     Z_J,
     A,
     J,
+    assembly_section,
     batch_form,
     formula_section,
     graph_equations,
     indexed,
     per_unit,
     step_equations,
-    term_of,
 )
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Variable, constant, variables_of
@@ -57,7 +57,7 @@ def coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
     else:
         sections += _layer_sections(derivation)
     sections.append(_coupled_simplification(derivation))
-    sections.append(_coupled_assembly(derivation))
+    sections.append(assembly_section(per_unit(_product_of(derivation))))
     sections.append(_coupled_matrix_form(derivation))
     return tuple(sections)
 
@@ -160,28 +160,6 @@ def _simplified(operation: str, parts: tuple[Expression, ...]) -> Expression:
     if operation == "multiply" and parts[0] == parts[1] and isinstance(parts[0], Variable):
         return power(parts[0], constant(2))
     return rebuilt(Apply(operation, parts))
-
-
-def _coupled_assembly(derivation: Derivation) -> Section:
-    left = partial(J, Z_J)
-    cross = term_of(partial(J, A_P), partial(A_P, Z_J))
-    equations = [
-        Equation((left, Apply("sum_units", (cross,)))),
-        Equation(
-            (
-                left,
-                Apply(
-                    "add",
-                    (
-                        term_of(partial(J, A_J), partial(A_J, Z_J)),
-                        Apply("sum_other_units", (cross,)),
-                    ),
-                ),
-            )
-        ),
-    ]
-    equations.append(Equation((left, per_unit(_product_of(derivation)))))
-    return Section("Assembly for one unit", (), tuple(equations))
 
 
 def _product_of(derivation: Derivation) -> Expression:

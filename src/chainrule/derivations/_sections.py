@@ -196,25 +196,18 @@ def _indicator_form(derivation: Derivation) -> Expression | None:
 
 
 def _assembly(derivation: Derivation) -> Section:
-    own = indexed(_shortest(derivation), "j")
-    received = partial(J, A_J)
+    return assembly_section(_times(partial(J, A_J), indexed(_shortest(derivation), "j")))
+
+
+def assembly_section(result: Expression) -> Section:
+    """Sum over the activations that z_j reaches, its own apart from the others, and the result."""
+    left = partial(J, Z_J)
+    own = term_of(partial(J, A_J), partial(A_J, Z_J))
+    cross = term_of(partial(J, A_P), partial(A_P, Z_J))
     equations = (
-        Equation(
-            (partial(J, Z_J), Apply("sum_units", (term_of(partial(J, A_P), partial(A_P, Z_J)),)))
-        ),
-        Equation(
-            (
-                partial(J, Z_J),
-                Apply(
-                    "add",
-                    (
-                        term_of(received, partial(A_J, Z_J)),
-                        Apply("sum_other_units", (term_of(partial(J, A_P), partial(A_P, Z_J)),)),
-                    ),
-                ),
-            )
-        ),
-        equation(partial(J, Z_J), _times(received, own)),
+        Equation((left, Apply("sum_units", (cross,)))),
+        Equation((left, Apply("add", (own, Apply("sum_other_units", (cross,)))))),
+        equation(left, result),
     )
     return Section("Assembly for one unit", (), equations)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import mpmath
@@ -24,22 +23,14 @@ class NoOutputFormError(ChainruleError, ValueError):
     """The derivative of a formula cannot be written in its output alone."""
 
 
-@dataclass(frozen=True)
-class ThroughOutput:
-    """The derivative in the output.
+def through_output(derivation: Derivation) -> Expression:
+    """Return the derivative in the output alone.
 
-    Parameters
-    ----------
-    derivative : Expression
+    Returns
+    -------
+    Expression
         For element-wise formulas ∂a/∂z in `a`, with ``where`` between pieces; for layer-coupled
         ones ∂J/∂z in `a` and `g`.
-    """
-
-    derivative: Expression
-
-
-def through_output(derivation: Derivation) -> ThroughOutput:
-    """Return the derivative in the output alone.
 
     Raises
     ------
@@ -55,7 +46,7 @@ def through_output(derivation: Derivation) -> ThroughOutput:
         if "z" in variables_of(product):
             reason = "its form through the output also needs sums or means of z"
             raise NoOutputFormError(_refusal(formula, reason))
-        return ThroughOutput(product)
+        return product
     pieces = derivation.pieces
     forms = [form.derivative for form in derivation.output_forms if form is not None]
     if pieces is None or len(forms) != len(pieces.pieces):
@@ -74,7 +65,7 @@ def through_output(derivation: Derivation) -> ThroughOutput:
         value = substitute(owner.expression, there.get)
         sign = "less_equal" if at.slope_from == "left" else "less"
         result = Apply("where", (Apply(sign, (Variable("a"), value)), forms[k], result))
-    return ThroughOutput(result)
+    return result
 
 
 def _refusal(formula: Formula, reason: str) -> str:

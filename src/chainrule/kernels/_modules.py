@@ -58,7 +58,7 @@ def activation_module(formula: Formula, dtype: str) -> str:
 def output_module(formula: Formula, dtype: str) -> str:
     """Return the source of the backward kernel that reads the output instead of `z`."""
     parameters = tuple(name for name, _ in formula.parameters)
-    form = through_output(derive(formula)).derivative
+    form = through_output(derive(formula))
     matrices = _matrices(("output", "output"), ("da", "first"), ("a", "second"))
     reads = {**_READS, "a": "np.float64(a[i, j])"}
     if not formula.is_layer_coupled:
