@@ -17,7 +17,8 @@ from tests.formulas.language import (
 )
 
 from chainrule.catalogue import activation_formula, activations
-from chainrule.derivations import chain_rule, computation_graph, node_names, text_of, unit_graph
+from chainrule.derivations import chain_rule, computation_graph, node_names, unit_graph
+from chainrule.documents import text_of
 from chainrule.formulas import to_text, variables_of
 
 ELEMENTWISE = [e.name for e in activations() if not activation_formula(e.name).is_layer_coupled]

@@ -7,13 +7,8 @@ import pytest
 from tests.formulas.language import central_difference, layer_gradient, layer_values
 
 from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula
-from chainrule.derivations import (
-    backward_graph,
-    closed_form,
-    computation_graph,
-    fused_gradient,
-    text_of,
-)
+from chainrule.derivations import backward_graph, closed_form, computation_graph, fused_gradient
+from chainrule.documents import text_of
 from chainrule.formulas import parse, variables_of
 
 LAYERS = [

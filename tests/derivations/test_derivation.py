@@ -10,13 +10,8 @@ import pytest
 from tests.formulas.language import POINTWISE, UndefinedError, central_difference, value_at
 
 from chainrule.catalogue import activation_formula, activations
-from chainrule.derivations import (
-    NoOutputFormError,
-    derive,
-    node_names,
-    text_of,
-    through_output,
-)
+from chainrule.derivations import NoOutputFormError, derive, node_names, through_output
+from chainrule.documents import text_of
 from chainrule.formulas import Expression, parse
 
 NAMES = [entry.name for entry in activations()]

@@ -19,7 +19,7 @@ from chainrule.command._learning_curve import learning_curve
 from chainrule.command._messages import counted, heading, say
 from chainrule.command._options import check_destination
 from chainrule.command._train import fit
-from chainrule.derivations import page
+from chainrule.documents import page
 from chainrule.estimators import FeedforwardClassifier
 from chainrule.functions import activation
 

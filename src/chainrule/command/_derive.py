@@ -8,7 +8,8 @@ from pathlib import Path
 
 from chainrule.command._messages import note, say
 from chainrule.command._options import TextFormat, check_destination
-from chainrule.derivations import CostDerivation, Derivation, page
+from chainrule.derivations import CostDerivation, Derivation
+from chainrule.documents import page
 from chainrule.functions import activation, cost
 
 _NARROWEST, _WIDTH = 60, 100

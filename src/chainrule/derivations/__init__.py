@@ -18,8 +18,6 @@ from chainrule.derivations._graph import Graph as Graph
 from chainrule.derivations._graph import GraphBuilder as GraphBuilder
 from chainrule.derivations._graph import Node as Node
 from chainrule.derivations._graph import computation_graph as computation_graph
-from chainrule.derivations._notation import Equation as Equation
-from chainrule.derivations._notation import Section as Section
 from chainrule.derivations._output_form import OutputForm as OutputForm
 from chainrule.derivations._output_form import output_form as output_form
 from chainrule.derivations._pieces import Breakpoint as Breakpoint
@@ -27,9 +25,6 @@ from chainrule.derivations._pieces import Piece as Piece
 from chainrule.derivations._pieces import Pieces as Pieces
 from chainrule.derivations._pieces import TooManyPiecesError as TooManyPiecesError
 from chainrule.derivations._pieces import smooth_pieces as smooth_pieces
-from chainrule.derivations._render_html import page as page
-from chainrule.derivations._render_latex import latex_of as latex_of
-from chainrule.derivations._render_text import text_of as text_of
 from chainrule.derivations._split import UnitGraph as UnitGraph
 from chainrule.derivations._split import unit_graph as unit_graph
 from chainrule.derivations._through_output import NoOutputFormError as NoOutputFormError

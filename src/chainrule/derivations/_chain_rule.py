@@ -77,7 +77,8 @@ def chain_rule(
 
     Examples
     --------
-    >>> from chainrule.derivations import computation_graph, text_of
+    >>> from chainrule.derivations import computation_graph
+    >>> from chainrule.documents import text_of
     >>> from chainrule.formulas import parse
     >>> steps = chain_rule(computation_graph(parse("1/(1 + exp(-z))").expression))
     >>> [text_of(step.through_nodes) for step in steps]

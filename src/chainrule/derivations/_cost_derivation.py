@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from chainrule.derivations._fusion import FusedGradient, fused_gradient
-from chainrule.derivations._notation import Equation, Section, equation, partial, symbol
-from chainrule.derivations._render_html import page
-from chainrule.derivations._render_latex import sections_latex
-from chainrule.derivations._render_text import sections_text, text_of
 from chainrule.derivations._sections import MATRIX_A, MATRIX_Z, batch_form, per_unit
+from chainrule.documents import Document, Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Apply, Expression, Formula, parse
 
 _J = symbol("J")
@@ -79,20 +77,28 @@ class CostDerivation:
         )
         return tuple(sections)
 
+    @property
+    def document(self) -> Document:
+        """The derivation as a document."""
+        return Document(self.title, self.sections)
+
     def to_text(self, width: int = 100) -> str:
         """Return the derivation for a terminal `width` characters wide."""
-        return sections_text(self.title, self.sections, width)
+        return self.document.to_text(width)
 
     def to_latex(self) -> str:
         """Return the derivation as the body of a LaTeX document that loads ``amsmath``."""
-        return sections_latex(self.title, self.sections)
+        return self.document.to_latex()
 
-    def to_html(self) -> str:
-        """Return the derivation as one self-contained page."""
-        return page(self.title, self.sections)
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return the derivation as one self-contained page; write it where a path is given."""
+        return self.document.to_html(path)
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.document._repr_html_()
 
 
 def _mean(e: Expression) -> Expression:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from chainrule.derivations._arithmetic import ONE, ZERO, power, rebuilt
 from chainrule.derivations._chain_rule import node_names
-from chainrule.derivations._notation import Equation, Section, equation, partial
 from chainrule.derivations._sections import (
     A_J,
     A_P,
@@ -24,6 +23,7 @@ from chainrule.derivations._sections import (
     step_equations,
 )
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.documents import Equation, Section, equation, partial
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Variable, constant, variables_of
 
 if TYPE_CHECKING:

@@ -10,15 +10,12 @@ from chainrule.derivations._chain_rule import Step, chain_rule, node_names
 from chainrule.derivations._closed_form import closed_form
 from chainrule.derivations._coupled_sections import coupled_sections
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._notation import Section
 from chainrule.derivations._output_form import OutputForm, output_form
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
-from chainrule.derivations._render_html import fragment, page
-from chainrule.derivations._render_latex import sections_latex
-from chainrule.derivations._render_text import sections_text
 from chainrule.derivations._sections import elementwise_sections
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._time_limit import time_budget
+from chainrule.documents import Document, Section
 from chainrule.formulas import Expression, Formula
 
 _SECONDS = 8.0
@@ -74,26 +71,28 @@ class Derivation:
             return coupled_sections(self)
         return elementwise_sections(self)
 
+    @property
+    def document(self) -> Document:
+        """The derivation as a document."""
+        return Document(self.title, self.sections)
+
     def to_text(self, width: int = 100) -> str:
         """Return the derivation for a terminal `width` characters wide."""
-        return sections_text(self.title, self.sections, width)
+        return self.document.to_text(width)
 
     def to_latex(self) -> str:
         """Return the derivation as the body of a LaTeX document that loads ``amsmath``."""
-        return sections_latex(self.title, self.sections)
+        return self.document.to_latex()
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the derivation as one self-contained page; write it where a path is given."""
-        text = page(self.title, self.sections)
-        if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
-        return text
+        return self.document.to_html(path)
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        return fragment(self.title, self.sections)
+        return self.document._repr_html_()
 
 
 def derive(formula: Formula) -> Derivation:

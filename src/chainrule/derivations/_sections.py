@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from chainrule.derivations._arithmetic import ONE, ZERO
 from chainrule.derivations._chain_rule import Step, node_names
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._notation import Equation, Section, equation, partial, symbol
 from chainrule.derivations._operations import indicator
 from chainrule.derivations._pieces import Breakpoint
-from chainrule.derivations._render_text import text_of
 from chainrule.derivations._vector_jacobian import SEED
+from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chainrule.derivations._notation import Equation, Section, is_negated, sign_first
+from chainrule.documents._content import Equation, Section
+from chainrule.documents._notation import is_negated, sign_first
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, to_text
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import re
 
-from chainrule.derivations._notation import Equation, Section
-from chainrule.derivations._render_latex import latex_of
+from chainrule.documents._content import Equation, Section
+from chainrule.documents._latex import latex_of
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #5b6673;

@@ -1,27 +1,9 @@
-"""The notation of derivations: equations and sections, from which every rendering is made."""
+"""Short ways to write the notation of derivations."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainrule.documents._content import Equation
 from chainrule.formulas import Apply, Constant, Expression, Variable
-
-
-@dataclass(frozen=True)
-class Equation:
-    """A chain ``sides[0] = sides[1] = …``, with a remark and, for known results, a number."""
-
-    sides: tuple[Expression, ...]
-    remark: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A titled part of a derivation: sentences, then equations."""
-
-    title: str
-    sentences: tuple[str, ...]
-    equations: tuple[Equation, ...]
 
 
 def partial(of: Expression, by: Expression) -> Expression:

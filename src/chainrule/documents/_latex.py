@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from chainrule.derivations._notation import Equation, Section, is_negated, sign_first
+from chainrule.documents._content import Equation, Section
+from chainrule.documents._notation import is_negated, sign_first
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
 
 _GREEK = frozenset(

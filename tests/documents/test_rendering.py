@@ -7,7 +7,8 @@ import xml.dom.minidom
 import pytest
 
 from chainrule.catalogue import activation_formula, activations
-from chainrule.derivations import derive, latex_of, text_of
+from chainrule.derivations import derive
+from chainrule.documents import latex_of, text_of
 from chainrule.formulas import parse
 
 SOFTMAX_UNIT_J = """

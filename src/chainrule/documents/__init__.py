@@ -1,0 +1,14 @@
+"""What a person reads: sections of equations and figures, as text, LaTeX and HTML."""
+
+from chainrule.documents._content import Equation as Equation
+from chainrule.documents._content import Figure as Figure
+from chainrule.documents._content import Listing as Listing
+from chainrule.documents._content import Section as Section
+from chainrule.documents._content import Table as Table
+from chainrule.documents._document import Document as Document
+from chainrule.documents._html import page as page
+from chainrule.documents._latex import latex_of as latex_of
+from chainrule.documents._notation import equation as equation
+from chainrule.documents._notation import partial as partial
+from chainrule.documents._notation import symbol as symbol
+from chainrule.documents._text import text_of as text_of
