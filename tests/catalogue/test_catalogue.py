@@ -107,10 +107,26 @@ def test_costs_are_what_their_names_say():
         "binary_cross_entropy": -mpmath.log(1 - a[0]) - mpmath.log(a[1]) - mpmath.log(1 - a[2]),
         "categorical_cross_entropy": -mpmath.log(a[1]),
         "negative_log_likelihood": -a[1],
+        "absolute_error": mpmath.mpf(1),
+        "huber": (a[0] ** 2 + (a[1] - 1) ** 2 + a[2] ** 2) / 2,
+        "log_cosh": sum(mpmath.log(mpmath.cosh(mpmath.mpf(x))) for x in ("0.2", "0.5", "0.3")),
+        "quantile": mpmath.mpf("0.5"),
+        "poisson": 1 - mpmath.log(a[1]),
+        "hinge": mpmath.mpf("2.5"),
+        "squared_hinge": mpmath.mpf("2.25"),
+        "focal": -((1 - a[1]) ** 2) * mpmath.log(a[1]),
+        "binary_focal": -(a[0] ** 2) * mpmath.log(1 - a[0])
+        - (1 - a[1]) ** 2 * mpmath.log(a[1])
+        - a[2] ** 2 * mpmath.log(1 - a[2]),
+        "label_smoothed_cross_entropy": -mpmath.mpf("0.9") * mpmath.log(a[1])
+        - mpmath.mpf("0.1") * sum(mpmath.log(x) for x in a) / 3,
+        "kullback_leibler": -mpmath.log(a[1]),
+        "cosine": 1 - a[1] / mpmath.sqrt(a[0] ** 2 + a[1] ** 2 + a[2] ** 2),
     }
     assert set(wanted) == set(COSTS)
     for name, value in wanted.items():
-        got = layer_values(cost_formula(name).expression, {"a": a, "y": y})[0]
+        cost = cost_formula(name)
+        got = layer_values(cost.expression, {"a": a, "y": y}, dict(cost.parameters))[0]
         assert abs(got - value) < 1e-14
 
 

@@ -1,13 +1,33 @@
-"""The derivative through the output: the known forms, and None where there is none."""
+"""The derivative through the output: the known forms, and witnesses where there is none."""
 
 from __future__ import annotations
 
+import time
+
 import mpmath
 import pytest
-from tests.formulas.language import central_difference, value_at
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.formulas.language import (
+    PARAMETERS,
+    UndefinedError,
+    bracketed,
+    central_difference,
+    elementwise,
+    value_at,
+)
 
 from chainrule.catalogue import activation_formula
-from chainrule.derivations import derive, output_form, smooth_pieces
+from chainrule.derivations import (
+    NoOutputForm,
+    NoOutputFormError,
+    OutputForm,
+    Witness,
+    derive,
+    output_form,
+    smooth_pieces,
+    through_output,
+)
 from chainrule.formulas import parse, to_text, variables_of
 
 # formula, parameters, and D(a) on each piece from left to right, by hand
@@ -39,8 +59,167 @@ FORMS = {
     "rational": ("1/(1 + z)", {}, [lambda a: -(a**2)]),
     "arcsinh of its output": ("sqrt(1 + z**2) + z", {}, [lambda a: 2 * a**2 / (1 + a**2)]),
 }  # fmt: skip
+COMPOSED = [
+    "atan(z)", "z**3", "z**5", "asinh(z)", "sinh(z)", "z**3 + z", "sqrt(1 + exp(z)) + exp(z)",
+    "2*atan(tanh(z/2))", "atan(sinh(z))", "atan(exp(z))", "1 - exp(-exp(z))", "exp(-exp(-z))",
+    "tanh(tanh(z))", "sin(atan(z))", "sin(tanh(z))", "log(1 + exp(z))**2", "tanh(exp(z))",
+    "log(log(1 + exp(z)) + 1)", "exp(z)**2 + exp(z)", "sinh(z) + sinh(z)**3", "asinh(z)**3",
+    "tanh(z**3)", "2**z", "(sqrt(z**2 + 1) - 1)/2 + z", "sin(z)/cos(z)", "1/(1 + exp(-z**3))",
+    "exp(tanh(z))", "log(2 + tanh(z))", "atan(z)**3 + atan(z)", "sqrt(1 + exp(2*z))",
+    "z/sqrt(1 + z**2)", "asinh(exp(z))", "tanh(asinh(z))", "(1 + tanh(z))/(3 + tanh(z))",
+    "atan(pi*z/2)*2/pi", "log1p(exp(3*z))", "expm1(z)**3", "tanh(log(1 + exp(z)))",
+    "exp(-exp(-2*z))*3", "1.7159*tanh(2*z/3)",
+]  # fmt: skip
+ON_THE_RIGHT = [
+    "log(cosh(z))", "exp(-z**2)", "z**4 + z**2", "cosh(z)", "z**0.3", "sqrt(z)", "1/(1 + z**2)",
+    "z**2 + z", "exp(z**2)", "tanh(z**2)", "log(1 + z**2)",
+]  # fmt: skip
+REFUSED = [
+    "sin(z)", "z*exp(z)", "exp(-z**2)", "log(cosh(z))", "z**2", "z**3 - 3*z", "cos(atan(z)/2)",
+    "z/(1 + exp(-1.702*z))", "z*erf(log(1 + exp(z)))", "atan(z)*exp(-z**2)",
+    "1/(1 + (z - 1000)**2)",
+    "sin(50*z)", "asinh(z) - z*erf(z)", "z*(z - 1e-3)", "exp(z)/(1 + exp(z) + exp(2*z))",
+]  # fmt: skip
+ONE_TO_ONE = ["z - tanh(z)", "z + exp(z)", "z + sin(z)**2", "erf(z)", "z + erf(z)"]
 WITHOUT = ["silu", "gelu", "mish", "gelu_tanh", "gaussian"]
 LEFT_PLACES, RIGHT_PLACES = ("-4.7", "-2.2", "-0.6", "-0.13"), ("0.11", "0.7", "1.9", "5.3")
+
+
+def assert_true(witness: Witness | None, expression, parameters) -> None:
+    """Look for the second place anew and compare outputs and slopes."""
+    assert witness is not None
+
+    def function(z):
+        return value_at(expression, z, parameters)
+
+    with mpmath.workdps(90):
+        first, low, high = (
+            mpmath.mpf(x.numerator) / x.denominator for x in (witness.first, *witness.second)
+        )
+        assert high - low < 1e-20 * (1 + abs(low))
+        differences = [function(z) - function(first) for z in (low, high)]
+        assert differences[0] * differences[1] <= 0
+        slopes = [central_difference(function, z) for z in (first, (low + high) / 2)]
+        assert abs(slopes[0] - slopes[1]) > 1e-9 * max(map(abs, slopes))
+        for got, wanted in zip(witness.slopes, slopes, strict=True):
+            assert abs(got - wanted) < 1e-9 * (1 + abs(wanted))
+        assert abs(witness.output - function(first)) < 1e-12 * (1 + abs(witness.output))
+
+
+def assert_holds(form: OutputForm, expression, parameters, places) -> int:
+    compared = 0
+    for place in places:
+        z = mpmath.mpf(place)
+        with mpmath.workdps(200):
+            try:
+                a = value_at(expression, z, parameters)
+                slope = mpmath.diff(lambda t: value_at(expression, t, parameters), z, h="1e-80")
+                got = value_at(form.derivative, z, parameters, a=a)
+            except (UndefinedError, ArithmeticError):
+                continue
+            assert abs(got - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope)), place
+        compared += 1
+    return compared
+
+
+PLACES = ("-7.3", "-4.7", "-2.2", "-0.6", "-0.13", "0.11", "0.7", "1.9", "5.3", "6.1")
+
+
+@pytest.mark.parametrize("text", COMPOSED)
+def test_forms_of_composed_functions_are_found(text):
+    """By inverting the outer function, or eliminating several generators."""
+    formula = parse(text)
+    (form,) = derive(formula).output_forms
+    assert isinstance(form, OutputForm), form
+    assert variables_of(form.derivative) == {"a"}
+    assert assert_holds(form, formula.expression, {}, PLACES) >= 6
+
+
+@pytest.mark.parametrize("text", ON_THE_RIGHT)
+def test_forms_with_a_sign_that_the_piece_decides_are_found(text):
+    """The square root's branch is the one that holds to the right of 0."""
+    formula = parse(f"where(z > 0, {text}, -1)")
+    form = derive(formula).output_forms[1]
+    assert isinstance(form, OutputForm), form
+    assert assert_holds(form, formula.expression, {}, PLACES[5:]) == 5
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refusals_have_a_true_witness(text):
+    """Equal outputs, different slopes, checked in 90 digits without the package."""
+    formula = parse(text)
+    (found,) = derive(formula).output_forms
+    assert isinstance(found, NoOutputForm)
+    assert_true(found.witness, formula.expression, {})
+
+
+@pytest.mark.parametrize("text", ONE_TO_ONE)
+def test_functions_that_rise_without_a_closed_relation_are_said_to(text):
+    """Nothing excludes a form, and none is claimed."""
+    (found,) = derive(parse(text)).output_forms
+    assert isinstance(found, NoOutputForm)
+    assert found.witness is None
+    assert "keeps its sign" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("z - tanh(z)", "(a - z)**2"),
+        ("exp(-z**2)", "-(2*a*z)"),
+        ("z/(1 + exp(-z))", "a*(1 + z - a)/z"),
+    ],
+)
+def test_the_form_through_output_and_preactivation_is_given_where_it_is_simpler(text, wanted):
+    """As worked by hand."""
+    (found,) = derive(parse(text)).output_forms
+    assert isinstance(found, NoOutputForm)
+    assert found.through_preactivation is not None
+    assert to_text(found.through_preactivation.derivative) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["abs(z)", "max(z, -z/2)", "where(z > 0, z, exp(-z) - 1)", "where(z > 0, 1, z**2)"]
+)
+def test_a_witness_across_pieces_is_named_in_the_refusal(text):
+    """The message shows both places."""
+    with pytest.raises(NoOutputFormError, match=r"f\(.*\) = f\(.*\) = .*slopes"):
+        through_output(derive(parse(text)))
+
+
+def test_falling_functions_of_several_pieces_have_a_form_too():
+    """-max(0, z): the slope is -1 where the output is negative."""
+    form = through_output(derive(parse("-max(0, z)")))
+    assert [value_at(form, 0, a=a) for a in (-2, 0)] == [-1, 0]
+
+
+def test_the_section_says_how_a_form_is_known():
+    """Proved, or checked; refusals show the witness."""
+    assert "proved symbolically" in str(derive(parse("tanh(z)")))
+    assert "checked to 50 digits" in str(derive(parse("z**3")))
+    assert "f(-1) = f(1)" in str(derive(parse("log(cosh(z))")))
+
+
+@settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(elementwise(leaves=5), st.lists(st.integers(-600, 600), min_size=4, max_size=4))
+def test_whatever_is_claimed_of_any_formula_is_true(expression, places):
+    """Random formulas: forms hold to 1e-30 in their piece, witnesses are true, within seconds."""
+    text = bracketed(expression)
+    parameters = {name: v for name, v in PARAMETERS.items() if name in text}
+    formula = parse(text, parameters)
+    start = time.process_time()
+    derivation = derive(formula)
+    assert time.process_time() - start < 5
+    if derivation.pieces is None:
+        return
+    edges = [-1e9, *(b.place for b in derivation.pieces.breakpoints), 1e9]
+    for k, found in enumerate(derivation.output_forms):
+        piece = derivation.pieces.pieces[k]
+        if isinstance(found, OutputForm):
+            inside = [p / 100 + 1e-4 for p in places if edges[k] < p / 100 + 1e-4 < edges[k + 1]]
+            assert_holds(found, piece.expression, parameters, inside)
+        elif found.witness is not None:
+            assert_true(found.witness, piece.expression, parameters)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -54,7 +233,7 @@ def test_the_known_forms_through_the_output_are_found(name):
     with mpmath.workdps(90):
         for k, by_hand in enumerate(wanted):
             form = output_form(found.pieces[k], parameters, edges[k], edges[k + 1])
-            assert form is not None
+            assert isinstance(form, OutputForm)
             assert variables_of(form.derivative) <= {"a"}
             compared = 0
             for place in (*LEFT_PLACES, *RIGHT_PLACES):
@@ -75,17 +254,19 @@ def test_none_is_claimed_where_equal_outputs_have_different_slopes(name):
     """These functions fall and rise: two places share an output and not its slope."""
     formula = activation_formula(name)
     (piece,) = smooth_pieces(formula).pieces
-    assert output_form(piece, dict(formula.parameters), -mpmath.inf, mpmath.inf) is None
+    found = output_form(piece, dict(formula.parameters), -mpmath.inf, mpmath.inf)
+    assert isinstance(found, NoOutputForm)
+    assert_true(found.witness, formula.expression, dict(formula.parameters))
 
 
 def test_a_form_is_proved_on_its_own_piece():
     """z² has slope +2√a to the right of 0 and -2√a to the left; on the whole line it has none."""
     (whole,) = smooth_pieces(parse("z**2")).pieces
-    assert output_form(whole, {}, -mpmath.inf, mpmath.inf) is None
+    assert isinstance(output_form(whole, {}, -mpmath.inf, mpmath.inf), NoOutputForm)
     right = output_form(whole, {}, 0.0, mpmath.inf)
     left = output_form(whole, {}, -mpmath.inf, 0.0)
-    assert right is not None
-    assert left is not None
+    assert isinstance(right, OutputForm)
+    assert isinstance(left, OutputForm)
     with mpmath.workdps(40):
         assert abs(value_at(right.derivative, 0, a=9) - 6) < 1e-35
         assert abs(value_at(left.derivative, 0, a=9) + 6) < 1e-35
@@ -97,7 +278,7 @@ def test_a_form_is_proved_on_its_own_piece():
 def test_the_documented_forms_read_as_on_paper(name, text):
     """The shortest way to write them is the usual one."""
     (form,) = derive(activation_formula(name)).output_forms
-    assert form is not None
+    assert isinstance(form, OutputForm)
     assert to_text(form.derivative) == text
 
 
@@ -105,7 +286,7 @@ def test_the_eliminated_value_is_named_with_its_inverse():
     """For the sigmoid exp(z) or exp(-z) is a rational function of a."""
     (piece,) = smooth_pieces(activation_formula("sigmoid")).pieces
     form = output_form(piece, {}, -mpmath.inf, mpmath.inf)
-    assert form is not None
+    assert isinstance(form, OutputForm)
     assert form.generator is not None
     assert form.inverse is not None
     with mpmath.workdps(40):

@@ -14,7 +14,7 @@ from typing import Any
 import mpmath
 from hypothesis import strategies as st
 
-from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
+from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, subexpressions
 
 Z = Variable("z")
 LARGEST_EXPONENT = 100_000  # beyond this mpmath spends minutes on an exponential
@@ -130,12 +130,25 @@ def layer_values(
             return [mpmath.mpf(count)] * count
         if e.operation == "where" and count == 1:
             return walk(e.arguments[1] if walk(e.arguments[0])[0] else e.arguments[2])
+        if e.operation == "where":
+            condition, yes, no = e.arguments
+            holds = walk(condition)
+            branches = (walk_where(yes, holds), walk_where(no, [not x for x in holds]))
+            return [x if h else y for h, x, y in zip(holds, *branches, strict=True)]
         inner = [walk(argument) for argument in e.arguments]
         if e.operation in OVER_UNITS:
             return [OVER_UNITS[e.operation](inner[0])] * count
-        if e.operation == "where":
-            return [x if condition else y for condition, x, y in zip(*inner, strict=True)]
         return [POINTWISE[e.operation](*values) for values in zip(*inner, strict=True)]
+
+    def walk_where(branch: Expression, chosen: list[bool]) -> list[Any]:
+        """Compute a branch; where it has no reduction, only for the units that choose it."""
+        if any(isinstance(e, Apply) and e.operation in OVER_UNITS for e in subexpressions(branch)):
+            return walk(branch)
+        alone = ({name: [values[k]] for name, values in units.items()} for k in range(count))
+        return [
+            layer_values(branch, unit, parameters)[0] if taken else None
+            for unit, taken in zip(alone, chosen, strict=True)
+        ]
 
     return walk(expression)
 

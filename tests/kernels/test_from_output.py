@@ -7,6 +7,7 @@ import pytest
 
 from chainrule.catalogue import activation_formula
 from chainrule.derivations import NoOutputFormError
+from chainrule.formulas import parse
 from chainrule.kernels import ArrayError, backward, backward_from_output, forward
 
 RNG = np.random.default_rng(12)
@@ -53,6 +54,30 @@ def test_functions_without_such_a_form_refuse(name):
     """With the reason and the remedy."""
     with pytest.raises(NoOutputFormError, match="backward"):
         backward_from_output(activation_formula(name), np.ones(2), np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("text", "at_zero"),
+    [
+        ("atan(z)", 1.0), ("z**3", 0.0), ("asinh(z)", 1.0), ("2*atan(tanh(z/2))", 1.0),
+        ("tanh(tanh(z))", 1.0), ("z**3 + z", 1.0), ("1 - exp(-exp(z))", np.exp(-1)),
+        ("where(z > 0, log(cosh(z)), z)", 1.0), ("-max(z, z/4)", -1.0),
+    ],
+)  # fmt: skip
+def test_forms_found_by_inverting_are_compiled(text, at_zero):
+    """They agree with the backward pass through z, and at 0 with the slope by hand."""
+    formula = parse(text)
+    z = np.concatenate([[0.0], RNG.normal(size=50)])
+    a = forward(formula, z)
+    got = backward_from_output(formula, np.ones_like(z), a)
+    np.testing.assert_allclose(got[0], at_zero, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(got, backward(formula, np.ones_like(z), z), rtol=1e-6, atol=1e-9)
+
+
+def test_the_refusal_shows_a_witness():
+    """Two places with one output and two slopes."""
+    with pytest.raises(NoOutputFormError, match=r"f\(-1\.7\) = f\(-0\.92.*slopes"):
+        backward_from_output(activation_formula("silu"), np.ones(2), np.ones(2))
 
 
 def test_arrays_that_do_not_fit_are_refused():

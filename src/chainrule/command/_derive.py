@@ -43,7 +43,8 @@ def derive(
         else:
             say(derivation.to_text(_width()))
     if html is not None:
-        sections = tuple(section for each in derivations for section in each.sections)
+        sections = function.derivation().page_sections()
+        sections += tuple(section for each in derivations[1:] for section in each.sections)
         html.write_text(page(derivations[-1].title, sections), encoding="utf-8")
         note(f"wrote {html}")
 

@@ -5,9 +5,11 @@ from chainrule.derivations._chain_rule import chain_rule as chain_rule
 from chainrule.derivations._chain_rule import node_names as node_names
 from chainrule.derivations._closed_form import closed_form as closed_form
 from chainrule.derivations._cost_derivation import CostDerivation as CostDerivation
+from chainrule.derivations._cost_derivation import batch_mean as batch_mean
 from chainrule.derivations._cost_derivation import derive_cost as derive_cost
 from chainrule.derivations._derivation import Derivation as Derivation
 from chainrule.derivations._derivation import derive as derive
+from chainrule.derivations._derivation import matrix_form as matrix_form
 from chainrule.derivations._evaluate import evaluate as evaluate
 from chainrule.derivations._field import Field as Field
 from chainrule.derivations._field import Generator as Generator
@@ -18,6 +20,7 @@ from chainrule.derivations._graph import Graph as Graph
 from chainrule.derivations._graph import GraphBuilder as GraphBuilder
 from chainrule.derivations._graph import Node as Node
 from chainrule.derivations._graph import computation_graph as computation_graph
+from chainrule.derivations._output_form import NoOutputForm as NoOutputForm
 from chainrule.derivations._output_form import OutputForm as OutputForm
 from chainrule.derivations._output_form import output_form as output_form
 from chainrule.derivations._pieces import Breakpoint as Breakpoint
@@ -25,6 +28,7 @@ from chainrule.derivations._pieces import Piece as Piece
 from chainrule.derivations._pieces import Pieces as Pieces
 from chainrule.derivations._pieces import TooManyPiecesError as TooManyPiecesError
 from chainrule.derivations._pieces import smooth_pieces as smooth_pieces
+from chainrule.derivations._sections import batch_form as batch_form
 from chainrule.derivations._split import UnitGraph as UnitGraph
 from chainrule.derivations._split import unit_graph as unit_graph
 from chainrule.derivations._through_output import NoOutputFormError as NoOutputFormError
@@ -34,3 +38,4 @@ from chainrule.derivations._time_limit import time_budget as time_budget
 from chainrule.derivations._time_limit import time_limit as time_limit
 from chainrule.derivations._vector_jacobian import SEED as SEED
 from chainrule.derivations._vector_jacobian import backward_graph as backward_graph
+from chainrule.derivations._witness import Witness as Witness

@@ -19,7 +19,7 @@ from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.formulas import Apply, Expression, Formula, Parameter, Variable
+from chainrule.formulas import REDUCTIONS, Apply, Expression, Formula, Parameter, Variable
 
 _SECONDS = 5.0
 _A, _Z = Variable("a"), Variable("z")
@@ -40,7 +40,6 @@ class SumAlgebra:
         for name, value in values.items():
             self.translation.symbol(Parameter(name), positive=True if value > 0 else None)
         self.count = self.translation.symbol(UNIT_COUNT, positive=True)
-        self.units = {self.translation.symbol(v) for v in (_Z, _A, SEED, Variable("y"))}
         self.shared: dict[int, Any] = {}
         self.built: dict[int, Any] = {}
 
@@ -64,11 +63,7 @@ class SumAlgebra:
         rule = ARITHMETIC.get(node.operation) or FUNCTIONS.get(node.operation)
         if rule is not None:
             return rule(*x)
-        expression = self.graph.expression(index)
-        symbol = self.translation.symbol(expression)
-        if node.per_unit:
-            self.units.add(symbol)
-        return symbol
+        return self.translation.symbol(self.graph.expression(index))
 
     def name_reductions(self, last: int) -> None:
         """Give every reduction among the first nodes a symbol."""
@@ -97,7 +92,8 @@ class SumAlgebra:
         outside = factor.replace(
             lambda part: isinstance(part, SumFunction), lambda part: sympy.Integer(1)
         )
-        return bool(outside.free_symbols & self.units)
+        meaning = self.translation.meaning
+        return any(s in meaning and _is_per_unit(meaning[s]) for s in outside.free_symbols)
 
     def canonical(self, e: Any) -> Any:
         """Renew the sums of an expression, the innermost first."""
@@ -114,6 +110,13 @@ class SumAlgebra:
             symbol = self.translation.symbol(inner)
             e = e.subs(part, symbol)
         return self.translation.to_expression(e)
+
+
+def _is_per_unit(e: Expression) -> bool:
+    """Tell whether a value differs from unit to unit, as all variables do outside reductions."""
+    if isinstance(e, Apply):
+        return e.operation not in REDUCTIONS and any(_is_per_unit(part) for part in e.arguments)
+    return isinstance(e, Variable)
 
 
 def closed_form(
@@ -182,33 +185,70 @@ def _closed_form(
         )
         if best is not None and size(found) >= size(best):
             continue
-        if seed is not None or _proved(formula, found):
+        if _proved(formula, found, seed, assumption):
             best = found
     return best
 
 
-def _proved(formula: Formula, product: Expression) -> bool:
-    """Check a form against central differences of Σ g a in 50 digits; wrong ones are rejected."""
-    z = [mpmath.mpf(x) for x in ("0.61", "-0.87", "1.34", "0.22")]
-    g = [mpmath.mpf(x) for x in ("0.4", "-1.3", "0.9", "0.7")]
+_PLACES = ("0.61", "-0.87", "1.34", "0.22")
+_SLOPES = ("0.4", "-1.3", "0.9", "0.7")
+_TARGETS = (("0.5", "0", "0.2", "0.3"), ("1", "0", "0", "0"), ("-1", "1", "1.6", "-0.4"))
+
+
+def _proved(
+    formula: Formula,
+    product: Expression,
+    seed: Expression | None,
+    assumption: tuple[Expression, Expression] | None,
+) -> bool:
+    """Check a form against central differences of Σ g a in 50 digits; wrong ones are rejected.
+
+    With a `seed` its values stand for g, for several targets: those that it has values for, and
+    that satisfy the assumption.
+    """
     parameters = dict(formula.parameters)
-    step = mpmath.mpf(10) ** -25
-
-    def total(units: list[Any]) -> Any:
-        outputs = evaluate_layer(formula.expression, {**parameters, "z": units})
-        return mpmath.fsum(x * y for x, y in zip(g, outputs, strict=True))
-
+    checked = 0
     with mpmath.workdps(80):
+        z = [mpmath.mpf(x) for x in _PLACES]
         a = evaluate_layer(formula.expression, {**parameters, "z": z})
-        got = evaluate_layer(product, {**parameters, "z": z, "a": a, "g": g})
-        for j, value in enumerate(got):
-            above = [x + step * (k == j) for k, x in enumerate(z)]
-            below = [x - step * (k == j) for k, x in enumerate(z)]
-            slope = (total(above) - total(below)) / (2 * step)
-            # A comparison with NaN is false: what cannot be checked is not proved.
-            if not abs(value - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope)):
-                return False
-    return True
+        slopes = _slopes(formula, z)
+        for targets in _TARGETS if seed is not None else (_SLOPES,):
+            y = [mpmath.mpf(x) for x in targets]
+            known = {**parameters, "z": z, "a": a, "y": y}
+            if assumption is not None and not _holds(assumption, known):
+                continue
+            g = y if seed is None else evaluate_layer(seed, known)
+            if not all(mpmath.isfinite(x) for x in g):
+                continue
+            got = evaluate_layer(product, {**known, "g": g})
+            for value, row in zip(got, slopes, strict=True):
+                slope = mpmath.fdot(g, row)
+                # A comparison with NaN is false: what cannot be checked is not proved.
+                if not abs(value - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope)):
+                    return False
+            checked += 1
+    return checked > 0
+
+
+def _slopes(formula: Formula, z: list[Any]) -> list[list[Any]]:
+    """Return ∂a_p/∂z_j by central differences, a row for each j."""
+    step = mpmath.mpf(10) ** -25
+    rows = []
+    for j in range(len(z)):
+        above, below = (
+            evaluate_layer(
+                formula.expression,
+                {**dict(formula.parameters), "z": [x + s * (k == j) for k, x in enumerate(z)]},
+            )
+            for s in (step, -step)
+        )
+        rows.append([(x - y) / (2 * step) for x, y in zip(above, below, strict=True)])
+    return rows
+
+
+def _holds(assumption: tuple[Expression, Expression], known: dict[str, Any]) -> bool:
+    left, right = (evaluate_layer(side, known)[0] for side in assumption)
+    return bool(abs(left - right) < mpmath.mpf(10) ** -30)
 
 
 def _grouped(e: Any) -> Any:

@@ -49,8 +49,8 @@ class CostDerivation:
                 "Derivative by the output",
                 (),
                 (
-                    Equation((partial(_J, symbol("a_j")), _mean(per_unit(by_output)))),
-                    Equation((partial(_J, MATRIX_A), _mean(batch_form(by_output)))),
+                    Equation((partial(_J, symbol("a_j")), batch_mean(per_unit(by_output)))),
+                    Equation((partial(_J, MATRIX_A), batch_mean(batch_form(by_output)))),
                 ),
             ),
         ]
@@ -65,8 +65,8 @@ class CostDerivation:
             if self.fused.assumption:
                 total = text_of(_left(self.fused.assumption))
                 sentences.append(f"It holds for targets with {total} = 1 in every example.")
-            equations.append(equation(partial(_J, symbol("z_j")), _mean(per_unit(short))))
-            equations.append(equation(partial(_J, MATRIX_Z), _mean(batch_form(short))))
+            equations.append(equation(partial(_J, symbol("z_j")), batch_mean(per_unit(short))))
+            equations.append(equation(partial(_J, MATRIX_Z), batch_mean(batch_form(short))))
             if not self.fused.keeps_gradient:
                 sentences.append(
                     "This form rounds where the output saturates; the two factors are computed "
@@ -101,10 +101,10 @@ class CostDerivation:
         return self.document._repr_html_()
 
 
-def _mean(e: Expression) -> Expression:
+def batch_mean(e: Expression) -> Expression:
     """Divide by m, within one fraction."""
     if isinstance(e, Apply) and e.operation == "negate":
-        return Apply("negate", (_mean(e.arguments[0]),))
+        return Apply("negate", (batch_mean(e.arguments[0]),))
     if isinstance(e, Apply) and e.operation == "divide":
         return Apply("divide", (e.arguments[0], Apply("multiply", (_M, e.arguments[1]))))
     return Apply("divide", (e, _M))

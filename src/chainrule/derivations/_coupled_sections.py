@@ -58,7 +58,7 @@ def coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
         sections += _layer_sections(derivation)
     sections.append(_coupled_simplification(derivation))
     sections.append(assembly_section(per_unit(_product_of(derivation))))
-    sections.append(_coupled_matrix_form(derivation))
+    sections.append(coupled_matrix_form(derivation))
     return tuple(sections)
 
 
@@ -169,7 +169,7 @@ def _product_of(derivation: Derivation) -> Expression:
     return rebuilt(backward_graph(derivation.graph)[0].expression())
 
 
-def _coupled_matrix_form(derivation: Derivation) -> Section:
+def coupled_matrix_form(derivation: Derivation) -> Section:
     equations = [Equation((MATRIX_A, batch_form(derivation.formula.expression)))]
     equations.append(Equation((partial(J, MATRIX_Z), batch_form(_product_of(derivation)))))
     return Section(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from chainrule.derivations._chain_rule import Step, chain_rule, node_names
 from chainrule.derivations._closed_form import closed_form
-from chainrule.derivations._coupled_sections import coupled_sections
+from chainrule.derivations._coupled_sections import coupled_matrix_form, coupled_sections
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._output_form import OutputForm, output_form
+from chainrule.derivations._output_form import NoOutputForm, OutputForm, output_form
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
-from chainrule.derivations._sections import elementwise_sections
+from chainrule.derivations._sections import elementwise_matrix_form, elementwise_sections
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._time_limit import time_budget
 from chainrule.documents import Document, Section
 from chainrule.formulas import Expression, Formula
 
-_SECONDS = 8.0
+_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ class Derivation:
     pieces : Pieces or None
         An element-wise formula cut at its kinks; None for layer-coupled formulas, and where there
         are too many kinks to tell apart.
-    output_forms : tuple of (OutputForm or None)
-        For each piece the derivative through the output, where one was found.
+    output_forms : tuple of (OutputForm or NoOutputForm)
+        For each piece the derivative through the output, or why there is none.
     unit_graphs : tuple of UnitGraph
         For layer-coupled formulas without nested reductions: a_j and a_p, p ≠ j, by z_j.
     product : Expression or None
         For layer-coupled formulas: ∂J/∂z_j through the output, with `g` for ∂J/∂a.
+    supplements : callable or None
+        Returns what a page shows after the derivation: plots, portrait, certificate, source.
 
     Examples
     --------
@@ -54,9 +57,12 @@ class Derivation:
     graph: Graph
     steps: tuple[Step, ...]
     pieces: Pieces | None
-    output_forms: tuple[OutputForm | None, ...]
+    output_forms: tuple[OutputForm | NoOutputForm, ...]
     unit_graphs: tuple[UnitGraph, ...]
     product: Expression | None
+    supplements: Callable[[Derivation], tuple[Section, ...]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     @property
     def title(self) -> str:
@@ -80,19 +86,30 @@ class Derivation:
         """Return the derivation for a terminal `width` characters wide."""
         return self.document.to_text(width)
 
-    def to_latex(self) -> str:
-        """Return the derivation as the body of a LaTeX document that loads ``amsmath``."""
-        return self.document.to_latex()
+    def to_latex(self, *, standalone: bool = False) -> str:
+        """Return the body of a LaTeX document that loads ``amsmath``, or a whole document."""
+        return self.document.to_latex(standalone=standalone)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the derivation as one self-contained page; write it where a path is given."""
-        return self.document.to_html(path)
+        return Document(self.title, self.page_sections()).to_html(path)
+
+    def page_sections(self) -> tuple[Section, ...]:
+        """Return the derivation's sections and those that only a page shows."""
+        return self.sections + (self.supplements(self) if self.supplements else ())
 
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
         return self.document._repr_html_()
+
+
+def matrix_form(derivation: Derivation) -> Section:
+    """Return the equations of a whole batch: A forward, then ∂J/∂Z backward."""
+    if derivation.formula.is_layer_coupled:
+        return coupled_matrix_form(derivation)
+    return elementwise_matrix_form(derivation)
 
 
 def derive(formula: Formula) -> Derivation:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import mpmath
 import sympy
 
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import multiply
 from chainrule.derivations._closed_form import closed_form, cost_gradient
-from chainrule.derivations._output_form import output_form, shortest
-from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
+from chainrule.derivations._derivation import derive
+from chainrule.derivations._elimination import shortest
+from chainrule.derivations._through_output import NoOutputFormError, through_output
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.formulas import (
     REDUCTIONS,
@@ -67,7 +67,14 @@ class FusedGradient:
         e = e.subs(sympy.exp(a), a)
         if _sums_over_output(self.by_preactivation) or not e.is_polynomial(a):
             return False
+        hidden = (translation.meaning[s] for s in e.free_symbols if s != a)
+        if any("a" in variables_of(part) and not _is_step(part) for part in hidden):
+            return False
         return bool(sympy.degree(sympy.expand(e), a) <= 1)
+
+
+def _is_step(part: Expression) -> bool:
+    return isinstance(part, Apply) and part.operation in ("indicator", "sign")
 
 
 def _sums_over_output(expression: Expression) -> bool:
@@ -119,20 +126,15 @@ def _elementwise(
     activation: Formula, by_output: Expression, values: dict[str, float]
 ) -> Expression | None:
     try:
-        pieces = smooth_pieces(activation).pieces
-    except TooManyPiecesError:
-        return None
-    if len(pieces) != 1:
-        return None
-    form = output_form(pieces[0], values, -mpmath.inf, mpmath.inf)
-    if form is None:
+        slope = through_output(derive(activation))
+    except NoOutputFormError:
         return None
     translation = Translation()
     for name, value in values.items():
         translation.symbol(Parameter(name), positive=True if value > 0 else None)
     try:
         with time_limit(3.0):
-            product: Any = translation.to_sympy(multiply(by_output, form.derivative))
+            product: Any = translation.to_sympy(multiply(by_output, slope))
             return shortest(sympy.cancel(sympy.together(product)), translation)
     except (TimeLimitError, sympy.PolynomialError):
-        return multiply(by_output, form.derivative)
+        return multiply(by_output, slope)

@@ -8,9 +8,10 @@ from chainrule.derivations._arithmetic import ONE, ZERO
 from chainrule.derivations._chain_rule import Step, node_names
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import indicator
-from chainrule.derivations._pieces import Breakpoint
+from chainrule.derivations._output_form import OutputForm
+from chainrule.derivations._simplification_section import simplification_section
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
+from chainrule.documents import Equation, Section, equation, partial, symbol
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -47,14 +48,14 @@ def elementwise_sections(derivation: Derivation) -> tuple[Section, ...]:
             (),
             step_equations(derivation.steps, node_names(derivation.graph), A),
         ),
-        _simplification(derivation),
+        simplification_section(derivation),
         Section(
             "Cross terms",
             ("A unit's activation depends on its own pre-activation alone.",),
             (Equation((partial(A_P, Z_J), ZERO), "for p ≠ j"),),
         ),
         _assembly(derivation),
-        _matrix_form(derivation),
+        elementwise_matrix_form(derivation),
     )
 
 
@@ -101,72 +102,6 @@ def step_equations(
     return tuple(equations)
 
 
-def _simplification(derivation: Derivation) -> Section:
-    derivative = partial(A, Z)
-    pieces, forms = derivation.pieces, derivation.output_forms
-    last = derivation.steps[-1].in_variables
-    if pieces is None:
-        sentence = "The places where the formula changes its form could not be told apart."
-        return Section("Simplification", (sentence,), (equation(derivative, last),))
-    sentences: list[str] = []
-    equations: list[Equation] = []
-    if len(pieces.pieces) == 1:
-        form = forms[0]
-        if form is None:
-            sentences.append(
-                "No form through the output a alone was found; the derivative stays in z."
-            )
-            equations.append(equation(derivative, last))
-        else:
-            if form.generator is not None and form.inverse is not None and form.generator != Z:
-                generator = text_of(form.generator)
-                sentences.append(
-                    f"Eliminate {generator}: from a = {text_of(pieces.pieces[0].expression)} "
-                    f"follows {generator} = {text_of(form.inverse)}."
-                )
-            elif "a" in variables_of(form.derivative):
-                sentences.append(
-                    "Eliminate z between a and ∂a/∂z (a resultant of the two equations)."
-                )
-            equations.append(equation(derivative, last, form.derivative))
-        return Section("Simplification", tuple(sentences), tuple(equations))
-    equations.append(equation(derivative, last))
-    for k, piece in enumerate(pieces.pieces):
-        form = forms[k]
-        sides = [derivative, piece.derivative]
-        if form is not None:
-            sides.append(form.derivative)
-        equations.append(
-            Equation(equation(*sides).sides, f"where {_interval(pieces.breakpoints, k)}")
-        )
-    sentences += [_kink_sentence(b) for b in pieces.breakpoints]
-    return Section("Simplification", tuple(sentences), tuple(equations))
-
-
-def _interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:
-    low = breakpoints[k - 1] if k > 0 else None
-    high = breakpoints[k] if k < len(breakpoints) else None
-    left = "" if low is None else f"{text_of(low.location)} {_sign(low, 'right')} "
-    right = "" if high is None else f" {_sign(high, 'left')} {text_of(high.location)}"
-    if low is not None and high is None:
-        return f"z {'≥' if low.slope_from == 'right' else '>'} {text_of(low.location)}"
-    return f"{left}z{right}"
-
-
-def _sign(b: Breakpoint, side: str) -> str:
-    return "≤" if b.slope_from == side else "<"
-
-
-def _kink_sentence(b: Breakpoint) -> str:
-    place = text_of(b.location)
-    if not b.is_kink:
-        return f"At z = {place} the pieces join smoothly, with slope {b.slope:.6g}."
-    return (
-        f"At z = {place} the slope jumps from {b.left_slope:.6g} to {b.right_slope:.6g}; "
-        f"taken there: {b.slope:.6g}, which is what the comparison as written selects."
-    )
-
-
 def _derivative_in_z(derivation: Derivation) -> Expression:
     """Return the derivative in z; for pieces, as one expression with indicators."""
     return derivation.steps[-1].in_variables
@@ -175,7 +110,7 @@ def _derivative_in_z(derivation: Derivation) -> Expression:
 def _shortest(derivation: Derivation) -> Expression:
     """Return the derivative through the output where the formula has one smooth piece."""
     forms = derivation.output_forms
-    if len(forms) == 1 and forms[0] is not None:
+    if len(forms) == 1 and isinstance(forms[0], OutputForm):
         return forms[0].derivative
     indicators = _indicator_form(derivation)
     return indicators if indicators is not None else _derivative_in_z(derivation)
@@ -227,7 +162,7 @@ def indexed(e: Expression, index: str) -> Expression:
     return substitute(e, names.get)
 
 
-def _matrix_form(derivation: Derivation) -> Section:
+def elementwise_matrix_form(derivation: Derivation) -> Section:
     forward = Equation((MATRIX_A, batch_form(derivation.formula.expression)))
     received = partial(J, MATRIX_A)
     short = _shortest(derivation)

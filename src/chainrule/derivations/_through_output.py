@@ -8,6 +8,9 @@ import mpmath
 
 from chainrule.derivations._derivation import Derivation
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._output_form import NoOutputForm
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._witness import Branch, find_witness, sample
 from chainrule.formulas import (
     Apply,
     ChainruleError,
@@ -17,6 +20,8 @@ from chainrule.formulas import (
     substitute,
     variables_of,
 )
+
+_SECONDS = 1.2
 
 
 class NoOutputFormError(ChainruleError, ValueError):
@@ -48,12 +53,14 @@ def through_output(derivation: Derivation) -> Expression:
             raise NoOutputFormError(_refusal(formula, reason))
         return product
     pieces = derivation.pieces
-    forms = [form.derivative for form in derivation.output_forms if form is not None]
-    if pieces is None or len(forms) != len(pieces.pieces):
-        raise NoOutputFormError(_refusal(formula, "no form through the output was found"))
-    if len(forms) > 1 and not _increases(formula):
-        reason = "the same output belongs to several pieces, so it does not tell which slope holds"
-        raise NoOutputFormError(_refusal(formula, reason))
+    if pieces is None:
+        raise NoOutputFormError(_refusal(formula, "the places where it changes form are too many"))
+    forms = []
+    for form in derivation.output_forms:
+        if isinstance(form, NoOutputForm):
+            raise NoOutputFormError(_refusal(formula, form.reason))
+        forms.append(form.derivative)
+    rises = _direction(derivation) if len(forms) > 1 else 1
     result = forms[-1]
     for k in range(len(pieces.breakpoints) - 1, -1, -1):
         at = pieces.breakpoints[k]
@@ -63,7 +70,8 @@ def through_output(derivation: Derivation) -> Expression:
         owner = pieces.pieces[k if at.value_from == "left" else k + 1]
         there: dict[Expression, Expression] = {Variable("z"): at.location}
         value = substitute(owner.expression, there.get)
-        sign = "less_equal" if at.slope_from == "left" else "less"
+        beyond = "less" if rises > 0 else "greater"
+        sign = f"{beyond}_equal" if at.slope_from == "left" else beyond
         result = Apply("where", (Apply(sign, (Variable("a"), value)), forms[k], result))
     return result
 
@@ -75,9 +83,36 @@ def _refusal(formula: Formula, reason: str) -> str:
     )
 
 
-def _increases(formula: Formula) -> bool:
+def _direction(derivation: Derivation) -> int:
+    """Return 1 where the outputs of the pieces rise from left to right, -1 where they fall.
+
+    Raises
+    ------
+    NoOutputFormError
+        Where one output belongs to several pieces with different slopes.
+    """
+    formula, pieces = derivation.formula, derivation.pieces
+    assert pieces is not None
     values = dict(formula.parameters)
+    edges = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
+    branches = [
+        Branch(piece, low, high)
+        for piece, (low, high) in zip(pieces.pieces, pairwise(edges), strict=True)
+    ]
+    try:
+        with time_limit(_SECONDS):
+            witness = find_witness(branches, values)
+    except TimeLimitError:
+        witness = None
+    if witness is not None:
+        reason = f"{witness}: the output does not tell which slope holds"
+        raise NoOutputFormError(_refusal(formula, reason))
     with mpmath.workdps(30):
-        places = [mpmath.mpf(k) / 16 for k in range(-512, 513)]
+        places = [
+            mpmath.mpf(z.numerator) / z.denominator for b in branches for z in sample(b.low, b.high)
+        ]
         outputs = [evaluate(formula.expression, {**values, "z": z}) for z in places]
-    return all(x <= y for x, y in pairwise(outputs))
+    for direction in (1, -1):
+        if all(direction * x <= direction * y for x, y in pairwise(outputs)):
+            return direction
+    raise NoOutputFormError(_refusal(formula, "the same output belongs to several pieces"))

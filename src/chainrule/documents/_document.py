@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chainrule.documents._content import Section
 from chainrule.documents._html import fragment, page
-from chainrule.documents._latex import sections_latex
+from chainrule.documents._latex import sections_latex, standalone_latex
 from chainrule.documents._text import sections_text
 
 
@@ -38,8 +38,10 @@ class Document:
         """Return the document for a terminal `width` characters wide."""
         return sections_text(self.title, self.sections, width)
 
-    def to_latex(self) -> str:
-        """Return the body of a LaTeX document that loads ``amsmath``."""
+    def to_latex(self, *, standalone: bool = False) -> str:
+        """Return the body of a LaTeX document that loads ``amsmath``, or a whole document."""
+        if standalone:
+            return standalone_latex(self.title, self.sections)
         return sections_latex(self.title, self.sections)
 
     def to_html(self, path: str | Path | None = None) -> str:

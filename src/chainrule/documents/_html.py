@@ -5,16 +5,20 @@ from __future__ import annotations
 import html
 import re
 
+from chainrule.documents._blocks import block_html
 from chainrule.documents._content import Equation, Section
 from chainrule.documents._latex import latex_of
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #5b6673;
-  --line: #d9dee4; --panel: #f6f8fa; --accent: #0b62b8; }
+  --line: #d9dee4; --panel: #f6f8fa; --accent: #0b62b8;
+  --second: #b3470b; --third: #3b7d23; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --paper: #14181d; --soft: #9aa6b2;
-  --line: #323a44; --panel: #1c2229; --accent: #6db3f2; } }
+  --line: #323a44; --panel: #1c2229; --accent: #6db3f2;
+  --second: #f2a25c; --third: #8fce74; } }
 body { background: var(--paper); color: var(--ink); margin: 0;
-  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+  font: clamp(16px, 0.7vw + 10px, 24px)/1.55 system-ui, -apple-system,
+    "Segoe UI", Roboto, "Noto Sans", sans-serif; }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.6rem; line-height: 1.3; overflow-wrap: anywhere; }
 h1 code { font-size: 0.8em; font-weight: 500; color: var(--soft); }
@@ -32,6 +36,13 @@ math { font-size: 1.12em; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   padding: 0.8rem 1rem; overflow-x: auto; font-size: 0.85rem; line-height: 1.45; }
 figure { margin: 1rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
+figure svg { color: var(--ink); } figcaption { color: var(--soft); font-size: 0.85rem; }
+.scroll { overflow-x: auto; } .data { border-collapse: collapse; }
+.data th, .data td { text-align: left; padding: 0.25rem 0.9rem 0.25rem 0;
+  border-bottom: 1px solid var(--line); }
+.line a { color: var(--soft); text-decoration: none; user-select: none; }
+.line:target { background: color-mix(in srgb, var(--accent) 25%, transparent); }
+@media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #333; } }
 footer { color: var(--soft); font-size: 0.85rem; margin-top: 2rem; }
 """.strip()
 
@@ -50,7 +61,7 @@ def fragment(title: str, sections: tuple[Section, ...]) -> str:
     parts = [f"<h3>{html.escape(title)}</h3>"]
     for number, section in enumerate(sections, 1):
         parts.append(
-            f"<details open><summary>{number}. {html.escape(section.title)}</summary>"
+            f'<details open=""><summary>{number}. {html.escape(section.title)}</summary>'
             f"{_body(section)}</details>"
         )
     return "\n".join(parts)
@@ -70,7 +81,7 @@ def page(title: str, sections: tuple[Section, ...], extra: str = "") -> str:
     name, _, formula = title.rpartition(": ")
     heading = html.escape(name) + (" " if name else "") + f"<code>{html.escape(formula)}</code>"
     body = "\n".join(
-        f"<details open><summary>{number}. {html.escape(section.title)}</summary>\n"
+        f'<details open=""><summary>{number}. {html.escape(section.title)}</summary>\n'
         f"{_body(section)}</details>"
         for number, section in enumerate(sections, 1)
     )
@@ -98,10 +109,11 @@ def page(title: str, sections: tuple[Section, ...], extra: str = "") -> str:
 
 def _body(section: Section) -> str:
     sentences = "".join(f"<p>{html.escape(sentence)}</p>\n" for sentence in section.sentences)
+    blocks = "".join(block_html(block) for block in section.blocks)
     if not section.equations:
-        return sentences
+        return sentences + blocks
     rows = "\n".join(_rows(e) for e in section.equations)
-    return f'{sentences}<div class="equations"><table>\n{rows}\n</table></div>\n'
+    return f'{sentences}<div class="equations"><table>\n{rows}\n</table></div>\n{blocks}'
 
 
 def _rows(e: Equation) -> str:

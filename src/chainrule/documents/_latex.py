@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from chainrule.documents._blocks import block_latex
 from chainrule.documents._content import Equation, Section
+from chainrule.documents._escaping import escaped
 from chainrule.documents._notation import is_negated, sign_first
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
 
@@ -17,7 +19,7 @@ _GREEK = frozenset(
 )
 _INFIX = {
     "greater": (" > ", 0),
-    "less": (r" \lt ", 0),
+    "less": (" < ", 0),
     "greater_equal": (r" \ge ", 0),
     "less_equal": (r" \le ", 0),
     "equal": (" = ", 0),
@@ -26,6 +28,7 @@ _INFIX = {
     "subtract": (" - ", 1),
     "hadamard": (r" \odot ", 2),
     "multiply": (r" \, ", 2),
+    "matrix_product": (r" \, ", 2),
 }
 _NAMED = {"exp", "log", "tanh", "sinh", "cosh", "sin", "cos", "max", "min"}
 _WORDS = {"maximum": "max", "minimum": "min", "atan": "arctan", "indicator": "I"}
@@ -43,6 +46,18 @@ _SUMS = {
     "mean_axis": r"\operatorname{mean}_{\mathrm{axis}} ",
     "max_axis": r"\max_{\mathrm{axis}} ",
     "min_axis": r"\min_{\mathrm{axis}} ",
+    **{
+        f"{name}_axis_{axis}": rf"{sign}_{{\mathrm{{axis}}={axis}}} "
+        for name, sign in (
+            ("sum", r"\sum"),
+            ("mean", r"\operatorname{mean}"),
+            ("max", r"\max"),
+            ("min", r"\min"),
+        )
+        for axis in (0, 1)
+    },
+    "sum_examples": r"\sum_{i} ",
+    "sum_next_units": r"\sum_{j} ",
 }
 _MATRICES = frozenset("AZY")
 _ATOM = 9
@@ -94,6 +109,8 @@ def _latex(e: Expression) -> tuple[str, int]:
             return rf"\frac{{\partial {of}}}{{\partial {by}}}", 4
         case "count":
             return "n", _ATOM
+        case "transpose":
+            return rf"{_at(x[0], _ATOM)}^{{\top}}", 5
         case "broadcast":
             return rf"\operatorname{{broadcast}}\left({latex_of(x[0])}\right)", _ATOM
         case "where":
@@ -141,7 +158,14 @@ def name_latex(name: str) -> str:
     r"""Return a name as LaTeX: ``u3 -> u_{3}``, ``alpha -> \alpha``, matrices in bold."""
     if name in _MATRICES:
         return rf"\mathbf{{{name}}}"
-    match = re.fullmatch(r"([A-Za-z]+)(?:_?\{?([-\d]+(?:,p)?)\}?|_([A-Za-z0-9]+))?", name)
+    layer = re.fullmatch(r"([A-Za-z])\[([-\w]+)\]", name)
+    if layer is not None:
+        base, index = layer.groups()
+        letter = base if base == "n" else rf"\mathbf{{{base}}}"
+        return rf"{{{letter}^{{[{index}]}}}}"  # in braces, so that a power may follow
+    match = re.fullmatch(
+        r"([A-Za-z]+)(?:_?\{?([-\d]+(?:,p)?|j,[ik]|k,i)\}?|_([A-Za-z0-9]+))?", name
+    )
     if match is None:
         return rf"\mathrm{{{name.replace('_', ' ')}}}"
     base, number, index = match.groups()
@@ -156,34 +180,41 @@ def name_latex(name: str) -> str:
 def equation_latex(e: Equation) -> str:
     """Return an equation on one line."""
     text = " = ".join(latex_of(side) for side in e.sides)
-    return rf"{text} \quad \text{{{_escaped(e.remark)}}}" if e.remark else text
+    return rf"{text} \quad \text{{{escaped(e.remark)}}}" if e.remark else text
 
 
 def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
     """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
-    lines = [rf"\section*{{{_escaped(title)}}}"]
+    lines = [rf"\section*{{{escaped(title)}}}"]
     for section in sections:
-        lines.append(rf"\subsection*{{{_escaped(section.title)}}}")
-        lines += [_escaped(sentence) + r"\par" for sentence in section.sentences]
+        lines.append(rf"\subsection*{{{escaped(section.title)}}}")
+        lines += [escaped(sentence) + r"\par" for sentence in section.sentences]
         if section.equations:
             lines.append(r"\begin{align*}")
             lines.append(" \\\\\n".join(_aligned(e) for e in section.equations))
             lines.append(r"\end{align*}")
+        lines += [block_latex(block) for block in section.blocks]
     return "\n".join(lines)
 
 
 def _aligned(e: Equation) -> str:
     left, *rights = (latex_of(side) for side in e.sides)
     text = left + " &= " + " \\\\\n&= ".join(rights) if rights else left
-    return rf"{text} && \text{{{_escaped(e.remark)}}}" if e.remark else text
+    return rf"{text} && \text{{{escaped(e.remark)}}}" if e.remark else text
 
 
-_SPECIAL = {
-    "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "{": r"\{", "}": r"\}", "^": r"\^{}",
-    "≠": r"$\ne$", "∂": r"$\partial$", "Σ": r"$\Sigma$", "≤": r"$\le$", "≥": r"$\ge$",
-    "⊙": r"$\odot$", "·": r"$\cdot$", "∞": r"$\infty$", "²": r"$^2$", "∈": r"$\in$",
-}  # fmt: skip
-
-
-def _escaped(text: str) -> str:
-    return "".join(_SPECIAL.get(character, character) for character in text)
+def standalone_latex(title: str, sections: tuple[Section, ...]) -> str:
+    """Return a whole LaTeX document, which pdfLaTeX compiles."""
+    return "\n".join(
+        [
+            r"\documentclass{article}",
+            r"\usepackage{amsmath,amssymb}",
+            r"\usepackage[margin=2cm]{geometry}",
+            r"\allowdisplaybreaks",
+            r"\setlength{\parindent}{0pt}",
+            r"\begin{document}",
+            sections_latex(title, sections),
+            r"\end{document}",
+            "",
+        ]
+    )

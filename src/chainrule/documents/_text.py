@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+
+from chainrule.documents._blocks import block_lines
 from chainrule.documents._content import Equation, Section
 from chainrule.documents._notation import is_negated, sign_first
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, to_text
@@ -19,6 +22,7 @@ _INFIX = {
     "hadamard": (" ⊙ ", 2),
     "multiply": ("·", 2),
     "divide": ("/", 2),
+    "matrix_product": (" ", 2),
 }
 _WORDS = {"maximum": "max", "minimum": "min", "indicator": "I"}
 _SUMS = {
@@ -35,6 +39,13 @@ _SUMS = {
     "mean_axis": "mean_axis ",
     "max_axis": "max_axis ",
     "min_axis": "min_axis ",
+    **{
+        f"{name}_axis_{axis}": f"{sign}_{{axis={axis}}} "
+        for name, sign in (("sum", "Σ"), ("mean", "mean"), ("max", "max"), ("min", "min"))
+        for axis in (0, 1)
+    },
+    "sum_examples": "Σ_i ",
+    "sum_next_units": "Σ_j ",
 }
 _ATOM = 9
 
@@ -75,6 +86,8 @@ def _text(e: Expression) -> tuple[str, int]:
             return f"∂{text_of(x[0])}/∂{text_of(x[1])}", 4
         case "count":
             return "n", _ATOM
+        case "transpose":
+            return f"{_at(x[0], _ATOM)}ᵀ", _ATOM
         case "broadcast":
             return f"broadcast({text_of(x[0])})", _ATOM
     if e.operation in _SUMS:
@@ -113,9 +126,12 @@ def sections_text(title: str, sections: tuple[Section, ...], width: int = 100) -
     lines = [title, "=" * min(len(title), width)]
     for number, section in enumerate(sections, 1):
         lines += ["", f"{number}. {section.title}"]
-        lines += [f"   {sentence}" for sentence in section.sentences]
+        for sentence in section.sentences:
+            lines += [f"   {line}" for line in textwrap.wrap(sentence, max(20, width - 3))]
         for e in section.equations:
             lines += [f"      {line}" for line in _wrapped(e, width - 6)]
+        for block in section.blocks:
+            lines += ["", *(f"   {line}" for line in block_lines(block, max(20, width - 3)))]
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from chainrule.formulas import Formula
 if TYPE_CHECKING:
     from chainrule.certificates import Certificate
     from chainrule.derivations import Derivation
+    from chainrule.portraits import Portrait
 
 Array = NDArray[Any]
 
@@ -127,6 +128,12 @@ class Activation:
 
         return certify(self.formula, dtype=dtype)
 
+    def portrait(self) -> Portrait:
+        """Return range, monotone stretches, largest slope and gain, each proved or not settled."""
+        from chainrule.portraits import portrait
+
+        return portrait(self.formula)
+
     def source(self, *, dtype: Any = np.float32) -> str:
         """Return the generated source of the forward and backward kernels."""
         from chainrule.kernels import activation_kernels
@@ -145,8 +152,9 @@ class Activation:
 def _derivation(formula: Formula, name: str) -> Derivation:
     # Formulas are equal whatever their names; a derivation shows the name.
     from chainrule.derivations import derive
+    from chainrule.functions._supplements import supplements
 
-    return derive(formula)
+    return replace(derive(formula), supplements=supplements)
 
 
 def activation(source: Any, **parameters: float) -> Activation:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -16,6 +16,9 @@ from chainrule.formulas import Formula
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
 from chainrule.networks._program import Program, program
+
+if TYPE_CHECKING:
+    from chainrule.networks._equations import Propagation
 
 _DTYPES = ("float32", "float64")
 
@@ -86,6 +89,34 @@ class Network:
     def with_parameters(self, parameters: NDArray[np.floating[Any]]) -> Network:
         """Return the same network with other parameters."""
         return replace(self, parameters=parameters)
+
+    def propagation(self, *, batch: int | None = None, axis: int = -1) -> Propagation:
+        """Derive the equations of the network, forward and backward, with the actual shapes.
+
+        Parameters
+        ----------
+        batch : int, optional
+            The number of examples; None leaves it `m`.
+        axis : {-1, 0}
+            The axis of the units: -1 where rows are examples, as the program stores them, 0 where
+            columns are.
+
+        Raises
+        ------
+        NetworkError
+            The batch is no positive whole number, or the axis is another.
+
+        Examples
+        --------
+        >>> net = network((4, 8, 1), ("tanh", "identity"), "half_squared_error", rng=0)
+        >>> [section.title for section in net.propagation().sections][-2:]
+        ['Backward, layer 1', 'Memory and operations']
+        """
+        from chainrule.networks._equations import Propagation
+
+        return Propagation(
+            self.sizes, self.activations, self.cost, self.dtype.itemsize, batch, axis
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Native addresses belong to one process; they are looked up again in the next.

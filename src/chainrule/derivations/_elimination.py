@@ -1,0 +1,190 @@
+"""Elimination of a piece's generators between a = f and d = f', by resultants.
+
+On a smooth piece f and f' are rational in generators of `z`. From ``a = F``, ``d = F'`` and the
+generators' relations the generators are eliminated; what is left is a polynomial in a and d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import size
+from chainrule.derivations._field import Field
+from chainrule.derivations._pieces import Piece
+from chainrule.formulas import Expression, Variable
+
+OUTPUT = Variable("a")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A form that elimination or composition proposes.
+
+    Parameters
+    ----------
+    derivative : Expression
+    is_identity : bool
+        Whether putting the piece's expression for `a` gives its derivative as an identity of
+        the field.
+    generator, inverse : Expression or None
+        What was eliminated, and its value in `a`, where it is a rational one.
+    """
+
+    derivative: Expression
+    is_identity: bool
+    generator: Expression | None = None
+    inverse: Expression | None = None
+
+
+class Elimination:
+    """The field of a piece, with its value and slope as quotients of polynomials there."""
+
+    def __init__(self, piece: Piece, values: dict[str, float]) -> None:
+        self.field = Field(values)
+        self.field.prepare(piece.expression, piece.derivative)
+        self.value = self.field.normal(self.field.build(piece.expression))
+        self.slope = self.field.normal(self.field.build(piece.derivative))
+        self.a = self.field.translation.symbol(OUTPUT)
+        self.d = sympy.Dummy("d", real=True)
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Yield forms through the output."""
+        slope = self.slope[0] / self.slope[1]
+        if not self.field.depends(slope):
+            yield Candidate(self.field.translation.to_expression(slope), is_identity=True)
+            return
+        yield from self.through(self.a, self.value, self.a)
+        for g in tuple(self.field.generators):
+            if g.kind == "log" and self.value[0].has(g.symbol):
+                yield from self.through_exponential(g.symbol)
+
+    def through_exponential(self, logarithm: Any) -> Iterator[Candidate]:
+        """Where a holds a logarithm, exp(c a) may be rational in the generators: use it for a."""
+        value = self.value[0] / self.value[1]
+        coefficient = sympy.cancel(sympy.diff(value, logarithm))
+        if self.field.depends(coefficient):
+            return
+        scale = sympy.cancel(1 / coefficient)
+        exponential = self.field.exp(sympy.expand(scale * value))
+        symbol = sympy.Dummy("A", positive=True)
+        written = sympy.exp(scale * self.a)
+        yield from self.through(symbol, self.field.normal(exponential), written)
+
+    def through(self, symbol: Any, form: tuple[Any, Any], in_output: Any) -> Iterator[Candidate]:
+        """Eliminate the generators between ``symbol = form`` and ``d = slope``."""
+        wanted = [
+            sympy.expand(symbol * form[1] - form[0]),
+            sympy.expand(self.d * self.slope[1] - self.slope[0]),
+        ]
+        generators = self.generators_of(wanted)
+        relations = [r for r in self.field.relations() if r.free_symbols & set(generators)]
+        transcendental = [g for g in generators if not self.is_root(g)]
+        if len(transcendental) != 1:
+            return
+        roots = [g for g in generators if self.is_root(g)]
+        polynomials = [*wanted, *relations]
+        for generator in [*reversed(roots), *transcendental]:
+            polynomials = self.eliminated(polynomials, generator)
+        for polynomial in polynomials:
+            if polynomial.has(self.d):
+                inverse = self.inverse(transcendental[0], symbol, wanted[0], roots)
+                for solution in self.solutions(polynomial):
+                    written = solution.subs(symbol, in_output)
+                    yield Candidate(
+                        shortest(written, self.field.translation),
+                        self.is_identity(solution, symbol, form),
+                        *inverse,
+                    )
+                return
+
+    def generators_of(self, polynomials: list[Any]) -> list[Any]:
+        """Return the symbols that occur in polynomials and in the arguments of their roots."""
+        field = self.field
+        known = [field.x, *(g.symbol for g in field.generators)]
+        used = set().union(*(p.free_symbols for p in polynomials)) & set(known)
+        for g in reversed(field.generators):
+            if g.symbol in used and g.kind == "sqrt":
+                used |= g.argument.free_symbols & set(known)
+        return [symbol for symbol in known if symbol in used]
+
+    def is_root(self, symbol: Any) -> bool:
+        """Tell whether a symbol stands for a square root."""
+        return any(g.symbol == symbol and g.kind == "sqrt" for g in self.field.generators)
+
+    def eliminated(self, polynomials: list[Any], generator: Any) -> list[Any]:
+        """Return what follows from polynomials without one of their symbols."""
+        with_it = [p for p in polynomials if p.has(generator)]
+        rest = [p for p in polynomials if not p.has(generator)]
+        if not with_it:
+            return rest
+        with_it.sort(key=lambda p: sympy.degree(p, generator))
+        for other in with_it[1:]:
+            rest.append(sympy.expand(sympy.resultant(with_it[0], other, generator)))
+        return rest
+
+    def solutions(self, polynomial: Any) -> Iterator[Any]:
+        """Yield the solutions for d of the factors of low degree."""
+        _, factors = sympy.factor_list(polynomial)
+        for factor, _ in factors:
+            if factor.has(self.d) and sympy.degree(factor, self.d) <= 2:
+                yield from sympy.solve(factor, self.d)
+
+    def is_identity(self, solution: Any, symbol: Any, form: tuple[Any, Any]) -> bool:
+        """Put the value for a and test for zero in the field; a solution with roots is left."""
+        if not solution.is_rational_function(symbol):
+            return False
+        residual = solution.subs(symbol, form[0] / form[1]) - self.slope[0] / self.slope[1]
+        return bool(self.field.normal(residual)[0] == 0)
+
+    def inverse(
+        self, generator: Any, symbol: Any, polynomial: Any, roots: list[Any]
+    ) -> tuple[Expression | None, Expression | None]:
+        """Return the eliminated generator and its value in the output, if that is rational."""
+        if roots or sympy.degree(polynomial, generator) != 1 or symbol != self.a:
+            return None, None
+        solved = sympy.solve(polynomial, generator)
+        if len(solved) != 1:
+            return None, None
+        self.name_generators()
+        translation = self.field.translation
+        return translation.to_expression(generator), shortest(solved[0], translation)
+
+    def name_generators(self) -> None:
+        """Let expressions hold generators, under their meaning in z."""
+        meaning = self.field.translation.meaning
+        for g in self.field.generators:
+            if g.symbol not in meaning:
+                written = getattr(sympy, g.kind)(g.argument)
+                meaning[g.symbol] = self.field.translation.to_expression(written)
+
+    def mixed(self) -> Iterator[Candidate]:
+        """Yield forms through a and z: generators of which a is a linear function replaced."""
+        relation = sympy.expand(self.a * self.value[1] - self.value[0])
+        slope = self.slope[0] / self.slope[1]
+        for g in self.field.generators:
+            if g.kind == "sqrt" or not relation.is_polynomial(g.symbol):
+                continue
+            if sympy.degree(relation, g.symbol) != 1:
+                continue
+            polynomial = sympy.Poly(relation, g.symbol)
+            linear, rest = polynomial.all_coeffs()
+            replaced = sympy.cancel(slope.subs(g.symbol, -rest / linear))
+            if not replaced.has(self.a):
+                continue
+            residual = replaced.subs(self.a, self.value[0] / self.value[1]) - slope
+            self.name_generators()
+            yield Candidate(
+                shortest(replaced, self.field.translation),
+                bool(self.field.normal(residual)[0] == 0),
+            )
+
+
+def shortest(e: Any, translation: Translation) -> Expression:
+    """Return the shortest of the usual ways to write an expression."""
+    ways = (sympy.factor(e), sympy.expand(e), sympy.together(e))
+    return min((translation.to_expression(way) for way in ways), key=size)

@@ -1,0 +1,88 @@
+"""The section that simplifies an element-wise derivative: through the output, or why not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.derivations._output_form import NoOutputForm, OutputForm
+from chainrule.derivations._pieces import Breakpoint, Piece
+from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
+from chainrule.formulas import Expression, variables_of
+
+if TYPE_CHECKING:
+    from chainrule.derivations._derivation import Derivation
+
+A, Z = symbol("a"), symbol("z")
+
+
+def simplification_section(derivation: Derivation) -> Section:
+    """Return the derivative of each smooth piece in its shortest forms, and how they are known."""
+    derivative = partial(A, Z)
+    pieces, forms = derivation.pieces, derivation.output_forms
+    last = derivation.steps[-1].in_variables
+    if pieces is None:
+        sentence = "The places where the formula changes its form could not be told apart."
+        return Section("Simplification", (sentence,), (equation(derivative, last),))
+    if len(pieces.pieces) == 1:
+        sentences = _form_sentences(pieces.pieces[0], forms[0])
+        shown = equation(derivative, last, *_sides(forms[0]))
+        return Section("Simplification", tuple(sentences), (shown,))
+    sentences = []
+    equations = [equation(derivative, last)]
+    for k, (piece, form) in enumerate(zip(pieces.pieces, forms, strict=True)):
+        where = f"where {_interval(pieces.breakpoints, k)}"
+        sides = equation(derivative, piece.derivative, *_sides(form)).sides
+        equations.append(Equation(sides, where))
+        if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
+            sentences += [f"W{where[1:]}: {s}" for s in _form_sentences(piece, form)]
+    sentences += [_kink_sentence(b) for b in pieces.breakpoints]
+    return Section("Simplification", tuple(sentences), tuple(equations))
+
+
+def _sides(form: OutputForm | NoOutputForm) -> tuple[Expression, ...]:
+    shown = form if isinstance(form, OutputForm) else form.through_preactivation
+    return () if shown is None else (shown.derivative,)
+
+
+def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm) -> list[str]:
+    if isinstance(form, NoOutputForm):
+        sentences = [f"There is no form through the output a alone: {form.reason}."]
+        if form.witness is None:
+            sentences = [f"No form through the output a alone: {form.reason}."]
+        mixed = form.through_preactivation
+        if mixed is not None:
+            sentences.append(f"The form through a and z is shorter ({mixed.proof}).")
+        return sentences
+    if "a" not in variables_of(form.derivative):
+        return []
+    if form.generator is not None and form.inverse is not None and form.generator != Z:
+        generator = text_of(form.generator)
+        return [
+            f"Eliminate {generator}: from a = {text_of(piece.expression)} "
+            f"follows {generator} = {text_of(form.inverse)} ({form.proof})."
+        ]
+    return [f"Eliminate z between a and ∂a/∂z ({form.proof})."]
+
+
+def _interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:
+    low = breakpoints[k - 1] if k > 0 else None
+    high = breakpoints[k] if k < len(breakpoints) else None
+    left = "" if low is None else f"{text_of(low.location)} {_sign(low, 'right')} "
+    right = "" if high is None else f" {_sign(high, 'left')} {text_of(high.location)}"
+    if low is not None and high is None:
+        return f"z {'≥' if low.slope_from == 'right' else '>'} {text_of(low.location)}"
+    return f"{left}z{right}"
+
+
+def _sign(b: Breakpoint, side: str) -> str:
+    return "≤" if b.slope_from == side else "<"
+
+
+def _kink_sentence(b: Breakpoint) -> str:
+    place = text_of(b.location)
+    if not b.is_kink:
+        return f"At z = {place} the pieces join smoothly, with slope {b.slope:.6g}."
+    return (
+        f"At z = {place} the slope jumps from {b.left_slope:.6g} to {b.right_slope:.6g}; "
+        f"taken there: {b.slope:.6g}, which is what the comparison as written selects."
+    )

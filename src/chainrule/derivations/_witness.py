@@ -1,0 +1,235 @@
+"""Two places with the same output and different slopes: no form through the output exists.
+
+They are searched for in floating point, then proved: an interval around the second place holds a
+solution of f(z2) = f(z1) by the intermediate value theorem, and the intervals of the slopes are
+apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._intervals import NotEnclosedError, enclosure, interval
+from chainrule.derivations._pieces import Piece
+
+_DIGITS = 40
+_PAIRS = 30  # of stretches whose values overlap that are tried
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Two places that share their output and not their slope.
+
+    Parameters
+    ----------
+    first : Fraction
+        A place z1, exact.
+    second : tuple of Fraction
+        An interval that is proved to hold a z2 with f(z2) = f(z1).
+    output : float
+        f(z1) = f(z2).
+    slopes : tuple of float
+        f'(z1) and f'(z2), proved to differ.
+    """
+
+    first: Fraction
+    second: tuple[Fraction, Fraction]
+    output: float
+    slopes: tuple[float, float]
+
+    def __str__(self) -> str:
+        z1, z2 = float(self.first), float(self.second[0])
+        return (
+            f"f({z1:.6g}) = f({z2:.6g}) = {self.output:.6g}, "
+            f"with slopes {self.slopes[0]:.4g} and {self.slopes[1]:.4g}"
+        )
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A smooth piece and the places between which it holds."""
+
+    piece: Piece
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    branch: Branch
+    places: tuple[Fraction, Fraction]
+    outputs: tuple[float, float]
+    slopes: tuple[float, float]
+
+
+def find_witness(branches: Sequence[Branch], values: Mapping[str, float]) -> Witness | None:
+    """Search pieces for two places with the same output and different slopes, and prove them."""
+    stretches = [s for branch in branches for s in _stretches(branch, values)]
+    for one, two in _candidates(stretches):
+        for first, second in ((one, two), (two, one)):
+            found = _proved(first, second, values)
+            if found is not None:
+                return found
+    return None
+
+
+def sample(low: float, high: float) -> list[Fraction]:
+    """Return short decimals, dense where formulas change, inside an open interval."""
+    coarse = [Fraction(k, 10) for k in range(-60, 61)]
+    far = [
+        Fraction(s * k)
+        for k in (7, 8, 10, 12, 15, 20, 30, 50, 100, 200, 500, 1000, 2000, 5000)
+        for s in (1, -1)
+    ]
+    fine = [Fraction(s, 10**k) for k in (2, 3, 5) for s in (1, -1)]
+    inside = {x for x in (*coarse, *far, *fine) if low < x < high}
+    if math.isfinite(low) and math.isfinite(high):
+        width = Fraction(high) - Fraction(low)
+        inside |= {Fraction(low) + width * Fraction(k, 32) for k in range(1, 32)}
+    elif math.isfinite(low) or math.isfinite(high):
+        edge, side = (Fraction(low), 1) if math.isfinite(low) else (Fraction(high), -1)
+        scale = max(abs(edge), Fraction(1))
+        inside |= {edge + side * scale * Fraction(k, 8) for k in (1, 2, 3, 4, 6, 8, 12, 16, 24)}
+    return sorted(x for x in inside if low < x < high)
+
+
+def _stretches(branch: Branch, values: Mapping[str, float]) -> list[_Stretch]:
+    with mpmath.workdps(20):
+        known = []
+        for z in sample(branch.low, branch.high):
+            at = {**values, "z": mpmath.mpf(z.numerator) / z.denominator}
+            output = evaluate(branch.piece.expression, at)
+            slope = evaluate(branch.piece.derivative, at)
+            finite = bool(mpmath.isfinite(output) and mpmath.isfinite(slope))
+            known.append((z, float(output), float(slope)) if finite else None)
+    return [
+        _Stretch(branch, (x[0], y[0]), (x[1], y[1]), (x[2], y[2]))
+        for x, y in pairwise(known)
+        if x is not None and y is not None
+    ]
+
+
+def _candidates(stretches: list[_Stretch]) -> Iterator[tuple[_Stretch, _Stretch]]:
+    """Yield pairs whose outputs overlap and whose slopes differ, the clearest first."""
+    found: list[tuple[float, _Stretch, _Stretch]] = []
+    for k, one in enumerate(stretches):
+        for two in stretches[k + 1 :]:
+            low = max(min(one.outputs), min(two.outputs))
+            high = min(max(one.outputs), max(two.outputs))
+            apart = max(min(one.slopes) - max(two.slopes), min(two.slopes) - max(one.slopes))
+            largest = max(map(abs, (*one.slopes, *two.slopes)))
+            if low <= high and apart > 1e-6 * largest and largest < 1e30:
+                far = max(map(abs, (*one.places, *two.places)))
+                size = abs(math.log10(float(far)))
+                found.append((apart / largest - size, one, two))
+    found.sort(key=lambda candidate: -candidate[0])
+    for _, one, two in found[:_PAIRS]:
+        yield one, two
+
+
+def _proved(one: _Stretch, two: _Stretch, values: Mapping[str, float]) -> Witness | None:
+    """Take a short place of the first stretch whose output the second stretch takes too."""
+    low, high = sorted(two.outputs)
+    (left, right), (at_left, at_right) = one.places, one.outputs
+    for step in (0, 10, 5, 3, 7, 1, 9):
+        part = Fraction(step, 10)
+        guess = at_left + (at_right - at_left) * float(part)
+        if not low <= guess <= high:
+            continue
+        witness = _proof(one.branch, left + (right - left) * part, two, values)
+        if witness is not None:
+            return witness
+    return None
+
+
+def _proof(
+    branch: Branch, first: Fraction, two: _Stretch, values: Mapping[str, float]
+) -> Witness | None:
+    parameters = {name: interval(value, value) for name, value in values.items()}
+
+    def over(piece: Piece, low: Any, high: Any, *, slope: bool = False) -> Any:
+        expression = piece.derivative if slope else piece.expression
+        return enclosure(expression, {**parameters, "z": interval(low, high)})
+
+    with mpmath.workdps(_DIGITS):
+        at = {**values, "z": _number(first)}
+        output = evaluate(branch.piece.expression, at)
+        bracket = _bracket(two, output, values)
+        if bracket is None:
+            return None
+        point = _exact(first)
+        try:
+            target = over(branch.piece, *point)
+            signs = [_sign(over(two.branch.piece, *_exact(end)) - target) for end in bracket]
+            between = (_exact(bracket[0])[0], _exact(bracket[1])[1])
+            over(two.branch.piece, *between)  # defined, hence continuous, in between
+            slopes = (
+                over(branch.piece, *point, slope=True),
+                over(two.branch.piece, *between, slope=True),
+            )
+        except NotEnclosedError:
+            return None
+        apart = slopes[0].b < slopes[1].a or slopes[1].b < slopes[0].a
+        if signs[0] * signs[1] != -1 or not apart:
+            return None
+        return Witness(
+            first, bracket, float(output),
+            (float(mpmath.mpf(slopes[0].mid)), float(mpmath.mpf(slopes[1].mid))),
+        )  # fmt: skip
+
+
+def _bracket(
+    stretch: _Stretch, output: Any, values: Mapping[str, float]
+) -> tuple[Fraction, Fraction] | None:
+    """Return a tiny interval of exact places around which the output is passed."""
+
+    def difference(z: Any) -> Any:
+        return evaluate(stretch.branch.piece.expression, {**values, "z": z}) - output
+
+    low, high = map(_number, stretch.places)
+    below, above = difference(low), difference(high)
+    if below == 0 or above == 0:
+        low = high = low if below == 0 else high
+    elif not below * above < 0:
+        return None
+    for _ in range(0 if low == high else 110):
+        middle = (low + high) / 2
+        value = difference(middle)
+        if value == 0:
+            low = high = middle
+            break
+        if not mpmath.isfinite(value):
+            return None
+        if value * below > 0:
+            low = middle
+        else:
+            high = middle
+    margin = mpmath.mpf(10) ** -28 * (1 + abs(low))
+    places = [
+        Fraction(int(mpmath.floor(x * 2**100)), 2**100) for x in (low - margin, high + margin)
+    ]
+    inside = stretch.branch.low < places[0] < places[1] < stretch.branch.high
+    return (places[0], places[1]) if inside else None
+
+
+def _number(x: Fraction) -> Any:
+    return mpmath.mpf(x.numerator) / x.denominator
+
+
+def _exact(x: Fraction) -> tuple[Any, Any]:
+    """Return numbers on either side of a fraction; the same twice where it is dyadic."""
+    down = mpmath.fdiv(x.numerator, x.denominator, rounding="f", dps=60)
+    up = mpmath.fdiv(x.numerator, x.denominator, rounding="c", dps=60)
+    return down, up
+
+
+def _sign(x: Any) -> int:
+    return 1 if x.a > 0 else -1 if x.b < 0 else 0

@@ -1,0 +1,70 @@
+"""Plain text as LaTeX that pdfLaTeX reads: every character beyond ASCII by a command."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+]
+_MATHEMATICS = {
+    "≠": r"\ne", "∂": r"\partial", "Σ": r"\Sigma", "≤": r"\le", "≥": r"\ge", "⊙": r"\odot",
+    "·": r"\cdot", "∞": r"\infty", "∈": r"\in", "∉": r"\notin", "×": r"\times", "→": r"\to",
+    "−": "-", "±": r"\pm", "√": r"\surd", "≈": r"\approx", "′": "'", "″": "''", "ᵀ": r"^{\top}",
+    "π": r"\pi", "Δ": r"\Delta", "ℝ": r"\mathbb{R}", "∪": r"\cup", "∩": r"\cap", "∅": r"\emptyset",
+    "⊂": r"\subset", "⁻": "^{-}", "ε": r"\varepsilon", "<": "<", ">": ">", "|": "|",
+    "↦": r"\mapsto", "∀": r"\forall", "∘": r"\circ", "⇒": r"\Rightarrow", "ⱼ": "_{j}",
+    "₀": "_0", "ς": r"\varsigma",
+}  # fmt: skip
+_TEXT = {
+    "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
+    "{": r"\{", "}": r"\}", "^": r"\^{}", "~": r"\~{}", "…": r"\dots{}", "–": "--", "—": "---",
+    "“": "``", "”": "''", "‘": "`", "’": "'", "é": r"\'e", "\u00a0": "~",
+}  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    """Return text in which nothing is a command and everything is ASCII."""
+    return "".join(_character(character) for character in text)
+
+
+def _character(character: str) -> str:
+    if character in _TEXT:
+        return _TEXT[character]
+    if character in _MATHEMATICS:
+        return f"${_MATHEMATICS[character]}$"
+    if character.isascii():
+        return character
+    name = unicodedata.name(character, "")
+    last = name.rsplit(" ", 1)[-1].lower()
+    if name.startswith("GREEK SMALL LETTER ") and last.replace("lamda", "lambda") in _GREEK:
+        return rf"$\{last.replace('lamda', 'lambda')}$"
+    digit = unicodedata.digit(character, -1)
+    if digit >= 0:
+        sign = "_" if name.startswith("SUBSCRIPT") else "^" if "SUPERSCRIPT" in name else ""
+        return f"${sign}{{{digit}}}$"
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    if plain and plain != character:
+        return escaped(plain)
+    return rf"[U+{ord(character):04X}]"

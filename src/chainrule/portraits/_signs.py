@@ -1,0 +1,183 @@
+"""Where a smooth function is positive, zero and negative, proved by interval arithmetic."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.portraits._interval import Array, Interval, Program
+
+_START = 192
+_LEVELS = 44
+_MOST = 3000
+_UNEVEN = 0.4871  # halves would put the zeros of odd functions on an end
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """An interval on which the sign is one: 1, -1, 0 (identically), or None: not settled."""
+
+    low: float
+    high: float
+    sign: int | None
+
+
+@dataclass(frozen=True)
+class Zero:
+    """An interval that holds exactly one zero, at which the sign changes."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Signs:
+    """Stretches from left to right; between two of opposite sign lies one `Zero`."""
+
+    stretches: tuple[Stretch, ...]
+    zeros: tuple[Zero, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Whether the sign is known everywhere."""
+        return all(stretch.sign is not None for stretch in self.stretches)
+
+
+def signs_between(
+    function: Program, slope: Program, low: float, high: float, deadline: float,
+    at_ends: tuple[int | None, int | None] = (None, None),
+) -> Signs:  # fmt: skip
+    """Return the signs on a finite interval.
+
+    Parameters
+    ----------
+    function, slope : Program
+        The function and its derivative.
+    low, high : float
+    deadline : float
+        Of `time.monotonic`; what is not settled then stays so.
+    at_ends : pair of int or None
+        The function's signs at the two ends where they are known otherwise (0 where it vanishes).
+    """
+    if low >= high:
+        return Signs((), ())
+    edges = np.linspace(low, high, _START + 1)
+    edges[1:-1] += (0.5 - _UNEVEN) * (high - low) / _START
+    left, right = edges[:-1], edges[1:]
+    settled: list[tuple[Array, Array, Array]] = []
+    for _ in range(_LEVELS):
+        lower, upper = bounds(function, slope, left, right)
+        sign = np.where(lower > 0, 1, np.where(upper < 0, -1, 0))
+        done = sign != 0
+        settled.append((left[done], right[done], sign[done]))
+        left, right = left[~done], right[~done]
+        narrow = right - left < 1e-10 * (1e-3 + np.abs(left))
+        if not left.size or narrow.all() or left.size > _MOST or time.monotonic() > deadline:
+            break
+        middle = left + _UNEVEN * (right - left)
+        kept = ~narrow
+        left, right = (
+            np.concatenate([left[~kept], left[kept], middle[kept]]),
+            np.concatenate([right[~kept], middle[kept], right[kept]]),
+        )
+    settled.append((left, right, np.full(left.size, 9)))
+    lefts, rights, signs = (np.concatenate([part[k] for part in settled]) for k in range(3))
+    return _joined(function, slope, lefts, rights, signs, at_ends)
+
+
+def bounds(function: Program, slope: Program, left: Array, right: Array) -> Interval:
+    """Return bounds over intervals, by the natural and by the mean value form."""
+    lower, upper = function((left, right))
+    middle = 0.5 * (left + right)
+    at_middle = function((middle, middle))
+    steepest = slope((left, right))
+    with np.errstate(all="ignore"):
+        reach = np.maximum(np.abs(steepest[0]), np.abs(steepest[1]))
+        reach = reach * (0.5 * (right - left)) * (1 + 1e-12)
+        # Two roundings of the middle, which the width of the interval dwarfs otherwise.
+        reach = reach + np.abs(at_middle[0]) * 1e-15 + 1e-300
+        low, high = at_middle[0] - reach, at_middle[1] + reach
+    return np.fmax(lower, low), np.fmin(upper, high)
+
+
+def sign_at(function: Program, place: float) -> int:
+    """Return the sign at a double, 0 where it is not settled."""
+    low, high = function.at(place)
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def _joined(
+    function: Program, slope: Program, lefts: Array, rights: Array, signs: Array,
+    at_ends: tuple[int | None, int | None],
+) -> Signs:  # fmt: skip
+    order = np.argsort(lefts)
+    runs: list[list[float]] = []
+    for k in order:
+        if runs and runs[-1][2] == signs[k]:
+            runs[-1][1] = rights[k]
+        else:
+            runs.append([float(lefts[k]), float(rights[k]), int(signs[k])])
+    stretches: list[Stretch] = []
+    zeros: list[Zero] = []
+    for k, (low, high, sign) in enumerate(runs):
+        if sign != 9:
+            _append(stretches, Stretch(float(low), float(high), int(sign)))
+            continue
+        first = at_ends[0] if k == 0 else int(runs[k - 1][2])
+        last = at_ends[1] if k == len(runs) - 1 else int(runs[k + 1][2])
+        for part in _doubtful(function, slope, low, high, first, last):
+            if isinstance(part, Zero):
+                zeros.append(part)
+            else:
+                _append(stretches, part)
+    return Signs(tuple(stretches), tuple(zeros))
+
+
+def _append(stretches: list[Stretch], new: Stretch) -> None:
+    if stretches and stretches[-1].sign == new.sign:
+        stretches[-1] = Stretch(stretches[-1].low, new.high, new.sign)
+    else:
+        stretches.append(new)
+
+
+def _doubtful(
+    function: Program, slope: Program, low: float, high: float, first: int | None, last: int | None
+) -> list[Stretch | Zero]:
+    """Settle a small interval: where the slope keeps its sign there is at most one zero."""
+    steep = slope.over(low, high)
+    first = first if first is not None else sign_at(function, low) or None
+    last = last if last is not None else sign_at(function, high) or None
+    monotone = 1 if steep[0] > 0 else -1 if steep[1] < 0 else 0
+    if not monotone or first is None or last is None:
+        return [Stretch(low, high, None)]
+    if first * last < 0:
+        zero = _narrowed(function, low, high, first)
+        return [Stretch(low, zero.low, first), zero, Stretch(zero.high, high, last)]
+    # Monotone and zero at one end at most: the sign is that of the other end.
+    return [Stretch(low, high, first or last)]
+
+
+def _narrowed(function: Program, low: float, high: float, first: int) -> Zero:
+    for _ in range(60):
+        middle = low + _UNEVEN * (high - low)
+        if not low < middle < high:
+            return Zero(low, high)
+        sign = sign_at(function, middle)
+        if sign == 0:
+            break
+        low, high = (middle, high) if sign == first else (low, middle)
+    return Zero(
+        _last_settled(function, low, middle, first), _last_settled(function, high, middle, -first)
+    )
+
+
+def _last_settled(function: Program, settled: float, unsettled: float, sign: int) -> float:
+    for _ in range(30):
+        middle = (settled + unsettled) / 2
+        if sign_at(function, middle) == sign:
+            settled = middle
+        else:
+            unsettled = middle
+    return settled

@@ -1,0 +1,195 @@
+"""Signs and limits far out, proved by the term that outweighs all others.
+
+A function is brought to ``N/D``, both sums of terms ``c * x**i * exp(q(x))`` with polynomial `q`.
+Of such a sum the term that grows fastest outweighs the others from some place on: each ratio to
+it falls once ``i + x*q'(x) <= 0``, and where the ratios add up to less than one there, they do so
+ever after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.formulas import Constant as ExactNumber
+from chainrule.formulas import Expression, Parameter, Variable, substitute
+
+_X = sympy.Dummy("x", positive=True)
+_PLACES = tuple(Fraction(p) for p in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64))
+_MOST_TERMS = 120
+_MARGIN = mpmath.mpf("0.999")
+
+
+@dataclass(frozen=True)
+class Term:
+    """``coefficient * x**degree * exp(exponent)``, the exponent a polynomial in x."""
+
+    coefficient: Any
+    degree: Any
+    exponent: Any
+
+
+@dataclass(frozen=True)
+class Tail:
+    """A quotient of sums of terms, for ``x = side*z > 0``."""
+
+    numerator: tuple[Term, ...]
+    denominator: tuple[Term, ...]
+
+    def sign_beyond(self, place: Fraction) -> int | None:
+        """Return the sign for every ``x >= place`` where it is proved, else None."""
+        if not self.numerator:
+            return 0
+        signs = [_sign_of_sum(part, place) for part in (self.numerator, self.denominator)]
+        return None if None in signs else signs[0] * signs[1]  # type: ignore[operator]
+
+    def limit(self) -> Any:
+        """Return the limit at infinity, a SymPy number or ±oo."""
+        if not self.numerator:
+            return sympy.Integer(0)
+        top, bottom = _leading(self.numerator), _leading(self.denominator)
+        ratio = Term(
+            top.coefficient / bottom.coefficient,
+            top.degree - bottom.degree,
+            sympy.expand(top.exponent - bottom.exponent),
+        )
+        growth = _growth(ratio)
+        if growth == 0:
+            return sympy.nsimplify(ratio.coefficient * sympy.exp(ratio.exponent))
+        return sympy.Integer(0) if growth < 0 else sympy.oo * sympy.sign(ratio.coefficient)
+
+
+def exact_sympy(expression: Expression, parameters: Mapping[str, float], side: int) -> Any:
+    """Return the SymPy form in ``x = side*z``, with parameters as the rationals they are."""
+
+    def number(e: Expression) -> Expression | None:
+        return ExactNumber(Fraction(parameters[e.name])) if isinstance(e, Parameter) else None
+
+    translation = Translation()
+    z = translation.symbol(Variable("z"))
+    return translation.to_sympy(substitute(expression, number)).subs(z, side * _X)
+
+
+def tail(e: Any) -> Tail | None:
+    """Bring a SymPy form in `_X` to a quotient of sums of terms, or return None."""
+    e = e.rewrite(sympy.exp) if e.has(sympy.tanh, sympy.sinh, sympy.cosh) else e
+    if e.atoms(sympy.Function) - e.atoms(sympy.exp):
+        return None
+    top, bottom = sympy.fraction(sympy.together(e))
+    numerator, denominator = _terms(top), _terms(bottom)
+    if numerator is None or not denominator:
+        return None
+    return Tail(numerator, denominator)
+
+
+def limit_of(e: Any) -> Any:
+    """Return the limit at x to infinity by SymPy, for what is no quotient of terms."""
+    return sympy.limit(e, _X, sympy.oo)
+
+
+def slanted(e: Any, slope: Any, side: int) -> Any:
+    """Return the form less a line through the origin."""
+    return e - slope * side * _X
+
+
+def _terms(e: Any) -> tuple[Term, ...] | None:
+    found: dict[tuple[Any, Any], Any] = {}
+    parts = sympy.Add.make_args(sympy.expand(sympy.expand(e, power_exp=False)))
+    if len(parts) > _MOST_TERMS:
+        return None
+    for part in parts:
+        coefficient, degree, exponent = sympy.Integer(1), sympy.Integer(0), sympy.Integer(0)
+        for factor in sympy.Mul.make_args(part):
+            base, power = factor.as_base_exp()
+            if not factor.has(_X):
+                coefficient *= factor
+            elif base == _X and power.is_Rational:
+                degree += power
+            elif isinstance(factor, sympy.exp):
+                exponent += factor.args[0]
+            elif isinstance(base, sympy.exp) and power.is_Integer:
+                exponent += base.args[0] * power
+            elif base == sympy.E:
+                exponent += power
+            else:
+                return None
+        exponent = sympy.expand(exponent)
+        if not exponent.is_polynomial(_X):
+            return None
+        free = exponent.subs(_X, 0)
+        key = (degree, exponent - free)
+        found[key] = found.get(key, sympy.Integer(0)) + coefficient * sympy.exp(free)
+    result = []
+    for (degree, exponent), coefficient in found.items():
+        if sympy.expand(coefficient) == 0:
+            continue
+        if not mpmath.mpf(sympy.N(abs(coefficient), 30)) > 1e-25:
+            return None
+        result.append(Term(coefficient, degree, exponent))
+    return tuple(result)
+
+
+def _growth(ratio: Term) -> int:
+    """Return the sign of how a positive ratio behaves at infinity: 1 grows, -1 falls, 0 stays."""
+    if ratio.exponent.has(_X):
+        leading = sympy.Poly(ratio.exponent, _X).LC()
+        return 1 if leading > 0 else -1
+    return int(sympy.sign(ratio.degree))
+
+
+def _leading(terms: tuple[Term, ...]) -> Term:
+    lead = terms[0]
+    for term in terms[1:]:
+        if _growth(_ratio(term, lead)) > 0:
+            lead = term
+    return lead
+
+
+def _ratio(term: Term, lead: Term) -> Term:
+    return Term(
+        abs(term.coefficient / lead.coefficient),
+        term.degree - lead.degree,
+        sympy.expand(term.exponent - lead.exponent),
+    )
+
+
+def _sign_of_sum(terms: tuple[Term, ...], place: Fraction) -> int | None:
+    lead = _leading(terms)
+    at = sympy.Rational(place.numerator, place.denominator)
+    total = mpmath.mpf(0)
+    for term in terms:
+        if term is lead:
+            continue
+        ratio = _ratio(term, lead)
+        if not _falls_from(ratio, at):
+            return None
+        total += mpmath.mpf(
+            sympy.N(
+                ratio.coefficient * at**ratio.degree * sympy.exp(ratio.exponent.subs(_X, at)), 25
+            )
+        )
+    if total >= _MARGIN:
+        return None
+    return 1 if lead.coefficient > 0 else -1
+
+
+def _falls_from(ratio: Term, place: Any) -> bool:
+    """Tell whether ``x**i * exp(q)`` falls for every x >= place: ``i + x*q' <= 0`` there."""
+    rate = sympy.Poly(ratio.degree + sympy.expand(_X * sympy.diff(ratio.exponent, _X)), _X)
+    shifted = rate.compose(sympy.Poly(_X + place, _X))
+    return all(coefficient <= 0 for coefficient in shifted.all_coeffs())
+
+
+def first_place(found: Tail, least: float) -> tuple[Fraction, int] | None:
+    """Return the first place beyond `least` from which the sign is proved, and the sign."""
+    scale = Fraction(1) if least < 1 else Fraction(2) ** (int(least).bit_length())
+    for place in (*(p for p in _PLACES if p > least), *(p * scale for p in _PLACES)):
+        if place > least and (sign := found.sign_beyond(place)) is not None:
+            return place, sign
+    return None

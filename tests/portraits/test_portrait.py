@@ -1,0 +1,140 @@
+"""Portraits against published figures, mpmath, and random places."""
+
+import math
+import time
+
+import mpmath
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import chainrule
+from chainrule.catalogue import activation_formula
+from chainrule.derivations import evaluate
+from chainrule.formulas import ChainruleError
+from chainrule.portraits import portrait
+
+
+def _only(name, subject):
+    (statement,) = portrait(activation_formula(name)).about(subject)
+    assert statement.proved
+    return statement.bounds
+
+
+def _holds(bounds, truth):
+    slack = 1e-14 * (1 + abs(truth))
+    return bounds[0] - slack <= truth <= bounds[1] + slack and bounds[1] - bounds[0] < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "near"),
+    [
+        ("silu", lambda z: z / (1 + mpmath.exp(-z)), -1.278),
+        ("gelu", lambda z: z * mpmath.ncdf(z), -0.75),
+        ("mish", lambda z: z * mpmath.tanh(mpmath.log1p(mpmath.exp(z))), -1.19),
+    ],
+)
+def test_the_infimum_of_a_function_with_a_dip_is_enclosed(name, function, near):
+    with mpmath.workdps(30):
+        place = mpmath.findroot(lambda z: mpmath.diff(function, z), near)
+        assert _holds(_only(name, "infimum"), float(function(place)))
+        assert _holds(_only(name, "zero of the derivative"), float(place))
+
+
+@pytest.mark.parametrize(
+    ("name", "steepest"),
+    [("sigmoid", 0.25), ("tanh", 1.0), ("relu", 1.0), ("gaussian", math.sqrt(2 / math.e)),
+     ("selu", 1.0507009873554805 * 1.6732632423543772), ("gelu", 1.1289041451851)],
+)  # fmt: skip
+def test_the_largest_slope_is_enclosed(name, steepest):
+    bounds = _only(name, "largest slope")
+    assert bounds[0] - 1e-12 <= steepest <= bounds[1] + 1e-12
+    assert bounds[1] - bounds[0] < 1e-10
+
+
+@pytest.mark.parametrize(
+    "name", ["relu", "tanh", "softplus", "mish", "gelu", "selu", "hard_sigmoid"]
+)
+def test_the_gain_is_enclosed(name):
+    formula = activation_formula(name)
+
+    def integrand(z):
+        return evaluate(
+            formula.expression, {**dict(formula.parameters), "z": z}
+        ) ** 2 * mpmath.npdf(z)
+
+    moment = mpmath.quad(integrand, [-14, -6, -3, -1, 0, 1, 3, 6, 14])
+    assert _holds(_only(name, "gain"), float(1 / mpmath.sqrt(moment)))
+
+
+def test_a_kinked_function_is_not_called_straight_across_its_kink():
+    texts = [s.text for s in portrait(activation_formula("relu")).about("convexity")]
+    assert texts == ["straight on (-inf, 0)", "straight on (0, inf)"]
+
+
+@pytest.mark.parametrize("text", ["log(z)", "1/z", "sqrt(z)", "1/(z - 1/3)"])
+def test_where_a_function_may_be_undefined_nothing_else_is_claimed(text):
+    statements = chainrule.activation(text).portrait().statements
+    assert [s.subject for s in statements] == ["domain"]
+    assert not statements[0].proved
+
+
+def test_a_layer_coupled_function_has_no_portrait_and_says_why():
+    (statement,) = portrait(activation_formula("softmax")).statements
+    assert "other units" in statement.text
+
+
+def test_a_portrait_is_a_document():
+    drawn = chainrule.activation("mish").portrait()
+    assert "largest slope" in str(drawn)
+    assert drawn.to_dict()["statements"]
+
+
+_LEAF = st.sampled_from(["z", "1", "0.3", "2", "z/3"])
+_FORMULA = st.recursive(
+    _LEAF,
+    lambda inner: st.one_of(
+        st.builds("({} + {})".format, inner, inner),
+        st.builds("({} * {})".format, inner, inner),
+        st.builds("max({}, {})".format, inner, inner),
+        st.builds("tanh({})".format, inner),
+        st.builds("exp({})".format, inner),
+        st.builds("atan({})".format, inner),
+        st.builds("log(1 + exp({}))".format, inner),
+        st.builds("sin({})".format, inner),
+        st.builds("{}/(1 + exp(-({})))".format, inner, inner),
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_FORMULA, st.lists(st.floats(-8, 8), min_size=12, max_size=12))
+def test_what_is_called_proved_holds_at_random_places(text, places):
+    try:
+        formula = chainrule.activation(text).formula
+    except ChainruleError:
+        return
+    start = time.monotonic()
+    drawn = portrait(formula)
+    assert time.monotonic() - start < 8
+    values = {z: evaluate(formula.expression, {"z": mpmath.mpf(z)}) for z in sorted(places)}
+    for statement in drawn.statements:
+        if not statement.proved or statement.bounds is None:
+            continue
+        low, high = statement.bounds
+        for z, a in values.items():
+            slack = 1e-12 * (1 + abs(a))
+            if statement.subject == "infimum":
+                assert a >= low - slack
+            if statement.subject == "supremum":
+                assert a <= high + slack
+            for other, b in values.items():
+                gap = 1e-12 * (1 + abs(a) + abs(b))
+                if statement.subject == "largest slope" and high < math.inf:
+                    assert abs(a - b) <= high * abs(z - other) + gap
+                if statement.subject == "monotone" and low <= z < other <= high:
+                    if "increasing" in statement.text:
+                        assert b >= a - gap
+                    elif "decreasing" in statement.text:
+                        assert b <= a + gap
