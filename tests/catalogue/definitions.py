@@ -80,6 +80,21 @@ ELEMENTWISE: dict[str, Definition] = {
     "mish": Definition(lambda z: z * mpmath.tanh(softplus(z)), (0, 0), (1, 0)),
     "exponential": Definition(mpmath.exp, (0, 0), None),
     "gaussian": Definition(lambda z: mpmath.exp(-z * z), (0, 0), (0, 0)),
+    "hard_swish": Definition(lambda z: z * clipped(z + 3, 0, 6) / 6, (0, 0), (1, 0), (-3.0, 3.0)),
+    "hard_shrink": Definition(
+        lambda z: z if abs(z) > 0.5 else mpmath.mpf(0), (1, 0), (1, 0), (-0.5, 0.5)
+    ),
+    "soft_shrink": Definition(
+        lambda z: mpmath.sign(z) * max(abs(z) - mpmath.mpf(0.5), mpmath.mpf(0)),
+        (1, 0.5),
+        (1, -0.5),
+        (-0.5, 0.5),
+    ),
+    "thresholded_relu": Definition(lambda z: z if z > 1 else mpmath.mpf(0), (0, 0), (1, 0), (1.0,)),
+    "sparse_plus": Definition(
+        lambda z: mpmath.mpf(0) if z <= -1 else z if z >= 1 else ((z + 1) / 2) ** 2, (0, 0), (1, 0)
+    ),
+    "sparse_sigmoid": Definition(lambda z: clipped((z + 1) / 2, 0, 1), (0, 0), (0, 1), (-1.0, 1.0)),
 }
 
 
@@ -112,4 +127,7 @@ LAYER_COUPLED: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
     "softmin": lambda z: softmax([-x for x in z]),
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
+    "l2_normalization": lambda z: [
+        x / mpmath.sqrt(mpmath.fsum(v * v for v in z) + mpmath.mpf(1e-12)) for x in z
+    ],
 }

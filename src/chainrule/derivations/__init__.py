@@ -14,6 +14,8 @@ from chainrule.derivations._evaluate import evaluate as evaluate
 from chainrule.derivations._field import Field as Field
 from chainrule.derivations._field import Generator as Generator
 from chainrule.derivations._field import NotInFieldError as NotInFieldError
+from chainrule.derivations._further_derivatives import ParameterDerivative as ParameterDerivative
+from chainrule.derivations._further_derivatives import SecondDerivative as SecondDerivative
 from chainrule.derivations._fusion import FusedGradient as FusedGradient
 from chainrule.derivations._fusion import fused_gradient as fused_gradient
 from chainrule.derivations._graph import Graph as Graph

@@ -10,6 +10,13 @@ from pathlib import Path
 from chainrule.derivations._chain_rule import Step, chain_rule, node_names
 from chainrule.derivations._closed_form import closed_form
 from chainrule.derivations._coupled_sections import coupled_matrix_form, coupled_sections
+from chainrule.derivations._further_derivatives import (
+    ParameterDerivative,
+    SecondDerivative,
+    parameter_derivatives,
+    second_derivatives,
+)
+from chainrule.derivations._further_sections import further_sections
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._output_form import NoOutputForm, OutputForm, output_form
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
@@ -19,7 +26,8 @@ from chainrule.derivations._time_limit import time_budget
 from chainrule.documents import Document, Section
 from chainrule.formulas import Expression, Formula
 
-_SECONDS = 4.0
+_SECONDS = 3.0
+_FURTHER_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -73,9 +81,23 @@ class Derivation:
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The derivation as titled sections of equations."""
-        if self.formula.is_layer_coupled:
-            return coupled_sections(self)
-        return elementwise_sections(self)
+        coupled = self.formula.is_layer_coupled
+        first = coupled_sections(self) if coupled else elementwise_sections(self)
+        return first + further_sections(self)
+
+    @cached_property
+    def by_parameters(self) -> tuple[ParameterDerivative, ...]:
+        """The derivative of the activation by each of its parameters."""
+        with time_budget(_FURTHER_SECONDS):
+            return parameter_derivatives(self.formula, self.pieces)
+
+    @cached_property
+    def second(self) -> tuple[SecondDerivative, ...]:
+        """∂²a/∂z² on each smooth piece; empty for layer-coupled formulas and uncut ones."""
+        if self.pieces is None:
+            return ()
+        with time_budget(_FURTHER_SECONDS):
+            return second_derivatives(self.pieces, self.output_forms)
 
     @property
     def document(self) -> Document:

@@ -96,8 +96,8 @@ class Pieces:
     breakpoints: tuple[Breakpoint, ...]
 
 
-def differentiate(expression: Expression) -> Expression:
-    """Return the derivative by `z` of a smooth element-wise expression, by the chain rule."""
+def differentiate(expression: Expression, variable: Expression = _Z) -> Expression:
+    """Return the derivative of a smooth element-wise expression, by the chain rule."""
     graph = computation_graph(expression)
     written = {index: graph.expression(index) for index in graph.order}
     slopes: dict[int, Expression] = {graph.output: ONE}
@@ -106,7 +106,7 @@ def differentiate(expression: Expression) -> Expression:
     for index in reversed(graph.order):
         slope = slopes.get(index, total(parts.get(index, [])))
         node = graph.nodes[index]
-        if node.leaf == _Z:
+        if node.leaf == variable:
             result = slope
         if node.operation == "input" or slope == ZERO:
             continue

@@ -30,7 +30,7 @@ def simplification_section(derivation: Derivation) -> Section:
     sentences = []
     equations = [equation(derivative, last)]
     for k, (piece, form) in enumerate(zip(pieces.pieces, forms, strict=True)):
-        where = f"where {_interval(pieces.breakpoints, k)}"
+        where = f"where {interval(pieces.breakpoints, k)}"
         sides = equation(derivative, piece.derivative, *_sides(form)).sides
         equations.append(Equation(sides, where))
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
@@ -64,7 +64,7 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm) -> list[str]:
     return [f"Eliminate z between a and ∂a/∂z ({form.proof})."]
 
 
-def _interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:
+def interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:
     low = breakpoints[k - 1] if k > 0 else None
     high = breakpoints[k] if k < len(breakpoints) else None
     left = "" if low is None else f"{text_of(low.location)} {_sign(low, 'right')} "

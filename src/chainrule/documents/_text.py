@@ -84,6 +84,8 @@ def _text(e: Expression) -> tuple[str, int]:
             return _power(e), 5
         case "partial":
             return f"∂{text_of(x[0])}/∂{text_of(x[1])}", 4
+        case "partial_twice":
+            return f"∂²{text_of(x[0])}/∂{text_of(x[1])}²", 4
         case "count":
             return "n", _ATOM
         case "transpose":

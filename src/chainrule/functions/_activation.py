@@ -106,6 +106,32 @@ class Activation:
 
         return backward_from_output(self.formula, da, a, axis=axis, out=out)
 
+    def jacobian(self, z: ArrayLike) -> Array:
+        """Return ``∂a_p/∂z_j`` of every example, from the backward kernel.
+
+        Parameters
+        ----------
+        z : array_like of float32 or float64, (n,) or (..., n)
+            Pre-activations; the last axis is that of the units.
+
+        Returns
+        -------
+        ndarray of shape (..., n, n)
+            Row p, column j. Diagonal for element-wise functions.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule
+        >>> chainrule.activation("softmax").jacobian(np.zeros(2))
+        array([[ 0.25, -0.25],
+               [-0.25,  0.25]])
+        """
+        z = np.asarray(z)
+        units = np.eye(z.shape[-1], dtype=z.dtype if z.dtype.kind == "f" else np.float64)
+        rows = [self.backward(np.broadcast_to(unit, z.shape), z) for unit in units]
+        return np.stack(rows, axis=-2)
+
     def derivation(self) -> Derivation:
         """Return the derivation of the backward pass: print it, or ask for LaTeX or HTML."""
         return _derivation(self.formula, self.formula.name)

@@ -1,0 +1,160 @@
+"""Derivatives by the parameters, and second derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, size, total
+from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
+from chainrule.derivations._output_form import OutputForm
+from chainrule.derivations._pieces import Pieces, differentiate
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.formulas import (
+    COMPARISONS,
+    REDUCTIONS,
+    Apply,
+    Expression,
+    Formula,
+    Parameter,
+    Variable,
+    parameters_of,
+    subexpressions,
+    substitute,
+)
+
+_SECONDS = 0.5
+_A = Variable("a")
+
+
+@dataclass(frozen=True)
+class ParameterDerivative:
+    """The derivative of an activation by one of its parameters.
+
+    Parameters
+    ----------
+    name : str
+    derivative : Expression
+        ∂a/∂parameter in `z`; with indicators where the formula has kinks.
+    pieces : tuple of Expression
+        The same on each smooth piece of an element-wise formula; empty where it is not cut.
+    moves_kinks : bool
+        Whether a kink lies where the parameter says: there the derivative is that of the pieces.
+    """
+
+    name: str
+    derivative: Expression
+    pieces: tuple[Expression, ...]
+    moves_kinks: bool
+
+
+@dataclass(frozen=True)
+class SecondDerivative:
+    """∂²a/∂z² of a smooth piece, in `z`, and in `a` where the slope has such a form."""
+
+    by_preactivation: Expression
+    through_output: Expression | None
+
+
+def parameter_derivatives(
+    formula: Formula, pieces: Pieces | None
+) -> tuple[ParameterDerivative, ...]:
+    """Return the derivative by every parameter, in the order in which they are given.
+
+    Examples
+    --------
+    >>> from chainrule.derivations import derive
+    >>> from chainrule.formulas import parse, to_text
+    >>> elu = derive(parse("where(z > 0, z, alpha*(exp(z) - 1))", {"alpha": 1.0}))
+    >>> [to_text(piece) for piece in elu.by_parameters[0].pieces]
+    ['exp(z) - 1', '0']
+    """
+    found = []
+    for name, _ in formula.parameters:
+        smooth = () if pieces is None or len(pieces.pieces) == 1 else pieces.pieces
+        moved = pieces is not None and any(
+            name in parameters_of(b.location) for b in pieces.breakpoints
+        )
+        found.append(
+            ParameterDerivative(
+                name,
+                simplified(by_parameter(formula.expression, name)),
+                tuple(simplified(by_parameter(piece.expression, name)) for piece in smooth),
+                moved,
+            )
+        )
+    return tuple(found)
+
+
+def by_parameter(expression: Expression, name: str) -> Expression:
+    """Return the derivative by a parameter, from the inside out.
+
+    A parameter is shared by all units, so that a reduction's derivative is the reduction of the
+    derivatives; units that share the extreme value share its derivative.
+    """
+    slopes: dict[Expression, Expression] = {}
+    for e in reversed(list(subexpressions(expression))):
+        if e not in slopes:
+            slopes[e] = _slope(e, name, slopes)
+    return slopes[expression]
+
+
+def _slope(e: Expression, name: str, slopes: dict[Expression, Expression]) -> Expression:
+    if not isinstance(e, Apply):
+        return ONE if e == Parameter(name) else ZERO
+    inner = tuple(slopes.get(part, ZERO) for part in e.arguments)
+    if e.operation in COMPARISONS or all(slope == ZERO for slope in inner):
+        return ZERO
+    if e.operation not in REDUCTIONS:
+        partials = _partials(e, name)
+        return total(multiply(p, s) for p, s in zip(partials, inner, strict=True) if s != ZERO)
+    if e.operation in ("sum", "mean"):
+        return Apply(e.operation, inner)
+    attains = indicator(Apply("equal", (e.arguments[0], e)))
+    return divide(Apply("sum", (multiply(attains, inner[0]),)), Apply("sum", (attains,)))
+
+
+def _partials(e: Apply, name: str) -> tuple[Expression, ...]:
+    if e.operation != "power":
+        return LOCAL_DERIVATIVES[e.operation](e.arguments, e)
+    # The rule spares the logarithm of the base where no variable stands in the exponent.
+    to_variable: dict[Expression, Expression] = {Parameter(name): Variable(name)}
+    to_parameter: dict[Expression, Expression] = {Variable(name): Parameter(name)}
+    arguments = tuple(substitute(part, to_variable.get) for part in e.arguments)
+    partials = LOCAL_DERIVATIVES["power"](arguments, Apply("power", arguments))
+    return tuple(substitute(part, to_parameter.get) for part in partials)
+
+
+def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[SecondDerivative, ...]:
+    """Return ∂²a/∂z² of every piece; through the output it is D'(a) D(a).
+
+    Examples
+    --------
+    >>> from chainrule.derivations import derive
+    >>> from chainrule.formulas import parse, to_text
+    >>> to_text(derive(parse("tanh(z)")).second[0].through_output)
+    '2*a**3 - 2*a'
+    """
+    found = []
+    for piece, form in zip(pieces.pieces, forms, strict=True):
+        through = None
+        if isinstance(form, OutputForm):
+            bend = differentiate(form.derivative, _A)
+            through = simplified(multiply(bend, form.derivative))
+        found.append(SecondDerivative(simplified(differentiate(piece.derivative)), through))
+    return tuple(found)
+
+
+def simplified(expression: Expression) -> Expression:
+    """Return the shortest of a few ways to write an expression; unchanged if time runs out."""
+    translation = Translation()
+    try:
+        with time_limit(_SECONDS):
+            e = sympy.together(translation.to_sympy(expression))
+            ways = [e, sympy.factor(e), sympy.expand(e)]
+            written = [translation.to_expression(way) for way in ways]
+    except (TimeLimitError, sympy.PolynomialError):
+        return expression
+    return min(expression, *written, key=size)

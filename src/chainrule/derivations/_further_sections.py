@@ -1,0 +1,68 @@
+"""The sections on derivatives by the parameters and on second derivatives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.derivations._sections import A_P, A, J, Z, per_unit, term_of
+from chainrule.derivations._simplification_section import interval
+from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
+from chainrule.formulas import Apply, Expression, Parameter
+
+if TYPE_CHECKING:
+    from chainrule.derivations._derivation import Derivation
+
+
+def further_sections(derivation: Derivation) -> tuple[Section, ...]:
+    """Return the sections that follow the backward pass, where there is something to say."""
+    sections = []
+    if derivation.by_parameters:
+        sections.append(_by_parameters(derivation))
+    if derivation.second:
+        sections.append(_second(derivation))
+    return tuple(sections)
+
+
+def _by_parameters(derivation: Derivation) -> Section:
+    coupled = derivation.formula.is_layer_coupled
+    sentences = ["All units and examples share a parameter: what they pass back is summed."]
+    equations = []
+    for found in derivation.by_parameters:
+        parameter = Parameter(found.name)
+        left = partial(symbol("a_j") if coupled else A, parameter)
+        shown = per_unit(found.derivative) if coupled else found.derivative
+        if found.pieces:
+            assert derivation.pieces is not None
+            for k, piece in enumerate(found.pieces):
+                remark = f"where {interval(derivation.pieces.breakpoints, k)}"
+                equations.append(Equation((left, piece), remark))
+        else:
+            equations.append(equation(left, shown))
+        term = term_of(partial(J, A_P), partial(A_P, parameter))
+        summed = Apply("sum_examples", (Apply("sum_units", (term,)),))
+        equations.append(Equation((partial(J, parameter), summed)))
+        if found.moves_kinks:
+            sentences.append(
+                f"{text_of(parameter)} moves a kink: the derivative is that of the piece on which "
+                "z lies, and at the kink that of the branch that is taken there."
+            )
+    return Section("Derivative by the parameters", tuple(sentences), tuple(equations))
+
+
+def _second(derivation: Derivation) -> Section:
+    pieces = derivation.pieces
+    assert pieces is not None
+    left = Apply("partial_twice", (A, Z))
+    equations = []
+    for k, found in enumerate(derivation.second):
+        sides: list[Expression] = [left, found.by_preactivation]
+        if found.through_output is not None:
+            sides.append(found.through_output)
+        remark = f"where {interval(pieces.breakpoints, k)}" if pieces.breakpoints else ""
+        equations.append(Equation(equation(*sides).sides, remark))
+    sentences = [
+        f"At z = {text_of(b.location)} the slope jumps: there is no second derivative."
+        for b in pieces.breakpoints
+        if b.is_kink
+    ]
+    return Section("Second derivative", tuple(sentences), tuple(equations))

@@ -1,0 +1,104 @@
+"""Derivatives by parameters and second derivatives, against differences in many digits."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.catalogue import activation_formula, activations
+from chainrule.derivations import derive
+from chainrule.derivations._evaluate import evaluate, evaluate_layer
+from chainrule.documents import text_of
+from chainrule.formulas import parse
+
+_NAMES = [e.name for e in activations()]
+_ELEMENTWISE = [n for n in _NAMES if not activation_formula(n).is_layer_coupled]
+_OWN = [
+    ("z/(1 + exp(-beta*z))", {"beta": 1.5}),
+    ("where(z > theta, alpha*z**2, tanh(beta*z))", {"theta": 0.5, "alpha": 2.0, "beta": 0.75}),
+    ("max(alpha*z, min(z, beta)) + abs(z - gamma)", {"alpha": 0.1, "beta": 2.0, "gamma": 1.0}),
+    ("log(1 + exp(beta*z))/beta", {"beta": 2.0}),
+    ("(1 + z**2)**p", {"p": 0.75}),
+    ("exp(z/T)/sum(exp(z/T))", {"T": 2.0}),
+    ("(z - mean(z))/sqrt(mean((z - mean(z))**2) + eps)", {"eps": 0.25}),
+    ("alpha*z/max(abs(z) + beta*mean(z))", {"alpha": 3.0, "beta": 0.5}),
+    ("min(beta*z)*tanh(z - beta)", {"beta": 1.25}),
+]
+_WITH_PARAMETERS = [
+    *((n, dict(activation_formula(n).parameters)) for n in _NAMES
+      if activation_formula(n).parameters),
+    *_OWN,
+]  # fmt: skip
+_PLACES = [mpmath.mpf(x) for x in ("-2.3125", "-0.8125", "-0.1875", "0.4375", "1.6875", "3.0625")]
+_STEP = mpmath.mpf(10) ** -26
+
+
+@pytest.mark.parametrize(("text", "parameters"), _WITH_PARAMETERS, ids=lambda x: str(x)[:40])
+def test_derivatives_by_parameters_equal_differences(text: str, parameters: dict) -> None:
+    """For one layer of units, kinks and nested reductions included, to 30 digits."""
+    formula = activation_formula(text, **parameters)
+    for found in derive(formula).by_parameters:
+        with mpmath.workdps(80):
+            values = {name: mpmath.mpf(value) for name, value in formula.parameters}
+
+            def layer(by, values=values, found=found):
+                moved = {**values, found.name: values[found.name] + by, "z": _PLACES}
+                return evaluate_layer(formula.expression, moved)
+
+            got = evaluate_layer(found.derivative, {**values, "z": _PLACES})
+            for value, above, below in zip(got, layer(_STEP), layer(-_STEP), strict=True):
+                slope = (above - below) / (2 * _STEP)
+                assert abs(value - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope))
+
+
+@pytest.mark.parametrize("text", [*_ELEMENTWISE, "z*tanh(exp(z))", "max(z, 0)**3", "z**2*exp(-z)"])
+def test_second_derivatives_equal_differences_of_second_order(text: str) -> None:
+    """In z, and through the output where that form is given, between kinks."""
+    formula = activation_formula(text)
+    derivation = derive(formula)
+    assert derivation.pieces is not None
+    step = mpmath.mpf(10) ** -25
+    with mpmath.workdps(100):
+        values = {name: mpmath.mpf(value) for name, value in formula.parameters}
+        for z in _PLACES:
+            k = sum(b.place < z for b in derivation.pieces.breakpoints)
+
+            def at(x, values=values):
+                return evaluate(formula.expression, {**values, "z": x})
+
+            bend = (at(z + step) - 2 * at(z) + at(z - step)) / step**2
+            found = derivation.second[k]
+            for side in (found.by_preactivation, found.through_output):
+                if side is not None:
+                    got = evaluate(side, {**values, "z": z, "a": at(z)})
+                    assert abs(got - bend) < mpmath.mpf(10) ** -30 * (1 + abs(bend))
+
+
+def test_hand_worked_derivatives() -> None:
+    """Tanh'' = -2a(1 - a²), sigmoid'' = a(1 - a)(1 - 2a), and the ELU by alpha."""
+    sigmoid = derive(parse("1/(1 + exp(-z))")).second[0].through_output
+    assert sigmoid is not None
+    with mpmath.workdps(40):
+        a = mpmath.mpf("0.3")
+        assert abs(evaluate(sigmoid, {"a": a}) - a * (1 - a) * (1 - 2 * a)) < 1e-35
+    elu = derive(activation_formula("elu")).by_parameters[0]
+    assert [text_of(piece) for piece in elu.pieces] == ["exp(z) - 1", "0"]
+
+
+def test_a_jump_of_the_slope_has_no_second_derivative() -> None:
+    assert "there is no second derivative" in str(chainrule.activation("relu").derivation())
+
+
+def test_the_jacobian_of_the_softmax_is_the_hand_worked_one() -> None:
+    """diag(a) - a aᵀ for every example."""
+    softmax = chainrule.activation("softmax")
+    z = np.array([[0.5, -1.0, 2.0], [0.0, 0.0, 0.0]])
+    a = softmax(z)
+    wanted = np.stack([np.diag(row) - np.outer(row, row) for row in a])
+    np.testing.assert_allclose(softmax.jacobian(z), wanted, rtol=1e-14, atol=1e-16)
+
+
+def test_the_jacobian_of_an_elementwise_function_is_diagonal() -> None:
+    np.testing.assert_array_equal(chainrule.activation("relu").jacobian([-1, 2]), np.diag([0, 1]))
