@@ -291,3 +291,11 @@ def test_steps_go_from_the_output_inwards():
     for position, node in enumerate(steps):
         users = [k for k in graph.order if node in graph.nodes[k].arguments]
         assert all(steps.index(user) < position for user in users)
+
+
+def test_a_deeply_nested_formula_is_derived():
+    """Forty functions inside one another: no simplification may run out of stack."""
+    from chainrule.derivations import derive
+    from chainrule.formulas import parse
+
+    assert derive(parse("tanh(" * 40 + "z" + ")" * 40)).steps

@@ -164,7 +164,7 @@ class _Tidy:
                     sympy.expand(above / number) / rest,
                 )
                 written = [self.translation.to_expression(way) for way in ways]
-        except TimeLimitError:
-            return plain
-        candidates = [substitute(way, self.written.get) for way in written]
+                candidates = [substitute(way, self.written.get) for way in written]
+        except (TimeLimitError, RecursionError):
+            return plain  # a form that is nested too deep is no shorter
         return min(*candidates, plain, key=size)
