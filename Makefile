@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: demo test bench check clean
+.PHONY: demo test peers bench check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,9 @@ check: $(VENV)/test-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+peers: $(VENV)/peers-installed
+	$(BIN)/pytest tests/catalogue/test_peers.py
+
 bench: $(VENV)/benchmark-installed
 	$(BIN)/python -m benchmarks
 
@@ -33,6 +36,10 @@ $(VENV)/test-installed: $(VENV)/installed
 
 $(VENV)/benchmark-installed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group benchmark
+	touch $@
+
+$(VENV)/peers-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group peers
 	touch $@
 
 clean:

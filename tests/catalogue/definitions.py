@@ -51,6 +51,26 @@ def gelu_by_tanh(z: Any) -> Any:
     return z / (1 + mpmath.exp(-2 * x))
 
 
+def number(value: float) -> Any:
+    return mpmath.mpf(value)
+
+
+def gelu(z: Any) -> Any:
+    return z * normal_distribution(z)
+
+
+def positive(z: Any) -> Any:
+    return z if z > 0 else mpmath.mpf(0)
+
+
+def leaky(slope: float) -> Callable[[Any], Any]:
+    return lambda z: z if z > 0 else z * mpmath.mpf(slope)
+
+
+def symmetric_logarithm(z: Any) -> Any:
+    return mpmath.log1p(z) if z > 0 else -mpmath.log1p(-z)
+
+
 ELEMENTWISE: dict[str, Definition] = {
     "identity": Definition(lambda z: z, (1, 0), (1, 0)),
     "relu": Definition(lambda z: z if z > 0 else mpmath.mpf(0), (0, 0), (1, 0), (0.0,)),
@@ -95,6 +115,58 @@ ELEMENTWISE: dict[str, Definition] = {
         lambda z: mpmath.mpf(0) if z <= -1 else z if z >= 1 else ((z + 1) / 2) ** 2, (0, 0), (1, 0)
     ),
     "sparse_sigmoid": Definition(lambda z: clipped((z + 1) / 2, 0, 1), (0, 0), (0, 1), (-1.0, 1.0)),
+    "prelu": Definition(leaky(0.25), (0.25, 0), (1, 0), (0.0,)),
+    "rrelu": Definition(leaky(11 / 48), None, (1, 0), (0.0,)),
+    "bounded_relu": Definition(lambda z: clipped(z, 0, 1), (0, 0), (0, 1), (0.0, 1.0)),
+    "squared_relu": Definition(lambda z: positive(z) ** 2, (0, 0), None),
+    "star_relu": Definition(
+        lambda z: number(0.8944) * positive(z) ** 2 - number(0.4472), None, None
+    ),
+    "threshold": Definition(lambda z: z if z > 1 else number(0), (0, 0), (1, 0), (1.0,)),
+    "isru": Definition(lambda z: z / mpmath.sqrt(1 + z * z), None, None),
+    "isrlu": Definition(lambda z: z if z > 0 else z / mpmath.sqrt(1 + z * z), None, (1, 0)),
+    "softplus_beta": Definition(softplus, (0, 0), (1, 0)),
+    "shifted_softplus": Definition(lambda z: softplus(z) - mpmath.log(2), None, None),
+    "squareplus": Definition(lambda z: z / 2 + mpmath.sqrt(z * z / 4 + 1), None, None),
+    "bent_identity": Definition(
+        lambda z: z * z / (2 * (mpmath.sqrt(z * z + 1) + 1)) + z, None, None
+    ),
+    "laplace": Definition(
+        lambda z: normal_distribution((z - number(0.7071067811865476)) / 0.28209479177387814),
+        (0, 0),
+        (0, 1),
+    ),
+    "scaled_tanh": Definition(lambda z: number(1.7159) * mpmath.tanh(z * (2 / 3)), None, None),
+    "penalized_tanh": Definition(
+        lambda z: mpmath.tanh(z) * (1 if z > 0 else 0.25), (0, -0.25), (0, 1), (0.0,)
+    ),
+    "dynamic_tanh": Definition(lambda z: mpmath.tanh(z / 2), (0, -1), (0, 1)),
+    "arctan": Definition(mpmath.atan, None, None),
+    "erf": Definition(mpmath.erf, (0, -1), (0, 1)),
+    "tanh_shrink": Definition(lambda z: z - mpmath.tanh(z), (1, 1), (1, -1)),
+    "swish_beta": Definition(lambda z: z * logistic(z), (0, 0), (1, 0)),
+    "e_swish": Definition(lambda z: z * logistic(z) * 1.375, (0, 0), (1.375, 0)),
+    "flattened_swish": Definition(
+        lambda z: positive(z) * logistic(z) - number(0.2), None, None, (0.0,)
+    ),
+    "quick_gelu": Definition(lambda z: z * logistic(mpmath.mpf("1.702") * z), (0, 0), (1, 0)),
+    "elish": Definition(lambda z: exponential_unit(z) * logistic(z), (0, 0), (1, 0)),
+    "hard_elish": Definition(
+        lambda z: exponential_unit(z) * clipped((z + 1) / 2, 0, 1), (0, 0), (1, 0), (-1.0, 1.0)
+    ),
+    "logish": Definition(lambda z: z * mpmath.log1p(logistic(z)), (0, 0), None),
+    "smish": Definition(lambda z: z * mpmath.tanh(mpmath.log1p(logistic(z))), (0, 0), None),
+    "serf": Definition(lambda z: z * mpmath.erf(softplus(z)), (0, 0), (1, 0)),
+    "lisht": Definition(lambda z: z * mpmath.tanh(z), (-1, 0), (1, 0)),
+    "snake": Definition(lambda z: z + (1 - mpmath.cos(2 * z)) / 2, None, None),
+    "sine": Definition(mpmath.sin, None, None),
+    "siren": Definition(lambda z: mpmath.sin(30 * z), None, None),
+    "cosine": Definition(mpmath.cos, None, None),
+    "gcu": Definition(lambda z: z * mpmath.cos(z), None, None),
+    "absolute": Definition(abs, (-1, 0), (1, 0), (0.0,)),
+    "asinh": Definition(mpmath.asinh, None, None),
+    "symlog": Definition(symmetric_logarithm, None, None),
+    "cube": Definition(lambda z: z * z * z, None, None),
 }
 
 
@@ -129,5 +201,9 @@ LAYER_COUPLED: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
     "rms_norm": rms_norm,
     "l2_normalization": lambda z: [
         x / mpmath.sqrt(mpmath.fsum(v * v for v in z) + mpmath.mpf(1e-12)) for x in z
+    ],
+    "softmax_temperature": softmax,
+    "l1_normalization": lambda z: [
+        x / (mpmath.fsum(abs(v) for v in z) + mpmath.mpf(1e-12)) for x in z
     ],
 }

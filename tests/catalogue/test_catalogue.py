@@ -133,7 +133,8 @@ def test_costs_are_what_their_names_say():
 @pytest.mark.parametrize(
     ("alias", "name"),
     [("logistic", "sigmoid"), ("swish", "silu"), ("linear", "identity"), ("ReLU", "relu"),
-     (" tanh ", "tanh"), ("GELU", "gelu")],
+     (" tanh ", "tanh"), ("GELU", "gelu"), ("hardtanh", "hard_tanh"), ("logsigmoid", "log_sigmoid"),
+     ("LeakyReLU", "leaky_relu"), ("Hardswish", "hard_swish"), ("soft_sign", "softsign")],
 )  # fmt: skip
 def test_aliases_and_capitals_find_the_function(alias, name):
     """The formula bears the catalogue's name."""
@@ -151,8 +152,8 @@ def test_every_alias_finds_its_entry():
 
 @pytest.mark.parametrize(
     ("wrong", "suggestion"),
-    [("relo", "relu"), ("sigmod", "sigmoid"), ("soft_max", "softmax"), ("leakyrelu", "leaky_relu"),
-     ("Mihs", "mish"), ("logsoftmax", "log_softmax")],
+    [("relo", "relu"), ("sigmod", "sigmoid"), ("soft_max", "softmax"), ("leaky_rule", "leaky_relu"),
+     ("Mihs", "mish"), ("log_soft_max", "log_softmax")],
 )  # fmt: skip
 def test_an_unknown_name_suggests_the_nearest(wrong, suggestion):
     """A CatalogueError, readable, which also says what is known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -21,6 +21,40 @@ class CatalogueError(ChainruleError, KeyError):
 
 
 @dataclass(frozen=True)
+class Peer:
+    """What a named function is called in another framework.
+
+    Parameters
+    ----------
+    name : str
+        Where it is: below ``torch``, ``jax`` or ``keras``, or the operator in ONNX.
+    arguments : dict of str to float, bool or str
+        What has to be passed to it for it to be this function.
+    parameters : dict of str to float
+        Its defaults where they differ from ours, by the names that our formula gives them.
+    note : str
+        What else differs.
+
+    Examples
+    --------
+    >>> print(Peer("activations.leaky_relu", parameters={"alpha": 0.2}))
+    activations.leaky_relu (alpha 0.2)
+    """
+
+    name: str
+    arguments: dict[str, float | bool | str] = field(default_factory=dict)
+    parameters: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        call = f"{self.name}({arguments})" if arguments else self.name
+        remarks = [f"{name} {value:g}" for name, value in self.parameters.items()]
+        remarks += [self.note] * bool(self.note)
+        return f"{call} ({'; '.join(remarks)})" if remarks else call
+
+
+@dataclass(frozen=True)
 class Entry:
     """One named function.
 
@@ -34,8 +68,8 @@ class Entry:
         Other names under which it is found here.
     source : str
         The paper or text that states it.
-    elsewhere : dict of str to str
-        Its name in other frameworks, with differing defaults.
+    elsewhere : dict of str to Peer
+        What it is called in other frameworks, by the framework's name, with differing defaults.
     assumption : str
         For costs: what the targets must satisfy for the short form of the derivative.
     """
@@ -45,7 +79,7 @@ class Entry:
     parameters: dict[str, float] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     source: str = "-"
-    elsewhere: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, Peer] = field(default_factory=dict)
     assumption: str = ""
 
 
@@ -55,7 +89,8 @@ def _entries(kind: str) -> dict[str, Entry]:
     entries = {}
     for name, row in tomllib.loads(text).items():
         aliases = tuple(row.pop("aliases", ()))
-        entries[name] = Entry(name=name, aliases=aliases, **row)
+        peers = {framework: Peer(**peer) for framework, peer in row.pop("elsewhere", {}).items()}
+        entries[name] = Entry(name=name, aliases=aliases, elsewhere=peers, **row)
     return entries
 
 
@@ -73,6 +108,31 @@ def activations() -> Iterator[Entry]:
 def costs() -> Iterator[Entry]:
     """Yield the named costs."""
     yield from _entries("costs").values()
+
+
+def entries_named(name: str) -> tuple[Entry, ...]:
+    """Return the activation and the cost that bear a name or an alias.
+
+    Raises
+    ------
+    CatalogueError
+        Neither does.
+
+    Examples
+    --------
+    >>> from chainrule.catalogue import entries_named
+    >>> [entry.name for entry in entries_named("swish")]
+    ['silu']
+    """
+    found = [_by_any_name(kind).get(name.strip().lower()) for kind in ("activations", "costs")]
+    entries = tuple(entry for entry in found if entry is not None)
+    if not entries:
+        names = {*_by_any_name("activations"), *_by_any_name("costs")}
+        raise CatalogueError(
+            f"{name!r} is not in the catalogue.{_suggestion(name, names)}\n"
+            f"Known: {', '.join(sorted(names))}."
+        )
+    return entries
 
 
 def activation_formula(source: Any, **parameters: float) -> Formula:
@@ -143,10 +203,13 @@ def _resolve(
 
 
 def _unknown(kind: str, name: str, variables: tuple[str, ...]) -> str:
-    names = sorted(_by_any_name(kind))
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    names = _by_any_name(kind).keys()
     return (
-        f"{name!r} is not in the catalogue of {kind}.{hint}\n"
-        f"Known: {', '.join(names)}; or write a formula in {' and '.join(variables)}."
+        f"{name!r} is not in the catalogue of {kind}.{_suggestion(name, names)}\n"
+        f"Known: {', '.join(sorted(names))}; or write a formula in {' and '.join(variables)}."
     )
+
+
+def _suggestion(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), sorted(names), n=1)
+    return f" Did you mean {close[0]}?" if close else ""

@@ -141,20 +141,30 @@ def certify(
     "list",
     epilog=examples(
         "chainrule list activations",
+        "chainrule list leaky_relu",
     ),
 )
 def list_(
-    kind: Annotated[
-        Kind | None,
+    name: Annotated[
+        str | None,
         typer.Argument(
-            metavar="KIND", help="Only this part: activations or costs.", show_default=False
+            metavar="NAME",
+            help="A function, to read all about it; or a part: activations or costs.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
-    """List the functions that have a name."""
+    """List the functions that have a name, or tell all about one.
+
+    Of one function: its formula, parameters, source, and what other frameworks call it, with
+    their defaults where they differ.
+    """
     from chainrule.command import _list
 
-    _list.list_catalogue(kind)
+    if name is None or name in list(Kind):
+        _list.list_catalogue(None if name is None else Kind(name))
+    else:
+        _list.describe(name)
 
 
 @application.command(

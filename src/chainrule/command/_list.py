@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from chainrule.catalogue import Entry, activations, costs
+from chainrule.catalogue import Entry, activations, costs, entries_named
 from chainrule.command._messages import heading, say
 from chainrule.command._options import Kind
 
@@ -19,13 +20,47 @@ def list_catalogue(kind: Kind | None) -> None:
         Kind.ACTIVATIONS: ("Activations, in the pre-activation z", activations()),
         Kind.COSTS: ("Costs of one example, in the output a and the target y", costs()),
     }
-    # Where nobody looks at a screen, lines are as long as they need to be: grep finds them whole.
-    console = Console() if sys.stdout.isatty() else Console(width=1_000)
+    console = _console()
     for part, (title, entries) in parts.items():
         if kind in (None, part):
             heading(title)
             console.print(_table(entries))
     say('\nAny other function is written as a formula, such as "z/(1 + exp(-z))".')
+    say("chainrule list NAME tells all about one.")
+
+
+def describe(name: str) -> None:
+    """Print all that the catalogue holds of the functions of a name."""
+    for entry in entries_named(name):
+        heading(entry.name)
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, style="dim")
+        table.add_column(overflow="fold")
+        for label, text in _lines(entry):
+            table.add_row(label, escape(text))
+        _console().print(table)
+
+
+def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
+    yield "formula", entry.formula
+    if entry.parameters:
+        yield "parameters", _parameters(entry)
+    if entry.assumption:
+        yield "assumes", entry.assumption
+    if entry.aliases:
+        yield "also", ", ".join(entry.aliases)
+    yield "source", entry.source
+    for framework, peer in entry.elsewhere.items():
+        yield framework, str(peer)
+
+
+def _console() -> Console:
+    # Where nobody looks at a screen, lines are as long as they need to be: grep finds them whole.
+    return Console(highlight=False) if sys.stdout.isatty() else Console(width=1_000)
+
+
+def _parameters(entry: Entry) -> str:
+    return ", ".join(f"{name}={value:g}" for name, value in entry.parameters.items())
 
 
 def _table(entries: Iterable[Entry]) -> Table:
@@ -33,9 +68,8 @@ def _table(entries: Iterable[Entry]) -> Table:
     table.add_column("name", no_wrap=True)
     table.add_column("formula", overflow="fold")
     table.add_column("parameters", overflow="fold")
-    table.add_column("source", overflow="fold", style="dim")
+    table.add_column("also", overflow="fold", style="dim")
     for entry in entries:
-        names = ", ".join((entry.name, *entry.aliases))
-        values = ", ".join(f"{name}={value:g}" for name, value in entry.parameters.items())
-        table.add_row(names, entry.formula, values, entry.source)
+        also = ", ".join(entry.aliases)
+        table.add_row(entry.name, entry.formula, _parameters(entry), also)
     return table
