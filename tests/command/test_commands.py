@@ -452,7 +452,9 @@ def test_help_is_light():
         assert result.stderr.strip() == "[]", arguments
 
 
-@pytest.mark.parametrize("name", ["derive", "certify", "list", "train", "predict", "demo"])
+@pytest.mark.parametrize(
+    "name", ["derive", "propagation", "certify", "list", "train", "predict", "demo"]
+)
 def test_every_command_has_help_with_an_example(name):
     printed = run(name, "--help").stdout
     assert f"  chainrule {name}" in printed[printed.index("Example") :]

@@ -113,3 +113,13 @@ def test_page_of_every_function_is_well_formed(name):
     xml.dom.minidom.parseString(body)
     assert "\\" not in body
     assert "merror" not in body
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_long_side_goes_on_below_its_sign_of_equality(width):
+    """No line is longer than the page where there is a sign to break at, and nothing is lost."""
+    parts = ["exp(z)*log(2 + z)", "tanh(z)*(1 + z)"] * 4
+    text = derive(parse(" + ".join(parts))).to_text(width)
+    shown = text.split("1. Formula")[1].split("2. ")[0]
+    assert max(map(len, shown.splitlines())) <= width
+    assert "a = " + " + ".join(parts).replace("*", "·") in " ".join(shown.split())

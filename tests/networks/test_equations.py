@@ -60,10 +60,11 @@ def layers_of(title):
     return [int(title.split()[-1])]
 
 
-def evaluated(net, shown, X, Y, *, columns):
+def evaluated(net, shown, X, Y, *, columns, given=()):
     """Evaluate all equations in the order in which they are displayed."""
     turned = np.transpose if columns else np.asarray
     known = {Variable("A[0]"): turned(X), Variable("Y"): turned(Y), Variable("m"): len(X)}
+    known |= dict(given)
     for layer, (w, b) in enumerate(zip(net.weights, net.biases, strict=True), 1):
         known[Variable(f"W[{layer}]")] = turned(w)
         known[Variable(f"b[{layer}]")] = turned(b[None, :])
@@ -140,6 +141,25 @@ def test_displayed_equations_are_the_gradient(sizes, activations, cost, axis):
         )
 
 
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_displayed_equations_with_a_penalty_are_the_gradient(axis):
+    """With a penalty on the weights, cost and slopes are those that training computes."""
+    net = network((4, 6, 2), ("leaky_relu", "identity"), "half_squared_error", rng=1)
+    rng = np.random.default_rng(2)
+    X, Y = rng.standard_normal((6, 4)), rng.standard_normal((6, 2))
+    shown = net.propagation(batch=6, axis=axis, penalty=0.7)
+    squares = sum(float(np.sum(w * w)) for w in net.weights)
+    given = {Variable("lambda"): 0.7, Variable("S"): squares}
+    known = evaluated(net, shown, X, Y, columns=axis == 0, given=given)
+    cost, slopes = gradient(net, X, Y, alpha=0.7)
+    np.testing.assert_allclose(known[Variable("J")], cost, rtol=1e-12)
+    parts = []
+    for name in ("W[1]", "W[2]", "b[1]", "b[2]"):
+        found = known[Apply("partial", (Variable("J"), Variable(name)))]
+        parts.append((found.T if axis == 0 else found).ravel())
+    np.testing.assert_allclose(np.concatenate(parts), slopes, rtol=1e-8, atol=1e-12)
+
+
 def test_notation_with_columns_as_examples():
     """With the units on axis 0 the equations stand as in a text: Z = W A + b, ∂J/∂W = ∂J/∂Z Aᵀ."""
     net = network((64, 32, 10), ("tanh", "softmax"), "categorical_cross_entropy", rng=0)
@@ -198,9 +218,12 @@ def test_every_rendering_and_its_time():
     assert time.perf_counter() - start < 3.0
 
 
-@pytest.mark.parametrize("settings", [{"batch": 0}, {"batch": 2.5}, {"batch": True}, {"axis": 2}])
-def test_what_is_no_batch_or_axis_is_refused(settings):
-    """A batch is a positive whole number, an axis that of rows or columns."""
+@pytest.mark.parametrize("settings", [
+    {"batch": 0}, {"batch": 2.5}, {"batch": True}, {"axis": 2},
+    {"penalty": -1.0}, {"penalty": math.inf}, {"penalty": math.nan},
+])  # fmt: skip
+def test_what_is_no_batch_axis_or_penalty_is_refused(settings):
+    """A batch is a positive whole number, an axis that of rows or columns, a penalty finite."""
     net = network((3, 2), ("identity",), "half_squared_error", rng=0)
     with pytest.raises(NetworkError):
         net.propagation(**settings)

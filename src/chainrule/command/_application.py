@@ -43,6 +43,14 @@ Parameters = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+CostParameters = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=NUMBER", help="Value of a parameter of the cost."),
+]
+Format = Annotated[
+    TextFormat, typer.Option("--format", help="Text for the terminal, or LaTeX for a paper.")
+]
+Page = Annotated[Path | None, typer.Option(help="Also write one self-contained page to this file.")]
 
 
 def _version(wanted: bool) -> None:
@@ -89,16 +97,9 @@ def derive(
             "target y, or a name of the catalogue."
         ),
     ] = None,
-    cost_parameter: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help="Value of a parameter of the cost."),
-    ] = None,
-    text_format: Annotated[
-        TextFormat, typer.Option("--format", help="Text for the terminal, or LaTeX for a paper.")
-    ] = TextFormat.TEXT,
-    html: Annotated[
-        Path | None, typer.Option(help="Also write one self-contained page to this file.")
-    ] = None,
+    cost_parameter: CostParameters = None,
+    text_format: Format = TextFormat.TEXT,
+    html: Page = None,
 ) -> None:
     """Derive the backward pass of a function, step by step."""
     values = parameter_values(parameter or ())
@@ -108,6 +109,79 @@ def derive(
     from chainrule.command import _derive
 
     _derive.derive(formula.strip(), values, cost, cost_values, text_format, html)
+
+
+@application.command(
+    cls=OfFormula,
+    epilog=examples(
+        "chainrule propagation 64-32-10 --activation mish --batch 200",
+        "chainrule propagation 8-16-16-1 --output identity --cost half_squared_error",
+        "chainrule propagation model.safetensors --html network.html",
+    ),
+)
+def propagation(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="The number of inputs and the units of every layer, such as 64-32-10; or a model "
+            "file.",
+            show_default=False,
+        ),
+    ],
+    activation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMULA",
+            help="A formula in z or a name: once for all hidden layers, or once for each.  "
+            "[default: relu]",
+        ),
+    ] = None,
+    parameter: Parameters = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMULA",
+            help="The output activation, given with --cost.  [default: softmax; of one unit "
+            "sigmoid]",
+        ),
+    ] = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMULA",
+            help="The cost: a formula in the output a and the target y, or a name.  [default: "
+            "categorical_cross_entropy; of one unit binary_cross_entropy]",
+        ),
+    ] = None,
+    cost_parameter: CostParameters = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Examples in a batch.  [default: m]")
+    ] = None,
+    text_format: Format = TextFormat.TEXT,
+    html: Page = None,
+) -> None:
+    """Derive the equations of a whole network, forward and backward.
+
+    Every equation is shown with the shapes of its matrices, and the table at the end with the
+    numbers kept and the multiply-adds. A model file says itself what its network is; its penalty
+    on the weights is shown as well.
+    """
+    values = parameter_values(parameter or ())
+    cost_values = parameter_values(cost_parameter or (), "--cost-parameter")
+    from chainrule.command import _propagation
+
+    _propagation.show(
+        source.strip(),
+        activations=activation or [],
+        parameters=values,
+        output=output,
+        cost=cost,
+        cost_parameters=cost_values,
+        batch=batch,
+        text_format=text_format,
+        html=html,
+    )
 
 
 @application.command(

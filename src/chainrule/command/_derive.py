@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
+from chainrule.command._display import display
 from chainrule.command._messages import note, say
 from chainrule.command._options import TextFormat, check_destination
 from chainrule.derivations import CostDerivation, Derivation
 from chainrule.documents import page
 from chainrule.functions import activation, cost
-
-_NARROWEST, _WIDTH = 60, 100
 
 
 def derive(
@@ -38,19 +35,9 @@ def derive(
     for position, derivation in enumerate(derivations):
         if position:
             say()
-        if text_format is TextFormat.LATEX:
-            say(derivation.to_latex())
-        else:
-            say(derivation.to_text(_width()))
+        display(derivation, text_format)
     if html is not None:
         sections = function.derivation().page_sections()
         sections += tuple(section for each in derivations[1:] for section in each.sections)
         html.write_text(page(derivations[-1].title, sections), encoding="utf-8")
         note(f"wrote {html}")
-
-
-def _width() -> int:
-    """Return the width of the terminal, or a readable one where there is none."""
-    if not sys.stdout.isatty():
-        return _WIDTH
-    return max(_NARROWEST, shutil.get_terminal_size((_WIDTH, 24)).columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import tempfile
 import time
 import warnings
@@ -16,14 +15,13 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from chainrule.catalogue import activation_formula
 from chainrule.command._examples import Examples, examples, notes_on
-from chainrule.command._messages import CommandError, counted, heading, listed, note, quoted, say
+from chainrule.command._layers import layer_formulas, one_for_each
+from chainrule.command._messages import counted, heading, listed, note, quoted, say
 from chainrule.command._options import Impute, Task, check_destination
 from chainrule.command._reading import read_table
 from chainrule.command._table import CategoricalColumn, Encoding, NumericColumn, listed_counts
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
-from chainrule.formulas import Formula
 from chainrule.networks import load_network, save_network
 
 TABLE = "table"
@@ -59,7 +57,7 @@ def train(
         Further parameters of the estimator.
     """
     check_destination(output, data)
-    formulas = layer_formulas(activations, parameters, len(hidden))
+    formulas = layer_formulas(one_for_each(activations, len(hidden)), parameters)
     frame = read_table(data, missing)
     made = examples(
         frame, target=target, drop=drop, missing=missing, task=task, impute=impute,
@@ -90,34 +88,6 @@ def train(
     _report(estimator, made)
     save(estimator, made.encoding, output)
     say(f"\nWrote {output}. Predict with: chainrule predict {output} TABLE")
-
-
-def layer_formulas(
-    sources: Sequence[str], parameters: dict[str, float], layers: int
-) -> tuple[Formula, ...]:
-    """Return the activation of every hidden layer; each takes the parameters that it names."""
-    if len(sources) not in (1, layers):
-        raise CommandError(
-            f"{len(sources)} activations are given for {counted(layers, 'hidden layer')}\n"
-            "Give --activation once for all layers, or once for each."
-        )
-    read = [_with_own_parameters(source, parameters) for source in sources]
-    unused = parameters.keys() - {name for formula in read for name, _ in formula.parameters}
-    if unused:
-        raise CommandError(
-            f"--parameter {listed(sorted(unused))} does not occur in "
-            f"{' or '.join(dict.fromkeys(formula.text for formula in read))}"
-        )
-    return tuple(read) * (layers if len(read) == 1 else 1)
-
-
-def _with_own_parameters(source: str, parameters: dict[str, float]) -> Formula:
-    text = source.strip()
-    if text.isidentifier() and text != "z":
-        text = activation_formula(text).text
-    words = set(re.findall(r"\w+", text))
-    own = {name: value for name, value in parameters.items() if name in words}
-    return activation_formula(source, **own)
 
 
 def fit(estimator: Any, X: Any, y: Any, *, all_epochs: bool = False) -> float:

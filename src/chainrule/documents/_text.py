@@ -47,6 +47,7 @@ _SUMS = {
     "sum_examples": "Σ_i ",
     "sum_next_units": "Σ_j ",
 }
+_BREAKS = (" + ", " - ", " ⊙ ")
 _ATOM = 9
 
 
@@ -142,8 +143,32 @@ def _wrapped(e: Equation, width: int) -> list[str]:
     if len(line) <= width or len(e.sides) < 2:
         return [line]
     left, *rights = (text_of(side) for side in e.sides)
-    margin = " " * len(left)
-    lines = [f"{left} = {rights[0]}", *(f"{margin} = {right}" for right in rights[1:])]
-    if e.remark:
+    margin = " " * (len(left) + 3)
+    lines: list[str] = []
+    for right in rights:
+        first, *further = _broken(right, width - len(margin))
+        before = " " * len(left) if lines else left
+        lines += [f"{before} = {first}", *(margin + part for part in further)]
+    if e.remark and len(lines[-1]) + 4 + len(e.remark) <= width:
         lines[-1] += f"    {e.remark}"
+    elif e.remark:
+        lines.append(f"{margin}{e.remark}")
     return lines
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Break before signs: outside brackets first, sums before products, as late as fits."""
+    lines = []
+    while len(text) > width:
+        depth, places = 0, []
+        for position, character in enumerate(text[: width + 1]):
+            depth += (character in "([{") - (character in ")]}")
+            sign = text[position : position + 3]
+            if position and sign in _BREAKS:
+                places.append((depth, sign == " ⊙ ", -position))
+        if not places:
+            break
+        position = -min(places)[-1]
+        lines.append(text[:position])
+        text = text[position + 1 :]
+    return [*lines, text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,9 @@ from chainrule.networks import (
     train,
     validation_split,
 )
+
+if TYPE_CHECKING:
+    from chainrule.networks._equations import Propagation
 
 _AUTOMATIC_BATCH = 200
 
@@ -196,6 +199,46 @@ class Feedforward(BaseEstimator):
     def intercepts_(self) -> list[NDArray[Any]]:
         """The biases of each layer."""
         return list(self._fitted("intercepts_").biases)
+
+    def propagation(self, *, batch: int | None = None, axis: int = -1) -> Propagation:
+        """Derive the equations of the fitted network, forward and backward, with its shapes.
+
+        The penalty `alpha` on the weights is a part of the cost and of the equations of ∂J/∂W[l],
+        where it is called lambda; at 0 it is left out. Examples are of equal weight.
+
+        Parameters
+        ----------
+        batch : int, optional
+            The number of examples; None leaves it `m`.
+        axis : {-1, 0}
+            The axis of the units: -1 where rows are examples, as the program stores them, 0 where
+            columns are.
+
+        Returns
+        -------
+        Propagation
+            The equations, with `to_text`, `to_latex` and `to_html`.
+
+        Raises
+        ------
+        AttributeError
+            The estimator is not fitted.
+        NetworkError
+            The batch is no positive whole number, or the axis is another.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardRegressor
+        >>> X = [[0.0], [1.0], [2.0], [3.0]]
+        >>> regressor = FeedforwardRegressor((3,), "tanh", tol=10.0, random_state=0)
+        >>> shown = regressor.fit(X, [0.0, 1.0, 2.0, 3.0]).propagation(batch=4)
+        >>> print(shown.title)
+        Network 1-3-1: half_squared_error behind identity
+        >>> "∂J/∂W[2] = A[1]ᵀ ∂J/∂Z[2] + lambda·W[2]/m    3×1" in shown.to_text()
+        True
+        """
+        fitted = self._fitted("propagation")
+        return fitted.propagation(batch=batch, axis=axis, penalty=float(self.alpha))
 
     def _fitted(self, attribute: str) -> Network:
         if "network_" not in vars(self):

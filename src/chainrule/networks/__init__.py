@@ -11,6 +11,7 @@ from chainrule.networks._initialisation import initial_parameters as initial_par
 from chainrule.networks._network import Network as Network
 from chainrule.networks._network import biases_of as biases_of
 from chainrule.networks._network import network as network
+from chainrule.networks._network import propagation as propagation
 from chainrule.networks._network import weights_of as weights_of
 from chainrule.networks._optimisers import Adam as Adam
 from chainrule.networks._optimisers import GradientDescent as GradientDescent

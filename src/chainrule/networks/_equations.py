@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -20,11 +21,13 @@ from chainrule.derivations import (
     matrix_form,
 )
 from chainrule.documents import Document, Equation, Section, Table, partial, symbol, text_of
-from chainrule.formulas import Apply, Expression, Formula, parse, substitute
+from chainrule.formulas import Apply, Expression, Formula, Parameter, constant, parse, substitute
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._layer_notation import Notation, before
 
 _J, _COST_OF_ONE = symbol("J"), symbol("J_i")
+_PENALTY, _SQUARES = symbol("lambda"), symbol("S")
+_MOST_SIZES_IN_TITLE = 8
 _FEWEST_ALIKE = 3  # that many like layers in a row share one general equation
 
 
@@ -49,6 +52,8 @@ class Propagation:
         The number of examples; None leaves it `m`.
     axis : {-1, 0}
         The axis of the units.
+    penalty : float
+        Strength λ of the penalty λ/(2m)·Σ W² on the weights; at 0 it is left out.
     """
 
     sizes: tuple[int, ...]
@@ -57,6 +62,7 @@ class Propagation:
     item_size: int
     batch: int | None = None
     axis: int = -1
+    penalty: float = 0.0
 
     def __post_init__(self) -> None:
         whole = isinstance(self.batch, int) and not isinstance(self.batch, bool)
@@ -69,13 +75,19 @@ class Propagation:
                 f"axis {self.axis!r} of the units is neither -1 (rows are examples) nor 0 "
                 "(columns are examples)"
             )
+        if not 0.0 <= self.penalty < math.inf:
+            raise NetworkError(
+                f"the penalty is a finite number of at least 0, got {self.penalty!r}"
+            )
         object.__setattr__(self, "axis", 0 if self.axis == 0 else -1)
 
     @property
     def title(self) -> str:
         """The sizes, and what stands at the output."""
-        sizes = " - ".join(map(str, self.sizes))
-        return f"Propagation of a network of {sizes} units, {self.behind.title}"
+        shown = "-".join(map(str, self.sizes))
+        if len(self.sizes) > _MOST_SIZES_IN_TITLE:
+            shown = f"of {len(self.sizes) - 1} layers"
+        return f"Network {shown}: {self.behind.title}"
 
     @cached_property
     def derivations(self) -> dict[Formula, Derivation]:
@@ -93,13 +105,16 @@ class Propagation:
         notation = Notation(self.sizes, self.batch, self.axis)
         layers = _groups(self.activations)
         *hidden, output = layers
+        backward = (
+            _output(self, notation, output),
+            *(_hidden(self, notation, layer) for layer in reversed(hidden)),
+        )
         return (
-            _notation_section(self, notation),
+            _notation_section(self, notation, backward),
             *(_forward(self, notation, layer) for layer in layers),
             _cost(self, notation),
             _between_layers(),
-            _output(self, notation, output),
-            *(_hidden(self, notation, layer) for layer in reversed(hidden)),
+            *backward,
             _what_it_costs(self),
         )
 
@@ -159,7 +174,9 @@ def _groups(activations: tuple[Formula, ...]) -> tuple[_Layers, ...]:
     return (*groups, _Layers(last, last, activations[-1]))
 
 
-def _notation_section(network: Propagation, notation: Notation) -> Section:
+def _notation_section(
+    network: Propagation, notation: Notation, backward: tuple[Section, ...]
+) -> Section:
     batch = "m" if network.batch is None else f"m = {network.batch}"
     kind = "Columns" if notation.examples_are_columns else "Rows"
     last = len(network.sizes) - 1
@@ -180,13 +197,21 @@ def _notation_section(network: Propagation, notation: Notation) -> Section:
     total = sum(_parameters(network.sizes, layer) for layer in range(1, last + 1))
     rows.append(("all", str(sum(network.sizes)), "", "", "", "", f"{total:,}"))
     header = ("layer", "units", "activation", "W[l]", "b[l]", "Z[l], A[l]", "parameters")
-    sentences = (
+    sentences = [
         f"{kind} are examples: {batch} in a batch. A[0] = X holds the inputs, Y the targets; "
-        "⊙ is the element-wise product.",
-        "Where a form through A[l] stands beside one through Z[l], the form through Z[l] is "
-        "computed: it keeps the gradient where A[l] rounds.",
-    )
-    return Section("Notation and shapes", sentences, (), (Table(header, tuple(rows)),))
+        "⊙ is the element-wise product."
+    ]
+    if any(_has_two_forms(section) for section in backward):
+        sentences.append(
+            "Where a form through A[l] stands beside one through Z[l], the form through Z[l] is "
+            "computed: it keeps the gradient where A[l] rounds."
+        )
+    return Section("Notation and shapes", tuple(sentences), (), (Table(header, tuple(rows)),))
+
+
+def _has_two_forms(section: Section) -> bool:
+    lefts = [shown.sides[0] for shown in section.equations]
+    return len(set(lefts)) < len(lefts)
 
 
 def _parameters(sizes: tuple[int, ...], layer: int) -> int:
@@ -221,16 +246,36 @@ def _values(formula: Formula) -> list[str]:
 def _cost(network: Propagation, notation: Notation) -> Section:
     last = str(len(network.sizes) - 1)
     of_one = substitute(batch_form(network.cost.expression), _without_broadcast)
+    sentences = [f"{network.cost.title}: J_i of each example i, and their mean J."]
+    mean, remark = batch_mean(Apply("sum_examples", (_COST_OF_ONE,))), ""
+    if network.penalty:
+        sentences.append(
+            "J includes a penalty on the weights. S is the sum of the squares of all entries of "
+            "all W[l]; biases are free."
+        )
+        square: Expression = Apply("power", (symbol("z"), constant(2)))
+        added = _with_penalty_named(_penalty(network).expression, {square: _SQUARES})
+        mean = Apply("add", (mean, added))
+        remark = f"lambda = {network.penalty:.12g}"
     return Section(
         "Cost",
-        (f"{network.cost.title}: J_i of each example i, and their mean J.",),
+        tuple(sentences),
         (
             Equation(
                 (_COST_OF_ONE, notation.of_layer(of_one, last)), ", ".join(_values(network.cost))
             ),
-            Equation((_J, batch_mean(Apply("sum_examples", (_COST_OF_ONE,))))),
+            Equation((_J, mean), remark),
         ),
     )
+
+
+def _penalty(network: Propagation) -> Formula:
+    """Return what one weight z adds to the cost."""
+    return parse("p*z**2/(2*m)", {"p": network.penalty, "m": 1.0})
+
+
+def _with_penalty_named(e: Expression, named: dict[Expression, Expression]) -> Expression:
+    return substitute(e, (named | {Parameter("p"): _PENALTY, Parameter("m"): symbol("m")}).get)
 
 
 def _without_broadcast(e: Expression) -> Expression | None:
@@ -256,8 +301,9 @@ def _between_layers() -> Section:
         shared = Apply(total, (substitute(passed, indexed.get),))
         equations.append(Equation((partial(_J, indexed[symbol(name)]), shared)))
     sentence = (
-        "Unit j of a layer, unit k of the layer before, example i. All examples share w and b, "
-        "and all units of a layer the a below them: what is shared receives the sum."
+        "j counts the units of a layer, k those of the layer before, i the examples. All examples "
+        "share w and b, and all units of a layer share the a below them: what is shared receives "
+        "the sum of what is passed back to it."
     )
     return Section("Between layers", (sentence,), tuple(equations))
 
@@ -294,14 +340,14 @@ def _output(network: Propagation, notation: Notation, layers: _Layers) -> Sectio
                 "one, which keeps the gradient."
             )
             equations += from_output
-    equations += _to_layer_before(notation, layer)
+    equations += _to_layer_before(network, notation, layer)
     return Section(f"Backward, {layers.title}", tuple(sentences), tuple(equations))
 
 
 def _hidden(network: Propagation, notation: Notation, layers: _Layers) -> Section:
     equations = (
         *_through_activation(network, notation, layers),
-        *_to_layer_before(notation, layers.index, first=layers.first),
+        *_to_layer_before(network, notation, layers.index, first=layers.first),
     )
     return Section(f"Backward, {layers.title}", (), equations)
 
@@ -318,7 +364,9 @@ def _through_activation(
     ]
 
 
-def _to_layer_before(notation: Notation, layer: str, *, first: int = 0) -> list[Equation]:
+def _to_layer_before(
+    network: Propagation, notation: Notation, layer: str, *, first: int = 0
+) -> list[Equation]:
     """Return what ∂J/∂Z gives for the weights, the biases, and the layer before."""
     previous = before(layer)
     z = partial(_J, notation.matrix("Z", layer))
@@ -327,7 +375,10 @@ def _to_layer_before(notation: Notation, layer: str, *, first: int = 0) -> list[
         notation.matrix("b", layer),
         notation.matrix("A", previous),
     )
-    to_weights = notation.product(z, Apply("transpose", (a,)))
+    to_weights: Expression = notation.product(z, Apply("transpose", (a,)))
+    if network.penalty:
+        slope = derive(_penalty(network)).steps[-1].in_variables
+        to_weights = Apply("add", (to_weights, _with_penalty_named(slope, {symbol("z"): w})))
     to_layer = notation.product(Apply("transpose", (w,)), z)
     equations = [
         Equation((partial(_J, w), to_weights), notation.shape("W", layer)),
@@ -359,9 +410,9 @@ def _what_it_costs(network: Propagation) -> Section:
     header = ("layer", "kept for the way back", "numbers", "multiply-adds forward", "backward")
     bytes_kept = count(sum(kept) * network.item_size)
     sentences = (
-        f"What is kept takes {bytes_kept} bytes, at {network.item_size} bytes a number; the "
-        "activations' own operations, m·n[l] evaluations forward and as many backward, come on top "
-        "of the multiply-adds of the matrix products.",
+        f"What is kept takes {bytes_kept} bytes, at {network.item_size} bytes a number.",
+        "The multiply-adds are those of the matrix products. The activations come on top: m·n[l] "
+        "evaluations forward, and as many backward.",
         "∂J/∂A[0] is not computed: nothing below the inputs is learned.",
     )
     return Section("Memory and operations", sentences, (), (Table(header, tuple(rows)),))

@@ -90,7 +90,9 @@ class Network:
         """Return the same network with other parameters."""
         return replace(self, parameters=parameters)
 
-    def propagation(self, *, batch: int | None = None, axis: int = -1) -> Propagation:
+    def propagation(
+        self, *, batch: int | None = None, axis: int = -1, penalty: float = 0.0
+    ) -> Propagation:
         """Derive the equations of the network, forward and backward, with the actual shapes.
 
         Parameters
@@ -100,11 +102,14 @@ class Network:
         axis : {-1, 0}
             The axis of the units: -1 where rows are examples, as the program stores them, 0 where
             columns are.
+        penalty : float
+            Strength λ of a penalty λ/(2m)·Σ W² on the weights, as `alpha` is in training.
 
         Raises
         ------
         NetworkError
-            The batch is no positive whole number, or the axis is another.
+            The batch is no positive whole number, the axis is another, or the penalty is negative
+            or not finite.
 
         Examples
         --------
@@ -112,11 +117,10 @@ class Network:
         >>> [section.title for section in net.propagation().sections][-2:]
         ['Backward, layer 1', 'Memory and operations']
         """
-        from chainrule.networks._equations import Propagation
-
-        return Propagation(
-            self.sizes, self.activations, self.cost, self.dtype.itemsize, batch, axis
-        )
+        return propagation(
+            self.sizes, self.activations, self.cost,
+            dtype=self.dtype, batch=batch, axis=axis, penalty=penalty,
+        )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Native addresses belong to one process; they are looked up again in the next.
@@ -161,6 +165,46 @@ def network(
         raise NetworkError(f"networks are float32 or float64, not {kind.name}")
     parameters = initial_parameters(layers, formulas, kind, np.random.default_rng(rng))
     return Network(layers, formulas, cost_formula(cost), parameters)
+
+
+def propagation(
+    sizes: Sequence[int],
+    activations: Sequence[Any],
+    cost: Any,
+    *,
+    dtype: DTypeLike = np.float64,
+    batch: int | None = None,
+    axis: int = -1,
+    penalty: float = 0.0,
+) -> Propagation:
+    """Derive the equations of a network that need not exist: no parameter is allocated.
+
+    Parameters
+    ----------
+    sizes, activations, cost, dtype
+        As in `network`.
+    batch, axis, penalty
+        As in `Network.propagation`.
+
+    Raises
+    ------
+    NetworkError
+        The sizes are not positive integers, or the activations are not one for each layer; or as
+        in `Network.propagation`.
+
+    Examples
+    --------
+    >>> shown = propagation((64, 32, 10), ("mish", "softmax"), "categorical_cross_entropy")
+    >>> shown.title
+    'Network 64-32-10: categorical_cross_entropy behind softmax'
+    """
+    from chainrule.networks._equations import Propagation
+
+    layers = tuple(sizes)
+    formulas = tuple(activation_formula(activation) for activation in activations)
+    check_architecture(layers, formulas)
+    item_size = np.dtype(dtype).itemsize
+    return Propagation(layers, formulas, cost_formula(cost), item_size, batch, axis, penalty)
 
 
 def parameter_count(sizes: tuple[int, ...]) -> int:
