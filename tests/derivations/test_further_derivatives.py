@@ -102,3 +102,36 @@ def test_the_jacobian_of_the_softmax_is_the_hand_worked_one() -> None:
 
 def test_the_jacobian_of_an_elementwise_function_is_diagonal() -> None:
     np.testing.assert_array_equal(chainrule.activation("relu").jacobian([-1, 2]), np.diag([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "name", "z", "wanted"),
+    [
+        ("max(0, z)**p", {"p": 2.0}, "p", "-1", 0),
+        ("max(0, z)**p", {"p": 2.0}, "p", "0", 0),
+        ("where(z > 0, z**p, -abs(z)**q)", {"p": 1.5, "q": 2.0}, "p", "-2", 0),
+        ("where(z > 0, z, z*alpha)", {"alpha": 0.5}, "alpha", "-3", -3),
+    ],
+)
+def test_a_branch_that_is_not_taken_leaves_no_trace(text, parameters, name, z, wanted) -> None:
+    """Also where the other branch's derivative is not defined, and where 0 is raised to p."""
+    derivation = derive(parse(text, parameters))
+    assert str(derivation)
+    found = next(d for d in derivation.by_parameters if d.name == name)
+    assert evaluate(found.derivative, {**parameters, "z": mpmath.mpf(z)}) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("max(0, z)", "taken there: 0, since where max ties it takes its constant 0"),
+        ("max(z/2, z)", "taken there: 0.5, since where max ties it takes its first argument z/2"),
+        ("abs(z - 2)", "At z = 2 the slope jumps from -1 to 1; taken there: 0, since sign(0) = 0"),
+        ("where(z >= 0, z, 0)", "taken there: 1, since z ≥ 0 holds there"),
+        ("where(z > 1, z, 0)", "The function itself jumps there, from 0 to 1"),
+        ("where(z > 0, sqrt(z), 0)", "the slope jumps from 0 to ∞"),
+        ("where(z > 0, z, exp(z) - 1)", "the second derivative jumps from 1 to 0"),
+    ],
+)
+def test_a_kink_is_stated_with_what_is_taken_and_why(text: str, sentence: str) -> None:
+    assert sentence in " ".join(derive(parse(text)).to_text(1000).split())

@@ -18,6 +18,7 @@ from chainrule.formulas import (
     Apply,
     Expression,
     Formula,
+    FormulaError,
     Parameter,
     Variable,
     parameters_of,
@@ -27,6 +28,7 @@ from chainrule.formulas import (
 
 _SECONDS = 0.5
 _A = Variable("a")
+_BRANCHING = ("where", "maximum", "minimum", "abs", "sign")
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,12 @@ def _slope(e: Expression, name: str, slopes: dict[Expression, Expression]) -> Ex
     inner = tuple(slopes.get(part, ZERO) for part in e.arguments)
     if e.operation in COMPARISONS or all(slope == ZERO for slope in inner):
         return ZERO
+    if e.operation == "where":
+        return _chosen(e.arguments[0], inner[1], inner[2])
+    if e.operation in ("maximum", "minimum"):
+        first_counts = LOCAL_DERIVATIVES[e.operation](e.arguments, e)[0]
+        assert isinstance(first_counts, Apply)
+        return _chosen(first_counts.arguments[0], *inner)
     if e.operation not in REDUCTIONS:
         partials = _partials(e, name)
         return total(multiply(p, s) for p, s in zip(partials, inner, strict=True) if s != ZERO)
@@ -116,15 +124,29 @@ def _slope(e: Expression, name: str, slopes: dict[Expression, Expression]) -> Ex
     return divide(Apply("sum", (multiply(attains, inner[0]),)), Apply("sum", (attains,)))
 
 
+def _chosen(condition: Expression, x: Expression, y: Expression) -> Expression:
+    """Return one of two slopes; the other one may be undefined there, which 0 times it is too."""
+    return x if x == y else Apply("where", (condition, simplified(x), simplified(y)))
+
+
 def _partials(e: Apply, name: str) -> tuple[Expression, ...]:
     if e.operation != "power":
         return LOCAL_DERIVATIVES[e.operation](e.arguments, e)
+    base = e.arguments[0]
+    if base == ZERO:
+        return ZERO, ZERO
     # The rule spares the logarithm of the base where no variable stands in the exponent.
     to_variable: dict[Expression, Expression] = {Parameter(name): Variable(name)}
     to_parameter: dict[Expression, Expression] = {Variable(name): Parameter(name)}
     arguments = tuple(substitute(part, to_variable.get) for part in e.arguments)
     partials = LOCAL_DERIVATIVES["power"](arguments, Apply("power", arguments))
-    return tuple(substitute(part, to_parameter.get) for part in partials)
+    by_base, by_exponent = (substitute(part, to_parameter.get) for part in partials)
+    if by_exponent != ZERO and any(
+        isinstance(part, Apply) and part.operation in _BRANCHING for part in subexpressions(base)
+    ):
+        # Such a base may be 0 on a whole piece, and 0**p stays 0 when p changes.
+        by_exponent = _chosen(Apply("equal", (base, ZERO)), ZERO, by_exponent)
+    return by_base, by_exponent
 
 
 def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[SecondDerivative, ...]:
@@ -155,6 +177,6 @@ def simplified(expression: Expression) -> Expression:
             e = sympy.together(translation.to_sympy(expression))
             ways = [e, sympy.factor(e), sympy.expand(e)]
             written = [translation.to_expression(way) for way in ways]
-    except (TimeLimitError, sympy.PolynomialError):
+    except (TimeLimitError, sympy.PolynomialError, FormulaError):
         return expression
     return min(expression, *written, key=size)

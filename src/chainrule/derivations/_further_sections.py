@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import mpmath
+
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._further_derivatives import SecondDerivative
+from chainrule.derivations._kinks import one_sided
+from chainrule.derivations._pieces import Breakpoint
 from chainrule.derivations._sections import A_P, A, J, Z, per_unit, term_of
 from chainrule.derivations._simplification_section import interval
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
@@ -60,9 +66,33 @@ def _second(derivation: Derivation) -> Section:
             sides.append(found.through_output)
         remark = f"where {interval(pieces.breakpoints, k)}" if pieces.breakpoints else ""
         equations.append(Equation(equation(*sides).sides, remark))
-    sentences = [
-        f"At z = {text_of(b.location)} the slope jumps: there is no second derivative."
-        for b in pieces.breakpoints
-        if b.is_kink
-    ]
+    with mpmath.workdps(60):
+        values = {name: mpmath.mpf(value) for name, value in derivation.formula.parameters}
+        sentences = [
+            sentence
+            for k, b in enumerate(pieces.breakpoints)
+            if (sentence := _bend_sentence(b, derivation.second[k : k + 2], values))
+        ]
     return Section("Second derivative", tuple(sentences), tuple(equations))
+
+
+def _bend_sentence(
+    b: Breakpoint, sides: tuple[SecondDerivative, ...], values: dict[str, Any]
+) -> str:
+    """Say why there is no second derivative where two pieces meet, if there is none."""
+    at = f"At z = {text_of(b.location)}"
+    if b.is_kink:
+        return f"{at} the slope jumps: there is no second derivative."
+    place = evaluate(b.location, values)
+    left, right = (
+        one_sided(found.by_preactivation, values, place, side)
+        for found, side in zip(sides, (-1, 1), strict=True)
+    )
+    if not (mpmath.isfinite(left) and mpmath.isfinite(right)):
+        return f"{at} the second derivative is not finite."
+    if abs(left - right) <= mpmath.mpf(10) ** -12 * (1 + abs(left)):
+        return ""
+    return (
+        f"{at} the slopes agree, but the second derivative jumps from {float(left):.6g} to "
+        f"{float(right):.6g}: there is none."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chainrule.derivations._kinks import kink_sentence
 from chainrule.derivations._output_form import NoOutputForm, OutputForm
 from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
@@ -35,7 +36,9 @@ def simplification_section(derivation: Derivation) -> Section:
         equations.append(Equation(sides, where))
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
             sentences += [f"W{where[1:]}: {s}" for s in _form_sentences(piece, form)]
-    sentences += [_kink_sentence(b) for b in pieces.breakpoints]
+    sentences += [
+        kink_sentence(derivation.formula, pieces, k) for k in range(len(pieces.breakpoints))
+    ]
     return Section("Simplification", tuple(sentences), tuple(equations))
 
 
@@ -76,13 +79,3 @@ def interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:
 
 def _sign(b: Breakpoint, side: str) -> str:
     return "≤" if b.slope_from == side else "<"
-
-
-def _kink_sentence(b: Breakpoint) -> str:
-    place = text_of(b.location)
-    if not b.is_kink:
-        return f"At z = {place} the pieces join smoothly, with slope {b.slope:.6g}."
-    return (
-        f"At z = {place} the slope jumps from {b.left_slope:.6g} to {b.right_slope:.6g}; "
-        f"taken there: {b.slope:.6g}, which is what the comparison as written selects."
-    )
