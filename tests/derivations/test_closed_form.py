@@ -27,6 +27,15 @@ CLOSED = {
     "L2 norm": ("z/sqrt(sum(z**2))", {}, None),
     "centred": ("z - mean(z)", {}, {"g"}),
     "share": ("z/sum(z)", {}, None),
+    "L2 norm with eps": ("z/sqrt(sum(z**2) + eps)", {"eps": 0.001}, None),
+    "L1 norm": ("z/sum(abs(z))", {}, None),
+    "squash": ("z*sqrt(sum(z**2))/(1 + sum(z**2))", {}, None),
+    "power norm": ("z/(sum(z**4))**0.25", {}, None),
+    "softmax of an inner function": ("exp(z**3)/sum(exp(z**3))", {}, None),
+    "softmax of a tanh": ("exp(tanh(z))/sum(exp(tanh(z)))", {}, None),
+    "share of softplus": ("log(1 + exp(z))/sum(log(1 + exp(z)))", {}, None),
+    "log of the mean": ("z - log(mean(exp(z)))", {}, None),
+    "standardised without eps": ("(z - mean(z))/sqrt(mean((z - mean(z))**2))", {}, None),
 }
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import mpmath
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula, costs
 from chainrule.derivations import derive_cost
@@ -82,6 +85,12 @@ def test_fused_gradient_equals_differences_of_the_composed_cost(output: str, nam
         ("exponential", "poisson", "a - y"),
         ("softmax", "label_smoothed_cross_entropy", "a + epsilon·y - y - epsilon/n"),
         ("identity", "absolute_error", "sign(a - y)"),
+        ("identity", "quantile", "I(a > y) - tau"),
+        ("identity", "log_cosh", "tanh(a - y)"),
+        ("identity", "huber", "where(abs(a - y) > delta, delta·sign(a - y), a - y)"),
+        ("identity", "hinge", "-I(a·y < 1)·y"),
+        ("relu", "half_squared_error", "where(a ≤ 0, 0, a - y)"),
+        ("elu", "half_squared_error", "where(a ≤ 0, (a + alpha)·(a - y), a - y)"),
     ],
 )
 def test_known_pairs_have_their_short_form(output: str, name: str, expected: str) -> None:
@@ -107,3 +116,91 @@ def test_a_form_that_hides_the_output_in_a_branch_is_not_computed_with() -> None
     fused = derive_cost(activation_formula("elu"), cost).fused
     assert fused.by_preactivation is not None
     assert not fused.keeps_gradient
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sum(abs(a - y))", [("a = y", "0", False)]),
+        ("sum(max(0, 1 - y*a))", [("a·y = 1", "0", False)]),
+        ("sum(max(0, 1 - y*a)**2)", [("a·y = 1", "0", True)]),
+        ("sum(max(0.25*(y - a), 0.75*(a - y)))", [("y = a", "-1/4", False)]),
+        ("sum(where(a > y, 3*(a - y), y - a))", [("a = y", "-1", False)]),
+        ("sum((a - y)**2)", []),
+    ],
+)
+def test_kinks_of_a_cost_are_stated(text: str, expected: list[tuple[str, str, bool]]) -> None:
+    """Where the branches meet, the slope taken there, and whether it is a kink at all."""
+    derivation = derive_cost(activation_formula("identity"), parse(text, variables=("a", "y")))
+    found = [(text_of(k.boundary), text_of(k.slope), k.is_smooth) for k in derivation.kinks]
+    assert [(set(b.split(" = ")), slope, smooth) for b, slope, smooth in found] == [
+        (set(b.split(" = ")), slope, smooth) for b, slope, smooth in expected
+    ]
+
+
+def test_branches_that_meet_smoothly_are_no_kink() -> None:
+    """Huber's cost changes its form at |a - y| = delta, not its slope."""
+    derivation = derive_cost(activation_formula("identity"), cost_formula("huber"))
+    assert derivation.kinks
+    assert all(kink.is_smooth for kink in derivation.kinks)
+    assert "no kink" in derivation.to_text()
+
+
+def test_the_document_leads_from_the_cost_to_the_pre_activation() -> None:
+    """Every node of the cost, the product before simplification, and the assumption by unit."""
+    cost = cost_formula("categorical_cross_entropy")
+    derivation = derive_cost(activation_formula("softmax"), cost, assumption_on_targets(cost))
+    text = derivation.to_text()
+    for line in (
+        "∂J_i/∂u4 = -1",
+        "∂J_i/∂z_j = a_j·(-y_j/a_j - Σ_k a_k·(-y_k/a_k))",
+        "Σ_k y_k = 1 in every example",
+        "∂J/∂Z = (A - Y)/m",
+    ):
+        assert line in text
+    assert "\\frac" in derivation.to_latex()
+
+
+_TERMS = st.sampled_from(
+    [
+        *("(a - y)**2", "abs(a - y)", "y*a", "log(1 + exp(-y*a))", "max(0, 1 - y*a)", "a**3"),
+        *("sqrt(1 + (a - y)**2)", "log(cosh(a - y))", "where(a > y, a - y, 2*(y - a))"),
+        *("exp(-(a - y)**2)", "min(abs(a - y), 0.5)", "atan(a - y)", "where(y > 0, a**2, -a)"),
+    ]
+)
+_OUTPUT_ACTIVATIONS = st.sampled_from(
+    ["identity", "sigmoid", "tanh", "softplus", "relu", "elu", "softmax", "log_softmax", "rms_norm"]
+)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    terms=st.lists(_TERMS, min_size=1, max_size=2),
+    weights=st.lists(st.sampled_from(["0.5", "2", "-1.25"]), min_size=2, max_size=2),
+    reduction=st.sampled_from(["sum", "mean"]),
+    output=_OUTPUT_ACTIVATIONS,
+)
+def test_costs_of_ones_own_are_never_wrong(terms, weights, reduction, output) -> None:
+    """∂J/∂z by values computed here: what is shown is right, or is not shown."""
+    weighted = (f"({w})*({t})" for w, t in zip(weights, terms, strict=False))
+    text = f"{reduction}({' + '.join(weighted)})"
+    activation, cost = activation_formula(output), parse(text, variables=("a", "y"))
+    fused = derive_cost(activation, cost).fused
+    if fused.by_preactivation is None:
+        return
+    values = dict(activation.parameters)
+    with mpmath.workdps(80):
+        z = [mpmath.mpf(x) for x in ("0.43", "-1.21", "0.77", "-0.34")]
+        y = [mpmath.mpf(x) for x in ("0.61", "-0.37", "1.13", "0.29")]
+
+        def cost_at(units: list[mpmath.mpf]) -> mpmath.mpf:
+            a = layer_values(activation.expression, {"z": units}, values)
+            return layer_values(cost.expression, {"a": a, "y": y}, values)[0]
+
+        a = layer_values(activation.expression, {"z": z}, values)
+        got = layer_values(fused.by_preactivation, {"a": a, "y": y, "z": z}, values)
+        step = mpmath.mpf(10) ** -26
+        for j, value in enumerate(got):
+            up, down = (cost_at([x + s * (k == j) for k, x in enumerate(z)]) for s in (step, -step))
+            slope = (up - down) / (2 * step)
+            assert abs(value - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope))

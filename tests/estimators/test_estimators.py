@@ -339,3 +339,65 @@ def test_too_little_data_for_early_stopping():
     """One example kept aside rates nothing."""
     with pytest.raises(NetworkError, match="validation"):
         FeedforwardRegressor(early_stopping=True).fit(np.ones((5, 1)), np.arange(5))
+
+
+@pytest.mark.parametrize("cost", ["focal", "label_smoothed_cross_entropy", "binary_focal", "huber"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_classifier_learns_with_another_cost(iris, cost, classes):
+    """Probabilities sum to one, and the labels are found, with one unit or one for each class."""
+    X, y = iris
+    X, y = X[y < classes], y[y < classes]
+    model = _quick(cost=cost).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1.0, rtol=1e-6)
+    assert model.predict_proba(X).shape[1] == classes
+    assert model.score(X, y) > 0.9
+
+
+def test_costs_that_cannot_serve_a_classifier_are_refused(iris):
+    """The hinge gives no probabilities; the focal cost chooses one class of several."""
+    X, y = iris
+    with pytest.raises(ChainruleError, match="gives no probabilities"):
+        _quick(cost="hinge").fit(X, y)
+    with pytest.raises(ChainruleError, match="one class of several"):
+        _quick(cost="focal").fit(X, np.column_stack([y > 0, y > 1]).astype(int))
+
+
+@pytest.mark.parametrize(
+    ("cost", "output", "targets"),
+    [
+        ("poisson", "exponential", [0.0, 2.0, -0.5]),
+        ("hinge", "identity", [1.0, -1.0, 0.0]),
+        ("binary_cross_entropy", "sigmoid", [0.0, 1.0, 1.5]),
+    ],
+)
+def test_targets_outside_the_domain_of_a_cost_are_refused(cost, output, targets):
+    """The message holds the target and what was expected; without it training would go on."""
+    X = np.arange(3.0)[:, None]
+    model = FeedforwardRegressor((4,), cost=cost, output_activation=output, max_iter=2)
+    with pytest.raises(
+        ChainruleError, match=f"the targets of {cost} must be .*got {targets[-1]:g}"
+    ):
+        model.fit(X, np.array(targets))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("cost", "output", "make"),
+    [
+        ("huber", "identity", lambda t: t),
+        ("log_cosh", "identity", lambda t: 1e4 * t),
+        ("quantile", "identity", lambda t: t),
+        ("poisson", "exponential", lambda t: np.round(np.exp(t))),
+        ("squared_hinge", "identity", np.sign),
+        ("cosine", "identity", lambda t: np.column_stack([t, t**2, np.ones_like(t)])),
+    ],
+)
+def test_a_regressor_learns_with_every_kind_of_cost(cost, output, make, dtype):
+    """The loss stays finite and falls, also for errors of 10,000 whose cosh is infinite."""
+    X = np.random.default_rng(0).standard_normal((200, 3)).astype(dtype)
+    model = FeedforwardRegressor(
+        (16,), "tanh", cost=cost, output_activation=output, learning_rate_init=0.01, max_iter=30,
+        random_state=0,
+    ).fit(X, make(np.sin(X[:, 0]) + 0.5 * X[:, 1]).astype(dtype))  # fmt: skip
+    assert np.isfinite(model.loss_curve_).all()
+    assert model.loss_curve_[-1] < model.loss_curve_[0]

@@ -168,3 +168,14 @@ def test_formulas_of_the_file_win_over_names(tmp_path, data):
     back = load(path)
     assert back.activation == ["tanh(z)"] or "exp" in back.activation[0]
     np.testing.assert_array_equal(back.predict(X), fitted.predict(X))
+
+
+@pytest.mark.parametrize("cost", ["focal", "binary_focal", "sum((a - y)**2)"])
+def test_a_classifier_with_a_cost_of_its_own_comes_back(tmp_path, data, cost):
+    """Two classes may have one unit or two."""
+    X, codes = data
+    model = FeedforwardClassifier((5,), cost=cost, max_iter=3, random_state=0).fit(X, codes > 0)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert again.cost == cost
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))

@@ -142,7 +142,8 @@ def layer_values(
 
     def walk_where(branch: Expression, chosen: list[bool]) -> list[Any]:
         """Compute a branch; where it has no reduction, only for the units that choose it."""
-        if any(isinstance(e, Apply) and e.operation in OVER_UNITS for e in subexpressions(branch)):
+        over_units = {*OVER_UNITS, "count"}
+        if any(isinstance(e, Apply) and e.operation in over_units for e in subexpressions(branch)):
             return walk(branch)
         alone = ({name: [values[k]] for name, values in units.items()} for k in range(count))
         return [

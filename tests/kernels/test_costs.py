@@ -221,3 +221,81 @@ def test_parameters_of_activation_and_cost_are_told_apart():
     z, y = np.array([[2.0]]), np.array([[1.0]])
     assert value(kernels, z, y)[0] == pytest.approx(0.5 * 25)
     assert gradient(kernels, z, y)[0, 0] == pytest.approx(0.5 * 2 * 5 * 3)
+
+
+def _log_sigmoid(x):
+    return -mpmath.log1p(mpmath.exp(-x)) if x > 0 else x - mpmath.log1p(mpmath.exp(x))
+
+
+def _log_softmax(z):
+    total = mpmath.log(mpmath.fsum(mpmath.exp(x - max(z)) for x in z))
+    return [x - max(z) - total for x in z]
+
+
+def _log_cosh(z, y):
+    d = abs(z[0] - y[0])
+    return d + mpmath.log1p(mpmath.exp(-2 * d)) - mpmath.log(2)
+
+
+def _binary_focal(z, y):
+    right = [mpmath.exp(_log_sigmoid(x)) for x in (z[0], -z[0])]
+    of_one, of_zero = (right[1] ** 2 * _log_sigmoid(z[0]), right[0] ** 2 * _log_sigmoid(-z[0]))
+    return -(y[0] * of_one + (1 - y[0]) * of_zero)
+
+
+def _focal(z, y):
+    logs = _log_softmax(z)
+    a = [mpmath.exp(x) for x in logs]
+    return -mpmath.fsum(t * (1 - p) ** 2 * x for t, p, x in zip(y, a, logs, strict=True))
+
+
+def _kullback_leibler(z, y):
+    logs = _log_softmax(z)
+    return mpmath.fsum(t * (mpmath.log(t) - x) for t, x in zip(y, logs, strict=True) if t)
+
+
+def _huber(z, y):
+    d = abs(z[0] - y[0])
+    return d * d / 2 if d <= 1 else d - mpmath.mpf(1) / 2
+
+
+_LARGE = [0.0, 1e-4, 0.75, -1.5, 20.0, -20.0, 90.0, -90.0, 800.0, -800.0, 1e4, -1e4]
+_ONE = [(x,) for x in _LARGE]
+_ROWS = [(x, 0.0, -x) for x in _LARGE] + [(x, -0.5 * x, 0.25 * x) for x in _LARGE]
+_CLASSES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.25, 0.25))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("activation", "cost", "by_hand", "rows", "targets"),
+    [
+        ("identity", "log_cosh", _log_cosh, _ONE, ((0,), (1,), (-0.5,))),
+        ("identity", "huber", _huber, _ONE, ((0,), (1,), (-0.5,))),
+        ("sigmoid", "binary_focal", _binary_focal, _ONE, ((0,), (1,), (0.25,))),
+        ("softmax", "focal", _focal, _ROWS, _CLASSES),
+        ("exp(z - max(z))/sum(exp(z - max(z)))", "focal", _focal, _ROWS, _CLASSES),
+        ("softmax", "kullback_leibler", _kullback_leibler, _ROWS, _CLASSES),
+    ],
+)
+def test_costs_keep_value_and_gradient_at_large_inputs(
+    activation, cost, by_hand, rows, targets, dtype
+):
+    """Against differences of formulas written here: no overflow, no infinity times zero."""
+    kernels = kernels_of(activation, cost, dtype)
+    z = np.array([row for row in rows for _ in targets], dtype)
+    y = np.array([target for _ in rows for target in targets], dtype)
+    got, slopes = value(kernels, z, y), gradient(kernels, z, y)
+    epsilon = float(np.finfo(dtype).eps)
+    step = mpmath.mpf(10) ** -20
+    for i in range(len(z)):
+        with mpmath.workdps(60):
+            place, target = ([mpmath.mpf(float(x)) for x in row] for row in (z[i], y[i]))
+            wanted = by_hand(place, target)
+            assert abs(float(got[i]) - wanted) <= 8 * epsilon * (1 + abs(wanted))
+            for j in range(z.shape[1]):
+                up, down = (
+                    by_hand([x + s * (k == j) for k, x in enumerate(place)], target)
+                    for s in (step, -step)
+                )
+                slope = (up - down) / (2 * step)
+                assert abs(float(slopes[i, j]) - slope) <= 8 * epsilon * (1 + abs(slope))

@@ -8,4 +8,5 @@ from chainrule.catalogue._catalogue import activations as activations
 from chainrule.catalogue._catalogue import assumption_on_targets as assumption_on_targets
 from chainrule.catalogue._catalogue import cost_formula as cost_formula
 from chainrule.catalogue._catalogue import costs as costs
+from chainrule.catalogue._catalogue import domain_of_targets as domain_of_targets
 from chainrule.catalogue._catalogue import entries_named as entries_named

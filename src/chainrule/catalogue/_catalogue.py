@@ -72,6 +72,8 @@ class Entry:
         What it is called in other frameworks, by the framework's name, with differing defaults.
     assumption : str
         For costs: what the targets must satisfy for the short form of the derivative.
+    targets : dict
+        For costs: the ``low`` and ``high`` that bound the targets, or the ``values`` they may take.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Entry:
     source: str = "-"
     elsewhere: dict[str, Peer] = field(default_factory=dict)
     assumption: str = ""
+    targets: dict[str, Any] = field(default_factory=dict)
 
 
 @cache
@@ -175,6 +178,19 @@ def assumption_on_targets(cost: Formula) -> str:
     """Return what a named cost assumes of its targets; empty where it assumes nothing."""
     entry = _entries("costs").get(cost.name)
     return entry.assumption if entry else ""
+
+
+def domain_of_targets(cost: Formula) -> dict[str, Any]:
+    """Return where a named cost's targets may lie; empty where they may lie anywhere.
+
+    Examples
+    --------
+    >>> from chainrule.catalogue import cost_formula, domain_of_targets
+    >>> domain_of_targets(cost_formula("poisson"))
+    {'low': 0.0}
+    """
+    entry = _entries("costs").get(cost.name)
+    return entry.targets if entry else {}
 
 
 def _resolve(

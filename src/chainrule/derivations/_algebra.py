@@ -73,3 +73,13 @@ class Translation:
     def to_expression(self, e: Any) -> Expression:
         """Return the expression of a SymPy form."""
         return read_sympy(e, lambda symbol: self.meaning[symbol])
+
+
+def without_shared(
+    difference: Any, to_expression: Callable[[Any], Expression]
+) -> tuple[Expression, Expression]:
+    """Return two sides of which the first less the second is an expanded difference."""
+    terms = sympy.Add.make_args(difference)
+    below = [-term for term in terms if term.could_extract_minus_sign()]
+    above = [term for term in terms if not term.could_extract_minus_sign()]
+    return to_expression(sympy.Add(*above)), to_expression(sympy.Add(*below))

@@ -13,13 +13,13 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, FUNCTIONS, Translation
+from chainrule.derivations._algebra import ARITHMETIC, FUNCTIONS, Translation, without_shared
 from chainrule.derivations._arithmetic import ONE, size
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.formulas import REDUCTIONS, Apply, Expression, Formula, Parameter, Variable
+from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Formula, Parameter, Variable
 
 _SECONDS = 5.0
 _A, _Z = Variable("a"), Variable("z")
@@ -58,12 +58,53 @@ class SumAlgebra:
             return self.shared[index]
         if node.operation == "reduce_sum":
             return self.sum(x[0])
+        if node.operation == "indicator":
+            return self.indicator(node.arguments[0])
         if node.operation == "exp":
             return sympy.expand_power_exp(sympy.exp(sympy.expand(x[0])))
         rule = ARITHMETIC.get(node.operation) or FUNCTIONS.get(node.operation)
         if rule is not None:
             return rule(*x)
         return self.translation.symbol(self.graph.expression(index))
+
+    def indicator(self, index: int) -> Any:
+        """Return the symbol of I(x > y), or one less it: opposite comparisons share a symbol."""
+        node = self.graph.nodes[index]
+        opposite = node.operation in ("greater_equal", "less_equal", "not_equal")
+        x, y = node.arguments
+        if node.operation in ("less", "greater_equal"):
+            x, y = y, x
+        if node.operation in ("equal", "not_equal"):
+            comparison: Expression = Apply(
+                "equal", (self.graph.expression(x), self.graph.expression(y))
+            )
+        else:
+            comparison = self.greater(x, y)
+        symbol = self.translation.symbol(Apply("indicator", (comparison,)))
+        return 1 - symbol if opposite else symbol
+
+    def greater(self, x: int, y: int) -> Expression:
+        """Write x > y with what both sides share taken away, where that is shorter."""
+        plain = Apply("greater", (self.graph.expression(x), self.graph.expression(y)))
+        difference = sympy.expand(self.value(x) - self.value(y))
+        over, under = without_shared(difference, self.to_expression)
+        is_bound = isinstance(over, Constant)
+        short = Apply("less", (under, over)) if is_bound else Apply("greater", (over, under))
+        return min((plain, short), key=size)
+
+    def piecewise(self, e: Any) -> Expression:
+        """Write an expression with one indicator outside of sums by its two cases, if shorter."""
+        whole = self.to_expression(e)
+        outside = e.replace(
+            lambda part: isinstance(part, SumFunction), lambda part: sympy.Integer(1)
+        )
+        found = [s for s in outside.free_symbols if _is_indicator(self.translation.meaning.get(s))]
+        if len(found) != 1 or any(part.has(found[0]) for part in e.atoms(SumFunction)):
+            return whole
+        condition = self.translation.meaning[found[0]]
+        assert isinstance(condition, Apply)
+        cases = (self.to_expression(sympy.factor(e.subs(found[0], k))) for k in (1, 0))
+        return min((whole, Apply("where", (condition.arguments[0], *cases))), key=size)
 
     def name_reductions(self, last: int) -> None:
         """Give every reduction among the first nodes a symbol."""
@@ -112,6 +153,10 @@ class SumAlgebra:
         return self.translation.to_expression(e)
 
 
+def _is_indicator(e: Expression | None) -> bool:
+    return isinstance(e, Apply) and e.operation == "indicator"
+
+
 def _is_per_unit(e: Expression) -> bool:
     """Tell whether a value differs from unit to unit, as all variables do outside reductions."""
     if isinstance(e, Apply):
@@ -126,6 +171,8 @@ def closed_form(
 ) -> Expression | None:
     """Return ∂J/∂z of a layer-coupled formula in `a`, `g = ∂J/∂a` and what the layer shares.
 
+    Where the output alone does not do and there is no `seed`, `z` itself stands in it too.
+
     Parameters
     ----------
     formula : Formula
@@ -138,7 +185,7 @@ def closed_form(
     Returns
     -------
     Expression or None
-        None where no form without `z` is found in the time that is allowed.
+        None where no form is found in the time that is allowed.
     """
     try:
         with time_limit(_SECONDS):
@@ -160,6 +207,7 @@ def _closed_form(
     output, product = algebra.value(forward.output), algebra.value(graph.output)
     z, a = algebra.translation.symbol(_Z), algebra.translation.symbol(_A)
     best: Expression | None = None
+    mixed: Expression | None = None
     for own in _solvable(output, algebra):
         replaced = _solved(output, own, a)
         if replaced is None:
@@ -178,28 +226,38 @@ def _closed_form(
             atom = SumFunction(algebra.translation.to_sympy(total.arguments[0]))
             e = e.subs(atom, algebra.translation.to_sympy(known))
         e = sympy.factor(sympy.cancel(sympy.together(sympy.expand(e))))
-        if e.has(z):
+        needs_z = e.has(z)
+        if needs_z and (seed is not None or best is not None):
             continue
         found = min(
             (algebra.to_expression(way) for way in (e, sympy.expand(e), _grouped(e))), key=size
         )
-        if best is not None and size(found) >= size(best):
+        shortest = mixed if needs_z else best
+        if shortest is not None and size(found) >= size(shortest):
             continue
-        if _proved(formula, found, seed, assumption):
-            best = found
-    return best
+        if proved(formula, found, seed, assumption):
+            if needs_z:
+                mixed = found
+            else:
+                best = found
+    return best or mixed
 
 
-_PLACES = ("0.61", "-0.87", "1.34", "0.22")
+_PLACES = (
+    ("0.61", "-0.87", "1.34", "0.22"),
+    ("0.31", "0.83", "0.52", "0.12"),
+    ("-0.31", "-0.83", "-1.52", "-2.12"),
+    ("-4.7", "5.3", "-2.4", "7.1"),
+)
 _SLOPES = ("0.4", "-1.3", "0.9", "0.7")
 _TARGETS = (("0.5", "0", "0.2", "0.3"), ("1", "0", "0", "0"), ("-1", "1", "1.6", "-0.4"))
 
 
-def _proved(
+def proved(
     formula: Formula,
     product: Expression,
-    seed: Expression | None,
-    assumption: tuple[Expression, Expression] | None,
+    seed: Expression | None = None,
+    assumption: tuple[Expression, Expression] | None = None,
 ) -> bool:
     """Check a form against central differences of Σ g a in 50 digits; wrong ones are rejected.
 
@@ -209,25 +267,29 @@ def _proved(
     parameters = dict(formula.parameters)
     checked = 0
     with mpmath.workdps(80):
-        z = [mpmath.mpf(x) for x in _PLACES]
-        a = evaluate_layer(formula.expression, {**parameters, "z": z})
-        slopes = _slopes(formula, z)
-        for targets in _TARGETS if seed is not None else (_SLOPES,):
-            y = [mpmath.mpf(x) for x in targets]
-            known = {**parameters, "z": z, "a": a, "y": y}
-            if assumption is not None and not _holds(assumption, known):
-                continue
-            g = y if seed is None else evaluate_layer(seed, known)
-            if not all(mpmath.isfinite(x) for x in g):
-                continue
-            got = evaluate_layer(product, {**known, "g": g})
-            for value, row in zip(got, slopes, strict=True):
-                slope = mpmath.fdot(g, row)
-                # A comparison with NaN is false: what cannot be checked is not proved.
-                if not abs(value - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope)):
+        for places in _PLACES:
+            z = [mpmath.mpf(x) for x in places]
+            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            slopes = _slopes(formula, z)
+            for targets in _TARGETS if seed is not None else (_SLOPES,):
+                y = [mpmath.mpf(x) for x in targets]
+                known = {**parameters, "z": z, "a": a, "y": y}
+                if assumption is not None and not _holds(assumption, known):
+                    continue
+                g = y if seed is None else evaluate_layer(seed, known)
+                if not all(mpmath.isfinite(x) for x in (*a, *g)):
+                    continue
+                got = evaluate_layer(product, {**known, "g": g})
+                wanted = (mpmath.fdot(g, row) for row in slopes)
+                if not all(map(_agree, got, wanted)):
                     return False
-            checked += 1
+                checked += 1
     return checked > 0
+
+
+def _agree(value: Any, wanted: Any) -> bool:
+    # A comparison with NaN is false: what cannot be checked is not proved.
+    return bool(abs(value - wanted) < mpmath.mpf(10) ** -30 * (1 + abs(wanted)))
 
 
 def _slopes(formula: Formula, z: list[Any]) -> list[list[Any]]:
@@ -325,7 +387,14 @@ def cost_gradient(cost: Formula) -> Expression:
     value = algebra.value(graph.output)
     try:
         with time_limit(_SECONDS):
-            ways = (sympy.factor(sympy.cancel(sympy.together(value))), value)
-            return min((algebra.to_expression(way) for way in ways), key=size)
+            ways = [sympy.factor(sympy.cancel(sympy.together(value))), value]
+            if value.has(sympy.sinh):
+                ways.append(sympy.cancel(value.replace(sympy.sinh, _sine_by_tangent)))
+            return min((algebra.piecewise(way) for way in ways), key=size)
     except (TimeLimitError, sympy.PolynomialError):
         return algebra.to_expression(value)
+
+
+def _sine_by_tangent(x: Any) -> Any:
+    """Write the hyperbolic sine over the tangent, which does not overflow."""
+    return sympy.tanh(x) * sympy.cosh(x)

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from chainrule.derivations._arithmetic import ONE
+from chainrule.derivations._cost_kinks import CostKink, cost_kinks
+from chainrule.derivations._coupled_sections import adjoint_sections
 from chainrule.derivations._fusion import FusedGradient, fused_gradient
+from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._sections import MATRIX_A, MATRIX_Z, batch_form, per_unit
 from chainrule.documents import Document, Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Apply, Expression, Formula, parse
 
-_J = symbol("J")
+_J, _J_I = symbol("J"), symbol("J_i")
 _M = symbol("m")
 
 
@@ -36,46 +40,74 @@ class CostDerivation:
         return f"{self.cost.title} behind {self.activation.title}"
 
     @cached_property
+    def kinks(self) -> tuple[CostKink, ...]:
+        """Where the branches of the cost meet, and what is taken there."""
+        return cost_kinks(self.cost, self.fused.by_output)
+
+    @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The derivation as titled sections of equations."""
-        by_output, short = self.fused.by_output, self.fused.by_preactivation
-        sections = [
+        values = ", ".join(f"{name} = {value:.12g}" for name, value in self.cost.parameters)
+        return (
             Section(
                 "Cost",
-                ("The mean over a batch of m examples i of",),
-                (Equation((symbol("J_i"), per_unit(self.cost.expression))),),
-            ),
-            Section(
-                "Derivative by the output",
-                (),
                 (
-                    Equation((partial(_J, symbol("a_j")), batch_mean(per_unit(by_output)))),
-                    Equation((partial(_J, MATRIX_A), batch_mean(batch_form(by_output)))),
+                    "J is the mean over a batch of m examples i of J_i.",
+                    *((f"Parameters: {values}.",) if values else ()),
                 ),
+                (Equation((_J_I, per_unit(self.cost.expression))),),
             ),
-        ]
-        cross = Apply(
-            "multiply", (partial(_J, symbol("a_p")), partial(symbol("a_p"), symbol("z_j")))
+            *adjoint_sections(
+                computation_graph(self.cost.expression), "cost", _J_I, _J_I, "a", ONE
+            ),
+            self._by_output(),
+            self._by_preactivation(),
         )
-        equations = [Equation((partial(_J, symbol("z_j")), Apply("sum_units", (cross,))))]
+
+    def _by_output(self) -> Section:
+        by_output = self.fused.by_output
+        equations = [
+            Equation((partial(_J_I, symbol("a_j")), per_unit(by_output))),
+            Equation((partial(_J, MATRIX_A), batch_mean(batch_form(by_output)))),
+        ]
         sentences = []
+        for kink in self.kinks:
+            place = f"where {text_of(per_unit(kink.boundary))}"
+            if kink.is_smooth:
+                sentences.append(f"The branches meet {place} with one slope: no kink.")
+            else:
+                sentences.append(f"The cost has a kink {place}; what is taken: {kink.reason}.")
+                left = partial(_J_I, symbol("a_j"))
+                equations.append(Equation((left, per_unit(kink.slope)), place))
+        return Section("Derivative by the output", tuple(sentences), tuple(equations))
+
+    def _by_preactivation(self) -> Section:
+        left, short = partial(_J_I, symbol("z_j")), self.fused.by_preactivation
+        unit = symbol("a_p" if self.activation.is_layer_coupled else "a_j")
+        factors = partial(_J_I, unit), partial(unit, symbol("z_j"))
+        chain: Expression = Apply("multiply", factors)
+        if self.activation.is_layer_coupled:
+            chain = Apply("sum_units", (chain,))
+        equations = [Equation((left, chain))]
+        sentences = []
+        if self.fused.joined is not None and self.fused.joined != short:
+            equations.append(equation(left, per_unit(self.fused.joined)))
         if short is None:
             sentences.append("No shorter form was found; the two factors are computed one by one.")
         else:
             if self.fused.assumption:
-                total = text_of(_left(self.fused.assumption))
-                sentences.append(f"It holds for targets with {total} = 1 in every example.")
-            equations.append(equation(partial(_J, symbol("z_j")), batch_mean(per_unit(short))))
+                total = text_of(per_unit(_left(self.fused.assumption)))
+                sentences.append(
+                    f"The short form holds for targets with {total} = 1 in every example."
+                )
+            equations.append(equation(left, per_unit(short)))
             equations.append(equation(partial(_J, MATRIX_Z), batch_mean(batch_form(short))))
             if not self.fused.keeps_gradient:
                 sentences.append(
                     "This form rounds where the output saturates; the two factors are computed "
                     "one by one from z, which keeps the gradient."
                 )
-        sections.append(
-            Section("Derivative by the pre-activation", tuple(sentences), tuple(equations))
-        )
-        return tuple(sections)
+        return Section("Derivative by the pre-activation", tuple(sentences), tuple(equations))
 
     @property
     def document(self) -> Document:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.derivations._arithmetic import ONE, ZERO, power, rebuilt
 from chainrule.derivations._chain_rule import node_names
+from chainrule.derivations._graph import Graph
 from chainrule.derivations._sections import (
     A_J,
     A_P,
@@ -62,38 +63,50 @@ def coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def _layer_sections(derivation: Derivation) -> list[Section]:
+def _layer_sections(derivation: Derivation) -> tuple[Section, ...]:
     """Show a formula with nested reductions as one graph of the layer, and its adjoints."""
-    graph = derivation.graph
+    return adjoint_sections(derivation.graph, "layer", A, J)
+
+
+def adjoint_sections(
+    graph: Graph,
+    title: str,
+    output: Expression,
+    cost: Expression,
+    variable: str = "z",
+    seed: Expression = SEED,
+) -> tuple[Section, ...]:
+    """Show a graph over all units, and the derivative of `cost` by each node, outside first."""
     names = node_names(graph)
-    backward, adjoints = backward_graph(graph)
+    backward, adjoints = backward_graph(graph, variable, seed)
     known: dict[int, Expression] = dict(names)
     for index, node in adjoints.items():
         if index in names:
-            known[node] = partial(J, names[index])
+            known[node] = partial(cost, names[index])
     equations = []
     for index in reversed(graph.order):
-        if index not in adjoints:
+        if index not in adjoints or variable not in variables_of(graph.expression(index)):
             continue
-        left = partial(J, names[index])
+        left = partial(cost, names[index])
         others = {k: v for k, v in known.items() if k != adjoints[index]}
-        right = (
-            partial(J, A) if index == graph.output else backward.definition(adjoints[index], others)
-        )
+        if index != graph.output:
+            right = backward.definition(adjoints[index], others)
+        else:
+            right = seed if seed == ONE else partial(cost, output)
         if right != left:
             equations.append(equation(left, right))
-    return [
+    return (
         Section(
-            "Computation graph of the layer",
+            f"Computation graph of the {title}",
             ("A sum or mean over the units is one node, shared by all of them.",),
-            graph_equations(graph, names, A),
+            graph_equations(graph, names, output),
         ),
         Section(
-            "Chain rule through the layer, outside first",
+            f"Chain rule through the {title}, outside first",
             ("What all units share receives the sum of what they pass back.",),
             tuple(equations),
         ),
-    ]
+    )
 
 
 def _coupled_simplification(derivation: Derivation) -> Section:

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import sympy
 
 from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import multiply
-from chainrule.derivations._closed_form import closed_form, cost_gradient
+from chainrule.derivations._arithmetic import multiply, size
+from chainrule.derivations._closed_form import closed_form, cost_gradient, proved
 from chainrule.derivations._derivation import derive
 from chainrule.derivations._elimination import shortest
 from chainrule.derivations._through_output import NoOutputFormError, through_output
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._vector_jacobian import SEED
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -32,6 +32,7 @@ from chainrule.formulas import (
     apart,
     parse,
     subexpressions,
+    substitute,
     variables_of,
 )
 
@@ -50,11 +51,14 @@ class FusedGradient:
         ∂J/∂z in `a` and `y`, where such a form was found.
     assumption : str
         What of the targets the short form takes for granted; empty if nothing.
+    joined : Expression or None
+        ∂J/∂z before simplification: ∂J/∂a put into the activation's form through its output.
     """
 
     by_output: Expression
     by_preactivation: Expression | None
     assumption: str = ""
+    joined: Expression | None = None
 
     @property
     def keeps_gradient(self) -> bool:
@@ -106,14 +110,24 @@ def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> 
     by_output = cost_gradient(cost)
     values = (*activation.parameters, *cost.parameters)
     if not activation.is_layer_coupled:
-        return FusedGradient(by_output, _elementwise(activation, by_output, dict(values)))
-    joined = Formula(activation.expression, values)
-    plain = closed_form(joined, by_output)
+        return _elementwise(activation, by_output, dict(values))
+    formula = Formula(activation.expression, values)
+    through = closed_form(formula)
+    joined, used = None, ""
+    if through is not None:
+        joined = substitute(through, lambda e: by_output if e == SEED else None)
+    plain = closed_form(formula, by_output)
     if assumption:
-        short = closed_form(joined, by_output, _equation(assumption))
-        if short is not None and short != plain:
-            return FusedGradient(by_output, short, assumption)
-    return FusedGradient(by_output, plain)
+        short = closed_form(formula, by_output, _equation(assumption))
+        if short is not None and (plain is None or size(short) < size(plain)):
+            plain, used = short, assumption
+    fused = FusedGradient(by_output, plain, used, joined)
+    if plain is None or joined is None or fused.keeps_gradient or size(plain) <= size(joined):
+        return fused
+    # What is multiplied out may be longer than its factors were.
+    if variables_of(joined) <= variables_of(plain) and proved(formula, joined, by_output):
+        return FusedGradient(by_output, joined, joined=joined)
+    return fused
 
 
 def _equation(assumption: str) -> tuple[Expression, Expression]:
@@ -124,17 +138,33 @@ def _equation(assumption: str) -> tuple[Expression, Expression]:
 
 def _elementwise(
     activation: Formula, by_output: Expression, values: dict[str, float]
-) -> Expression | None:
+) -> FusedGradient:
     try:
         slope = through_output(derive(activation))
     except NoOutputFormError:
-        return None
+        return FusedGradient(by_output, None)
     translation = Translation()
     for name, value in values.items():
         translation.symbol(Parameter(name), positive=True if value > 0 else None)
+    formula = Formula(activation.expression, tuple(values.items()))
+    joined = multiply(by_output, slope)
+    forms = (_by_pieces(by_output, slope, translation), joined)
+    short = next((form for form in forms if proved(formula, form, by_output)), None)
+    return FusedGradient(by_output, short, joined=joined)
+
+
+def _by_pieces(by_output: Expression, slope: Expression, translation: Translation) -> Expression:
+    """Multiply piece by piece, and write each product as short as it can be."""
+    if isinstance(slope, Apply) and slope.operation == "where":
+        condition, *pieces = slope.arguments
+        assert isinstance(condition, Apply)
+        sides = (translation.to_expression(translation.to_sympy(x)) for x in condition.arguments)
+        products = (_by_pieces(by_output, piece, translation) for piece in pieces)
+        return Apply("where", (Apply(condition.operation, tuple(sides)), *products))
+    product = multiply(by_output, slope)
     try:
         with time_limit(3.0):
-            product: Any = translation.to_sympy(multiply(by_output, slope))
-            return shortest(sympy.cancel(sympy.together(product)), translation)
+            together = sympy.cancel(sympy.together(translation.to_sympy(product)))
+            return min((shortest(together, translation), product), key=size)
     except (TimeLimitError, sympy.PolynomialError):
-        return multiply(by_output, slope)
+        return product

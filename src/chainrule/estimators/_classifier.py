@@ -10,8 +10,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from chainrule.catalogue import activation_formula
+from chainrule.catalogue import (
+    activation_formula,
+    assumption_on_targets,
+    cost_formula,
+    domain_of_targets,
+)
 from chainrule.estimators._base import Feedforward
+from chainrule.formulas import ParameterError
 
 
 class FeedforwardClassifier(ClassifierMixin, Feedforward):
@@ -30,6 +36,10 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         paper. A list gives one for each hidden layer.
     activation_parameters : dict of str to float, or list of dict, optional
         Values of the formula's parameters, such as ``{"alpha": 0.2}``.
+    cost : "auto", str, SymPy expression, Formula, or object with a formula
+        The cost of one example, in the probabilities `a` and the targets `y` of zeros and ones;
+        "auto" is the cross-entropy. A named cost over classes, such as "focal", has a softmax
+        unit for each class, also where there are two.
     solver : {"adam", "sgd"}
         The optimiser.
     alpha : float
@@ -104,6 +114,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         activation: Any = "relu",
         *,
         activation_parameters: Any = None,
+        cost: Any = "auto",
         solver: str = "adam",
         alpha: float = 1e-4,
         batch_size: int | str = "auto",
@@ -125,6 +136,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.activation_parameters = activation_parameters
+        self.cost = cost
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -162,6 +174,11 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
             y = y.toarray() if hasattr(y, "toarray") else y
             self.classes_ = np.arange(y.shape[1])
             self._multilabel = True
+            if self._is_over_classes():
+                raise ParameterError(
+                    f"the cost {self.cost} chooses one class of several; y holds many labels\n"
+                    'Choose a cost of each label, such as "auto" or "binary_focal".'
+                )
             return y, None
         if y.ndim == 2:
             y = column_or_1d(y, warn=True)
@@ -173,14 +190,27 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                 "a classifier needs at least two classes; y holds one class with weight, "
                 f"{self.classes_[present[0]]}"
             )
-        if len(self.classes_) == 2:
+        if len(self.classes_) == 2 and not self._is_over_classes():
             return codes[:, None], codes
         return codes[:, None] == np.arange(len(self.classes_)), codes
 
-    def _output(self) -> tuple[str, str]:
-        if self._multilabel or len(self.classes_) == 2:
-            return "sigmoid", "binary_cross_entropy"
-        return "softmax", "categorical_cross_entropy"
+    def _is_over_classes(self) -> bool:
+        """Tell whether the cost takes its outputs for the probabilities of all classes."""
+        return self.cost != "auto" and bool(assumption_on_targets(cost_formula(self.cost)))
+
+    def _output(self) -> tuple[str, Any]:
+        one_by_one = self._multilabel or (len(self.classes_) == 2 and not self._is_over_classes())
+        if self.cost == "auto":
+            costs = ("binary_cross_entropy", "categorical_cross_entropy")
+            return ("sigmoid", costs[0]) if one_by_one else ("softmax", costs[1])
+        cost = cost_formula(self.cost)
+        if "values" in domain_of_targets(cost):
+            raise ParameterError(
+                f"the cost {cost.title} is made for targets of -1 and 1 and gives no "
+                "probabilities\nTrain a FeedforwardRegressor on such targets, or choose "
+                '"auto", "focal" or another cost of probabilities.'
+            )
+        return "sigmoid" if one_by_one else "softmax", cost
 
     def _decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return labels, as numbers: one for each example, or a row of zeros and ones."""

@@ -114,8 +114,8 @@ def _restore(network: Network, extra: dict[str, Any]) -> Feedforward:
         estimator.classes_ = _labels(_mapping(state["classes_"]))
         estimator._multilabel = _truth(state["_multilabel"])
         count = len(estimator.classes_)
-        expected = 1 if count == 2 and not estimator._multilabel else count
-        if outputs != expected:
+        is_one_unit = count == 2 and outputs == 1 and not estimator._multilabel
+        if outputs != count and not is_one_unit:
             raise ModelFileError(f"{count} classes do not match a network of {outputs} outputs")
     else:
         estimator._one_dimensional = _truth(state["_one_dimensional"])

@@ -30,7 +30,9 @@ _SECONDS = 8.0
 DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
 
 
-def scalar_functions(formula: Formula) -> list[str]:
+def scalar_functions(
+    formula: Formula, value_name: str = "activation", slope_name: str = "derivative"
+) -> list[str]:
     """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line."""
     names = [parameter_name(name) for name, _ in formula.parameters]
     try:
@@ -44,10 +46,10 @@ def scalar_functions(formula: Formula) -> list[str]:
             value = _body(formula, pieces, slope=False)
             slope = _body(formula, pieces, slope=True)
     return [
-        *_function("activation", ["z", *names], value, f"a = {formula.text}"),
+        *_function(value_name, ["z", *names], value, f"a = {formula.text}"),
         "",
         "",
-        *_function("derivative", ["z", *names], slope, "∂a/∂z"),
+        *_function(slope_name, ["z", *names], slope, "∂a/∂z"),
     ]
 
 

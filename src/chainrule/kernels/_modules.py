@@ -6,6 +6,8 @@ import re
 
 from chainrule.derivations import (
     SEED,
+    FusedGradient,
+    Graph,
     backward_graph,
     computation_graph,
     derive,
@@ -17,12 +19,15 @@ from chainrule.formulas import (
     Expression,
     Formula,
     Variable,
+    constant,
     is_layer_coupled,
     subexpressions,
     substitute,
     to_text,
+    variables_of,
 )
 from chainrule.kernels._elementwise import scalar_functions, two_sided_function
+from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._rows import RowProgram
 from chainrule.kernels._shift import shifted
@@ -73,8 +78,9 @@ def cost_module(activation: Formula, cost: Formula, dtype: str, assumption: str 
     """Return the source of the kernels of a cost behind an output activation."""
     parameters = tuple(name for name, _ in (*activation.parameters, *cost.parameters))
     body = [] if activation.is_layer_coupled else [*scalar_functions(activation), ""]
-    body += _cost_value(activation, cost, parameters)
-    body += _cost_gradient(activation, cost, parameters, assumption)
+    fused = fused_gradient(activation, cost, assumption)
+    build = _coupled_cost if activation.is_layer_coupled else _elementwise_cost
+    body += build(activation, cost, parameters, fused)
     title = f"{cost.text}, a = {activation.text}"
     return _module(title, dtype, body)
 
@@ -151,58 +157,88 @@ def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[st
     ]
 
 
-def _cost_value(activation: Formula, cost: Formula, parameters: tuple[str, ...]) -> list[str]:
-    """Return the kernel of the cost of each example, from `z` so that no logarithm meets 0."""
-    matrices = [*_matrices(("z", "first"), ("y", "second")), "output = carray(output, (rows,))"]
-    composed = _composed(cost.expression, activation.expression)
-    reads = dict(_READS)
-    functions: list[str] = []
-    if activation.is_layer_coupled:
-        whole = Formula(rewrite(composed), (*activation.parameters, *cost.parameters))
-        expression = shifted(whole, sharp=True)
+def _coupled_cost(
+    activation: Formula, cost: Formula, parameters: tuple[str, ...], fused: FusedGradient
+) -> list[str]:
+    """Return the kernels of the cost composed with the activation: no logarithm meets 0."""
+    composed = rewrite(_composed(cost.expression, activation.expression))
+    whole = Formula(composed, (*activation.parameters, *cost.parameters))
+    value = computation_graph(rewrite(shifted(whole, sharp=True)))
+    forward = rewrite(shifted(activation))
+    if fused.keeps_gradient and fused.by_preactivation is not None:
+        gradient = computation_graph(_composed(fused.by_preactivation, forward))
+    elif _is_singular(fused.by_output):
+        gradient = backward_graph(computation_graph(shifted(whole)), seed=constant(1))[0]
     else:
-        reads["a"] = _call("activation", activation.parameters)
-        values = dict((*activation.parameters, *cost.parameters))
-        expression = cost.expression
-        for total in _totals(cost.expression):
-            name = f"term{len(functions)}"
-            term = two_sided_function(
-                name, _composed(total.arguments[0], activation.expression), values, parameters
-            )
-            if term is None:
-                continue
+        gradient = backward_graph(computation_graph(forward), seed=fused.by_output)[0]
+    return _cost_kernels(value, gradient, _READS, parameters, fused)
+
+
+def _is_singular(by_output: Expression) -> bool:
+    """Tell whether a derivative by the output takes logarithms of it or divides by it."""
+    return any(
+        isinstance(e, Apply)
+        and e.operation in ("log", "divide")
+        and "a" in variables_of(e.arguments[-1])
+        for e in subexpressions(by_output)
+    )
+
+
+def _elementwise_cost(
+    activation: Formula, cost: Formula, parameters: tuple[str, ...], fused: FusedGradient
+) -> list[str]:
+    """Return the kernels behind an element-wise activation, after the functions they call."""
+    values = (*activation.parameters, *cost.parameters)
+    reads = {
+        **_READS,
+        "a": _call("activation", activation.parameters),
+        "slope": _call("derivative", activation.parameters),
+    }
+    functions: list[str] = []
+    value = cost.expression
+    for number, total in enumerate(_totals(cost.expression)):
+        name = f"term{number}"
+        inner = _composed(total.arguments[0], activation.expression)
+        term = two_sided_function(name, inner, dict(values), parameters)
+        if term is not None:
             functions += [*term, ""]
             reads[name] = f"{name}(np.float64(z[i, j]), np.float64(y[i, j]){_extra(parameters)})"
-            expression = _replaced(expression, total, Apply(total.operation, (Variable(name),)))
-    graph = computation_graph(rewrite(expression))
-    body = RowProgram(graph, reads, one_result=True).source()
-    kernel = _kernel("value", "The cost of each example", parameters, [*matrices, *body])
-    return [*functions, *kernel]
-
-
-def _cost_gradient(
-    activation: Formula, cost: Formula, parameters: tuple[str, ...], assumption: str
-) -> list[str]:
-    fused = fused_gradient(activation, cost, assumption)
-    matrices = _matrices(("output", "output"), ("z", "first"), ("y", "second"))
-    reads = dict(_READS)
+            value = _replaced(value, total, Apply(total.operation, (Variable(name),)))
     short = fused.by_preactivation if fused.keeps_gradient else None
+    gradient = short or Apply("multiply", (fused.by_output, Variable("slope")))
+    if short is None or "a" in variables_of(value):
+        parts = output_parts(activation, cost)
+        value = parts.written(value)
+        if short is None and parts.formulas:
+            gradient = parts.gradient(cost.expression)
+        for name in parts.formulas:
+            functions += parts.source(name)
+            reads[name] = _call(name, values)
+            reads[slope_of(name)] = _call(slope_of(name), values)
+    graphs = computation_graph(rewrite(value)), computation_graph(rewrite(gradient))
+    return [*functions, *_cost_kernels(*graphs, reads, parameters, fused)]
+
+
+def _cost_kernels(
+    value: Graph,
+    gradient: Graph,
+    reads: dict[str, str],
+    parameters: tuple[str, ...],
+    fused: FusedGradient,
+) -> list[str]:
+    inputs = _matrices(("z", "first"), ("y", "second"))
     says = "∂(cost of each example)/∂Z"
-    if short is not None:
-        says += f" = {to_text(short)}"
-    if activation.is_layer_coupled:
-        forward = rewrite(shifted(activation))
-        if short is not None:
-            graph = computation_graph(_composed(short, forward))
-        else:
-            graph, _ = backward_graph(computation_graph(forward), seed=fused.by_output)
-    else:
-        reads["a"] = _call("activation", activation.parameters)
-        reads["slope"] = _call("derivative", activation.parameters)
-        general = Apply("multiply", (fused.by_output, Variable("slope")))
-        graph = computation_graph(rewrite(short if short is not None else general))
-    body = RowProgram(graph, reads).source()
-    return _kernel("gradient", says, parameters, [*matrices, *body])
+    if fused.keeps_gradient and fused.by_preactivation is not None:
+        says += f" = {to_text(fused.by_preactivation)}"
+    costs = RowProgram(value, reads, one_result=True).source()
+    slopes = RowProgram(gradient, reads).source()
+    rows = "output = carray(output, (rows,))"
+    return [
+        *_kernel("value", "The cost of each example", parameters, [*inputs, rows, *costs]),
+        *_kernel(
+            "gradient", says, parameters, [*_matrices(("output", "output")), *inputs, *slopes]
+        ),
+    ]
 
 
 def _composed(outer: Expression, inner: Expression) -> Expression:

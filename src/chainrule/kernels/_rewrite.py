@@ -72,6 +72,21 @@ def log_of_product(e: Apply) -> Expression | None:
     return None
 
 
+def log_of_cosh(e: Apply) -> Expression | None:
+    """``log(cosh(x)) -> |x| + log1p(expm1(-2|x|)/2)``, near 0 ``log1p(sinh(x)**2)/2``.
+
+    cosh overflows where its logarithm is far from doing so.
+    """
+    if e.operation != "log" or not _is_call(e.arguments[0], "cosh"):
+        return None
+    (x,) = _arguments(e.arguments[0])
+    two, distance = constant(2), _call("abs", x)
+    decayed = _call("expm1", _call("negate", _call("multiply", two, distance)))
+    far = _call("add", distance, _call("log1p", _call("divide", decayed, two)))
+    near = _call("divide", _call("log1p", _call("power", _call("sinh", x), two)), two)
+    return _call("where", _call("less", distance, ONE), near, far)
+
+
 def log_of_exp(e: Apply) -> Expression | None:
     """``log(exp(x)) -> x``."""
     if e.operation == "log" and _is_call(e.arguments[0], "exp"):
@@ -81,6 +96,7 @@ def log_of_exp(e: Apply) -> Expression | None:
 
 RULES: tuple[Rule, ...] = (
     log_of_exp,
+    log_of_cosh,
     log_of_product,
     exp_minus_one,
     log_of_one_plus,

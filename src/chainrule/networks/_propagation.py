@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.catalogue import assumption_on_targets
+from chainrule.catalogue import assumption_on_targets, domain_of_targets
+from chainrule.formulas import Formula
 from chainrule.networks._compiled import batch_gradient, run_forward
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows
@@ -122,7 +123,13 @@ def compiled_cost(network: Network, targets: NDArray[Any]) -> CostProgram:
 
     The short form of the gradient is used where the targets satisfy what it assumes of them; a
     gradient that holds for any targets elsewhere.
+
+    Raises
+    ------
+    NetworkError
+        Where the targets lie outside of those that a named cost is made for.
     """
+    _check_targets(network.cost, targets)
     activation, dtype = network.activations[-1], network.dtype.name
     assumption = assumption_on_targets(network.cost)
     satisfied = not assumption or (
@@ -130,6 +137,22 @@ def compiled_cost(network: Network, targets: NDArray[Any]) -> CostProgram:
         and bool((np.abs(targets.sum(axis=1, dtype=np.float64) - 1.0) <= _SUM_TOLERANCE).all())
     )
     return cost_program(activation, network.cost, dtype, satisfied)
+
+
+def _check_targets(cost: Formula, targets: NDArray[Any]) -> None:
+    domain = domain_of_targets(cost)
+    if "values" in domain:
+        outside = ~np.isin(targets, domain["values"])
+        expected = " or ".join(f"{value:g}" for value in domain["values"])
+    else:
+        low, high = domain.get("low", -np.inf), domain.get("high", np.inf)
+        outside = (targets < low) | (targets > high)
+        expected = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
+    if outside.any():
+        raise NetworkError(
+            f"the targets of {cost.title} must be {expected}; got {targets[outside][0]:g}\n"
+            "Change the targets, or choose a cost that is made for them."
+        )
 
 
 def example_weights(

@@ -1,0 +1,99 @@
+"""What a cost makes of the output alone (``log(a)``, ``1 - a``), computed from `z` instead.
+
+Where the output has rounded to 1, ``1 - a`` and its logarithm are lost; as functions of `z` they
+are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.derivations import backward_graph, computation_graph, time_budget
+from chainrule.formulas import (
+    Apply,
+    Expression,
+    Formula,
+    Variable,
+    constant,
+    is_layer_coupled,
+    substitute,
+    variables_of,
+)
+from chainrule.kernels._elementwise import scalar_functions
+from chainrule.kernels._smooth import stable_form
+
+_A, _Z = Variable("a"), Variable("z")
+_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class OutputParts:
+    """The parts of a cost that are computed from `z`.
+
+    Parameters
+    ----------
+    names : dict of Expression to str
+        What is to be replaced, in `a`, and the variable that stands for it.
+    formulas : dict of str to Formula
+        The same parts by the names of their variables, in `z`.
+    """
+
+    names: dict[Expression, str]
+    formulas: dict[str, Formula]
+
+    def written(self, expression: Expression) -> Expression:
+        """Return an expression over the parts."""
+        return substitute(
+            expression, lambda e: Variable(self.names[e]) if e in self.names else None
+        )
+
+    def source(self, name: str) -> list[str]:
+        """Return a part's function and that of its slope, as ``part0`` and ``part0_slope``."""
+        return [*scalar_functions(self.formulas[name], name, slope_of(name)), "", ""]
+
+    def gradient(self, cost: Expression) -> Expression:
+        """Return ∂(cost)/∂z: through the output, and through each part."""
+        forward = computation_graph(self.written(cost))
+        slopes = {"a": "slope"} | {name: slope_of(name) for name in self.formulas}
+        result: Expression = constant(0)
+        for name, slope in slopes.items():
+            adjoint = backward_graph(forward, name, constant(1))[0].expression()
+            result = Apply("add", (result, Apply("multiply", (adjoint, Variable(slope)))))
+        return result
+
+
+def slope_of(name: str) -> str:
+    """Return the name of a part's derivative by `z`."""
+    return f"{name}_slope"
+
+
+def output_parts(activation: Formula, cost: Formula) -> OutputParts:
+    """Find the largest parts of a cost that are functions of the output alone and stable in `z`.
+
+    Parameters
+    ----------
+    activation : Formula
+        Element-wise.
+    cost : Formula
+        Its parameters bear other names than those of the activation.
+    """
+    values = (*activation.parameters, *cost.parameters)
+    names: dict[Expression, str] = {}
+    formulas: dict[str, Formula] = {}
+
+    def find(e: Expression) -> None:
+        if not isinstance(e, Apply) or e in names:
+            return
+        if variables_of(e) == {"a"} and not is_layer_coupled(e):
+            inner = substitute(e, lambda part: activation.expression if part == _A else None)
+            if all(stable_form(inner, dict(values), side) is not None for side in (1, -1)):
+                names[e] = f"part{len(names)}"
+                formulas[names[e]] = Formula(inner, values)
+                return
+        for argument in e.arguments:
+            find(argument)
+
+    if activation.expression != _Z:
+        with time_budget(_SECONDS):
+            find(cost.expression)
+    return OutputParts(names, formulas)
