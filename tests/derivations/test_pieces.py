@@ -253,3 +253,11 @@ def test_the_pieces_of_any_formula_have_its_values_and_its_slopes(expression, pl
         check(formula, places, at_breakpoints=False)
     except TooManyPiecesError:
         return
+
+
+def test_a_slope_that_grows_without_bound_is_infinite():
+    """The root's slope left of 0, and no stand-in for it."""
+    (at,) = pieces_of("where(z > 0, z, sqrt(-z))").breakpoints
+    assert (at.left_slope, at.right_slope) == (-math.inf, 1.0)
+    assert at.is_kink
+    assert at.slope == -math.inf

@@ -69,7 +69,7 @@ def test_the_gain_is_enclosed(name):
 
 def test_a_kinked_function_is_not_called_straight_across_its_kink():
     texts = [s.text for s in portrait(activation_formula("relu")).about("convexity")]
-    assert texts == ["straight on (-inf, 0)", "straight on (0, inf)"]
+    assert texts == ["straight on (-∞, 0)", "straight on (0, ∞)"]
 
 
 @pytest.mark.parametrize("text", ["log(z)", "1/z", "sqrt(z)", "1/(z - 1/3)"])
@@ -138,3 +138,26 @@ def test_what_is_called_proved_holds_at_random_places(text, places):
                         assert b >= a - gap
                     elif "decreasing" in statement.text:
                         assert b <= a + gap
+
+
+def test_a_limit_is_not_rounded_to_a_simple_number():
+    """A match of numbers takes 1 + exp(-40) for 1."""
+    (_, limit) = chainrule.activation("tanh(z) + exp(-25)").portrait().about("limit")
+    with mpmath.workdps(40):
+        truth = 1 + mpmath.exp(-25)
+        assert limit.bounds[0] < truth < limit.bounds[1]
+    assert limit.bounds[1] - limit.bounds[0] < 1e-15
+
+
+def test_a_slope_that_is_nearly_zero_at_a_kink_is_not_taken_for_zero():
+    """Right of 0 the function falls until z = 5e-51; only algebra may say that a slope is 0."""
+    falls_first = chainrule.activation("where(z > 0, z**2 - 1e-50*z, 0)").portrait()
+    for statement in falls_first.about("monotone"):
+        low, high = statement.bounds
+        assert not (statement.proved and "increasing" in statement.text and low <= 0 < high)
+
+
+def test_a_number_that_is_not_exact_is_not_shown_as_if_it_were():
+    (_, limit) = chainrule.activation("tanh(z) + exp(-40)").portrait().about("limit")
+    assert limit.bounds[0] < limit.bounds[1]
+    assert "in [" in limit.text

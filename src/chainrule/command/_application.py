@@ -43,6 +43,14 @@ Parameters = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+HiddenActivations = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FORMULA",
+        help="A formula in z or a name: once for all hidden layers, or once for each.  "
+        "[default: relu]",
+    ),
+]
 CostParameters = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NUMBER", help="Value of a parameter of the cost."),
@@ -129,14 +137,7 @@ def propagation(
             show_default=False,
         ),
     ],
-    activation: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FORMULA",
-            help="A formula in z or a name: once for all hidden layers, or once for each.  "
-            "[default: relu]",
-        ),
-    ] = None,
+    activation: HiddenActivations = None,
     parameter: Parameters = None,
     output: Annotated[
         str | None,
@@ -253,14 +254,7 @@ def train(
         Path, typer.Argument(metavar="DATA", help="A CSV file with a header, or a Parquet file.")
     ],
     target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
-    activation: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FORMULA",
-            help="A formula in z or a name: once for all hidden layers, or once for each.  "
-            "[default: relu]",
-        ),
-    ] = None,
+    activation: HiddenActivations = None,
     parameter: Parameters = None,
     hidden: Annotated[
         str, typer.Option(metavar="N,N,...", help="Units of the hidden layers.")

@@ -37,7 +37,6 @@ def derive(
             say()
         display(derivation, text_format)
     if html is not None:
-        sections = function.derivation().page_sections()
-        sections += tuple(section for each in derivations[1:] for section in each.sections)
+        sections = tuple(s for each in derivations for s in each.document.page_sections())
         html.write_text(page(derivations[-1].title, sections), encoding="utf-8")
         note(f"wrote {html}")

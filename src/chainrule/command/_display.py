@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Protocol
 
 from chainrule.command._messages import say
 from chainrule.command._options import TextFormat
+from chainrule.documents import Documented
 
 _NARROWEST, _WIDTH = 60, 100
 
 
-class Displayed(Protocol):
-    """What has a text for terminals and for papers."""
-
-    def to_text(self, width: int = ..., /) -> str:
-        """Return the text for a terminal `width` characters wide."""
-        ...
-
-    def to_latex(self) -> str:
-        """Return the body of a LaTeX document."""
-        ...
-
-
-def display(shown: Displayed, text_format: TextFormat) -> None:
+def display(shown: Documented, text_format: TextFormat) -> None:
     """Print a derivation, as wide as the terminal."""
     say(shown.to_latex() if text_format is TextFormat.LATEX else shown.to_text(_width()))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from chainrule.derivations._arithmetic import ONE
 from chainrule.derivations._cost_kinks import CostKink, cost_kinks
@@ -12,7 +11,16 @@ from chainrule.derivations._coupled_sections import adjoint_sections
 from chainrule.derivations._fusion import FusedGradient, fused_gradient
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._sections import MATRIX_A, MATRIX_Z, batch_form, per_unit
-from chainrule.documents import Document, Equation, Section, equation, partial, symbol, text_of
+from chainrule.documents import (
+    Document,
+    Documented,
+    Equation,
+    Section,
+    equation,
+    partial,
+    symbol,
+    text_of,
+)
 from chainrule.formulas import Apply, Expression, Formula, parse
 
 _J, _J_I = symbol("J"), symbol("J_i")
@@ -20,7 +28,7 @@ _M = symbol("m")
 
 
 @dataclass(frozen=True)
-class CostDerivation:
+class CostDerivation(Documented):
     """∂J/∂A and ∂J/∂Z of a cost behind an output activation, for a batch of m examples.
 
     Parameters
@@ -113,24 +121,6 @@ class CostDerivation:
     def document(self) -> Document:
         """The derivation as a document."""
         return Document(self.title, self.sections)
-
-    def to_text(self, width: int = 100) -> str:
-        """Return the derivation for a terminal `width` characters wide."""
-        return self.document.to_text(width)
-
-    def to_latex(self) -> str:
-        """Return the derivation as the body of a LaTeX document that loads ``amsmath``."""
-        return self.document.to_latex()
-
-    def to_html(self, path: str | Path | None = None) -> str:
-        """Return the derivation as one self-contained page; write it where a path is given."""
-        return self.document.to_html(path)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_html_(self) -> str:
-        return self.document._repr_html_()
 
 
 def batch_mean(e: Expression) -> Expression:

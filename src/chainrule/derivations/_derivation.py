@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 
 from chainrule.derivations._chain_rule import Step, chain_rule, node_names
 from chainrule.derivations._closed_form import closed_form
@@ -23,7 +22,7 @@ from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pie
 from chainrule.derivations._sections import elementwise_matrix_form, elementwise_sections
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._time_limit import time_budget
-from chainrule.documents import Document, Section
+from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula
 
 _SECONDS = 3.0
@@ -31,7 +30,7 @@ _FURTHER_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Documented):
     """The derivation of a formula's backward pass.
 
     Parameters
@@ -101,30 +100,9 @@ class Derivation:
 
     @property
     def document(self) -> Document:
-        """The derivation as a document."""
-        return Document(self.title, self.sections)
-
-    def to_text(self, width: int = 100) -> str:
-        """Return the derivation for a terminal `width` characters wide."""
-        return self.document.to_text(width)
-
-    def to_latex(self, *, standalone: bool = False) -> str:
-        """Return the body of a LaTeX document that loads ``amsmath``, or a whole document."""
-        return self.document.to_latex(standalone=standalone)
-
-    def to_html(self, path: str | Path | None = None) -> str:
-        """Return the derivation as one self-contained page; write it where a path is given."""
-        return Document(self.title, self.page_sections()).to_html(path)
-
-    def page_sections(self) -> tuple[Section, ...]:
-        """Return the derivation's sections and those that only a page shows."""
-        return self.sections + (self.supplements(self) if self.supplements else ())
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_html_(self) -> str:
-        return self.document._repr_html_()
+        """The derivation as a document; its page shows more."""
+        more = partial(self.supplements, self) if self.supplements else None
+        return Document(self.title, self.sections, more)
 
 
 def matrix_form(derivation: Derivation) -> Section:

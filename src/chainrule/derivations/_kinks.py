@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import mpmath
 
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Breakpoint, Piece, Pieces
+from chainrule.derivations._pieces import Breakpoint, Piece, Pieces, one_sided
 from chainrule.documents import text_of
 from chainrule.formulas import Apply, Expression, Formula, subexpressions, variables_of
 
@@ -65,20 +64,6 @@ def _slope(piece: Piece, values: dict[str, Any], place: Any, side: int) -> str:
     if mpmath.isnan(slope):
         return "undefined"
     return f"{float(slope):.6g}".replace("inf", "∞")
-
-
-def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, side: int) -> Any:
-    """Return an expression's value at a place, or its limit from one side; NaN without either."""
-    value = evaluate(expression, {**values, "z": place})
-    if mpmath.isfinite(value):
-        return value
-    near, nearer = (
-        evaluate(expression, {**values, "z": place + side * (1 + abs(place)) * step})
-        for step in (mpmath.mpf(10) ** -20, mpmath.mpf(10) ** -40)
-    )
-    if abs(nearer) > 1 and abs(nearer) > abs(near) * mpmath.mpf("1.01"):
-        return mpmath.sign(nearer) * mpmath.inf
-    return nearer
 
 
 def _reason(formula: Formula, values: dict[str, Any]) -> str:

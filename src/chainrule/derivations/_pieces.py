@@ -8,8 +8,9 @@ whatever the operations that meet there.
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -68,7 +69,7 @@ class Breakpoint:
     slope : float
         The slope taken there.
     left_slope, right_slope : float
-        The slopes on either side.
+        The slopes on either side; infinite where they grow without bound.
     """
 
     location: Expression
@@ -83,6 +84,10 @@ class Breakpoint:
     @property
     def is_kink(self) -> bool:
         """Whether the slope jumps."""
+        if self.left_slope == self.right_slope:  # also where both are infinite
+            return False
+        if math.isinf(self.left_slope) or math.isinf(self.right_slope):
+            return True
         return abs(self.left_slope - self.right_slope) > 1e-12 * (
             1 + abs(self.left_slope) + abs(self.right_slope)
         )
@@ -225,11 +230,13 @@ class _Cutter:
             chosen = self.branch_at(branching, place)
             own = _replaced(own, branching, chosen)
         slopes = [
-            self.one_sided(left.derivative, place, -1),
-            self.one_sided(right.derivative, place, 1),
+            one_sided(left.derivative, self.values, place, -1),
+            one_sided(right.derivative, self.values, place, 1),
         ]
         value_from = self.value_owner(own, place, left, right)
-        smooth = abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -12 * (1 + abs(slopes[0]))
+        smooth = slopes[0] == slopes[1] or bool(
+            abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -12 * (1 + abs(slopes[0]))
+        )
         if smooth and mpmath.isfinite(self.at(left.derivative, place)):
             slope_from, slope = "left", slopes[0]
         elif smooth and mpmath.isfinite(self.at(right.derivative, place)):
@@ -242,7 +249,7 @@ class _Cutter:
             slope_from, slope = "right", slopes[1]
         else:
             slope_from, slope = "own", self.at(differentiate(own), place)
-        if not mpmath.isfinite(slope):
+        if mpmath.isnan(slope) or (slope_from == "own" and mpmath.isinf(slope)):
             slope_from, slope = "left", slopes[0]
         return Breakpoint(
             location, float(place), value_from, slope_from, own, float(slope),
@@ -272,13 +279,6 @@ class _Cutter:
             difference = mpmath.mpf(0)
         holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
         return e.arguments[1] if holds else e.arguments[2]
-
-    def one_sided(self, derivative: Expression, place: Any, side: int) -> Any:
-        value = self.at(derivative, place)
-        if mpmath.isfinite(value):
-            return value
-        step = mpmath.mpf(10) ** (-_DIGITS // 3) * (1 + abs(place))
-        return self.at(derivative, place + side * step)
 
     def roots(self, difference: Expression, low: Any, high: Any) -> list[tuple[Any, Any]]:
         """Return where a smooth difference changes sign or vanishes, exact where it is linear."""
@@ -344,6 +344,20 @@ class _Cutter:
         value = self.at(difference, candidate)
         close = abs(candidate - root) < mpmath.mpf(10) ** -25
         return candidate if close and (self.is_zero(value) or not mpmath.isfinite(value)) else root
+
+
+def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, side: int) -> Any:
+    """Return an expression's value at a place, or its limit from one side; NaN without either."""
+    value = evaluate(expression, {**values, "z": place})
+    if mpmath.isfinite(value):
+        return value
+    near, nearer = (
+        evaluate(expression, {**values, "z": place + side * (1 + abs(place)) * step})
+        for step in (mpmath.mpf(10) ** -20, mpmath.mpf(10) ** -40)
+    )
+    if abs(nearer) > 1 and abs(nearer) > abs(near) * mpmath.mpf("1.01"):
+        return mpmath.sign(nearer) * mpmath.inf
+    return nearer
 
 
 def _replaced(expression: Expression, old: Expression, new: Expression) -> Expression:

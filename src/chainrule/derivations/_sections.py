@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
 A, J, Z = symbol("a"), symbol("J"), symbol("z")
-A_J, A_P, Z_J, Z_P = symbol("a_j"), symbol("a_p"), symbol("z_j"), symbol("z_p")
+A_J, A_P, Z_J = symbol("a_j"), symbol("a_p"), symbol("z_j")
 MATRIX_A, MATRIX_Z = symbol("A"), symbol("Z")
 Y = symbol("y")
 _MATRIX = {Z: MATRIX_Z, A: MATRIX_A, Y: symbol("Y"), SEED: partial(J, MATRIX_A)}

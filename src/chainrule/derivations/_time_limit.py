@@ -47,8 +47,11 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
+    running = True
+
     def stop(signum: int, frame: Any) -> None:
-        raise TimeLimitError
+        if running:
+            raise TimeLimitError
 
     def ignore(unraisable: Any) -> None:
         # Raised inside a destructor it is lost, with a message; the next one will not be.
@@ -57,10 +60,17 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     previous_hook, sys.unraisablehook = sys.unraisablehook, ignore
     previous_handler = signal.signal(signal.SIGALRM, stop)
-    previous_timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    previous_timer, started = (0.0, 0.0), time.monotonic()
     try:
+        previous_timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, *previous_timer)
+        # A signal that arrives from here on finds nothing to stop and is let pass.
+        running = False
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, previous_handler)
         sys.unraisablehook = previous_hook
+        delay, again = previous_timer
+        if delay:
+            left = max(delay - (time.monotonic() - started), 1e-6)
+            signal.setitimer(signal.ITIMER_REAL, left, again)

@@ -180,12 +180,6 @@ def name_latex(name: str) -> str:
     return f"{base}_{{{subscript}}}" if subscript else base
 
 
-def equation_latex(e: Equation) -> str:
-    """Return an equation on one line."""
-    text = " = ".join(latex_of(side) for side in e.sides)
-    return rf"{text} \quad \text{{{escaped(e.remark)}}}" if e.remark else text
-
-
 def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
     """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
     lines = [rf"\section*{{{escaped(title)}}}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 760, 400, 56, 34, 34
@@ -70,7 +71,12 @@ def plot_picture(curves: tuple[Curve, ...], title: str, kinks: tuple[float, ...]
     return "".join(parts) + "</svg>"
 
 
-def _path(stretch, place, low: float, high: float) -> str:  # type: ignore[no-untyped-def]
+def _path(
+    stretch: Sequence[tuple[float, float]],
+    place: Callable[[float, float], tuple[float, float]],
+    low: float,
+    high: float,
+) -> str:
     path, drawing = "", False
     for x, y in stretch:
         inside = math.isfinite(y) and low <= y <= high

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.formulas import Formula
 
 if TYPE_CHECKING:
     from chainrule.derivations import Derivation
-    from chainrule.documents import Section
+    from chainrule.documents import Curve, Section
+
+Array = NDArray[Any]
 
 _POINTS = 601
 _OTHER_UNITS = (0.5, -0.5, 1.0)
@@ -96,7 +99,7 @@ def _plot_section(derivation: Derivation) -> Section:
     return Section("The function and its derivative", blocks=(figure,))
 
 
-def _curves(formula: Formula, z, kinks: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _curves(formula: Formula, z: Array, kinks: tuple[float, ...]) -> tuple[Curve, ...]:
     from chainrule.documents import Curve
     from chainrule.kernels import backward, forward
 
@@ -109,7 +112,7 @@ def _curves(formula: Formula, z, kinks: tuple[float, ...]):  # type: ignore[no-u
     )
 
 
-def _layer_curves(formula: Formula, z):  # type: ignore[no-untyped-def]
+def _layer_curves(formula: Formula, z: Array) -> tuple[Curve, ...]:
     from chainrule.documents import Curve
     from chainrule.kernels import backward, forward
 

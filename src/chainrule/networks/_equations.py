@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
-from pathlib import Path
 
 from chainrule.catalogue import assumption_on_targets
 from chainrule.derivations import (
@@ -20,7 +19,16 @@ from chainrule.derivations import (
     derive_cost,
     matrix_form,
 )
-from chainrule.documents import Document, Equation, Section, Table, partial, symbol, text_of
+from chainrule.documents import (
+    Document,
+    Documented,
+    Equation,
+    Section,
+    Table,
+    partial,
+    symbol,
+    text_of,
+)
 from chainrule.formulas import Apply, Expression, Formula, Parameter, constant, parse, substitute
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._layer_notation import Notation, before
@@ -32,7 +40,7 @@ _FEWEST_ALIKE = 3  # that many like layers in a row share one general equation
 
 
 @dataclass(frozen=True)
-class Propagation:
+class Propagation(Documented):
     """The forward and backward equations of a network, with the shapes of its matrices.
 
     Where rows are examples, as the program stores them, a layer computes
@@ -122,24 +130,6 @@ class Propagation:
     def document(self) -> Document:
         """The equations as a document."""
         return Document(self.title, self.sections)
-
-    def to_text(self, width: int = 100) -> str:
-        """Return the equations for a terminal `width` characters wide."""
-        return self.document.to_text(width)
-
-    def to_latex(self) -> str:
-        """Return the equations as the body of a LaTeX document that loads ``amsmath``."""
-        return self.document.to_latex()
-
-    def to_html(self, path: str | Path | None = None) -> str:
-        """Return the equations as one self-contained page; write it where a path is given."""
-        return self.document.to_html(path)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_html_(self) -> str:
-        return self.document._repr_html_()
 
 
 @dataclass(frozen=True)

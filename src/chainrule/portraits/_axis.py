@@ -8,7 +8,7 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations import Piece, Pieces, TimeLimitError, evaluate, time_limit
+from chainrule.derivations import Breakpoint, Piece, Pieces, TimeLimitError, evaluate, time_limit
 from chainrule.derivations._pieces import differentiate
 from chainrule.formulas import Expression, Formula, constant
 from chainrule.portraits import _tail
@@ -17,6 +17,7 @@ from chainrule.portraits._signs import Signs, Stretch, Zero, sign_at, signs_betw
 
 _REACH = 64.0
 _ZERO = mpmath.mpf(10) ** -40
+_FAR = (8, 16, 32)  # powers of ten
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ def axis(formula: Formula, pieces: Pieces, deadline: float) -> tuple[Order, Orde
                 stretches.append(Stretch(low, high, 0))
             else:
                 at_ends = (
-                    _sign(chain[k], parameters, low) if j else tails[0][1],
-                    _sign(chain[k], parameters, high) if j < len(places) else tails[1][1],
+                    _sign(chain[k], parameters, pieces.breakpoints[j - 1]) if j else tails[0][1],
+                    _sign(chain[k], parameters, pieces.breakpoints[j])
+                    if j < len(places)
+                    else tails[1][1],
                 )
                 found = signs_between(
                     programs[k][j], programs[k + 1][j], low, high, deadline, at_ends
@@ -84,12 +87,19 @@ def _least(places: list[float], side: int) -> float:
     return max(side * (places[-1] if side > 0 else places[0]), 0.0)
 
 
-def _sign(e: Expression, parameters: dict[str, float], place: float) -> int | None:
+def _sign(e: Expression, parameters: dict[str, float], b: Breakpoint) -> int | None:
+    """Return the sign at a breakpoint; 0 only where algebra shows that it is zero."""
     with mpmath.workdps(60):
-        value = evaluate(e, {**parameters, "z": mpmath.mpf(place)})
+        value = evaluate(e, {**parameters, "z": mpmath.mpf(b.place)})
         if not mpmath.isfinite(value):
             return None
-        return 0 if abs(value) < _ZERO else int(mpmath.sign(value))
+        if abs(value) >= _ZERO:
+            return int(mpmath.sign(value))
+    try:
+        with time_limit(0.2):
+            return 0 if _tail.vanishes(e, parameters, b.location) else None
+    except (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError):
+        return None
 
 
 class _End:
@@ -124,16 +134,23 @@ class _End:
             return None
 
     def _agrees(self, order: int, limit: Any) -> bool:
-        """Check a limit against the value far out."""
+        """Check a limit against the values far out, which come ever closer to it."""
         if not (limit.is_number and limit.is_extended_real):
             return False
-        with mpmath.workdps(40):
-            far = evaluate(
-                self.chain[order], {**self.parameters, "z": self.side * mpmath.mpf(10**8)}
-            )
-            if limit.is_finite:
-                return bool(abs(far - mpmath.mpf(str(limit.evalf(30)))) < 1e-3 * (1 + abs(far)))
-            return bool(far > 1) if limit > 0 else bool(far < -1)
+        with mpmath.workdps(60):
+            far = [
+                evaluate(
+                    self.chain[order], {**self.parameters, "z": self.side * mpmath.mpf(10) ** k}
+                )
+                for k in _FAR
+            ]
+            if limit.is_infinite:
+                sizes = [value if limit > 0 else -value for value in far]
+                return bool(1 < sizes[0] <= sizes[1] <= sizes[2])
+            exact = mpmath.mpf(str(limit.evalf(50)))
+            errors = [abs(value - exact) for value in far]
+            close = 1e-3 * (1 + abs(exact))
+            return bool(close > errors[0] >= errors[1] >= errors[2] and errors[2] < close / 1e3)
 
     def sign(
         self, order: int, least: float, programs: list[tuple[Program, ...]]

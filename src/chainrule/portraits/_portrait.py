@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import sympy
 
-from chainrule.derivations import Pieces, TooManyPiecesError, smooth_pieces, time_budget
-from chainrule.documents import Document, Section, Table
-from chainrule.formulas import Formula
+from chainrule.derivations import Breakpoint, Pieces, TooManyPiecesError, smooth_pieces, time_budget
+from chainrule.documents import Document, Documented, Section, Table
+from chainrule.formulas import Constant, Formula
 from chainrule.portraits._axis import Order, axis
 from chainrule.portraits._domain import is_defined
 from chainrule.portraits._interval import Program, UnsupportedOperationError
@@ -46,7 +47,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Portrait:
+class Portrait(Documented):
     """What is known of a function, statement by statement."""
 
     formula: Formula
@@ -58,8 +59,8 @@ class Portrait:
         rows = tuple((s.subject, s.text, _status(s)) for s in self.statements)
         sentence = (
             "Signs are settled by interval arithmetic, far out by the term that outweighs all "
-            "others; limits by algebra. The smooth pieces and the slopes at kinks are the "
-            "derivation's, computed to 60 digits. Numbers in brackets are enclosures."
+            "others; limits by algebra, checked far out. The smooth pieces and the slopes at "
+            "kinks are the derivation's, computed to 60 digits. Numbers in brackets are enclosures."
         )
         table = Table(("property", "what holds", "status"), rows)
         return (Section("The function's portrait", (sentence,), blocks=(table,)),)
@@ -83,12 +84,6 @@ class Portrait:
     def about(self, subject: str) -> tuple[Statement, ...]:
         """Return the statements on one subject."""
         return tuple(s for s in self.statements if s.subject == subject)
-
-    def __str__(self) -> str:
-        return str(self.document)
-
-    def _repr_html_(self) -> str:
-        return self.document._repr_html_()
 
 
 def portrait(formula: Formula) -> Portrait:
@@ -144,6 +139,7 @@ def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
         if jump or b.is_kink:
             what = "jump" if jump else "kink"
             sides = f"slopes {b.left_slope:.10g} and {b.right_slope:.10g}, taken {b.slope:.10g}"
+            sides = sides.replace("inf", "∞")
             result.append(Statement(what, f"at z = {b.place:.10g}: {sides}", False))
     steepest = None if any(jumps) else _steepest(slope, bend, pieces)
     if any(jumps):
@@ -157,9 +153,7 @@ def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
     return tuple(result)
 
 
-def _gain(
-    formula: Formula, value: Order, pieces: Pieces, steepest: Bounds | None
-) -> Statement:  # fmt: skip
+def _gain(formula: Formula, value: Order, pieces: Pieces, steepest: Bounds | None) -> Statement:
     moment = None
     if steepest is not None and math.isfinite(steepest[1]):
         owner = value.programs[sum(b.place < 0 for b in pieces.breakpoints)].at(0.0)
@@ -185,15 +179,9 @@ def _limits(value: Order) -> list[Statement]:
 def _range(value: Order, slope: Order, pieces: Pieces) -> list[Statement]:
     if not slope.signs.settled or None in value.limits:
         return [Statement("range", "not settled", False)]
-    found = [_bounds(limit) for limit in value.limits]
-    places = [b.place for b in pieces.breakpoints]
-    for zero in slope.signs.zeros:
-        k = sum(place <= zero.low for place in places)
-        found.append(value.programs[k].over(zero.low, zero.high))
-    for k, place in enumerate(places):
-        found += [_near(value.programs[k], place), _near(value.programs[k + 1], place)]
-        own = Program(pieces.breakpoints[k].value, value.programs[k].parameters)
-        found.append(_near(own, place))
+    found = _extremes(value, slope, pieces)
+    for k, b in enumerate(pieces.breakpoints):
+        found.append(_near(Program(b.value, value.programs[k].parameters), b))
     low = (min(b[0] for b in found), min(b[1] for b in found))
     high = (max(b[0] for b in found), max(b[1] for b in found))
     return [
@@ -205,20 +193,28 @@ def _range(value: Order, slope: Order, pieces: Pieces) -> list[Statement]:
 def _steepest(slope: Order, bend: Order, pieces: Pieces) -> Bounds | None:
     if not (bend.signs.settled and slope.signs.settled) or None in slope.limits:
         return None
-    found = [_bounds(limit) for limit in slope.limits]
-    places = [b.place for b in pieces.breakpoints]
-    for zero in bend.signs.zeros:
-        k = sum(place <= zero.low for place in places)
-        found.append(slope.programs[k].over(zero.low, zero.high))
-    for k, place in enumerate(places):
-        found += [_near(slope.programs[k], place), _near(slope.programs[k + 1], place)]
+    found = _extremes(slope, bend, pieces)
     sizes = [(max(b[0], -b[1], 0.0), max(abs(b[0]), abs(b[1]))) for b in found]
     return max(s[0] for s in sizes), max(s[1] for s in sizes)
 
 
-def _near(program: Program, place: float) -> Bounds:
-    """Return bounds at a place that is known to the nearest double."""
-    return program.over(float(np.nextafter(place, -np.inf)), float(np.nextafter(place, np.inf)))
+def _extremes(order: Order, derivative: Order, pieces: Pieces) -> list[Bounds]:
+    """Enclose the limits, the values where the derivative is 0, and both sides of breakpoints."""
+    found = [_bounds(limit) for limit in order.limits]
+    places = [b.place for b in pieces.breakpoints]
+    for zero in derivative.signs.zeros:
+        k = sum(place <= zero.low for place in places)
+        found.append(order.programs[k].over(zero.low, zero.high))
+    for k, b in enumerate(pieces.breakpoints):
+        found += [_near(order.programs[k], b), _near(order.programs[k + 1], b)]
+    return found
+
+
+def _near(program: Program, b: Breakpoint) -> Bounds:
+    """Return bounds at a breakpoint; where it is no double, around the nearest one."""
+    if b.location == Constant(Fraction(b.place)):
+        return program.at(b.place)
+    return program.over(float(np.nextafter(b.place, -np.inf)), float(np.nextafter(b.place, np.inf)))
 
 
 def _jumps(value: Order, pieces: Pieces, k: int) -> bool:
@@ -247,7 +243,10 @@ def _stretches(
         return [Statement(subject, text, False)]
     return [
         Statement(
-            subject, f"{words[sign]} on ({low:.12g}, {high:.12g})", sign is not None, (low, high)
+            subject,
+            f"{words[sign]} on ({low:.12g}, {high:.12g})".replace("inf", "∞"),
+            sign is not None,
+            (low, high),
         )
         for low, high, sign in merged
     ]
@@ -277,9 +276,6 @@ def _bounds(limit: Any) -> Bounds:
 
 def _number(bounds: Bounds) -> str:
     low, high = bounds
-    middle = low if low == high else (low + high) / 2
-    if high - low <= 1e-13 and abs(middle - round(middle, 6)) <= 1e-13:
-        return f"{round(middle, 6) + 0.0:g}".replace("inf", "∞")
     if low == high:
-        return f"{low:.12g}".replace("inf", "∞")
-    return f"{middle:.10g} in [{low:.15g}, {high:.15g}]"
+        return f"{low + 0.0:.12g}".replace("inf", "∞")
+    return f"{(low + high) / 2 + 0.0:.10g} in [{low:.17g}, {high:.17g}]"

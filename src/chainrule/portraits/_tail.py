@@ -61,7 +61,7 @@ class Tail:
         )
         growth = _growth(ratio)
         if growth == 0:
-            return sympy.nsimplify(ratio.coefficient * sympy.exp(ratio.exponent))
+            return ratio.coefficient * sympy.exp(ratio.exponent)
         return sympy.Integer(0) if growth < 0 else sympy.oo * sympy.sign(ratio.coefficient)
 
 
@@ -93,9 +93,11 @@ def limit_of(e: Any) -> Any:
     return sympy.limit(e, _X, sympy.oo)
 
 
-def slanted(e: Any, slope: Any, side: int) -> Any:
-    """Return the form less a line through the origin."""
-    return e - slope * side * _X
+def vanishes(expression: Expression, parameters: Mapping[str, float], location: Expression) -> bool:
+    """Tell whether an expression is exactly zero at a place, by algebra."""
+    place = exact_sympy(location, parameters, 1)
+    value = exact_sympy(expression, parameters, 1).subs(_X, place)
+    return bool(sympy.simplify(value) == 0)
 
 
 def _terms(e: Any) -> tuple[Term, ...] | None:
