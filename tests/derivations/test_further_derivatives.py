@@ -135,3 +135,11 @@ def test_a_branch_that_is_not_taken_leaves_no_trace(text, parameters, name, z, w
 )
 def test_a_kink_is_stated_with_what_is_taken_and_why(text: str, sentence: str) -> None:
     assert sentence in " ".join(derive(parse(text)).to_text(1000).split())
+
+
+def test_a_decimal_stays_a_decimal_and_does_not_keep_a_form_from_being_shortened() -> None:
+    """As 851 over 500 it would stand in every product, longer than what is simplified."""
+    bend = text_of(derive(parse("z/(1 + exp(-1.702*z))")).second[0].by_preactivation)
+    assert "1.702" in bend
+    assert "851" not in bend
+    assert len(bend) < 100

@@ -161,3 +161,8 @@ def test_a_number_that_is_not_exact_is_not_shown_as_if_it_were():
     (_, limit) = chainrule.activation("tanh(z) + exp(-40)").portrait().about("limit")
     assert limit.bounds[0] < limit.bounds[1]
     assert "in [" in limit.text
+
+
+def test_a_function_that_oscillates_without_end_is_not_settled_rather_than_counted_out():
+    (statement,) = chainrule.activation("sin(30*z)").portrait().about("monotone")
+    assert not statement.proved

@@ -93,7 +93,7 @@ def _plot_section(derivation: Derivation) -> Section:
     words = (
         f"The first unit's value and derivatives by z₁; the others are held at {_OTHER_UNITS}."
         if formula.is_layer_coupled
-        else "The function and its derivative; kinks are dashed."
+        else "The function and its derivative" + ("; kinks are dashed." if kinks else ".")
     )
     figure = Figure(plot_picture(curves, words, kinks), words)
     return Section("The function and its derivative", blocks=(figure,))

@@ -16,6 +16,7 @@ from chainrule.portraits._interval import Program
 from chainrule.portraits._signs import Signs, Stretch, Zero, sign_at, signs_between
 
 _REACH = 64.0
+_STEP_SECONDS = 1.0
 _ZERO = mpmath.mpf(10) ** -40
 _FAR = (8, 16, 32)  # powers of ten
 
@@ -113,7 +114,7 @@ class _End:
         self.tails: list[_tail.Tail | None] = [None] * 3
         for k in range(3):
             try:
-                with time_limit(0.4):
+                with time_limit(_STEP_SECONDS):
                     self.forms[k] = _tail.exact_sympy(chain[k], parameters, side)
                     self.tails[k] = _tail.tail(self.forms[k])
             except (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError):
@@ -122,7 +123,7 @@ class _End:
     def limit(self, order: int) -> Any:
         """Return the limit at this end, or None."""
         try:
-            with time_limit(0.4):
+            with time_limit(_STEP_SECONDS):
                 found = self.tails[order]
                 if found is not None:
                     return found.limit()
@@ -166,7 +167,7 @@ class _End:
         if quotient is None:
             return None
         try:
-            with time_limit(0.4):
+            with time_limit(_STEP_SECONDS):
                 found = _tail.first_place(quotient, least)
         except (TimeLimitError, ArithmeticError, ValueError, TypeError):
             return None

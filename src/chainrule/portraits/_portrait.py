@@ -19,7 +19,7 @@ from chainrule.portraits._domain import is_defined
 from chainrule.portraits._interval import Program, UnsupportedOperationError
 from chainrule.portraits._moment import second_moment
 
-_SECONDS = 2.5
+_SECONDS = 3.5
 _MOST_STRETCHES = 16
 _WORDS = {1: "increasing", -1: "decreasing", 0: "constant", None: "not settled"}
 _BENDS = {1: "convex", -1: "concave", 0: "straight", None: "not settled"}

@@ -12,6 +12,7 @@ from chainrule.portraits._interval import Array, Interval, Program
 _START = 192
 _LEVELS = 44
 _MOST = 3000
+_MOST_ZEROS = 64  # more of them, as a periodic function has, are no longer told apart
 _UNEVEN = 0.4871  # halves would put the zeros of odd functions on an end
 
 
@@ -121,6 +122,8 @@ def _joined(
             runs.append([float(lefts[k]), float(rights[k]), int(signs[k])])
     stretches: list[Stretch] = []
     zeros: list[Zero] = []
+    if sum(sign == 9 for _, _, sign in runs) > _MOST_ZEROS:
+        return Signs((Stretch(float(lefts.min()), float(rights.max()), None),), ())
     for k, (low, high, sign) in enumerate(runs):
         if sign != 9:
             _append(stretches, Stretch(float(low), float(high), int(sign)))
