@@ -4,9 +4,6 @@ from chainrule.derivations._chain_rule import Step as Step
 from chainrule.derivations._chain_rule import chain_rule as chain_rule
 from chainrule.derivations._chain_rule import node_names as node_names
 from chainrule.derivations._closed_form import closed_form as closed_form
-from chainrule.derivations._cost_derivation import CostDerivation as CostDerivation
-from chainrule.derivations._cost_derivation import batch_mean as batch_mean
-from chainrule.derivations._cost_derivation import derive_cost as derive_cost
 from chainrule.derivations._derivation import Derivation as Derivation
 from chainrule.derivations._derivation import derive as derive
 from chainrule.derivations._derivation import matrix_form as matrix_form
@@ -16,28 +13,33 @@ from chainrule.derivations._field import Generator as Generator
 from chainrule.derivations._field import NotInFieldError as NotInFieldError
 from chainrule.derivations._further_derivatives import ParameterDerivative as ParameterDerivative
 from chainrule.derivations._further_derivatives import SecondDerivative as SecondDerivative
-from chainrule.derivations._fusion import FusedGradient as FusedGradient
-from chainrule.derivations._fusion import fused_gradient as fused_gradient
 from chainrule.derivations._graph import Graph as Graph
 from chainrule.derivations._graph import GraphBuilder as GraphBuilder
 from chainrule.derivations._graph import Node as Node
 from chainrule.derivations._graph import computation_graph as computation_graph
-from chainrule.derivations._output_form import NoOutputForm as NoOutputForm
-from chainrule.derivations._output_form import OutputForm as OutputForm
-from chainrule.derivations._output_form import output_form as output_form
 from chainrule.derivations._pieces import Breakpoint as Breakpoint
 from chainrule.derivations._pieces import Piece as Piece
 from chainrule.derivations._pieces import Pieces as Pieces
 from chainrule.derivations._pieces import TooManyPiecesError as TooManyPiecesError
 from chainrule.derivations._pieces import smooth_pieces as smooth_pieces
-from chainrule.derivations._sections import batch_form as batch_form
 from chainrule.derivations._split import UnitGraph as UnitGraph
 from chainrule.derivations._split import unit_graph as unit_graph
-from chainrule.derivations._through_output import NoOutputFormError as NoOutputFormError
-from chainrule.derivations._through_output import through_output as through_output
 from chainrule.derivations._time_limit import TimeLimitError as TimeLimitError
 from chainrule.derivations._time_limit import time_budget as time_budget
 from chainrule.derivations._time_limit import time_limit as time_limit
 from chainrule.derivations._vector_jacobian import SEED as SEED
 from chainrule.derivations._vector_jacobian import backward_graph as backward_graph
-from chainrule.derivations._witness import Witness as Witness
+from chainrule.derivations.costs._cost_derivation import CostDerivation as CostDerivation
+from chainrule.derivations.costs._cost_derivation import batch_mean as batch_mean
+from chainrule.derivations.costs._cost_derivation import derive_cost as derive_cost
+from chainrule.derivations.costs._fusion import FusedGradient as FusedGradient
+from chainrule.derivations.costs._fusion import fused_gradient as fused_gradient
+from chainrule.derivations.output_forms._output_form import NoOutputForm as NoOutputForm
+from chainrule.derivations.output_forms._output_form import OutputForm as OutputForm
+from chainrule.derivations.output_forms._output_form import output_form as output_form
+from chainrule.derivations.output_forms._through_output import (
+    NoOutputFormError as NoOutputFormError,
+)
+from chainrule.derivations.output_forms._through_output import through_output as through_output
+from chainrule.derivations.output_forms._witness import Witness as Witness
+from chainrule.derivations.sections._elementwise import batch_form as batch_form

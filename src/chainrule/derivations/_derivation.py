@@ -8,20 +8,23 @@ from functools import cached_property, partial
 
 from chainrule.derivations._chain_rule import Step, chain_rule, node_names
 from chainrule.derivations._closed_form import closed_form
-from chainrule.derivations._coupled_sections import coupled_matrix_form, coupled_sections
 from chainrule.derivations._further_derivatives import (
     ParameterDerivative,
     SecondDerivative,
     parameter_derivatives,
     second_derivatives,
 )
-from chainrule.derivations._further_sections import further_sections
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._output_form import NoOutputForm, OutputForm, output_form
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
-from chainrule.derivations._sections import elementwise_matrix_form, elementwise_sections
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._time_limit import time_budget
+from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
+from chainrule.derivations.sections._elementwise import (
+    elementwise_matrix_form,
+    elementwise_sections,
+)
+from chainrule.derivations.sections._further_derivatives import further_sections
+from chainrule.derivations.sections._layer_coupled import coupled_matrix_form, coupled_sections
 from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula
 

@@ -1,12 +1,15 @@
-"""Bounds in time for simplifications: what is cut short is shown unsimplified, and still right."""
+"""Bounds in time for simplifications: what is cut short is shown unsimplified, and still right.
+
+What counts is the processor time of the thread, so that a busy machine changes no result.
+"""
 
 from __future__ import annotations
 
-import signal
+import ctypes
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -22,7 +25,7 @@ class TimeLimitError(Exception):
 @contextmanager
 def time_budget(seconds: float) -> Iterator[None]:
     """Bound the simplifications inside taken together; each has its own limit besides."""
-    token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
+    token = _deadline.set(min(_deadline.get(), time.thread_time() + seconds))
     try:
         yield
     finally:
@@ -33,44 +36,78 @@ def time_budget(seconds: float) -> Iterator[None]:
 def time_limit(seconds: float) -> Iterator[None]:
     """Bound one simplification, by its own limit and by what is left of the budget.
 
-    Off the main thread, where no timer can be set, only a spent budget stops it.
+    Works on every thread: another one watches, and raises the error in this one.
 
     Raises
     ------
     TimeLimitError
         Inside the block, when the time is up.
     """
-    seconds = min(seconds, _deadline.get() - time.monotonic())
-    if seconds <= 0:
+    deadline = min(_deadline.get(), time.thread_time() + seconds)
+    if deadline <= time.thread_time():
         raise TimeLimitError
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    running = True
-
-    def stop(signum: int, frame: Any) -> None:
-        if running:
-            raise TimeLimitError
-
-    def ignore(unraisable: Any) -> None:
-        # Raised inside a destructor it is lost, with a message; the next one will not be.
-        if not isinstance(unraisable.exc_value, TimeLimitError):
-            previous_hook(unraisable)
-
-    previous_hook, sys.unraisablehook = sys.unraisablehook, ignore
-    previous_handler = signal.signal(signal.SIGALRM, stop)
-    previous_timer, started = (0.0, 0.0), time.monotonic()
+    watch = _Watch(deadline)
+    previous_hook, sys.unraisablehook = sys.unraisablehook, watch.ignore
+    watch.previous_hook = previous_hook
+    threading.Thread(target=watch.run, name="chainrule time limit", daemon=True).start()
     try:
-        previous_timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
         yield
     finally:
-        # A signal that arrives from here on finds nothing to stop and is let pass.
-        running = False
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, previous_handler)
+        watch.end()
         sys.unraisablehook = previous_hook
-        delay, again = previous_timer
-        if delay:
-            left = max(delay - (time.monotonic() - started), 1e-6)
-            signal.setitimer(signal.ITIMER_REAL, left, again)
+
+
+class _Watch:
+    """Looks at the clock of the thread that made it, and interrupts that thread."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.thread = ctypes.c_ulong(threading.get_ident())
+        self.clock = _clock_of_this_thread()
+        self.lock = threading.Lock()
+        self.over = threading.Event()
+        self.previous_hook: Callable[[Any], Any] = sys.unraisablehook
+
+    def run(self) -> None:
+        """Wait until the time is up, then raise until the block is left."""
+        while not self.over.wait(self.left() or _AGAIN):
+            with self.lock:
+                if not self.over.is_set() and not self.left():
+                    _raise_in(self.thread, TimeLimitError)
+
+    def left(self) -> float:
+        """Return the seconds that are left, at least as many as it pays to wait, or 0."""
+        try:
+            left = self.deadline - self.clock()
+        except OSError:  # the thread has ended, and its clock with it
+            return 0.0
+        return max(left, _AGAIN / 10) if left > 0 else 0.0
+
+    def end(self) -> None:
+        """Stop watching; an interruption that is still under way is called off."""
+        while True:
+            try:
+                with self.lock:
+                    self.over.set()
+                    _raise_in(self.thread, None)
+                return
+            except TimeLimitError:
+                continue
+
+    def ignore(self, unraisable: Any) -> None:
+        """Say nothing of a limit raised inside a destructor: it is lost there, the next is not."""
+        if not isinstance(unraisable.exc_value, TimeLimitError):
+            self.previous_hook(unraisable)
+
+
+def _raise_in(thread: ctypes.c_ulong, error: type[Exception] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(error) if error else None)
+
+
+def _clock_of_this_thread() -> Callable[[], float]:
+    """Return the thread's processor time, for other threads to read."""
+    if hasattr(time, "pthread_getcpuclockid"):
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        return lambda: time.clock_gettime(clock)
+    offset = time.thread_time() - time.monotonic()
+    return lambda: time.monotonic() + offset

@@ -17,8 +17,8 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._intervals import NotEnclosedError, enclosure, interval
 from chainrule.derivations._pieces import Piece
+from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
 
 _DIGITS = 40
 _PAIRS = 30  # of stretches whose values overlap that are tried

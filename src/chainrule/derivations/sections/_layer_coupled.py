@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from chainrule.derivations._arithmetic import ONE, ZERO, power, rebuilt
 from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._sections import (
+from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.sections._elementwise import (
     A_J,
     A_P,
     MATRIX_A,
@@ -23,7 +24,6 @@ from chainrule.derivations._sections import (
     per_unit,
     step_equations,
 )
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.documents import Equation, Section, equation, partial
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Variable, constant, variables_of
 

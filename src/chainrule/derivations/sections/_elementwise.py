@@ -8,9 +8,9 @@ from chainrule.derivations._arithmetic import ONE, ZERO
 from chainrule.derivations._chain_rule import Step, node_names
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import indicator
-from chainrule.derivations._output_form import OutputForm
-from chainrule.derivations._simplification_section import simplification_section
 from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.output_forms._output_form import OutputForm
+from chainrule.derivations.sections._simplification import simplification_section
 from chainrule.documents import Equation, Section, equation, partial, symbol
 from chainrule.formulas import (
     REDUCTIONS,

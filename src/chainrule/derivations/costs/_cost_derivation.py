@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chainrule.derivations._arithmetic import ONE
-from chainrule.derivations._cost_kinks import CostKink, cost_kinks
-from chainrule.derivations._coupled_sections import adjoint_sections
-from chainrule.derivations._fusion import FusedGradient, fused_gradient
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._sections import MATRIX_A, MATRIX_Z, batch_form, per_unit
+from chainrule.derivations.costs._cost_kinks import CostKink, cost_kinks
+from chainrule.derivations.costs._fusion import FusedGradient, fused_gradient
+from chainrule.derivations.sections._elementwise import MATRIX_A, MATRIX_Z, batch_form, per_unit
+from chainrule.derivations.sections._layer_coupled import adjoint_sections
 from chainrule.documents import (
     Document,
     Documented,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.derivations._kinks import kink_sentence
-from chainrule.derivations._output_form import NoOutputForm, OutputForm
 from chainrule.derivations._pieces import Breakpoint, Piece
+from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm
+from chainrule.derivations.sections._kinks import kink_sentence
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Expression, variables_of
 

@@ -16,9 +16,9 @@ import sympy
 
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import rebuilt
-from chainrule.derivations._elimination import OUTPUT, Candidate, shortest
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
 from chainrule.derivations._pieces import Piece, differentiate
+from chainrule.derivations.output_forms._elimination import OUTPUT, Candidate, shortest
 from chainrule.formulas import (
     Apply,
     Expression,

@@ -8,9 +8,9 @@ import mpmath
 
 from chainrule.derivations._derivation import Derivation
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._output_form import NoOutputForm
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
-from chainrule.derivations._witness import Branch, find_witness, sample
+from chainrule.derivations.output_forms._output_form import NoOutputForm
+from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
 from chainrule.formulas import (
     Apply,
     ChainruleError,

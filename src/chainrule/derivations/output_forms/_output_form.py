@@ -10,14 +10,14 @@ import sympy
 
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import size
-from chainrule.derivations._composition import compositions
-from chainrule.derivations._elimination import Candidate, Elimination
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
 from chainrule.derivations._pieces import Piece
-from chainrule.derivations._places import DIGITS, Place, holds, places_of
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
-from chainrule.derivations._witness import Branch, Witness, find_witness
+from chainrule.derivations.output_forms._composition import compositions
+from chainrule.derivations.output_forms._elimination import Candidate, Elimination
+from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
+from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
 from chainrule.formulas import Expression, FormulaError, Parameter, variables_of
 
 _SECONDS = 1.2  # for each way of looking

@@ -9,8 +9,8 @@ import mpmath
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._further_derivatives import SecondDerivative
 from chainrule.derivations._pieces import Breakpoint, one_sided
-from chainrule.derivations._sections import A_P, A, J, Z, per_unit, term_of
-from chainrule.derivations._simplification_section import interval
+from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
+from chainrule.derivations.sections._simplification import interval
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Apply, Expression, Parameter
 

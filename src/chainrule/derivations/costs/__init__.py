@@ -1,0 +1,1 @@
+"""Costs: their derivative by the output, and behind an output activation."""

@@ -1,0 +1,1 @@
+"""The derivative through the output: found by elimination or composition, or excluded."""

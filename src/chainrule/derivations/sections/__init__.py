@@ -1,0 +1,1 @@
+"""What a derivation shows: sections of sentences, equations and figures."""
