@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chainrule
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels, cache_folder
 
@@ -134,3 +136,24 @@ def test_two_processes_may_fill_the_folder_at_once(tmp_path):
     outputs = [process.communicate(timeout=120)[0].splitlines() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0] == outputs[1]
+
+
+def test_another_version_of_the_generator_finds_other_files(tmp_path):
+    """Every module that takes part in generating counts, however deep it lies."""
+    package = tmp_path / "chainrule"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(chainrule.__file__).parent, package, ignore=ignored)
+    deep = package / "derivations" / "output_forms" / "_elimination.py"
+    code = "from chainrule.kernels._compile import generator_digest as digest; print(digest())"
+
+    def digest() -> str:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    before = digest()
+    assert digest() == before
+    deep.write_text(deep.read_text() + "\n# changed\n")
+    assert digest() != before

@@ -71,7 +71,7 @@ def generator_digest() -> str:
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for room in ("formulas", "derivations", "kernels"):
-        for path in sorted((package / room).glob("*.py")):
+        for path in sorted((package / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
