@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from chainrule.formulas import Formula
 if TYPE_CHECKING:
     from chainrule.certificates import Certificate
     from chainrule.derivations import Derivation
+    from chainrule.kernels import ArrayFunctions
     from chainrule.portraits import Portrait
 
 Array = NDArray[Any]
@@ -42,6 +43,16 @@ class Activation:
 
     formula: Formula
 
+    @cached_property
+    def _arrays(self) -> ArrayFunctions:
+        from chainrule.kernels import array_functions
+
+        return array_functions(self.formula)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Native code has its place in one process only.
+        return Activation, (self.formula,)
+
     def __call__(self, z: ArrayLike, *, axis: int = -1, out: Array | None = None) -> Array:
         """Return ``A = g(Z)``.
 
@@ -61,9 +72,7 @@ class Activation:
             Of the shape and dtype of `z`. Computed in float64 inside and rounded once. NaN gives
             NaN; ±inf gives the limit where the formula's stable form has one.
         """
-        from chainrule.kernels import forward
-
-        return forward(self.formula, z, axis=axis, out=out)
+        return self._arrays.forward(z, axis, out)
 
     def backward(
         self, da: ArrayLike, z: ArrayLike, *, axis: int = -1, out: Array | None = None
@@ -85,9 +94,7 @@ class Activation:
         ndarray
             At a kink the slope that the derivation states is taken.
         """
-        from chainrule.kernels import backward
-
-        return backward(self.formula, da, z, axis=axis, out=out)
+        return self._arrays.backward(da, z, axis, out)
 
     def backward_from_output(
         self, da: ArrayLike, a: ArrayLike, *, axis: int = -1, out: Array | None = None
@@ -102,9 +109,7 @@ class Activation:
         NoOutputFormError
             With the reason, where the output does not determine the derivative.
         """
-        from chainrule.kernels import backward_from_output
-
-        return backward_from_output(self.formula, da, a, axis=axis, out=out)
+        return self._arrays.backward_from_output(da, a, axis, out)
 
     def jacobian(self, z: ArrayLike) -> Array:
         """Return ``∂a_p/∂z_j`` of every example, from the backward kernel.

@@ -1,6 +1,8 @@
 """What the machine runs: stable evaluation, generated source, native code."""
 
 from chainrule.kernels._arrays import ArrayError as ArrayError
+from chainrule.kernels._arrays import ArrayFunctions as ArrayFunctions
+from chainrule.kernels._arrays import array_functions as array_functions
 from chainrule.kernels._arrays import as_float_array as as_float_array
 from chainrule.kernels._arrays import backward as backward
 from chainrule.kernels._arrays import backward_from_output as backward_from_output

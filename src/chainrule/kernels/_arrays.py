@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.formulas import ChainruleError, Formula
-from chainrule.kernels._call import call_from_python
+from chainrule.kernels._driver import FINISHED_CALL, WORKERS_WANTED, apply_directly
 from chainrule.kernels._kernels import Kernel, activation_kernels, output_kernel
+from chainrule.kernels._workers import pool
 
 Array = NDArray[Any]
 
@@ -18,75 +20,100 @@ class ArrayError(ChainruleError, ValueError):
     """An array whose type or shape does not fit."""
 
 
-def forward(formula: Formula, z: ArrayLike, *, axis: int = -1, out: Array | None = None) -> Array:
-    """Return ``a = f(z)``.
+class ArrayFunctions:
+    """A formula's kernels as functions of arrays; looked up once, called without detours.
 
-    Parameters
-    ----------
-    formula : Formula
-    z : array_like of float32 or float64, any shape
-        Pre-activations; integers become float64.
-    axis : int
-        The axis of the units; it matters to layer-coupled formulas only.
-    out : ndarray, optional
-        Receives the result; of the shape and dtype of `z`. It may be `z` itself.
-
-    Returns
-    -------
-    ndarray
-        Of the shape and dtype of `z`.
+    Every argument is an array_like of float32 or float64 of any shape (integers become float64),
+    and all of them are alike. `axis` is that of the units, which matters to layer-coupled formulas
+    only. `out` receives the result; it may be one of the arguments.
     """
-    values = as_float_array(z, "z")
-    kernels = activation_kernels(formula, values.dtype)
-    result = _output(out, values)
-    _apply(kernels.forward, (values, values), result, axis)
-    return result
+
+    __slots__ = ("_backward", "_forward", "_from_output", "formula")
+
+    def __init__(self, formula: Formula) -> None:
+        self.formula = formula
+        self._forward: dict[Any, tuple[int, Kernel]] = {}
+        self._backward: dict[Any, tuple[int, Kernel]] = {}
+        self._from_output: dict[Any, tuple[int, Kernel]] = {}
+
+    def forward(self, z: ArrayLike, axis: int = -1, out: Array | None = None) -> Array:
+        """Return ``a = f(z)``."""
+        # A call of a thousand elements takes a microsecond: every step here counts.
+        values = z if type(z) is np.ndarray else as_float_array(z, "z")
+        known = self._forward.get(values.dtype)
+        if known is None:
+            values = as_float_array(values, "z")
+            kernels = activation_kernels(self.formula, values.dtype)
+            known = self._forward[values.dtype] = _called(kernels.forward)
+        result = np.empty_like(values) if out is None else out
+        at = id(values)
+        if apply_directly(known[0], axis, at, at, id(result)) != FINISHED_CALL:
+            _apply(known[1], (values, values), ("z", "z"), result, axis)
+        return result
+
+    def backward(
+        self, da: ArrayLike, z: ArrayLike, axis: int = -1, out: Array | None = None
+    ) -> Array:
+        """Return ``∂J/∂Z`` from ``∂J/∂A`` and the pre-activations."""
+        values = z if type(z) is np.ndarray else as_float_array(z, "z")
+        slopes = da if type(da) is np.ndarray else as_float_array(da, "da")
+        known = self._backward.get(values.dtype)
+        if known is None:
+            values = as_float_array(values, "z")
+            kernels = activation_kernels(self.formula, values.dtype)
+            known = self._backward[values.dtype] = _called(kernels.backward)
+        result = np.empty_like(values) if out is None else out
+        if apply_directly(known[0], axis, id(slopes), id(values), id(result)) != FINISHED_CALL:
+            _apply(known[1], (slopes, values), ("da", "z"), result, axis)
+        return result
+
+    def backward_from_output(
+        self, da: ArrayLike, a: ArrayLike, axis: int = -1, out: Array | None = None
+    ) -> Array:
+        """Return ``∂J/∂Z`` from ``∂J/∂A`` and the activations alone.
+
+        It saves the memory of `z`. Where `a` rounds to a limit of the function, the gradient is
+        lost.
+
+        Raises
+        ------
+        NoOutputFormError
+            Where the derivative cannot be written in the output alone.
+        """
+        values, slopes = as_float_array(a, "a"), as_float_array(da, "da")
+        known = self._from_output.get(values.dtype)
+        if known is None:
+            kernel = output_kernel(self.formula, values.dtype)
+            known = self._from_output[values.dtype] = _called(kernel)
+        result = np.empty_like(values) if out is None else out
+        if apply_directly(known[0], axis, id(slopes), id(values), id(result)) != FINISHED_CALL:
+            _apply(known[1], (slopes, values), ("da", "a"), result, axis)
+        return result
+
+
+@lru_cache(maxsize=512)
+def array_functions(formula: Formula) -> ArrayFunctions:
+    """Return a formula's kernels as functions of arrays."""
+    return ArrayFunctions(formula)
+
+
+def forward(formula: Formula, z: ArrayLike, *, axis: int = -1, out: Array | None = None) -> Array:
+    """Return ``a = f(z)``; see `ArrayFunctions`."""
+    return array_functions(formula).forward(z, axis, out)
 
 
 def backward(
     formula: Formula, da: ArrayLike, z: ArrayLike, *, axis: int = -1, out: Array | None = None
 ) -> Array:
-    """Return ``∂J/∂Z`` from ``∂J/∂A`` and the pre-activations.
-
-    Parameters
-    ----------
-    formula : Formula
-    da : array_like
-        ∂J/∂A, of the shape and dtype of `z`.
-    z : array_like of float32 or float64, any shape
-    axis : int
-        The axis of the units.
-    out : ndarray, optional
-        Receives the result. It may be `da` or `z` itself.
-    """
-    values = as_float_array(z, "z")
-    slopes = as_float_array(da, "da")
-    _check_alike(slopes, values, "da")
-    kernels = activation_kernels(formula, values.dtype)
-    result = _output(out, values)
-    _apply(kernels.backward, (slopes, values), result, axis)
-    return result
+    """Return ``∂J/∂Z`` from ``∂J/∂A`` and the pre-activations; see `ArrayFunctions`."""
+    return array_functions(formula).backward(da, z, axis, out)
 
 
 def backward_from_output(
     formula: Formula, da: ArrayLike, a: ArrayLike, *, axis: int = -1, out: Array | None = None
 ) -> Array:
-    """Return ``∂J/∂Z`` from ``∂J/∂A`` and the activations alone.
-
-    It saves the memory of `z`. Where `a` rounds to a limit of the function, the gradient is lost.
-
-    Raises
-    ------
-    NoOutputFormError
-        Where the derivative cannot be written in the output alone.
-    """
-    values = as_float_array(a, "a")
-    slopes = as_float_array(da, "da")
-    _check_alike(slopes, values, "da")
-    kernel = output_kernel(formula, values.dtype)
-    result = _output(out, values)
-    _apply(kernel, (slopes, values), result, axis)
-    return result
+    """Return ``∂J/∂Z`` from ``∂J/∂A`` and the activations alone; see `ArrayFunctions`."""
+    return array_functions(formula).backward_from_output(da, a, axis, out)
 
 
 def as_float_array(values: ArrayLike, name: str) -> Array:
@@ -113,54 +140,34 @@ def _check_alike(array: Array, model: Array, name: str) -> None:
         )
 
 
-def _output(out: Array | None, model: Array) -> Array:
-    if out is None:
-        return np.empty_like(model)
-    if not isinstance(out, np.ndarray):
-        raise ArrayError(f"out must be a NumPy array, not {type(out).__name__}")
-    _check_alike(out, model, "out")
-    if not out.flags.writeable:
+def _called(kernel: Kernel) -> tuple[int, Kernel]:
+    return int(kernel.header.ctypes.data), kernel
+
+
+def _apply(
+    kernel: Kernel, inputs: tuple[Array, Array], names: tuple[str, str], output: Array, axis: int
+) -> None:
+    """Apply a kernel where the direct call was not taken: explain, start workers, or copy."""
+    if not isinstance(output, np.ndarray):
+        raise ArrayError(f"out must be a NumPy array, not {type(output).__name__}")
+    model = inputs[1]
+    _check_alike(as_float_array(inputs[0], names[0]), model, names[0])
+    _check_alike(output, model, "out")
+    if not output.flags.writeable:
         raise ArrayError("out is read-only; give an array that can be written")
-    return out
-
-
-def _apply(kernel: Kernel, inputs: tuple[Array, Array], output: Array, axis: int) -> None:
-    """Run a kernel over the units' axis; arrays that are not contiguous rows go through copies."""
-    if output.ndim == 0:
-        inputs = (inputs[0].reshape(1), inputs[1].reshape(1))
-        target = output.reshape(1)
-    elif axis in (-1, output.ndim - 1):
-        target = output
-    else:
-        try:
-            inputs = (np.moveaxis(inputs[0], axis, -1), np.moveaxis(inputs[1], axis, -1))
-            target = np.moveaxis(output, axis, -1)
-        except np.exceptions.AxisError:
-            raise ArrayError(
-                f"axis {axis} is out of range for an array of {output.ndim} dimensions"
-            ) from None
-    if target.size == 0:
+    if not -max(output.ndim, 1) <= axis < max(output.ndim, 1):
+        raise ArrayError(f"axis {axis} is out of range for an array of {output.ndim} dimensions")
+    header = kernel.header.ctypes.data
+    status = apply_directly(header, axis, *map(id, inputs), id(output))
+    if status == WORKERS_WANTED:
+        pool.start()
+        status = apply_directly(header, axis, *map(id, inputs), id(output))
+    if status == FINISHED_CALL:
         return
-    first = np.ascontiguousarray(inputs[0])
-    second = first if inputs[1] is inputs[0] else np.ascontiguousarray(inputs[1])
-    safe = target.flags.c_contiguous and not any(_overlaps(x, target) for x in (first, second))
-    buffer = target if safe else np.empty_like(target, order="C")
-    columns = buffer.shape[-1]
-    call_from_python(
-        kernel.address,
-        first.ctypes.data,
-        second.ctypes.data,
-        buffer.ctypes.data,
-        buffer.size // columns,
-        columns,
-        kernel.parameters.ctypes.data,
-    )
-    if buffer is not target:
-        target[...] = buffer
-
-
-def _overlaps(values: Array, target: Array) -> bool:
-    """Tell whether two arrays share memory without being the same elements in the same places."""
-    if values is target or not np.may_share_memory(values, target):
-        return False
-    return values.ctypes.data != target.ctypes.data or values.shape != target.shape
+    # Unaligned, or the output overlaps an input elsewhere than in the same elements.
+    first = np.array(inputs[0])
+    second = first if inputs[1] is inputs[0] else np.array(inputs[1])
+    result = np.empty_like(first)
+    if apply_directly(header, axis, id(first), id(second), id(result)) != FINISHED_CALL:
+        raise ArrayError(f"an array of {output.ndim} dimensions is not supported; the most is 32")
+    output[...] = result

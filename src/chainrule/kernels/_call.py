@@ -1,4 +1,4 @@
-"""Calling native kernels by address, from Python and from other compiled functions.
+"""Calling native kernels by address from compiled functions.
 
 Every kernel has one C signature, so that compiled code that uses kernels (a whole training epoch)
 is compiled once and serves every formula.
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 _BYTES = ir.IntType(8).as_pointer()
@@ -46,11 +46,3 @@ def call_kernel(
         return context.get_dummy_value()
 
     return signature, generate
-
-
-@njit(["void(intp, intp, intp, intp, intp, intp, intp)"], nogil=True, cache=True)
-def call_from_python(
-    address: int, first: int, second: int, output: int, rows: int, columns: int, parameters: int
-) -> None:
-    """Call a kernel from Python, with the interpreter lock released."""
-    call_kernel(address, first, second, output, rows, columns, parameters)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule.catalogue import assumption_on_targets
 from chainrule.formulas import Formula, apart
 from chainrule.kernels._compile import find_source, keep_source, load, source_path
+from chainrule.kernels._workers import call_header
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +28,14 @@ class Kernel:
         The formula's parameter values, read by the code at each call.
     path : Path
         The generated source.
+    header : ndarray of int64
+        What a call over arrays needs, as ``_driver`` reads it.
     """
 
     address: int
     parameters: NDArray[np.float64]
     path: Path
+    header: NDArray[np.int64]
     _owner: Any
 
     @property
@@ -114,7 +118,8 @@ def _output_kernel(formula: Formula, dtype: str) -> Kernel:
         from chainrule.kernels._modules import output_module
 
         name = keep_source(question, output_module(formula, dtype))
-    return _kernel(name, "backward_from_output", _values(formula))
+    coupled = formula.is_layer_coupled
+    return _kernel(name, "backward_from_output", _values(formula), dtype, coupled)
 
 
 def _values(*formulas: Formula) -> NDArray[np.float64]:
@@ -130,8 +135,10 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
         from chainrule.kernels._modules import activation_module
 
         name = keep_source(question, activation_module(formula, dtype))
-    values = _values(formula)
-    return ActivationKernels(_kernel(name, "forward", values), _kernel(name, "backward", values))
+    values, coupled = _values(formula), formula.is_layer_coupled
+    return ActivationKernels(
+        *(_kernel(name, which, values, dtype, coupled) for which in ("forward", "backward"))
+    )
 
 
 @lru_cache(maxsize=512)
@@ -146,10 +153,16 @@ def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) 
         name = keep_source(question, cost_module(activation, cost, dtype, assumption))
     values = _values(activation, cost)
     return CostKernels(
-        _kernel(name, "value", values), _kernel(name, "gradient", values), assumption
+        _kernel(name, "value", values, dtype, True),
+        _kernel(name, "gradient", values, dtype, True),
+        assumption,
     )
 
 
-def _kernel(name: str, function: str, values: NDArray[np.float64]) -> Kernel:
+def _kernel(
+    name: str, function: str, values: NDArray[np.float64], dtype: str, coupled: bool
+) -> Kernel:
     compiled = getattr(load(name), function)
-    return Kernel(int(compiled.address), values, source_path(name), compiled)
+    address = int(compiled.address)
+    header = call_header(address, values, np.dtype(dtype), coupled)
+    return Kernel(address, values, source_path(name), header, compiled)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import Formula
-from chainrule.kernels import activation_kernels, cost_kernels
-from chainrule.kernels._call import call_from_python
+from chainrule.kernels import activation_kernels, cost_kernels, forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +51,7 @@ def cost_program(activation: Formula, cost: Formula, dtype: str, assume: bool) -
 
 def evaluate(formula: Formula, z: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Apply an activation to an array of shape (examples, units)."""
-    kernel = activation_kernels(formula, z.dtype).forward
-    output = np.empty_like(z)
-    first = z.ctypes.data
-    address, parameters = _addresses(kernel)
-    call_from_python(address, first, first, output.ctypes.data, *z.shape, parameters)
-    return output
+    return forward(formula, z)
 
 
 def _addresses(kernel: Any) -> tuple[int, int]:

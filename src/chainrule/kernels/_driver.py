@@ -1,0 +1,341 @@
+"""Kernels over arrays of any layout, on one thread or several: the compiled part.
+
+A kernel works on contiguous rows. What is laid out otherwise goes through tiles that fit in the
+nearest cache: gathered, computed, scattered, so that nothing of the array's size is copied. Tiles
+are handed out one by one to the calling thread and to the workers, which sleep between calls.
+
+Arrays come by the addresses of their Python objects: to look at ``shape``, ``strides`` and data
+from Python would take longer than a kernel of a thousand elements. The fields are those of
+``PyArrayObject`` in NumPy's C interface, which do not move between its versions.
+
+All of it stands in one file, because Numba's cache watches only the file of the function that is
+called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from chainrule.kernels._call import call_kernel
+from chainrule.kernels._memory import (
+    atomic_add,
+    atomic_load,
+    atomic_store,
+    exchange,
+    load_int32,
+    load_int64,
+    store_int32,
+    store_int64,
+)
+
+# Fields of PyArrayObject, after the object's own head.
+_HEAD = object.__basicsize__
+_DATA, _DIMENSIONS, _SHAPE, _STRIDES, _TYPE, _FLAGS = (_HEAD + k for k in (0, 8, 16, 24, 40, 48))
+_C_ORDER, _FORTRAN_ORDER, _ALIGNED, _WRITEABLE = 0x1, 0x2, 0x100, 0x400
+
+# A call's header: what it needs of a kernel.
+ADDRESS, PARAMETERS, TYPE, ITEM, COUPLED, LEAST_FOR_WORKERS, POOL = range(7)
+HEADER_SIZE = 7
+
+# A plan: what every thread needs of a call. The last four are lists.
+_ADDRESS, _PARAMETERS, _ITEM, _FLAT, _TILES, _ROWS, _COLUMNS, _HEIGHT, _WIDTH = range(9)
+_DIMENSION_COUNT, _STARTS, _STEPS, _LENGTHS, _JUMPS = 9, 10, 13, 16, 48
+_PLAN_SIZE = 48 + 3 * 32
+
+# What the threads of a pool share: places in bytes, apart by more than a cache line.
+MUTEX, WORK, DONE, GENERATION, OPEN, PLAN, JOINED, FINISHED = (128 * k for k in range(8))
+NEXT, BUSY, WORKERS = 1024, 1152, 1280
+POOL_SIZE = 1408
+
+FINISHED_CALL, NOT_TAKEN, WORKERS_WANTED = range(3)
+
+_FLAT_TILE = 16384  # elements that a thread takes at once
+_GATHERED_TILE = 2048
+_TOGETHER = 16  # rows whose elements lie in the same cache lines
+_LARGEST_TILE = 262144
+_SPINS = 4000
+
+_native = types.ExternalFunction
+_lock = _native("pthread_mutex_lock", types.int32(types.intp))
+_unlock = _native("pthread_mutex_unlock", types.int32(types.intp))
+_wait = _native("pthread_cond_wait", types.int32(types.intp, types.intp))
+_signal = _native("pthread_cond_signal", types.int32(types.intp))
+_broadcast = _native("pthread_cond_broadcast", types.int32(types.intp))
+
+
+@njit(nogil=True, cache=True)
+def _copy_item(item: int, source: int, destination: int) -> None:
+    if item == 4:
+        store_int32(destination, load_int32(source))
+    else:
+        store_int64(destination, load_int64(source))
+
+
+@njit(nogil=True, cache=True)
+def _move(
+    plan: Any, operand: int, row: int, rows: int, column: int, columns: int, buffer: int, out: bool
+) -> None:
+    """Copy a tile of an operand into a buffer, row after row, or out of it."""
+    item, step, dimensions = plan[_ITEM], plan[_STEPS + operand], plan[_DIMENSION_COUNT]
+    starts = np.empty(rows, np.int64)
+    for r in range(rows):
+        place, index = plan[_STARTS + operand] + column * step, row + r
+        for d in range(dimensions - 1, -1, -1):
+            length = plan[_LENGTHS + d]
+            place += (index % length) * plan[_JUMPS + 32 * operand + d]
+            index //= length
+        starts[r] = place
+    if rows > 1 and abs(starts[1] - starts[0]) < abs(step):
+        for j in range(columns):
+            for r in range(rows):
+                here, there = buffer + (r * columns + j) * item, starts[r] + j * step
+                _copy_item(item, here if out else there, there if out else here)
+    else:
+        for r in range(rows):
+            for j in range(columns):
+                here, there = buffer + (r * columns + j) * item, starts[r] + j * step
+                _copy_item(item, here if out else there, there if out else here)
+
+
+@njit(nogil=True, cache=True)
+def _work(plan: Any, following: int) -> None:
+    """Take tiles until none is left."""
+    item, height, width = plan[_ITEM], plan[_HEIGHT], plan[_WIDTH]
+    rows, columns, tiles = plan[_ROWS], plan[_COLUMNS], plan[_TILES]
+    a, b, c = plan[_STARTS], plan[_STARTS + 1], plan[_STARTS + 2]
+    across = 1 if plan[_FLAT] else (columns + width - 1) // width
+    size = 0 if plan[_FLAT] else height * width * item
+    buffer = np.empty(3 * size + 192, np.uint8)
+    first = (buffer.ctypes.data + 63) // 64 * 64
+    second, output = first + (size + 63) // 64 * 64, first + (size + 63) // 64 * 128
+    tile = atomic_add(following, 1)
+    while tile < tiles:
+        row = tile // across * height
+        count = min(height, rows - row)
+        if plan[_FLAT]:
+            skip = row * columns * item
+            call_kernel(
+                plan[_ADDRESS], a + skip, b + skip, c + skip, count, columns, plan[_PARAMETERS]
+            )
+        else:
+            column = tile % across * width
+            long = min(width, columns - column)
+            _move(plan, 0, row, count, column, long, first, False)
+            other = first
+            if b != a:
+                _move(plan, 1, row, count, column, long, second, False)
+                other = second
+            call_kernel(plan[_ADDRESS], first, other, output, count, long, plan[_PARAMETERS])
+            _move(plan, 2, row, count, column, long, output, True)
+        tile = atomic_add(following, 1)
+    buffer[0] = 0  # it must live until here: nothing else shows that it is in use
+
+
+@njit(nogil=True, cache=True)
+def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
+    """Write where rows lie; tell whether all is contiguous, rows and all."""
+    coupled = load_int64(header + 8 * COUPLED)
+    count = load_int32(arrays[2] + _DIMENSIONS)
+    shape = load_int64(arrays[2] + _SHAPE)
+    orders = _C_ORDER | _FORTRAN_ORDER
+    for operand in range(3):
+        plan[_STARTS + operand] = load_int64(arrays[operand] + _DATA)
+        orders &= load_int32(arrays[operand] + _FLAGS)
+    units = count - 1
+    flat = orders != 0
+    if coupled:
+        units = axis if axis >= 0 else axis + count
+        flat = orders & _C_ORDER != 0 and units == count - 1
+    size = 1
+    for d in range(count):
+        size *= load_int64(shape + 8 * d)
+    if count == 0:
+        plan[_ROWS], plan[_COLUMNS], plan[_DIMENSION_COUNT] = 1, 1, 0
+        return True
+    plan[_COLUMNS] = load_int64(shape + 8 * units)
+    if flat:
+        if not coupled:
+            plan[_COLUMNS] = 1
+        plan[_ROWS] = size // max(plan[_COLUMNS], 1)
+        return True
+    plan[_ROWS] = size // max(plan[_COLUMNS], 1)
+    plan[_DIMENSION_COUNT] = count - 1
+    for operand in range(3):
+        strides = load_int64(arrays[operand] + _STRIDES)
+        plan[_STEPS + operand] = load_int64(strides + 8 * units)
+        kept = 0
+        for d in range(count):
+            if d != units:
+                plan[_LENGTHS + kept] = load_int64(shape + 8 * d)
+                plan[_JUMPS + 32 * operand + kept] = load_int64(strides + 8 * d)
+                kept += 1
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _fits(header: int, axis: int, arrays: Any) -> bool:
+    """Tell whether the arrays are what a kernel takes; what is not is for Python to explain."""
+    count = load_int32(arrays[2] + _DIMENSIONS)
+    if count > 32 or not -max(count, 1) <= axis < max(count, 1):
+        return False
+    for operand in range(3):
+        array = arrays[operand]
+        flags = load_int32(array + _FLAGS)
+        if load_int64(array + _TYPE) != load_int64(header + 8 * TYPE):
+            return False
+        if load_int32(array + _DIMENSIONS) != count or not flags & _ALIGNED:
+            return False
+        for d in range(count):
+            here, there = load_int64(array + _SHAPE), load_int64(arrays[2] + _SHAPE)
+            if load_int64(here + 8 * d) != load_int64(there + 8 * d):
+                return False
+    return load_int32(arrays[2] + _FLAGS) & _WRITEABLE != 0
+
+
+@njit(nogil=True, cache=True)
+def _extent(array: int, item: int) -> tuple[int, int]:
+    """Return the first byte of an array's elements and the first one after them."""
+    low = load_int64(array + _DATA)
+    high = low + item
+    shape, strides = load_int64(array + _SHAPE), load_int64(array + _STRIDES)
+    for d in range(load_int32(array + _DIMENSIONS)):
+        reach = (load_int64(shape + 8 * d) - 1) * load_int64(strides + 8 * d)
+        low += min(reach, 0)
+        high += max(reach, 0)
+    return low, high
+
+
+@njit(nogil=True, cache=True)
+def _overlap(array: int, output: int, item: int) -> bool:
+    """Tell whether an input may share memory with the output without being the same elements."""
+    if array == output:
+        return False
+    low, high = _extent(array, item)
+    first, last = _extent(output, item)
+    if high <= first or last <= low:
+        return False
+    same = load_int64(array + _DATA) == load_int64(output + _DATA)
+    here, there = load_int64(array + _STRIDES), load_int64(output + _STRIDES)
+    for d in range(load_int32(output + _DIMENSIONS)):
+        same = same and load_int64(here + 8 * d) == load_int64(there + 8 * d)
+    return not same
+
+
+@njit(nogil=True, cache=True)
+def _share(pool: int, plan: Any) -> None:
+    """Offer a plan to the workers, work on it, and wait for those who have joined."""
+    atomic_store(pool + NEXT, 0)
+    atomic_store(pool + JOINED, 0)
+    atomic_store(pool + FINISHED, 0)
+    _lock(pool + MUTEX)
+    atomic_store(pool + PLAN, plan.ctypes.data)
+    atomic_store(pool + OPEN, 1)
+    atomic_add(pool + GENERATION, 1)
+    _broadcast(pool + WORK)
+    _unlock(pool + MUTEX)
+    _work(plan, pool + NEXT)
+    _lock(pool + MUTEX)
+    atomic_store(pool + OPEN, 0)
+    _unlock(pool + MUTEX)
+    spins = 0
+    while spins < _SPINS and atomic_load(pool + FINISHED) < atomic_load(pool + JOINED):
+        spins += 1
+    _lock(pool + MUTEX)
+    while atomic_load(pool + FINISHED) < atomic_load(pool + JOINED):
+        _wait(pool + DONE, pool + MUTEX)
+    _unlock(pool + MUTEX)
+    plan[_ADDRESS] = 0  # as above
+
+
+@njit(["intp(intp, intp, intp, intp, intp)"], nogil=True, cache=True)
+def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
+    """Run a kernel over arrays, which are given by the addresses of their objects.
+
+    Returns ``FINISHED_CALL``; or, with nothing done, ``NOT_TAKEN`` where an array does not fit or
+    overlaps the output, and ``WORKERS_WANTED`` where workers would help and have not been started.
+    """
+    arrays = (first, second, output)
+    item = load_int64(header + 8 * ITEM)
+    if not _fits(header, axis, arrays):
+        return NOT_TAKEN
+    if _overlap(first, output, item) or _overlap(second, output, item):
+        return NOT_TAKEN
+    plan = np.empty(_PLAN_SIZE, np.int64)
+    plan[_ADDRESS] = load_int64(header + 8 * ADDRESS)
+    plan[_PARAMETERS] = load_int64(header + 8 * PARAMETERS)
+    plan[_ITEM] = item
+    flat = _lay_out(plan, header, axis, arrays)
+    plan[_FLAT] = flat
+    rows, columns = plan[_ROWS], plan[_COLUMNS]
+    size = rows * columns
+    if size == 0:
+        return FINISHED_CALL
+    pool = load_int64(header + 8 * POOL)
+    shared = pool != 0 and size >= load_int64(header + 8 * LEAST_FOR_WORKERS)
+    if flat and not shared:
+        a, b, c = plan[_STARTS], plan[_STARTS + 1], plan[_STARTS + 2]
+        call_kernel(plan[_ADDRESS], a, b, c, rows, columns, plan[_PARAMETERS])
+        return FINISHED_CALL
+    if flat:
+        plan[_WIDTH] = columns
+        plan[_HEIGHT] = max(1, _FLAT_TILE // columns)
+        plan[_TILES] = (rows + plan[_HEIGHT] - 1) // plan[_HEIGHT]
+    else:
+        coupled = load_int64(header + 8 * COUPLED) != 0
+        width = columns if coupled else min(columns, _GATHERED_TILE)
+        height = max(_GATHERED_TILE // width, _TOGETHER if coupled else 1)
+        height = max(1, min(height, rows, max(1, _LARGEST_TILE // width)))
+        plan[_WIDTH], plan[_HEIGHT] = width, height
+        plan[_TILES] = (rows + height - 1) // height * ((columns + width - 1) // width)
+    if shared and load_int64(pool + WORKERS) < 0:
+        return WORKERS_WANTED
+    if (
+        shared
+        and plan[_TILES] > 1
+        and load_int64(pool + WORKERS) > 0
+        and exchange(pool + BUSY, 0, 1)
+    ):
+        _share(pool, plan)
+        atomic_store(pool + BUSY, 0)
+    else:
+        alone = np.zeros(1, np.int64)
+        _work(plan, alone.ctypes.data)
+        alone[0] = 0  # as above
+    return FINISHED_CALL
+
+
+@njit(["void(intp)"], nogil=True, cache=True)
+def serve(pool: int) -> None:
+    """Take part in every plan that is offered, until a plan at address 0 is: a worker's life."""
+    seen = 0
+    while True:
+        spins = 0
+        while spins < _SPINS and atomic_load(pool + GENERATION) == seen:
+            spins += 1
+        _lock(pool + MUTEX)
+        while atomic_load(pool + GENERATION) == seen:
+            _wait(pool + WORK, pool + MUTEX)
+        seen = atomic_load(pool + GENERATION)
+        address = atomic_load(pool + PLAN)
+        joined = atomic_load(pool + OPEN) == 1
+        if joined and address != 0:
+            atomic_add(pool + JOINED, 1)
+        _unlock(pool + MUTEX)
+        if joined and address == 0:
+            return
+        if joined:
+            plan = np.empty(_PLAN_SIZE, np.int64)
+            for k in range(_PLAN_SIZE):
+                plan[k] = load_int64(address + 8 * k)
+            _work(plan, pool + NEXT)
+            _lock(pool + MUTEX)
+            atomic_add(pool + FINISHED, 1)
+            _signal(pool + DONE)
+            _unlock(pool + MUTEX)
+
+
+# Without the dispatcher, which would look at the types of the five integers at every call.
+apply_directly = next(iter(apply.overloads.values())).entry_point

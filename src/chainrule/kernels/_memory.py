@@ -1,0 +1,84 @@
+"""Memory by address: what compiled code reads and writes outside of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+def _load(kind: Any) -> Any:
+    def load(typing_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind_there = context.get_value_type(kind).as_pointer()
+            # Unaligned: a stride need not be a multiple of the item's size.
+            return builder.load(builder.inttoptr(arguments[0], kind_there), align=1)
+
+        return kind(types.intp), generate
+
+    return intrinsic(load)
+
+
+def _store(kind: Any) -> Any:
+    def store(typing_context: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind_there = context.get_value_type(kind).as_pointer()
+            builder.store(arguments[1], builder.inttoptr(arguments[0], kind_there), align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, kind), generate
+
+    return intrinsic(store)
+
+
+load_int32: Callable[[int], int] = _load(types.int32)
+load_int64: Callable[[int], int] = _load(types.int64)
+store_int32: Callable[[int, int], None] = _store(types.int32)
+store_int64: Callable[[int, int], None] = _store(types.int64)
+
+
+def _atomic_add(typing_context: Any, address: Any, value: Any) -> Any:
+    """Generate an addition that no other thread sees half done; returns what was there before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", place, arguments[1], "seq_cst")
+
+    return types.int64(types.intp, types.int64), generate
+
+
+def _atomic_load(typing_context: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load_atomic(place, "seq_cst", 8)
+
+    return types.int64(types.intp), generate
+
+
+def _atomic_store(typing_context: Any, address: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        builder.store_atomic(arguments[1], place, "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.int64), generate
+
+
+def _exchange(typing_context: Any, address: Any, old: Any, new: Any) -> Any:
+    """Generate: put `new` where `old` stands, and tell whether it stood there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        pair = builder.cmpxchg(place, arguments[1], arguments[2], "seq_cst", "seq_cst")
+        return builder.extract_value(pair, 1)
+
+    return types.boolean(types.intp, types.int64, types.int64), generate
+
+
+atomic_add: Callable[[int, int], int] = intrinsic(_atomic_add)
+atomic_load: Callable[[int], int] = intrinsic(_atomic_load)
+atomic_store: Callable[[int, int], None] = intrinsic(_atomic_store)
+exchange: Callable[[int, int, int], bool] = intrinsic(_exchange)

@@ -1,0 +1,130 @@
+"""The workers that share large calls: threads that sleep in native code between calls."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.kernels._driver import (
+    ADDRESS,
+    COUPLED,
+    DONE,
+    GENERATION,
+    HEADER_SIZE,
+    ITEM,
+    LEAST_FOR_WORKERS,
+    MUTEX,
+    OPEN,
+    PARAMETERS,
+    PLAN,
+    POOL,
+    POOL_SIZE,
+    TYPE,
+    WORK,
+    WORKERS,
+    serve,
+)
+
+LEAST_SHARED = 65536  # elements from which on two threads are faster than one
+
+
+class WorkerPool:
+    """The threads of this process; started at the first call that is large enough.
+
+    What they share lies at ``address``, as ``_driver`` describes it. A process made by ``fork``
+    begins without workers and starts its own.
+    """
+
+    def __init__(self) -> None:
+        self.shared = np.zeros(POOL_SIZE // 8 + 8, np.int64)
+        self.address = -(-self.shared.ctypes.data // 64) * 64
+        self.threads: list[threading.Thread] = []
+        self.lock = threading.Lock()
+        self.wanted = available_processors() - 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all workers, of which a forked process has none."""
+        self.lock = threading.Lock()
+        self.threads = []
+        self.shared[:] = 0
+        native = ctypes.CDLL(None)
+        native.pthread_mutex_init(ctypes.c_void_p(self.address + MUTEX), None)
+        for condition in (WORK, DONE):
+            native.pthread_cond_init(ctypes.c_void_p(self.address + condition), None)
+        self._set(WORKERS, -1 if self.wanted > 0 else 0)
+
+    def _set(self, place: int, value: int) -> None:
+        self.shared[(self.address - self.shared.ctypes.data + place) // 8] = value
+
+    def start(self) -> None:
+        """Start the workers, unless they run."""
+        with self.lock:
+            if self.threads or self.wanted <= 0:
+                return
+            for number in range(self.wanted):
+                thread = threading.Thread(
+                    target=serve,
+                    args=(self.address,),
+                    name=f"chainrule worker {number}",
+                    daemon=True,
+                )
+                thread.start()
+                self.threads.append(thread)
+            self._set(WORKERS, len(self.threads))
+
+    def stop(self) -> None:
+        """End all workers; the next large call starts them again."""
+        with self.lock:
+            if not self.threads:
+                return
+            native = ctypes.CDLL(None)
+            native.pthread_mutex_lock(ctypes.c_void_p(self.address + MUTEX))
+            self._set(PLAN, 0)
+            self._set(OPEN, 1)
+            word = (self.address - self.shared.ctypes.data + GENERATION) // 8
+            self.shared[word] += 1
+            native.pthread_cond_broadcast(ctypes.c_void_p(self.address + WORK))
+            native.pthread_mutex_unlock(ctypes.c_void_p(self.address + MUTEX))
+            for thread in self.threads:
+                thread.join()
+            self.threads = []
+            self._set(OPEN, 0)
+            self._set(WORKERS, -1)
+
+
+def available_processors() -> int:
+    """Return on how many processors this process may run; ``CHAINRULE_THREADS`` sets another."""
+    chosen = os.environ.get("CHAINRULE_THREADS", "")
+    if chosen.isdecimal() and int(chosen) > 0:
+        return int(chosen)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+pool = WorkerPool()
+atexit.register(pool.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.reset)
+
+
+def call_header(
+    address: int, parameters: NDArray[np.float64], dtype: np.dtype[Any], coupled: bool
+) -> NDArray[np.int64]:
+    """Return what a call over arrays needs of a kernel, as ``_driver`` reads it."""
+    header = np.zeros(HEADER_SIZE, np.int64)
+    header[ADDRESS] = address
+    header[PARAMETERS] = parameters.ctypes.data
+    header[TYPE] = id(dtype)  # NumPy keeps one object for each of its own types
+    header[ITEM] = dtype.itemsize
+    header[COUPLED] = coupled
+    header[LEAST_FOR_WORKERS] = LEAST_SHARED
+    header[POOL] = pool.address
+    return header
