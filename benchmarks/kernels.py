@@ -1,81 +1,186 @@
-"""One measurement of a kernel: ``python -m benchmarks.kernels LIBRARY FUNCTION DIRECTION SIZE``.
+"""Kernels beside peers: ``python -m benchmarks kernels [--functions …] [--sizes …] …``.
 
-Prints the median time of a call in microseconds. Arrays are float32; softmax works on rows of 100.
+Each library runs in a process of its own and they take turns, case by case and round by round;
+shown are medians, and how many times as long as chainrule every other one takes.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
-import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-FUNCTIONS = ("relu", "sigmoid", "tanh", "gelu", "silu", "mish", "softmax")
-LIBRARIES = ("chainrule", "torch", "numpy")
+from benchmarks._libraries import LIBRARIES
 
-
-def arrays(function: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pre-activations and ∂J/∂A."""
-    generator = np.random.default_rng(0)
-    shape = (size // 100, 100) if function == "softmax" else (size,)
-    z = (3 * generator.normal(size=shape)).astype(np.float32)
-    return z, generator.normal(size=shape).astype(np.float32)
-
-
-def chainrule_call(function: str, direction: str, size: int) -> Callable[[], object]:
-    """Return a call of chainrule's kernel."""
-    import chainrule
-
-    z, da = arrays(function, size)
-    activation, out = chainrule.activation(function), np.empty_like(z)
-    if direction == "forward":
-        return lambda: activation(z, out=out)
-    return lambda: activation.backward(da, z, out=out)
+FUNCTIONS = (
+    "relu", "leaky_relu", "elu", "selu", "softplus", "sigmoid", "log_sigmoid", "hard_sigmoid",
+    "tanh", "softsign", "silu", "hard_swish", "gelu", "gelu_tanh", "mish", "erf", "softmax",
+    "log_softmax", "layer_norm", "rms_norm",
+)  # fmt: skip
+SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+PAUSE = 0.05  # seconds in which the threads of the library before come to rest
 
 
-def torch_call(function: str, direction: str, size: int) -> Callable[[], object]:
-    """Return a call of PyTorch's eager operator, forward or its backward node."""
-    import torch
-    from torch.nn import functional
+@dataclass(frozen=True)
+class Result:
+    """Median microseconds of one case, by library; NaN where it has no such function."""
 
-    z, da = (torch.from_numpy(values) for values in arrays(function, size))
-    operator = functional.softmax if function == "softmax" else getattr(functional, function, None)
-    operator = operator or getattr(torch, function)
-    keywords = {"dim": -1} if function == "softmax" else {}
-    if direction == "forward":
-        return lambda: operator(z, **keywords)
-    node = operator(z.requires_grad_(), **keywords).grad_fn
-    return lambda: node(da)
+    function: str
+    direction: str
+    size: int
+    dtype: str
+    microseconds: dict[str, float]
 
+    def ratio(self, library: str) -> float:
+        """How many times as long as chainrule a library takes."""
+        return self.microseconds[library] / self.microseconds["chainrule"]
 
-def numpy_call(function: str, direction: str, size: int) -> Callable[[], object]:
-    """Return a plain copy: the floor that memory sets."""
-    z, _ = arrays(function, size)
-    out = np.empty_like(z)
-    return lambda: np.copyto(out, z)
-
-
-def median_microseconds(call: Callable[[], object], seconds: float = 1.0) -> float:
-    """Return the median time of a call."""
-    call()
-    call()
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 5:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1e6 * statistics.median(times)
+    @property
+    def fastest_ratio(self) -> float:
+        """The same of the fastest peer."""
+        peers = [self.ratio(name) for name in self.microseconds if name not in ("chainrule", "copy")]
+        return min((r for r in peers if not math.isnan(r)), default=math.nan)
 
 
-def main() -> None:
-    """Measure what the command line names."""
-    library, function, direction, size = sys.argv[1:]
-    makers = {"chainrule": chainrule_call, "torch": torch_call, "numpy": numpy_call}
-    print(median_microseconds(makers[library](function, direction, int(size))))
+def measure(
+    functions: tuple[str, ...],
+    sizes: tuple[int, ...],
+    dtypes: tuple[str, ...],
+    libraries: tuple[str, ...],
+    rounds: int,
+    seconds: float,
+) -> list[Result]:
+    """Measure all cases, library after library, in turns."""
+    workers = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "benchmarks._worker", name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        for name in libraries
+    }  # fmt: skip
+    results = []
+    cases = [
+        (function, direction, size, dtype)
+        for dtype in dtypes
+        for function in functions
+        for direction in ("forward", "backward")
+        for size in sizes
+    ]
+    try:
+        for function, direction, size, dtype in cases:
+            times: dict[str, list[float]] = {name: [] for name in libraries}
+            for _ in range(rounds):
+                for name, worker in workers.items():
+                    assert worker.stdin is not None
+                    assert worker.stdout is not None
+                    worker.stdin.write(f"{function} {direction} {size} {dtype} {seconds}\n")
+                    worker.stdin.flush()
+                    times[name].append(float(worker.stdout.readline().split()[0]))
+                    time.sleep(PAUSE)
+            medians = {name: statistics.median(found) for name, found in times.items()}
+            results.append(Result(function, direction, size, dtype, medians))
+            print(f"{results[-1]}", file=sys.stderr)
+    finally:
+        for worker in workers.values():
+            worker.kill()
+    return results
 
 
-if __name__ == "__main__":
-    main()
+def available(libraries: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the libraries that are installed."""
+    module = {"torch.compile": "torch", "copy": "numpy"}
+    return tuple(name for name in libraries if find_spec(module.get(name, name)) is not None)
+
+
+def table(results: list[Result]) -> Table:
+    """Return all results: microseconds of chainrule, then ratios."""
+    libraries = [name for name in results[0].microseconds if name != "chainrule"]
+    shown = Table(
+        "function", "pass", "size", "dtype", "chainrule µs", *(f"{name} ×" for name in libraries),
+        "fastest peer ×", title="How many times as long as chainrule",
+    )  # fmt: skip
+    for r in results:
+        ratios = (f"{r.ratio(name):.2f}" for name in libraries)
+        shown.add_row(r.function, r.direction, f"{r.size:,}", r.dtype,
+                      f"{r.microseconds['chainrule']:.3g}", *ratios, f"{r.fastest_ratio:.2f}")  # fmt: skip
+    return shown
+
+
+def summary(results: list[Result]) -> list[str]:
+    """Return the figures that the whole comes down to."""
+    lines = []
+    for dtype in dict.fromkeys(r.dtype for r in results):
+        own = [r for r in results if r.dtype == dtype]
+        slower = [r for r in own if r.fastest_ratio < 1]
+        lines.append(
+            f"{dtype}: {len(own) - len(slower)} of {len(own)} cases at least as fast as the fastest "
+            f"peer; the least ratio is {min(r.fastest_ratio for r in own):.2f}"
+        )
+        large = [r.ratio("torch") for r in own if r.size >= 100_000 and "torch" in r.microseconds]
+        large = [ratio for ratio in large if not math.isnan(ratio)]
+        if large:
+            mean = math.exp(statistics.fmean(map(math.log, large)))
+            lines.append(f"{dtype}: geometric mean against torch eager from 10⁵ up: {mean:.2f}")
+        copies = [r.ratio("copy") for r in own if r.size >= 10_000_000]
+        if copies:
+            lines.append(
+                f"{dtype}: of a copy's speed at 10⁷: {statistics.median(copies):.2f} (median), "
+                f"{min(copies):.2f} (least)"
+            )
+    return lines
+
+
+def picture(results: list[Result], path: Path) -> None:
+    """Draw the ratio against the fastest peer, a panel for each dtype and pass."""
+    from matplotlib.figure import Figure
+
+    dtypes = list(dict.fromkeys(r.dtype for r in results))
+    functions = list(dict.fromkeys(r.function for r in results))
+    sizes = sorted({r.size for r in results})
+    figure = Figure(figsize=(12, 4.6 * len(dtypes)), layout="constrained")
+    axes = figure.subplots(len(dtypes), 2, squeeze=False, sharey=True)
+    for row, dtype in zip(axes, dtypes, strict=True):
+        for panel, direction in zip(row, ("forward", "backward"), strict=True):
+            for k, size in enumerate(sizes):
+                chosen = [
+                    (functions.index(r.function), r.fastest_ratio)
+                    for r in results
+                    if (r.dtype, r.direction, r.size) == (dtype, direction, size)
+                ]
+                panel.plot(*zip(*chosen, strict=True), "o", ms=5, label=f"10^{round(math.log10(size))}",
+                           color=f"C{k}", alpha=0.85)  # fmt: skip
+            panel.axhline(1.0, color="0.4", lw=1)
+            panel.set(yscale="log", title=f"{direction}, {dtype}")
+            panel.set_xticks(range(len(functions)), functions, rotation=60, ha="right")
+            panel.grid(axis="y", alpha=0.3)
+        row[0].set_ylabel("time of the fastest peer / time of chainrule")
+    axes[0][0].legend(title="elements", fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def run(
+    functions: tuple[str, ...], sizes: tuple[int, ...], dtypes: tuple[str, ...],
+    libraries: tuple[str, ...], rounds: int, seconds: float, folder: Path,
+) -> None:  # fmt: skip
+    """Measure, print, and keep the figures, the table and the picture."""
+    results = measure(functions, sizes, dtypes, available(libraries), rounds, seconds)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kernels.json").write_text(json.dumps([asdict(r) for r in results], indent=1))
+    with (folder / "kernels.txt").open("w", encoding="utf-8") as file:
+        for console in (Console(), Console(file=file, width=140)):
+            console.print(table(results))
+            for line in summary(results):
+                console.print(line)
+    picture(results, folder / "kernels.png")
+
+
+ALL_LIBRARIES = tuple(LIBRARIES)
