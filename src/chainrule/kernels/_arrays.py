@@ -140,6 +140,11 @@ def _check_alike(array: Array, model: Array, name: str) -> None:
         )
 
 
+def apply_kernel(kernel: Kernel, first: Array, second: Array, output: Array) -> None:
+    """Apply a kernel to contiguous arrays that are alike."""
+    _apply(kernel, (first, second), ("first", "second"), output, -1)
+
+
 def _called(kernel: Kernel) -> tuple[int, Kernel]:
     return int(kernel.header.ctypes.data), kernel
 

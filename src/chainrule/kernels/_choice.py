@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._tiers import TIERS
 
+if TYPE_CHECKING:
+    from chainrule.kernels._kernels import ActivationKernels
+
 Array = NDArray[Any]
-Functions = Callable[[str, Array], Array]
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
-VALUE_BOUND, SLOPE_BOUND = 1.9, 3.8
+BOUNDS = {"activation": 1.9, "derivative": 3.8}
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
 
 
@@ -46,32 +49,55 @@ class Choice:
         )
 
 
-def choose(build: Callable[[dict[str, str]], Functions]) -> Choice:
+def choose(
+    exact: ActivationKernels, candidate: Callable[[dict[str, str]], ActivationKernels], *,
+    coupled: bool,
+) -> Choice:  # fmt: skip
     """Try tiers in order of cost until both functions are within their bounds.
 
     Parameters
     ----------
-    build : callable
-        Compiles both functions in given tiers; returns what evaluates one of them on an array.
+    exact : ActivationKernels
+        The same functions in float64.
+    candidate : callable
+        Compiles both functions for float32 in given tiers.
+    coupled : bool
+        Whether the units of a layer are coupled. Sums over them need more than float32.
     """
-    bounds = {"activation": VALUE_BOUND, "derivative": SLOPE_BOUND}
-    z = inputs()
-    exact = build(dict.fromkeys(bounds, "double"))
-    wanted = {name: exact(name, z.astype(np.float64)) for name in bounds}
-    tiers = dict.fromkeys(bounds, TIERS[0])
-    worst = dict.fromkeys(bounds, 0.0)
+    z, da = rows() if coupled else (inputs(), np.ones_like(inputs()))
+    deviation = of_rows if coupled else of_elements
+    wanted = _run(exact, z.astype(np.float64), da.astype(np.float64))
+    tiers = dict.fromkeys(wanted, TIERS[1] if coupled else TIERS[0])
     while True:
-        tried = build(tiers)
-        for name, bound in bounds.items():
-            if tiers[name] != "double":
-                worst[name] = deviation(tried(name, z), wanted[name])
-            else:
-                worst[name] = 0.5
-        failed = [name for name, bound in bounds.items() if not worst[name] <= bound]
+        got = _run(candidate(tiers), z, da)
+        worst = {name: deviation(got[name], wanted[name]) for name in got}
+        failed = [
+            name for name, tier in tiers.items() if tier != TIERS[-1] and not worst[name] <= BOUNDS[name]
+        ]
         if not failed:
             return Choice(tiers, worst)
-        for name in failed:
-            tiers = {**tiers, name: TIERS[TIERS.index(tiers[name]) + 1]}
+        tiers = {name: _next(t) if name in failed else t for name, t in tiers.items()}
+
+
+def _next(tier: str) -> str:
+    return TIERS[TIERS.index(tier) + 1]
+
+
+def _run(kernels: ActivationKernels, z: Array, da: Array) -> dict[str, Array]:
+    results = {"activation": np.empty_like(z), "derivative": np.empty_like(z)}
+    apply_kernel(kernels.forward, z, z, results["activation"])
+    apply_kernel(kernels.backward, da, z, results["derivative"])
+    return results
+
+
+def rows() -> tuple[Array, Array]:
+    """Return layers of ordinary, large, equal and lopsided units, and ∂J/∂A for them."""
+    generator = np.random.default_rng(5)
+    scales = np.repeat([0.01, 1.0, 10.0, 50.0], 64)[:, np.newaxis]
+    layers = (generator.normal(size=(256, 33)) * scales).astype(np.float32)
+    layers[:4] = 1.5
+    layers[4:8, 0] = 90.0
+    return layers, generator.normal(size=layers.shape).astype(np.float32)
 
 
 @cache
@@ -84,7 +110,7 @@ def inputs() -> Array:
     return every
 
 
-def deviation(got: Array, wanted: Array) -> float:
+def of_elements(got: Array, wanted: Array) -> float:
     """Return the largest distance of float32 results from float64 ones, in ulp of the former."""
     with np.errstate(all="ignore"):
         rounded = wanted.astype(np.float32)
@@ -93,5 +119,15 @@ def deviation(got: Array, wanted: Array) -> float:
     ends = ~np.isfinite(rounded)
     agree = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
     apart[ends] = np.where(agree[ends], 0.0, np.inf)
+    apart[np.isnan(apart)] = np.inf
+    return float(apart.max())
+
+
+def of_rows(got: Array, wanted: Array) -> float:
+    """Return the same in ulp of the largest result of each row."""
+    with np.errstate(all="ignore"):
+        largest = np.nanmax(np.abs(wanted), axis=-1, keepdims=True).astype(np.float32)
+        apart = np.abs(got.astype(np.float64) - wanted) / np.spacing(largest)
+    apart[np.isnan(wanted) & np.isnan(got)] = 0.0
     apart[np.isnan(apart)] = np.inf
     return float(apart.max())

@@ -78,12 +78,20 @@ def generator_digest() -> str:
 
 def find_source(question: str) -> str | None:
     """Return the name of the module generated for a question before, if it is there and whole."""
-    entry = _entry(question)
+    lines = _read_entry(question)
+    return lines[0] if lines and _whole(lines[0]) else None
+
+
+def note_of(question: str) -> str:
+    """Return what was noted when the module for a question was kept."""
+    return "\n".join(_read_entry(question)[1:])
+
+
+def _read_entry(question: str) -> list[str]:
     try:
-        name = entry.read_text(encoding="ascii").strip()
+        return _entry(question).read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
-        return None
-    return name if _whole(name) else None
+        return []
 
 
 def _entry(question: str) -> Path:
@@ -103,15 +111,27 @@ def _name(text: bytes) -> str:
     return f"kernel_{hashlib.sha256(text).hexdigest()[:32]}"
 
 
-def keep_source(question: str, source: str) -> str:
+def keep_source(source: str) -> str:
     """Write generated source under the name of its content; return the module's name."""
     # Compiled code holds what it calls: the same source from another version is another file.
     text = f"# Written by chainrule, generator {generator_digest()[:16]}.\n{source}".encode()
     name = _name(text)
     if not _whole(name):
         _write(cache_folder() / f"{name}.py", text)
-    _write(_entry(question), name.encode())
     return name
+
+
+def keep_entry(question: str, name: str, note: str = "") -> None:
+    """Note which module answers a question."""
+    _write(_entry(question), f"{name}\n{note}".encode())
+
+
+def discard(name: str) -> None:
+    """Remove a module that is not needed, with what Numba compiled of it."""
+    folder = cache_folder()
+    sys.modules.pop(f"chainrule_{name}", None)
+    for path in (folder / f"{name}.py", *folder.glob(f"__pycache__/{name}.*")):
+        path.unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from chainrule.catalogue import assumption_on_targets
 from chainrule.formulas import Formula, apart
-from chainrule.kernels._compile import find_source, keep_source, load, source_path
+from chainrule.kernels._compile import (
+    discard,
+    find_source,
+    keep_entry,
+    keep_source,
+    load,
+    note_of,
+    source_path,
+)
 from chainrule.kernels._workers import call_header
 
 
@@ -46,10 +54,14 @@ class Kernel:
 
 @dataclass(frozen=True, eq=False)
 class ActivationKernels:
-    """``forward(z, z, a)`` and ``backward(da, z, dz)``."""
+    """``forward(z, z, a)`` and ``backward(da, z, dz)``.
+
+    ``arithmetic`` says in which arithmetic they run, and what was measured to choose it.
+    """
 
     forward: Kernel
     backward: Kernel
+    arithmetic: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +85,7 @@ def activation_kernels(formula: Formula, dtype: Any) -> ActivationKernels:
     ----------
     formula : Formula
     dtype : dtype
-        float32 or float64: of the arrays. Inside, values are float64 and rounded once.
+        float32 or float64: of the arrays.
     """
     return _activation_kernels(formula, _NAMES.get(dtype) or np.dtype(dtype).name)
 
@@ -117,7 +129,8 @@ def _output_kernel(formula: Formula, dtype: str) -> Kernel:
     if name is None:
         from chainrule.kernels._modules import output_module
 
-        name = keep_source(question, output_module(formula, dtype))
+        name = keep_source(output_module(formula, dtype))
+        keep_entry(question, name)
     coupled = formula.is_layer_coupled
     return _kernel(name, "backward_from_output", _values(formula), dtype, coupled)
 
@@ -132,13 +145,40 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
     question = f"activation {dtype} {formula}"
     name = find_source(question)
     if name is None:
-        from chainrule.kernels._modules import activation_module
+        name, note = _generated(formula, dtype)
+        keep_entry(question, name, note)
+    return _loaded(name, formula, dtype, note_of(question))
 
-        name = keep_source(question, activation_module(formula, dtype))
+
+def _generated(formula: Formula, dtype: str) -> tuple[str, str]:
+    """Generate an activation's module in the cheapest arithmetic that is exact enough."""
+    from chainrule.kernels._choice import choose
+    from chainrule.kernels._modules import activation_module
+
+    if dtype == "float64":
+        tiers = dict.fromkeys(("activation", "derivative"), "double")
+        return keep_source(activation_module(formula, dtype, tiers)), "float64 throughout"
+    exact = activation_kernels(formula, np.float64)
+    tried: dict[str, str] = {}
+
+    def candidate(tiers: dict[str, str]) -> ActivationKernels:
+        key = " ".join(tiers.values())
+        tried[key] = keep_source(activation_module(formula, dtype, tiers))
+        return _loaded(tried[key], formula, dtype, "")
+
+    choice = choose(exact, candidate, coupled=formula.is_layer_coupled)
+    chosen = tried[" ".join(choice.tiers.values())]
+    for name in set(tried.values()) - {chosen}:
+        discard(name)
+    return chosen, str(choice)
+
+
+def _loaded(name: str, formula: Formula, dtype: str, note: str) -> ActivationKernels:
     values, coupled = _values(formula), formula.is_layer_coupled
-    return ActivationKernels(
-        *(_kernel(name, which, values, dtype, coupled) for which in ("forward", "backward"))
+    forward, backward = (
+        _kernel(name, which, values, dtype, coupled) for which in ("forward", "backward")
     )
+    return ActivationKernels(forward, backward, note)
 
 
 @lru_cache(maxsize=512)
@@ -150,7 +190,8 @@ def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) 
     if name is None:
         from chainrule.kernels._modules import cost_module
 
-        name = keep_source(question, cost_module(activation, cost, dtype, assumption))
+        name = keep_source(cost_module(activation, cost, dtype, assumption))
+        keep_entry(question, name)
     values = _values(activation, cost)
     return CostKernels(
         _kernel(name, "value", values, dtype, True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from chainrule.derivations import (
     SEED,
@@ -32,11 +33,8 @@ from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._rows import RowProgram
 from chainrule.kernels._shift import shifted
 from chainrule.kernels._source import parameter_name
+from chainrule.kernels._tiers import in_tiers, tiers_of
 
-_ELEMENTARY = (
-    "exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "asinh", "erf",
-    "erfc",
-)  # fmt: skip
 _ACCUMULATE = '''
 @njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
 def accumulate(total, value):
@@ -50,14 +48,19 @@ _READS = {
 }
 
 
-def activation_module(formula: Formula, dtype: str) -> str:
-    """Return the source of an activation's forward and backward kernels."""
+def activation_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> str:
+    """Return the source of an activation's forward and backward kernels.
+
+    `tiers` are those of the functions ``activation`` and ``derivative``.
+    """
     parameters = tuple(name for name, _ in formula.parameters)
     if formula.is_layer_coupled:
         body = _coupled_functions(formula, parameters)
     else:
         body = _elementwise_kernels(formula, parameters)
-    return _module(f"a = {formula.text}", dtype, body)
+    # A kernel reads and writes in the arithmetic of the function that it calls.
+    kernels = {"forward": tiers["activation"], "backward": tiers["derivative"]}
+    return _module(f"a = {formula.text}", dtype, body, {**tiers, **kernels})
 
 
 def output_module(formula: Formula, dtype: str) -> str:
@@ -85,9 +88,12 @@ def cost_module(activation: Formula, cost: Formula, dtype: str, assumption: str 
     return _module(title, dtype, body)
 
 
-def _module(title: str, dtype: str, body: list[str]) -> str:
-    text = "\n".join(body)
-    used = [name for name in _ELEMENTARY if re.search(rf"\b{name}\(", text)]
+def _module(
+    title: str, dtype: str, body: list[str], tiers: Mapping[str, str] | None = None
+) -> str:
+    others = "double" if dtype == "float64" else "wide"
+    text = "\n".join(in_tiers(body, tiers or {}, others))
+    used = tiers_of(text)
     shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
     if re.search(r"\bsqrt\(", text):

@@ -1,0 +1,218 @@
+"""Sweeps: an element-wise function at every float32 there is.
+
+The float32 kernels are compared with the float64 kernels of the same formula. That those are right
+to far more digits than float32 has is not taken for granted: at the worst inputs that a sweep
+finds, and over a certificate's sample, they are compared with the reference of many digits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.certificates._ulp import CertificateError
+from chainrule.formulas import Formula
+
+ALL = 2**32
+PART = 2**22  # inputs between two looks at the clock and the file
+VALUE_BOUND, DERIVATIVE_BOUND = 2.0, 4.0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a sweep found of the value, or of the derivative.
+
+    Parameters
+    ----------
+    inputs : int
+        How many were tried; NaN is not one of them.
+    ulp : float
+        The largest error, in units in the last place of the true result; below the smallest normal
+        number the unit is the smallest subnormal.
+    at : float
+        Where.
+    not_a_number, wrong_sign, reversals : int
+        NaN where the truth is a number; zeros of the wrong sign; neighbours whose results
+        are in the other order than the true ones.
+    """
+
+    inputs: int
+    ulp: float
+    at: float
+    not_a_number: int
+    wrong_sign: int
+    reversals: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's result.
+
+    Parameters
+    ----------
+    formula : str
+    source : str
+        A digest of the kernels' source: another kernel needs another sweep.
+    value, derivative : Tally
+    """
+
+    formula: str
+    source: str
+    value: Tally
+    derivative: Tally
+
+    @property
+    def passed(self) -> bool:
+        """Whether errors are within 2 and 4 ulp, and nothing is NaN that should be a number."""
+        return (
+            self.value.ulp <= VALUE_BOUND
+            and self.derivative.ulp <= DERIVATIVE_BOUND
+            and not self.value.not_a_number
+            and not self.derivative.not_a_number
+        )
+
+    def __str__(self) -> str:
+        lines = [f"Sweep of {self.formula} over {self.value.inputs:,} float32 inputs"]
+        for name, tally in (("value", self.value), ("derivative", self.derivative)):
+            lines.append(
+                f"{name:<10}  {tally.ulp:.3f} ulp at worst, at z = {np.float32(tally.at)!s}; "
+                f"NaN {tally.not_a_number}, zeros of the wrong sign {tally.wrong_sign}, "
+                f"neighbours out of order {tally.reversals}"
+            )
+        lines.append("passed" if self.passed else "NOT passed")
+        return "\n".join(lines)
+
+
+def sweep(
+    formula: Formula,
+    *,
+    parts: range | None = None,
+    state: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> Sweep:
+    """Compare a function's float32 kernels with the truth at every input.
+
+    Parameters
+    ----------
+    formula : Formula
+        An element-wise activation.
+    parts : range, optional
+        Which of the 1024 parts of the inputs; all of them by default.
+    state : Path, optional
+        A file that keeps what was found so far; a sweep that was cut off goes on from there.
+    progress : callable, optional
+        Called with the number of parts done and of all.
+    threads : int, optional
+        As many as the machine has processors by default.
+
+    Raises
+    ------
+    CertificateError
+        The function couples the units of a layer, so that its inputs cannot be counted through.
+    """
+    from chainrule.kernels import activation_kernels
+
+    if formula.is_layer_coupled:
+        raise CertificateError(
+            "a sweep goes through all inputs of one unit; this function depends on all units of "
+            "its layer. certify() tries rows of many kinds."
+        )
+    single, double = (activation_kernels(formula, t) for t in (np.float32, np.float64))
+    digest = single.forward.path.stem
+    todo = list(range(ALL // PART) if parts is None else parts)
+    found = _Found(digest, state)
+    left = [part for part in todo if part not in found.done]
+    kernels = [
+        (_native(single.forward), _native(double.forward), False),
+        (_native(single.backward), _native(double.backward), True),
+    ]
+
+    def run(part: int) -> None:
+        from chainrule.certificates._tally import COUNTS, tally
+
+        counts = np.zeros((2, COUNTS))
+        for row, (one, two, backward) in zip(counts, kernels, strict=True):
+            tally(part * PART, PART, one, two, backward, row)
+        found.add(part, counts)
+        if progress is not None:
+            progress(len(found.done), len(todo))
+
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as executor:
+        for _ in executor.map(run, left):
+            pass
+    found.save()
+    return Sweep(str(formula), digest, *(_tally(row) for row in found.counts))
+
+
+def _native(kernel: Any) -> np.ndarray:
+    return np.array([kernel.address, kernel.parameters.ctypes.data], np.int64)
+
+
+class _Found:
+    """What a sweep has found so far, kept in a file between its parts."""
+
+    def __init__(self, digest: str, path: Path | None) -> None:
+        from chainrule.certificates._tally import COUNTS
+
+        self.digest, self.path = digest, path
+        self.lock = threading.Lock()
+        self.done: set[int] = set()
+        self.counts = np.zeros((2, COUNTS))
+        if path is not None and path.exists():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["source"] == digest:
+                self.done = set(kept["done"])
+                self.counts = np.array(kept["counts"])
+
+    def add(self, part: int, counts: np.ndarray) -> None:
+        from chainrule.certificates import _tally as t
+
+        with self.lock:
+            for own, new in zip(self.counts, counts, strict=True):
+                for count in (t.INPUTS, t.NOT_A_NUMBER, t.WRONG_SIGN, t.REVERSALS):
+                    own[count] += new[count]
+                for count in (t.NOT_A_NUMBER, t.WRONG_SIGN, t.REVERSALS):
+                    if new[count]:
+                        own[count + 1] = new[count + 1]
+                if new[t.WORST] > own[t.WORST]:
+                    own[[t.WORST, t.WORST_AT]] = new[[t.WORST, t.WORST_AT]]
+            self.done.add(part)
+            if len(self.done) % 16 == 0:
+                self.save()
+
+    def save(self) -> None:
+        if self.path is None:
+            return
+        text = json.dumps(
+            {"source": self.digest, "done": sorted(self.done), "counts": self.counts.tolist()}
+        )
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, self.path)
+
+
+def _tally(row: np.ndarray) -> Tally:
+    from chainrule.certificates import _tally as t
+
+    at = np.array([row[t.WORST_AT]]).astype(np.uint32).view(np.float32)[0]
+    counts = (int(row[k]) for k in (t.NOT_A_NUMBER, t.WRONG_SIGN, t.REVERSALS))
+    return Tally(int(row[t.INPUTS]), float(row[t.WORST]), float(at), *counts)
+
+
+def to_plain(result: Sweep) -> dict[str, Any]:
+    """Return a sweep as data for JSON."""
+    plain: dict[str, Any] = asdict(result)
+    for name in ("value", "derivative"):
+        if not math.isfinite(plain[name]["ulp"]):
+            plain[name]["ulp"] = str(plain[name]["ulp"])
+    return plain
