@@ -8,12 +8,11 @@ finds, and over a certificate's sample, they are compared with the reference of 
 from __future__ import annotations
 
 import json
-import math
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -207,12 +206,3 @@ def _tally(row: np.ndarray) -> Tally:
     at = np.array([row[t.WORST_AT]]).astype(np.uint32).view(np.float32)[0]
     counts = (int(row[k]) for k in (t.NOT_A_NUMBER, t.WRONG_SIGN, t.REVERSALS))
     return Tally(int(row[t.INPUTS]), float(row[t.WORST]), float(at), *counts)
-
-
-def to_plain(result: Sweep) -> dict[str, Any]:
-    """Return a sweep as data for JSON."""
-    plain: dict[str, Any] = asdict(result)
-    for name in ("value", "derivative"):
-        if not math.isfinite(plain[name]["ulp"]):
-            plain[name]["ulp"] = str(plain[name]["ulp"])
-    return plain

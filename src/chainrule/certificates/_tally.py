@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from chainrule.kernels import call_kernel
-from chainrule.kernels.elementary import bits_to_float, float_to_bits
+from chainrule.kernels.elementary._words import bits_to_float, float_to_bits
 
 # What is counted, as consecutive float64.
 INPUTS, WORST, WORST_AT, NOT_A_NUMBER, NOT_A_NUMBER_AT = range(5)

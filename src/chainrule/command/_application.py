@@ -189,6 +189,7 @@ def propagation(
     cls=OfFormula,
     epilog=examples(
         'chainrule certify "log((1 + exp(z))/2)" --dtype float64',
+        "chainrule certify mish --sweep",
     ),
 )
 def certify(
@@ -197,6 +198,13 @@ def certify(
     dtype: Annotated[
         Precision, typer.Option(help="The floating-point format to measure.")
     ] = Precision.FLOAT32,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Compare at every float32 there is; a sweep that is cut off goes on from there.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure how exact a function's value and derivative are.
@@ -208,7 +216,11 @@ def certify(
     values = parameter_values(parameter or ())
     from chainrule.command import _certify
 
-    if not _certify.certify(formula.strip(), values, dtype, json):
+    if sweep:
+        passed = _certify.sweep(formula.strip(), values, dtype, json)
+    else:
+        passed = _certify.certify(formula.strip(), values, dtype, json)
+    if not passed:
         raise typer.Exit(_NOT_PASSED)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 
-from chainrule.command._messages import say
+from chainrule.command._messages import CommandError, say
 from chainrule.command._options import Precision
 from chainrule.functions import activation
 
@@ -19,3 +23,35 @@ def certify(
     else:
         say(str(certificate))
     return certificate.passed
+
+
+def sweep(formula: str, parameters: dict[str, float], precision: Precision, as_json: bool) -> bool:
+    """Print what a sweep over all inputs finds; tell whether it is passed."""
+    from chainrule.certificates import sweep as sweep_formula
+    from chainrule.kernels import cache_folder
+
+    if precision is not Precision.FLOAT32:
+        raise CommandError(
+            "a sweep goes through all numbers of a format, and float64 has too many\n"
+            "Leave --dtype out, or leave --sweep out."
+        )
+    read = activation(formula, **parameters).formula
+    name = hashlib.sha256(str(read).encode()).hexdigest()[:32]
+    with _progress(f"sweeping {read.title}") as advance:
+        result = sweep_formula(read, state=cache_folder() / f"{name}.sweep", progress=advance)
+    say(json.dumps(asdict(result), indent=2) if as_json else str(result))
+    return result.passed
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a sweep is, on the error stream of a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Remaining()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

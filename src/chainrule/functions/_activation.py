@@ -13,7 +13,7 @@ from chainrule.catalogue import activation_formula
 from chainrule.formulas import Formula
 
 if TYPE_CHECKING:
-    from chainrule.certificates import Certificate
+    from chainrule.certificates import Certificate, Sweep
     from chainrule.derivations import Derivation
     from chainrule.kernels import ArrayFunctions
     from chainrule.portraits import Portrait
@@ -158,6 +158,15 @@ class Activation:
         from chainrule.certificates import certify
 
         return certify(self.formula, dtype=dtype)
+
+    def sweep(self) -> Sweep:
+        """Compare value and derivative with the truth at every float32 there is.
+
+        Takes a minute or so, on all processors; of element-wise functions only.
+        """
+        from chainrule.certificates import sweep
+
+        return sweep(self.formula)
 
     def portrait(self) -> Portrait:
         """Return range, monotone stretches, largest slope and gain, each proved or not settled."""

@@ -1,0 +1,179 @@
+"""Arrays of any layout, on one thread and on several: the result does not depend on either."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule
+from chainrule.kernels import _workers
+
+SIGMOID = chainrule.activation("1/(1 + exp(-z))")
+SOFTMAX = chainrule.activation("exp(z)/sum(exp(z))")
+MANY = 200_000  # elements that are shared among threads
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return (1 / (1 + np.exp(-z.astype(np.float64)))).astype(z.dtype)
+
+
+def softmax(z: np.ndarray, axis: int) -> np.ndarray:
+    e = np.exp(z.astype(np.float64) - z.max(axis=axis, keepdims=True))
+    return (e / e.sum(axis=axis, keepdims=True)).astype(z.dtype)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a view and an output of its shape, both laid out anyhow."""
+    rank = draw(st.integers(1, 4))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+
+    def laid_out(shape: tuple[int, ...]) -> np.ndarray:
+        order = draw(st.permutations(range(rank)))
+        steps = [draw(st.sampled_from([1, 2, 3, -1, -2])) for _ in range(rank)]
+        whole = np.zeros([shape[d] * abs(steps[d]) for d in order], dtype).transpose(
+            np.argsort(order)
+        )
+        cut = whole[tuple(slice(None, None, s) for s in steps)]
+        return cut[tuple(slice(0, n) for n in shape)]
+
+    shape = tuple(draw(st.integers(1, 9)) for _ in range(rank))
+    z = laid_out(shape)
+    z[...] = np.random.default_rng(draw(st.integers(0, 99))).normal(size=shape) * 4
+    return z, laid_out(shape)
+
+
+@given(views(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_view_gives_what_its_copy_gives(pair: tuple[np.ndarray, np.ndarray], data):
+    """Strided, transposed and reversed arrays, as input and as output, along any axis."""
+    z, out = pair
+    SIGMOID(z, out=out)
+    np.testing.assert_array_equal(out, SIGMOID(z.copy()))
+    axis = data.draw(st.integers(-z.ndim, z.ndim - 1))
+    SOFTMAX(z, axis=axis, out=out)
+    np.testing.assert_allclose(out, softmax(z, axis), rtol=4 * np.finfo(z.dtype).eps)
+
+
+@pytest.mark.parametrize("least", [1, 1 << 60], ids=["shared", "alone"])
+def test_large_views_are_right_on_one_thread_and_on_several(monkeypatch, least):
+    """Rows longer and shorter than a tile, contiguous or not."""
+    monkeypatch.setattr(_workers, "LEAST_SHARED", least)
+    # Kernels that are new to this process, so that their headers say what is patched.
+    sign = "" if least == 1 else "0 + "
+    run = chainrule.activation(f"1/({sign}1 + exp(-z))")
+    coupled = chainrule.activation(f"{sign}exp(z)/sum(exp(z))")
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(300, 5000)).astype(np.float32)
+    for view in (z, z.T, z[:, ::2], z[::-1, 5:4000], z[:, :3], np.asfortranarray(z)):
+        np.testing.assert_allclose(run(view), sigmoid(view), rtol=3e-7)
+    for axis in (0, 1):
+        np.testing.assert_allclose(coupled(z, axis=axis), softmax(z, axis), rtol=3e-7)
+
+
+def test_in_place_and_overlapping_results_are_those_of_a_copy():
+    """The same elements need no copy; shifted ones get one."""
+    z = np.random.default_rng(1).normal(size=MANY)
+    wanted = SIGMOID(z)
+    shifted = np.concatenate([z, [0.0]])
+    SIGMOID(shifted[:-1], out=shifted[1:])
+    np.testing.assert_array_equal(shifted[1:], wanted)
+    assert SIGMOID(z, out=z) is z
+    np.testing.assert_array_equal(z, wanted)
+
+
+def test_nothing_of_the_arrays_size_is_copied(monkeypatch):
+    """Where arrays do not overlap, no copy is asked of NumPy."""
+    z = np.random.default_rng(1).normal(size=(600, 700))[:, ::2].T
+    out = np.empty((350, 1200))[:, ::2]
+    from chainrule.kernels import _arrays
+
+    def refuse(*arguments, **keywords):
+        raise AssertionError("a copy")
+
+    SIGMOID(z, out=out)
+    monkeypatch.setattr(_arrays.np, "array", refuse)
+    monkeypatch.setattr(_arrays.np, "empty_like", refuse)
+    SIGMOID(z, out=out)
+    SOFTMAX(z, axis=0, out=out)
+
+
+def test_many_threads_may_call_at_once():
+    """One call has the workers, the others go on alone."""
+    z = np.random.default_rng(2).normal(size=MANY).astype(np.float32)
+    wanted = SIGMOID(z)
+    with ThreadPoolExecutor(8) as executor:
+        results = list(executor.map(lambda _: SIGMOID(z), range(64)))
+    assert all(np.array_equal(result, wanted) for result in results)
+
+
+def test_workers_stop_and_start_again():
+    """They are started by the first call that is large enough."""
+    z = np.random.default_rng(3).normal(size=MANY).astype(np.float32)
+    wanted = SIGMOID(z)
+    _workers.pool.stop()
+    assert not _workers.pool.threads
+    np.testing.assert_array_equal(SIGMOID(z), wanted)
+    assert len(_workers.pool.threads) == _workers.pool.wanted
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_starts_workers_of_its_own():
+    """The parent's threads are not there; a large call must not wait for them."""
+    z = np.random.default_rng(4).normal(size=MANY).astype(np.float32)
+    wanted = SIGMOID(z)
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=lambda: there.send(np.array_equal(SIGMOID(z), wanted)))
+    process.start()
+    assert here.poll(60)
+    assert here.recv()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def test_a_process_ends_while_workers_wait():
+    """Nothing crashes or hangs at the end."""
+    code = (
+        "import numpy as np, chainrule\n"
+        "z = np.zeros(10**6, np.float32)\n"
+        "print(chainrule.activation('1/(1 + exp(-z))')(z)[0])\n"
+    )
+    environment = {**os.environ, "CHAINRULE_THREADS": "4"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0.5\n", "")
+
+
+def test_the_interpreter_lock_is_released():
+    """Another thread runs Python while a large call is under way."""
+    z = np.zeros(40_000_000, np.float32)
+    out = np.empty_like(z)
+    SIGMOID(z[:10])
+    ticks = 0
+    over = threading.Event()
+
+    def count() -> None:
+        nonlocal ticks
+        while not over.is_set():
+            ticks += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = ticks
+    SIGMOID(z, out=out)
+    during = ticks - before
+    over.set()
+    thread.join()
+    assert during > 1000
