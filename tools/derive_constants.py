@@ -95,27 +95,58 @@ def _thin(extrema: list[int], errors: list[mp.mpf], count: int) -> None:
             extrema.pop(0 if sizes[0] < sizes[-1] else -1)
 
 
-def double_fit(fit: Fit) -> tuple[list[float], mp.mpf]:
-    """Return the coefficients in float64, and the largest weighted error before rounding."""
+class Fitted(NamedTuple):
+    """Rounded coefficients, what the constant term lost, and the largest error before rounding."""
+
+    coefficients: list[float]
+    constant_low: float
+    worst: mp.mpf
+
+
+def double_fit(fit: Fit) -> Fitted:
+    """Return the polynomial in float64."""
     coefficients, worst = minimax(fit)
-    return [float(c) for c in coefficients], worst
+    return Fitted([float(c) for c in coefficients], float(split(coefficients[0], 53)[1]), worst)
 
 
-def single_fit(fit: Fit) -> tuple[list[float], mp.mpf]:
-    """Return coefficients in float32, each rounded before the lower ones are fitted to it.
+def single_fit(fit: Fit) -> Fitted:
+    """Return the polynomial in float32; after every rounding the other coefficients are refitted.
 
-    The error is that of the last fit, in which only the constant term was not yet rounded.
+    Where the weight vanishes at zero, higher powers can make up for what lower ones lose, so the
+    lowest is rounded first; elsewhere the highest. The error is that before the last rounding.
     """
+    return _rounded_up(fit) if abs(fit.weight(ORIGIN)) < mp.sqrt(ORIGIN) else _rounded_down(fit)
+
+
+def _rounded_up(fit: Fit) -> Fitted:
+    """Round from the lowest power up."""
+    rounded: list[float] = []
+
+    def rest(x: mp.mpf) -> mp.mpf:
+        return (fit.target(x) - mp.polyval(rounded[::-1], x)) / x**done
+
+    def rest_weight(x: mp.mpf) -> mp.mpf:
+        return fit.weight(x) * x**done
+
+    for done in range(fit.degree + 1):
+        coefficients, worst = minimax(
+            Fit(rest, rest_weight, fit.left, fit.right, fit.degree - done), slack="0.05"
+        )
+        rounded.append(single(coefficients[0]))
+    return Fitted(rounded, 0.0, worst)
+
+
+def _rounded_down(fit: Fit) -> Fitted:
+    """Round from the highest power down."""
     rounded: list[float] = []
 
     def rest(x: mp.mpf) -> mp.mpf:
         return fit.target(x) - x ** (degree + 1) * mp.polyval(rounded, x)
 
-    worst = mp.mpf(0)
     for degree in range(fit.degree, -1, -1):
         coefficients, worst = minimax(fit._replace(target=rest, degree=degree), slack="0.05")
         rounded.append(single(coefficients[degree]))
-    return rounded[::-1], worst
+    return Fitted(rounded[::-1], single(coefficients[0] - rounded[-1]), worst)
 
 
 def exponential_tail(r: mp.mpf) -> mp.mpf:
@@ -189,10 +220,14 @@ def erf_exponent_tail(x: mp.mpf) -> mp.mpf:
     return (erf_exponent(x) + 2 * x / mp.sqrt(mp.pi)) / x**2
 
 
-def scaled_erfc(t: mp.mpf) -> mp.mpf:
-    """Return (1 + ERFC_SLOPE x) exp(x**2) erfc(x), t = (x - ERFC_CENTRE) / (x + ERFC_CENTRE)."""
-    x = ERFC_CENTRE * (1 + t) / (1 - t)
-    return (1 + ERFC_SLOPE * x) * mp.exp(x * x) * mp.erfc(x)
+def scaled_erfc(slope: mp.mpf) -> Function:
+    """Return (1 + slope x) exp(x**2) erfc(x), t = (x - ERFC_CENTRE) / (x + ERFC_CENTRE)."""
+
+    def scaled(t: mp.mpf) -> mp.mpf:
+        x = ERFC_CENTRE * (1 + t) / (1 - t)
+        return (1 + slope * x) * mp.exp(x * x) * mp.erfc(x)
+
+    return scaled
 
 
 def shifted_erfc(t: mp.mpf) -> mp.mpf:
@@ -211,6 +246,8 @@ ZERO, ONE = mp.mpf(0), mp.mpf(1)
 ERFC_CENTRE = mp.mpf("3.75")
 # Near this slope F(t) is so flat that the rounding errors of t hardly matter.
 ERFC_SLOPE = mp.mpf("1.5")
+# Near this one, F(t) is flat at zero, where t is least exact in float32.
+SINGLE_ERFC_SLOPE = mp.mpf("1.25")
 ERFC_LAST = mp.mpf("27.3")
 ERF_LAST = mp.mpf("5.93")
 # The arguments are reduced with a rounded multiple of log(2): leave room for that rounding.
@@ -219,9 +256,10 @@ HALF_STEP = mp.log(2) / 2 * ROOM
 SQUARE = HALF_STEP**2
 LARGEST_S = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1) * ROOM
 EIGHTH_TURN = mp.pi / 4 * ROOM
-# Where single precision changes from a polynomial to exponentials or logarithms.
+# Where the functions for float32 change from one form to another.
 SINGLE_TANH_SPLIT = mp.mpf("1.0")
-SINGLE_ERF_SPLIT = mp.mpf("0.90625")
+SINGLE_ERF_SPLIT = mp.mpf("0.9375")
+SINGLE_ERF_CENTRE = mp.mpf("1.875")
 SINGLE_ASINH_SPLIT = mp.mpf("0.5")
 
 
@@ -266,8 +304,9 @@ DOUBLE_FITS = {
     "SINE": odd(mp.sin, EIGHTH_TURN, 5),
     "COSINE": Fit(cosine_tail, lambda z: z**2 / mp.cos(mp.sqrt(z)), ZERO, EIGHTH_TURN**2, 5),
     "ERF": Fit(erf_exponent_tail, lambda x: x**2 * mp.erfc(x) / mp.erf(x), ZERO, ERF_LAST, 23),
-    "ERFC": erfc_fit(scaled_erfc, ERFC_LAST, 22),
+    "ERFC": erfc_fit(scaled_erfc(ERFC_SLOPE), ERFC_LAST, 22),
 }
+CONSTANT_LOW_KEPT = {"ERFC"}
 WIDE_ERF_LAST = mp.mpf("5.25")
 WIDE_FITS = {
     "EXPONENTIAL": exponential(7),
@@ -294,16 +333,18 @@ SINGLE_FITS = {
     "COSH": even_hyperbolic(2),
     "TANH": odd(mp.tanh, SINGLE_TANH_SPLIT, 7),
     "ASINH": odd(mp.asinh, SINGLE_ASINH_SPLIT, 5),
-    "ARCTANGENT": odd(mp.atan, ONE, 8),
-    "ERF": Fit(erf_excess, lambda z: 1 / (1 + erf_excess(z)), ZERO, SINGLE_ERF_SPLIT**2, 6),
-    "ERF_EXPONENT": Fit(
-        erf_exponent,
-        lambda x: mp.erfc(x) / mp.erf(x),
-        SINGLE_ERF_SPLIT,
-        SINGLE_ERF_LAST,
-        9,
+    "ARCTANGENT": odd(mp.atan, ONE, 9),
+    "ERF": Fit(
+        erf_excess, lambda z: 1 / (1 + erf_excess(z)), ZERO, SINGLE_ERF_SPLIT**2, 7
     ),
-    "ERFC": erfc_fit(scaled_erfc, mp.mpf("10.1"), 11),
+    "ERF_REST": Fit(
+        lambda t: mp.sqrt(mp.erfc(SINGLE_ERF_CENTRE + t)),
+        lambda t: 2 * mp.sqrt(mp.erfc(SINGLE_ERF_CENTRE + t)),
+        SINGLE_ERF_SPLIT - SINGLE_ERF_CENTRE,
+        SINGLE_ERF_LAST - SINGLE_ERF_CENTRE,
+        11,
+    ),
+    "ERFC": erfc_fit(scaled_erfc(SINGLE_ERFC_SLOPE), mp.mpf("10.1"), 11),
 }
 
 
@@ -334,7 +375,6 @@ def double_constants() -> dict[str, Value]:
     constants["ERFC_CENTRE"] = float(ERFC_CENTRE)
     constants["ERFC_SLOPE"] = float(ERFC_SLOPE)
     constants["ERFC_LAST"] = float(ERFC_LAST)
-    constants["ERFC_CONSTANT_LOW"] = float(split(minimax(DOUBLE_FITS["ERFC"])[0][0], 53)[1])
     return constants
 
 
@@ -369,9 +409,10 @@ def single_constants() -> dict[str, Value]:
         "TANH_SPLIT": float(SINGLE_TANH_SPLIT),
         "ASINH_SPLIT": float(SINGLE_ASINH_SPLIT),
         "ERF_SPLIT": float(SINGLE_ERF_SPLIT),
+        "ERF_CENTRE": float(SINGLE_ERF_CENTRE),
         "ERF_LAST": float(SINGLE_ERF_LAST),
         "ERFC_CENTRE": float(ERFC_CENTRE),
-        "ERFC_SLOPE": float(ERFC_SLOPE),
+        "ERFC_SLOPE": float(SINGLE_ERFC_SLOPE),
     }
 
 
@@ -401,15 +442,17 @@ def module(title: str, constants: dict[str, Value], *, wrap: bool = False) -> li
 
 
 def polynomials(
-    fits: dict[str, Fit], fitted: Callable[[Fit], tuple[list[float], mp.mpf]]
+    fits: dict[str, Fit], fitted: Callable[[Fit], Fitted], low: Callable[[float], str]
 ) -> list[str]:
-    """Return the polynomials of a file of constants."""
+    """Return the polynomials of a file of constants; ``low`` writes what a constant term lost."""
     lines = []
     for name, fit in fits.items():
-        coefficients, worst = fitted(fit)
-        lines += [f"# Largest error 2**{float(mp.log(worst, 2)):.1f}.", f"{name} = ("]
-        lines += [f"    {coefficient!r}," for coefficient in coefficients]
+        result = fitted(fit)
+        lines += [f"# Largest error 2**{float(mp.log(result.worst, 2)):.1f}.", f"{name} = ("]
+        lines += [f"    {coefficient!r}," for coefficient in result.coefficients]
         lines.append(")")
+        if name in CONSTANT_LOW_KEPT:
+            lines.append(f"{name}_CONSTANT_LOW = {low(result.constant_low)}")
     return lines
 
 
@@ -418,16 +461,16 @@ def derive() -> dict[Path, str]:
     files = {
         "double": [
             *module("Constants for float64.", double_constants()),
-            *polynomials(DOUBLE_FITS, double_fit),
+            *polynomials(DOUBLE_FITS, double_fit, repr),
         ],
         "wide": [
             *module("Constants for results that are rounded to float32.", wide_constants()),
-            *polynomials(WIDE_FITS, double_fit),
+            *polynomials(WIDE_FITS, double_fit, repr),
         ],
     }
     files["single"] = [
         *module("Constants for float32.", single_constants(), wrap=True),
-        *polynomials(SINGLE_FITS, single_fit),
+        *polynomials(SINGLE_FITS, single_fit, "np.float32({!r})".format),
     ]
     mp.mp.dps = 400
     texts = {FOLDER / tier / "_constants.py": lines for tier, lines in files.items()}

@@ -9,20 +9,20 @@ import numpy as np
 from chainrule.kernels.elementary._words import fma, inlined, polynomial, with_sign_of
 from chainrule.kernels.elementary.single._constants import (
     ERF,
-    ERF_EXPONENT,
+    ERF_REST,
+    ERF_CENTRE,
     ERF_LAST,
     ERF_SPLIT,
     ERFC,
     ERFC_CENTRE,
+    ERFC_CONSTANT_LOW,
     ERFC_SLOPE,
 )
 from chainrule.kernels.elementary.single._exponential import (
     ONE,
     TWO,
     ZERO,
-    exp_near,
     exponential_tail,
-    power_of_two,
     reduce_exponent,
     scale,
 )
@@ -31,22 +31,22 @@ ERFC_LAST = np.float32(10.1)
 ERFC_CONSTANT = np.float32(ERFC[0])
 
 _erf_excess = polynomial(ERF)  # erf(x) / x - 1 in x**2
-_erf_exponent = polynomial(ERF_EXPONENT, chains=2)  # log(erfc(x))
-# (F(t) - F(0)) / t, where F = (1 + 1.5 x) exp(x**2) erfc(x)
-_erfc_tail = polynomial(ERFC[1:], chains=2)
+_erf_rest = polynomial(ERF_REST, chains=2)  # sqrt(erfc(x)) in x - ERF_CENTRE
+# (F(t) - F(0)) / t, where F = (1 + 1.25 x) exp(x**2) erfc(x)
+_erfc_tail = polynomial(ERFC[1:])
 
 
 @inlined
 def erf(x: Any) -> Any:
     """Return the error function. Worst over all float32: 0.00 ulp.
 
-    A polynomial near zero; 1 - exp(q(|x|)) with q = log(erfc) beyond.
+    x + x P(x**2) near zero, 1 - Q(|x|)**2 beyond, with polynomials P and Q.
     """
     magnitude = abs(x)
     near = fma(magnitude, _erf_excess(magnitude * magnitude), magnitude)
     bounded = ERF_LAST if magnitude > ERF_LAST else magnitude
-    mantissa, shifted = exp_near(_erf_exponent(bounded))
-    far = fma(-mantissa, power_of_two(shifted, 0), ONE)
+    root = _erf_rest(bounded - ERF_CENTRE)
+    far = fma(-root, root, ONE)
     return with_sign_of(near if magnitude < ERF_SPLIT else far, x)
 
 
@@ -54,7 +54,7 @@ def erf(x: Any) -> Any:
 def erfc(x: Any) -> Any:
     """Return the complementary error function. Worst over all float32: 0.00 ulp.
 
-    exp(-x**2) F(t) / (1 + 1.5 |x|), where F is a polynomial in t = (|x| - 3.75) / (|x| + 3.75),
+    exp(-x**2) F(t) / (1 + 1.25 |x|), where F is a polynomial in t = (|x| - 3.75) / (|x| + 3.75),
     x**2 is carried in two parts, and both quotients share one division and get their remainders;
     2 - erfc(|x|) for negative x.
     """
@@ -72,7 +72,7 @@ def erfc(x: Any) -> Any:
     t = fma(fma(-t, a, fma(-ERFC_CENTRE, t + ONE, a)), inverse_centred, t)
     curved = t * _erfc_tail(t)
     numerator = ERFC_CONSTANT + curved
-    numerator_low = (ERFC_CONSTANT - numerator) + curved
+    numerator_low = ((ERFC_CONSTANT - numerator) + curved) + ERFC_CONSTANT_LOW
     reciprocal = centred * shared
     quotient = numerator * reciprocal
     remainder = fma(-quotient, denominator, numerator) + fma(

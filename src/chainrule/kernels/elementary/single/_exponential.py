@@ -110,7 +110,7 @@ def expm1(x: Any) -> Any:
     base = half - HALF
     high = fma(half, r, base)
     # Exact, because |base| >= |half * r| or base = 0.
-    error = fma(half, r, base - high)
+    error = fma(half, r, base - high) + ((half - base) - HALF)
     low = fma(half, fma(r * r, exponential_tail(r), r_low), error)
     result = TWO * (high + low)
     return x if abs(x) < EXPM1_TINY else result
