@@ -41,8 +41,10 @@ def error_in_units(result: float, true: float) -> float:
     units = abs(value - bounded) * bits_to_float((UNIT_EXPONENT - exponent) << 52)
     wrong_sign = (float_to_bits(value) ^ float_to_bits(bounded)) < 0
     units = np.inf if wrong_sign else units
-    return (0.0 if np.isnan(result) else np.inf) if np.isnan(true) else (
-        np.inf if np.isnan(result) else units
+    return (
+        (0.0 if np.isnan(result) else np.inf)
+        if np.isnan(true)
+        else (np.inf if np.isnan(result) else units)
     )
 
 

@@ -14,19 +14,38 @@ The constants come from ``tools/derive_constants.py``. ``tests/kernels`` measure
 against mpmath; ``make sweep-elementary`` tries every float32.
 """
 
-from chainrule.kernels.elementary._words import bits_to_float as bits_to_float
-from chainrule.kernels.elementary._words import float_to_bits as float_to_bits
-from chainrule.kernels.elementary._words import fma as fma
-from chainrule.kernels.elementary.double import asinh as asinh
-from chainrule.kernels.elementary.double import atan as atan
-from chainrule.kernels.elementary.double import cos as cos
-from chainrule.kernels.elementary.double import cosh as cosh
-from chainrule.kernels.elementary.double import erf as erf
-from chainrule.kernels.elementary.double import erfc as erfc
-from chainrule.kernels.elementary.double import exp as exp
-from chainrule.kernels.elementary.double import expm1 as expm1
-from chainrule.kernels.elementary.double import log as log
-from chainrule.kernels.elementary.double import log1p as log1p
-from chainrule.kernels.elementary.double import sin as sin
-from chainrule.kernels.elementary.double import sinh as sinh
-from chainrule.kernels.elementary.double import tanh as tanh
+from chainrule.kernels.elementary._words import bits_to_float, float_to_bits, fma
+from chainrule.kernels.elementary.double import (
+    asinh,
+    atan,
+    cos,
+    cosh,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    log,
+    log1p,
+    sin,
+    sinh,
+    tanh,
+)
+
+__all__ = [
+    "asinh",
+    "atan",
+    "bits_to_float",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "float_to_bits",
+    "fma",
+    "log",
+    "log1p",
+    "sin",
+    "sinh",
+    "tanh",
+]

@@ -16,6 +16,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+Number = TypeVar("Number")
 
 _BITS_OF = {types.float64: types.int64, types.float32: types.int32}
 _FLOAT_OF = {bits: number for number, bits in _BITS_OF.items()}
@@ -75,14 +76,30 @@ def _with_sign_of(typing_context: Any, magnitude: Any, signed: Any) -> Any:
     return magnitude(magnitude, signed), generate
 
 
+def _nearest_integer(typing_context: Any, value: Any) -> Any:
+    """Generate the nearest integer, as a number of the same type."""
+    if value not in _BITS_OF:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = arguments[0].type
+        declaration = builder.module.declare_intrinsic(
+            "llvm.rint", [number], ir.FunctionType(number, [number])
+        )
+        return builder.call(declaration, arguments)
+
+    return value(value), generate
+
+
 # Numba's intrinsics are untyped; compiled code calls them with these types.
-fma: Callable[[Any, Any, Any], Any] = intrinsic(_fma)
-float_to_bits: Callable[[Any], Any] = intrinsic(_float_to_bits)
-bits_to_float: Callable[[Any], Any] = intrinsic(_bits_to_float)
-with_sign_of: Callable[[Any, Any], Any] = intrinsic(_with_sign_of)
+fma: Callable[[Number, Number, Number], Number] = intrinsic(_fma)
+float_to_bits: Callable[[float], int] = intrinsic(_float_to_bits)
+bits_to_float: Callable[[Any], float] = intrinsic(_bits_to_float)
+nearest_integer: Callable[[Number], Number] = intrinsic(_nearest_integer)
+with_sign_of: Callable[[Number, Number], Number] = intrinsic(_with_sign_of)
 
 
-def polynomial(coefficients: tuple[float, ...], chains: int = 1) -> Callable[[Any], Any]:
+def polynomial(coefficients: tuple[float, ...], chains: int = 1) -> Callable[[Number], Number]:
     """Return the compiled polynomial with these coefficients, lowest power first.
 
     Horner's scheme runs in one chain, or for more parallelism in two (even and odd powers) or
@@ -115,7 +132,7 @@ def polynomial(coefficients: tuple[float, ...], chains: int = 1) -> Callable[[An
         """Generate the polynomial's value."""
         return (x(x), generate) if x in _BITS_OF else None
 
-    compiled: Callable[[Any], Any] = intrinsic(typed)
+    compiled: Callable[[Number], Number] = intrinsic(typed)
     return compiled
 
 

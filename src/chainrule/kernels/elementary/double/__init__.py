@@ -4,19 +4,10 @@ Results are within 1.5 units in the last place (most within 1) over the whole ra
 subnormal numbers, infinities, NaN and signed zeros included.
 """
 
-from chainrule.kernels.elementary.double._error import erf as erf
-from chainrule.kernels.elementary.double._error import erfc as erfc
-from chainrule.kernels.elementary.double._exponential import cosh as cosh
-from chainrule.kernels.elementary.double._exponential import exp as exp
-from chainrule.kernels.elementary.double._exponential import expm1 as expm1
-from chainrule.kernels.elementary.double._exponential import sinh as sinh
-from chainrule.kernels.elementary.double._exponential import tanh as tanh
-from chainrule.kernels.elementary.double._logarithm import asinh as asinh
-from chainrule.kernels.elementary.double._logarithm import log as log
-from chainrule.kernels.elementary.double._logarithm import log1p as log1p
-from chainrule.kernels.elementary.double._trigonometric import atan as atan
-from chainrule.kernels.elementary.double._trigonometric import cos as cos
-from chainrule.kernels.elementary.double._trigonometric import sin as sin
+from chainrule.kernels.elementary.double._error import erf, erfc
+from chainrule.kernels.elementary.double._exponential import cosh, exp, expm1, sinh, tanh
+from chainrule.kernels.elementary.double._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.double._trigonometric import atan, cos, sin
 
 __all__ = [
     "asinh",

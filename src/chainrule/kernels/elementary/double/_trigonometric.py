@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from chainrule.kernels.elementary._quarter_turns import (
-    TURNS,
-    TURNS_LAST,
-    TURNS_REST,
+    ROUNDER,
+    TURNS_0,
+    TURNS_1,
+    TURNS_2,
+    TURNS_3,
+    cosine_after,
+    sine_after,
     split_exponent,
 )
 from chainrule.kernels.elementary._words import (
-    bits_to_float,
     float_to_bits,
     fma,
     inlined,
+    nearest_integer,
     polynomial,
     rounding_error,
     with_sign_of,
@@ -25,8 +29,8 @@ from chainrule.kernels.elementary.double._constants import (
     SINE,
 )
 
-ROUNDER = 6755399441055744.0
-SIGN_BIT = -0x8000000000000000
+# The exponent of infinities and NaN.
+LAST_EXPONENT = 1024
 ATAN_LAST = 1e18
 # Below this, the sine equals its argument to the last place.
 SIN_TINY = 1e-9
@@ -72,26 +76,33 @@ def atan(x: float) -> float:
 
 
 @inlined
+def _added(total: float, low: float, term: float) -> tuple[float, float]:
+    """Return total + term, and what its rounding error makes of the low part."""
+    following = total + term
+    return following, low + rounding_error(total, term, following)
+
+
+@inlined
 def _reduce_turns(magnitude: float) -> tuple[int, float, float]:
     """Write |x| as n quarter turns and r + r_low; return n in the low bits of an integer.
 
-    The mantissa times 2/pi * 2**exponent modulo 4, a sum of three float64, each product with its
-    rounding error.
+    The mantissa is multiplied with 2/pi * 2**exponent, a sum of four float64; products and sums
+    keep their rounding errors, because the leading 60 bits may cancel.
     """
-    mantissa, index = split_exponent(magnitude)
-    product = mantissa * TURNS[index]
-    product_low = fma(mantissa, TURNS[index], -product)
-    rest = mantissa * TURNS_REST[index]
-    rest_low = fma(mantissa, TURNS_REST[index], -rest)
-    shifted = product + ROUNDER
-    fraction = product - (shifted - ROUNDER)
-    partial = fraction + product_low
-    total = partial + rest
-    low = (
-        rounding_error(fraction, product_low, partial)
-        + rounding_error(partial, rest, total)
-        + fma(mantissa, TURNS_LAST[index], rest_low)
-    )
+    mantissa, index = split_exponent(magnitude, LAST_EXPONENT)
+    product = mantissa * TURNS_0[index]
+    product_low = fma(mantissa, TURNS_0[index], -product)
+    product = fma(-4.0, nearest_integer(0.25 * product), product)
+    second = mantissa * TURNS_1[index]
+    second_low = fma(mantissa, TURNS_1[index], -second)
+    third = mantissa * TURNS_2[index]
+    third_low = fma(mantissa, TURNS_2[index], -third)
+    shifted = product + product_low + second + ROUNDER
+    total, low = _added(product - (shifted - ROUNDER), 0.0, product_low)
+    total, low = _added(total, low, second)
+    total, low = _added(total, low, second_low)
+    total, low = _added(total, low, third)
+    low += fma(mantissa, TURNS_3[index], third_low)
     y = total + low
     y_low = (total - y) + low
     r = HALF_PI_HIGH * y
@@ -115,18 +126,15 @@ def _sine_and_cosine(magnitude: float) -> tuple[int, float, float]:
 def sin(x: float) -> float:
     """Return the sine.
 
-    Quarter turns by a table of 2/pi modulo 4 for every exponent, then polynomials of degree 13
-    and 14 on an eighth of a turn. Worst measured: 0.0 ulp.
+    Quarter turns by a table of 2/pi times every power of two, then polynomials of degree 13 and
+    14 on an eighth of a turn: as fast for huge arguments as for others. Worst measured: 0.0 ulp.
     """
     turns, sine, cosine = _sine_and_cosine(abs(x))
-    chosen = sine if turns & 1 == 0 else cosine
-    sign = ((turns & 2) << 62) ^ (float_to_bits(x) & SIGN_BIT)
-    return x if abs(x) < SIN_TINY else bits_to_float(float_to_bits(chosen) ^ sign)
+    return x if abs(x) < SIN_TINY else sine_after(turns, sine, cosine, x)
 
 
 @inlined
 def cos(x: float) -> float:
-    """Return the cosine, a quarter turn ahead of ``sin``. Worst measured: 0.0 ulp."""
+    """Return the cosine, as in ``sin``. Worst measured: 0.0 ulp."""
     turns, sine, cosine = _sine_and_cosine(abs(x))
-    chosen = cosine if turns & 1 == 0 else sine
-    return bits_to_float(float_to_bits(chosen) ^ (((turns + 1) & 2) << 62))
+    return cosine_after(turns, sine, cosine)

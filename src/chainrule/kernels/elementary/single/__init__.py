@@ -5,20 +5,10 @@ infinities, NaN and signed zeros included: ``make sweep-elementary`` tries them 
 alone compute in float64, for the sake of large arguments.
 """
 
-from chainrule.kernels.elementary.single._error import erf as erf, erfc as erfc
-from chainrule.kernels.elementary.single._exponential import (
-    cosh as cosh,
-    exp as exp,
-    expm1 as expm1,
-    sinh as sinh,
-    tanh as tanh,
-)
-from chainrule.kernels.elementary.single._logarithm import (
-    asinh as asinh,
-    log as log,
-    log1p as log1p,
-)
-from chainrule.kernels.elementary.single._trigonometric import atan as atan, cos as cos, sin as sin
+from chainrule.kernels.elementary.single._error import erf, erfc
+from chainrule.kernels.elementary.single._exponential import cosh, exp, expm1, sinh, tanh
+from chainrule.kernels.elementary.single._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.single._trigonometric import atan, cos, sin
 
 __all__ = [
     "asinh",

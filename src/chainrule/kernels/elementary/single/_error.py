@@ -9,9 +9,9 @@ import numpy as np
 from chainrule.kernels.elementary._words import fma, inlined, polynomial, with_sign_of
 from chainrule.kernels.elementary.single._constants import (
     ERF,
-    ERF_REST,
     ERF_CENTRE,
     ERF_LAST,
+    ERF_REST,
     ERF_SPLIT,
     ERFC,
     ERFC_CENTRE,

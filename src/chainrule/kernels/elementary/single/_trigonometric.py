@@ -6,30 +6,62 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.elementary import wide
-from chainrule.kernels.elementary._words import fma, inlined, polynomial, with_sign_of
+from chainrule.kernels.elementary._quarter_turns import (
+    ROUNDER,
+    SINGLE_TURNS_0,
+    SINGLE_TURNS_1,
+    cosine_after,
+    sine_after,
+    split_exponent,
+)
+from chainrule.kernels.elementary._words import (
+    float_to_bits,
+    fma,
+    inlined,
+    polynomial,
+    with_sign_of,
+)
 from chainrule.kernels.elementary.single._constants import ARCTANGENT, HALF_PI_HIGH, HALF_PI_LOW
+from chainrule.kernels.elementary.wide._trigonometric import sine_and_cosine
 
+# The exponent of infinities and NaN.
+LAST_EXPONENT = 128
 ONE = np.float32(1.0)
 HALF = np.float32(0.5)
 ATAN_LAST = np.float32(1e18)
 
 _arctangent_tail = polynomial(ARCTANGENT)  # (atan(x) - x) / x**3 in x**2
 
-_wide_sin = wide.sin
-_wide_cos = wide.cos
+
+@inlined
+def _reduce_turns(magnitude: float) -> tuple[int, float]:
+    """Write |x| as n + y quarter turns; return n in the low bits of an integer, and y.
+
+    The mantissa is multiplied with 2/pi * 2**exponent, a sum of two float64.
+    """
+    mantissa, index = split_exponent(magnitude, LAST_EXPONENT)
+    product = mantissa * SINGLE_TURNS_0[index]
+    product_low = fma(mantissa, SINGLE_TURNS_0[index], -product)
+    shifted = product + ROUNDER
+    rest = fma(mantissa, SINGLE_TURNS_1[index], product_low)
+    return float_to_bits(shifted), (product - (shifted - ROUNDER)) + rest
 
 
 @inlined
 def sin(x: Any) -> Any:
     """Return the sine, computed in float64. Worst over all float32: 0.00 ulp."""
-    return np.float32(_wide_sin(np.float64(x)))
+    wide = np.float64(x)
+    turns, y = _reduce_turns(abs(wide))
+    sine, cosine = sine_and_cosine(y)
+    return np.float32(sine_after(turns, sine, cosine, wide))
 
 
 @inlined
 def cos(x: Any) -> Any:
     """Return the cosine, computed in float64. Worst over all float32: 0.00 ulp."""
-    return np.float32(_wide_cos(np.float64(x)))
+    turns, y = _reduce_turns(abs(np.float64(x)))
+    sine, cosine = sine_and_cosine(y)
+    return np.float32(cosine_after(turns, sine, cosine))
 
 
 @inlined

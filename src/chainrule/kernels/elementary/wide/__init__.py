@@ -5,16 +5,10 @@ of float64; results below 1e-300 may be zero. Shorter than ``double`` in every p
 without its compensations: about twice as fast.
 """
 
-from chainrule.kernels.elementary.wide._error import erf as erf, erfc as erfc
-from chainrule.kernels.elementary.wide._exponential import (
-    cosh as cosh,
-    exp as exp,
-    expm1 as expm1,
-    sinh as sinh,
-    tanh as tanh,
-)
-from chainrule.kernels.elementary.wide._logarithm import asinh as asinh, log as log, log1p as log1p
-from chainrule.kernels.elementary.wide._trigonometric import atan as atan, cos as cos, sin as sin
+from chainrule.kernels.elementary.wide._error import erf, erfc
+from chainrule.kernels.elementary.wide._exponential import cosh, exp, expm1, sinh, tanh
+from chainrule.kernels.elementary.wide._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.wide._trigonometric import atan, cos, sin
 
 __all__ = [
     "asinh",

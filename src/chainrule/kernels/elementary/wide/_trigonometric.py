@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from chainrule.kernels.elementary._quarter_turns import TURNS, TURNS_REST, split_exponent
+from chainrule.kernels.elementary._quarter_turns import (
+    ROUNDER,
+    TURNS_0,
+    TURNS_1,
+    TURNS_2,
+    cosine_after,
+    sine_after,
+    split_exponent,
+)
 from chainrule.kernels.elementary._words import (
-    bits_to_float,
     float_to_bits,
     fma,
     inlined,
+    nearest_integer,
     polynomial,
     with_sign_of,
 )
@@ -21,8 +29,8 @@ from chainrule.kernels.elementary.wide._constants import (
     TAN_EIGHTH_PI,
 )
 
-ROUNDER = 6755399441055744.0
-SIGN_BIT = -0x8000000000000000
+# The exponent of infinities and NaN.
+LAST_EXPONENT = 1024
 
 _arctangent_tail = polynomial(ARCTANGENT)  # (atan(t) - t) / t**3 in t**2
 _sine_ratio = polynomial(SINE)  # sin(pi/2 y) / y in y**2
@@ -30,35 +38,43 @@ _cosine = polynomial(COSINE)  # cos(pi/2 y) in y**2
 
 
 @inlined
-def _sine_and_cosine(magnitude: float) -> tuple[int, float, float]:
-    """Return the quarter turns of |x| in the low bits, and sine and cosine of what is left.
-
-    The mantissa is multiplied with 2/pi * 2**exponent modulo 4, a sum of two float64.
-    """
-    mantissa, index = split_exponent(magnitude)
-    product = mantissa * TURNS[index]
-    product_low = fma(mantissa, TURNS[index], -product)
-    shifted = product + ROUNDER
-    y = (product - (shifted - ROUNDER)) + fma(mantissa, TURNS_REST[index], product_low)
+def sine_and_cosine(y: float) -> tuple[float, float]:
+    """Return sine and cosine of y quarter turns, |y| <= 1/2."""
     z = y * y
-    return float_to_bits(shifted), y * _sine_ratio(z), _cosine(z)
+    return y * _sine_ratio(z), _cosine(z)
+
+
+@inlined
+def _reduce_turns(magnitude: float) -> tuple[int, float]:
+    """Write |x| as n + y quarter turns; return n in the low bits of an integer, and y.
+
+    The mantissa is multiplied with 2/pi * 2**exponent, a sum of three float64.
+    """
+    mantissa, index = split_exponent(magnitude, LAST_EXPONENT)
+    product = mantissa * TURNS_0[index]
+    product_low = fma(mantissa, TURNS_0[index], -product)
+    product = fma(-4.0, nearest_integer(0.25 * product), product)
+    second = mantissa * TURNS_1[index]
+    second_low = fma(mantissa, TURNS_1[index], -second)
+    shifted = product + product_low + second + ROUNDER
+    total = ((product - (shifted - ROUNDER)) + product_low) + second
+    return float_to_bits(shifted), total + fma(mantissa, TURNS_2[index], second_low)
 
 
 @inlined
 def sin(x: float) -> float:
     """Return the sine. Worst measured: 2**-0.0."""
-    turns, sine, cosine = _sine_and_cosine(abs(x))
-    chosen = sine if turns & 1 == 0 else cosine
-    sign = ((turns & 2) << 62) ^ (float_to_bits(x) & SIGN_BIT)
-    return bits_to_float(float_to_bits(chosen) ^ sign)
+    turns, y = _reduce_turns(abs(x))
+    sine, cosine = sine_and_cosine(y)
+    return sine_after(turns, sine, cosine, x)
 
 
 @inlined
 def cos(x: float) -> float:
     """Return the cosine. Worst measured: 2**-0.0."""
-    turns, sine, cosine = _sine_and_cosine(abs(x))
-    chosen = cosine if turns & 1 == 0 else sine
-    return bits_to_float(float_to_bits(chosen) ^ (((turns + 1) & 2) << 62))
+    turns, y = _reduce_turns(abs(x))
+    sine, cosine = sine_and_cosine(y)
+    return cosine_after(turns, sine, cosine)
 
 
 @inlined
