@@ -119,7 +119,7 @@ ERFC_CENTRE = mp.mpf("3.75")
 # Near this slope F(t) is so flat that the rounding errors of t hardly matter.
 ERFC_SLOPE = mp.mpf("1.5")
 # Near this one, F(t) is flat at zero, where t is least exact in float32.
-SINGLE_ERFC_SLOPE = mp.mpf("1.25")
+SINGLE_ERFC_SLOPE = mp.mpf("1.203125")
 ERFC_LAST = mp.mpf("27.3")
 ERF_LAST = mp.mpf("5.93")
 # The arguments are reduced with a rounded multiple of log(2): leave room for that rounding.
@@ -131,7 +131,7 @@ EIGHTH_TURN = mp.pi / 4 * ROOM
 # Where the functions for float32 change from one form to another.
 SINGLE_TANH_SPLIT = mp.mpf("1.0")
 SINGLE_ERF_SPLIT = mp.mpf("0.9375")
-SINGLE_ERF_CENTRE = mp.mpf("1.875")
+SINGLE_ERF_CENTRE = mp.mpf("1.78125")
 SINGLE_ASINH_SPLIT = mp.mpf("0.5")
 
 

@@ -137,7 +137,8 @@ def polynomial(coefficients: tuple[float, ...], chains: int = 1) -> Callable[[Nu
 
 
 @inlined
-def rounding_error(a: Any, b: Any, total: Any) -> Any:
+def rounding_error(a: Any, b: Any, total: Any) -> float:
     """Return (a + b) - total exactly, where total is the rounded sum."""
     part = total - a
-    return (a - (total - part)) + (b - part)
+    error: float = (a - (total - part)) + (b - part)
+    return error

@@ -32,7 +32,7 @@ ERFC_CONSTANT = np.float32(ERFC[0])
 
 _erf_excess = polynomial(ERF)  # erf(x) / x - 1 in x**2
 _erf_rest = polynomial(ERF_REST, chains=2)  # sqrt(erfc(x)) in x - ERF_CENTRE
-# (F(t) - F(0)) / t, where F = (1 + 1.25 x) exp(x**2) erfc(x)
+# (F(t) - F(0)) / t, where F = (1 + 1.203125 x) exp(x**2) erfc(x)
 _erfc_tail = polynomial(ERFC[1:])
 
 
@@ -54,7 +54,7 @@ def erf(x: Any) -> Any:
 def erfc(x: Any) -> Any:
     """Return the complementary error function. Worst over all float32: 0.00 ulp.
 
-    exp(-x**2) F(t) / (1 + 1.25 |x|), where F is a polynomial in t = (|x| - 3.75) / (|x| + 3.75),
+    exp(-x**2) F(t) / (1 + 1.203125 |x|), where F is a polynomial in t = (|x| - 3.75) / (|x| + 3.75),
     x**2 is carried in two parts, and both quotients share one division and get their remainders;
     2 - erfc(|x|) for negative x.
     """
