@@ -127,7 +127,7 @@ def sin(x: float) -> float:
     """Return the sine.
 
     Quarter turns by a table of 2/pi times every power of two, then polynomials of degree 13 and
-    14 on an eighth of a turn: as fast for huge arguments as for others. Worst measured: 0.0 ulp.
+    14 on an eighth of a turn: as fast for huge arguments as for others. Worst measured: 0.8 ulp.
     """
     turns, sine, cosine = _sine_and_cosine(abs(x))
     return x if abs(x) < SIN_TINY else sine_after(turns, sine, cosine, x)
@@ -135,6 +135,6 @@ def sin(x: float) -> float:
 
 @inlined
 def cos(x: float) -> float:
-    """Return the cosine, as in ``sin``. Worst measured: 0.0 ulp."""
+    """Return the cosine, as in ``sin``. Worst measured: 0.8 ulp."""
     turns, sine, cosine = _sine_and_cosine(abs(x))
     return cosine_after(turns, sine, cosine)

@@ -89,7 +89,7 @@ def exp_near(x: Any) -> tuple[Any, Any]:
 
 @inlined
 def exp(x: Any) -> Any:
-    """Return the exponential. Worst over all float32: 0.00 ulp."""
+    """Return the exponential. Worst over all float32: 0.981 ulp."""
     bounded = EXP_LAST if x > EXP_LAST else x
     bounded = EXP_FIRST if bounded < EXP_FIRST else bounded
     mantissa, shifted = exp_near(bounded)
@@ -98,7 +98,7 @@ def exp(x: Any) -> Any:
 
 @inlined
 def expm1(x: Any) -> Any:
-    """Return exp(x) - 1 without cancellation. Worst over all float32: 0.00 ulp.
+    """Return exp(x) - 1 without cancellation. Worst over all float32: 0.890 ulp.
 
     2**k (1 + r) - 1 is summed with its rounding error, and so is 2**k r**2 / 2. Everything is
     halved until the end, because 2**128 overflows.
@@ -118,7 +118,7 @@ def expm1(x: Any) -> Any:
 
 @inlined
 def tanh(x: Any) -> Any:
-    """Return the hyperbolic tangent. Worst over all float32: 0.00 ulp.
+    """Return the hyperbolic tangent. Worst over all float32: 0.949 ulp.
 
     A polynomial near zero, 1 - 2 / (exp(2|x|) + 1) beyond.
     """
@@ -156,7 +156,7 @@ def _reduce_hyperbolic(magnitude: Any) -> tuple[Any, Any, Any, Any, Any, Any, An
 
 @inlined
 def sinh(x: Any) -> Any:
-    """Return the hyperbolic sine. Worst over all float32: 0.00 ulp.
+    """Return the hyperbolic sine. Worst over all float32: 0.934 ulp.
 
     sinh(k log 2) cosh(r) + cosh(k log 2) sinh(r), halved until the end against overflow.
     """
@@ -170,7 +170,7 @@ def sinh(x: Any) -> Any:
 
 @inlined
 def cosh(x: Any) -> Any:
-    """Return the hyperbolic cosine. Worst over all float32: 0.00 ulp.
+    """Return the hyperbolic cosine. Worst over all float32: 0.747 ulp.
 
     cosh(k log 2) cosh(r) + sinh(k log 2) sinh(r), as in ``sinh``.
     """

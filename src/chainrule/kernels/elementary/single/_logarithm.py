@@ -76,7 +76,7 @@ def _log_of_pair(total: Any, error: Any, extra: Any) -> Any:
 
 @inlined
 def log(x: Any) -> Any:
-    """Return the natural logarithm. Worst over all float32: 0.00 ulp."""
+    """Return the natural logarithm. Worst over all float32: 0.834 ulp."""
     subnormal = x < SMALLEST_NORMAL
     scaled = x * TWO_TO_24
     f, biased = _split(scaled if subnormal else x)
@@ -89,7 +89,7 @@ def log(x: Any) -> Any:
 
 @inlined
 def log1p(x: Any) -> Any:
-    """Return log(1 + x), with 1 + x in two parts. Worst over all float32: 0.00 ulp."""
+    """Return log(1 + x), with 1 + x in two parts. Worst over all float32: 0.836 ulp."""
     total = ONE + x
     result = _log_of_pair(total, rounding_error(ONE, x, total), ZERO)
     result = result if x < INFINITY else x
@@ -100,7 +100,7 @@ def log1p(x: Any) -> Any:
 
 @inlined
 def asinh(x: Any) -> Any:
-    """Return the inverse hyperbolic sine. Worst over all float32: 0.00 ulp.
+    """Return the inverse hyperbolic sine. Worst over all float32: 0.618 ulp.
 
     A polynomial near zero; log(a + w) with a = |x| and w = sqrt(1 + a**2) in two parts beyond;
     log(2 a) for very large a.

@@ -49,7 +49,7 @@ def _reduce_turns(magnitude: float) -> tuple[int, float]:
 
 @inlined
 def sin(x: Any) -> Any:
-    """Return the sine, computed in float64. Worst over all float32: 0.00 ulp."""
+    """Return the sine, computed in float64. Worst over all float32: 0.500 ulp."""
     wide = np.float64(x)
     turns, y = _reduce_turns(abs(wide))
     sine, cosine = sine_and_cosine(y)
@@ -58,7 +58,7 @@ def sin(x: Any) -> Any:
 
 @inlined
 def cos(x: Any) -> Any:
-    """Return the cosine, computed in float64. Worst over all float32: 0.00 ulp."""
+    """Return the cosine, computed in float64. Worst over all float32: 0.500 ulp."""
     turns, y = _reduce_turns(abs(np.float64(x)))
     sine, cosine = sine_and_cosine(y)
     return np.float32(cosine_after(turns, sine, cosine))
@@ -66,7 +66,7 @@ def cos(x: Any) -> Any:
 
 @inlined
 def atan(x: Any) -> Any:
-    """Return the arc tangent. Worst over all float32: 0.00 ulp.
+    """Return the arc tangent. Worst over all float32: 0.996 ulp.
 
     A polynomial on [0, 1]; pi/2 - atan(1/|x|) beyond, where the quotient carries its remainder.
     """

@@ -68,7 +68,7 @@ def scale(mantissa: float, shifted: float) -> float:
 
 @inlined
 def exp(x: float) -> float:
-    """Return the exponential. Worst measured: 2**-0.0."""
+    """Return the exponential. Worst measured: 2**-44."""
     shifted, r = reduce_exponent(x)
     result = scale(1.0 + growth(r), shifted)
     result = 0.0 if x < EXP_FIRST else result
@@ -77,7 +77,7 @@ def exp(x: float) -> float:
 
 @inlined
 def expm1(x: float) -> float:
-    """Return exp(x) - 1 without cancellation. Worst measured: 2**-0.0.
+    """Return exp(x) - 1 without cancellation. Worst measured: 2**-43.
 
     Everything is halved until the end, because 2**1024 overflows.
     """
@@ -94,7 +94,7 @@ def expm1(x: float) -> float:
 def tanh(x: float) -> float:
     """Return the hyperbolic tangent, e / (e + 2) with e = exp(2|x|) - 1.
 
-    Worst measured: 2**-0.0.
+    Worst measured: 2**-43.
     """
     magnitude = abs(x)
     bounded = TANH_LAST if magnitude > TANH_LAST else magnitude
@@ -124,7 +124,7 @@ def _reduce_hyperbolic(magnitude: float) -> tuple[float, float, float, float]:
 def sinh(x: float) -> float:
     """Return the hyperbolic sine, sinh(k log 2) cosh(r) + cosh(k log 2) sinh(r).
 
-    Halved until the end against overflow. Worst measured: 2**-0.0.
+    Halved until the end against overflow. Worst measured: 2**-44.
     """
     magnitude = abs(x)
     difference, total, sine, cosine = _reduce_hyperbolic(magnitude)
@@ -134,6 +134,6 @@ def sinh(x: float) -> float:
 
 @inlined
 def cosh(x: float) -> float:
-    """Return the hyperbolic cosine, as in ``sinh``. Worst measured: 2**-0.0."""
+    """Return the hyperbolic cosine, as in ``sinh``. Worst measured: 2**-44."""
     difference, total, sine, cosine = _reduce_hyperbolic(abs(x))
     return 2.0 * fma(difference, sine, fma(total, cosine, total))

@@ -63,7 +63,7 @@ def _reduce_turns(magnitude: float) -> tuple[int, float]:
 
 @inlined
 def sin(x: float) -> float:
-    """Return the sine. Worst measured: 2**-0.0."""
+    """Return the sine. Worst measured: 2**-43."""
     turns, y = _reduce_turns(abs(x))
     sine, cosine = sine_and_cosine(y)
     return sine_after(turns, sine, cosine, x)
@@ -71,7 +71,7 @@ def sin(x: float) -> float:
 
 @inlined
 def cos(x: float) -> float:
-    """Return the cosine. Worst measured: 2**-0.0."""
+    """Return the cosine. Worst measured: 2**-43."""
     turns, y = _reduce_turns(abs(x))
     sine, cosine = sine_and_cosine(y)
     return cosine_after(turns, sine, cosine)
@@ -82,7 +82,7 @@ def atan(x: float) -> float:
     """Return the arc tangent.
 
     Turned by no, an eighth or a quarter of a turn to at most a sixteenth, with one division.
-    Worst measured: 2**-0.0.
+    Worst measured: 2**-40.
     """
     a = abs(x)
     steep = a > COTAN_EIGHTH_PI
