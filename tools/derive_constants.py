@@ -300,7 +300,7 @@ def module(title: str, constants: dict[str, Value], *, wrap: bool = False) -> li
 
 
 def polynomials(
-    fits: dict[str, Fit], fitted: Callable[[Fit], Fitted], low: Callable[[float], str]
+    fits: dict[str, Fit], fitted: Callable[[Fit], Fitted], low: Callable[[float], str] | None = None
 ) -> list[str]:
     """Return the polynomials of a file of constants; ``low`` writes what a constant term lost."""
     lines = []
@@ -309,7 +309,7 @@ def polynomials(
         lines += [f"# Largest error 2**{float(mp.log(result.worst, 2)):.1f}.", f"{name} = ("]
         lines += [f"    {coefficient!r}," for coefficient in result.coefficients]
         lines.append(")")
-        if name in CONSTANT_LOW_KEPT:
+        if low and name in CONSTANT_LOW_KEPT:
             lines.append(f"{name}_CONSTANT_LOW = {low(result.constant_low)}")
     return lines
 
@@ -323,7 +323,7 @@ def derive() -> dict[Path, str]:
         ],
         "wide": [
             *module("Constants for results that are rounded to float32.", wide_constants()),
-            *polynomials(WIDE_FITS, double_fit, repr),
+            *polynomials(WIDE_FITS, double_fit),
         ],
     }
     files["single"] = [
