@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: demo test peers bench check clean
+.PHONY: demo test peers bench sweep-elementary check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,6 +22,9 @@ peers: $(VENV)/peers-installed
 
 bench: $(VENV)/benchmark-installed
 	$(BIN)/python -m benchmarks
+
+sweep-elementary: $(VENV)/installed
+	$(BIN)/python tools/sweep_elementary.py
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("chainrule needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'

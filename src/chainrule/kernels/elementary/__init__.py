@@ -1,0 +1,51 @@
+"""Elementary functions of one number, written so that a loop over an array vectorises.
+
+A call of the C library inside a loop forces the compiler to treat one element at a time. The
+functions here are straight-line arithmetic: both sides of every choice are computed and one is
+selected, so LLVM inlines them into a kernel's loop and widens it to the vectors of the processor.
+
+There are three sets with the same names:
+
+- ``double``: float64 to float64, to the last places;
+- ``wide``: float64 for results that will be rounded to float32, at about half the cost;
+- ``single``: float32 to float32, in float32 arithmetic.
+
+The constants come from ``tools/derive_constants.py``. ``tests/kernels`` measures the errors
+against mpmath; ``make sweep-elementary`` tries every float32.
+"""
+
+from chainrule.kernels.elementary._words import bits_to_float, float_to_bits, fma
+from chainrule.kernels.elementary.double import (
+    asinh,
+    atan,
+    cos,
+    cosh,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    log,
+    log1p,
+    sin,
+    sinh,
+    tanh,
+)
+
+__all__ = [
+    "asinh",
+    "atan",
+    "bits_to_float",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "float_to_bits",
+    "fma",
+    "log",
+    "log1p",
+    "sin",
+    "sinh",
+    "tanh",
+]

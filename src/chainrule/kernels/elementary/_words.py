@@ -1,0 +1,144 @@
+"""What all the sets are made of: bits of numbers, fused operations, polynomials.
+
+Everything here works for float64 with int64 and for float32 with int32, whichever it is called
+with. Accuracy rests on sums and products whose rounding errors are recovered exactly, so nothing
+may be reassociated, and ``fma`` is called by name. Processors without that instruction get right
+results, slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+Number = TypeVar("Number")
+
+_BITS_OF = {types.float64: types.int64, types.float32: types.int32}
+_FLOAT_OF = {bits: number for number, bits in _BITS_OF.items()}
+
+
+def inlined(function: Compiled) -> Compiled:
+    """Compile a function to be inlined, with IEEE arithmetic as written."""
+    compiled: Compiled = njit(forceinline=True, error_model="numpy")(function)
+    return compiled
+
+
+def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Generate a * b + c, rounded once."""
+    if a not in _BITS_OF or a != b or b != c:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return a(a, b, c), generate
+
+
+def _float_to_bits(typing_context: Any, value: Any) -> Any:
+    """Generate the integer that has the bits of a number."""
+    if value not in _BITS_OF:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
+
+    return _BITS_OF[value](value), generate
+
+
+def _bits_to_float(typing_context: Any, bits: Any) -> Any:
+    """Generate the number that has the bits of an integer."""
+    if bits not in _FLOAT_OF:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
+
+    return _FLOAT_OF[bits](bits), generate
+
+
+def _with_sign_of(typing_context: Any, magnitude: Any, signed: Any) -> Any:
+    """Generate a number that has the sign of another."""
+    if magnitude not in _BITS_OF or magnitude != signed:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = arguments[0].type
+        declaration = builder.module.declare_intrinsic(
+            "llvm.copysign", [number], ir.FunctionType(number, [number, number])
+        )
+        return builder.call(declaration, arguments)
+
+    return magnitude(magnitude, signed), generate
+
+
+def _nearest_integer(typing_context: Any, value: Any) -> Any:
+    """Generate the nearest integer, as a number of the same type."""
+    if value not in _BITS_OF:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = arguments[0].type
+        declaration = builder.module.declare_intrinsic(
+            "llvm.rint", [number], ir.FunctionType(number, [number])
+        )
+        return builder.call(declaration, arguments)
+
+    return value(value), generate
+
+
+# Numba's intrinsics are untyped; compiled code calls them with these types.
+fma: Callable[[Number, Number, Number], Number] = intrinsic(_fma)
+float_to_bits: Callable[[float], int] = intrinsic(_float_to_bits)
+bits_to_float: Callable[[Any], float] = intrinsic(_bits_to_float)
+nearest_integer: Callable[[Number], Number] = intrinsic(_nearest_integer)
+with_sign_of: Callable[[Number, Number], Number] = intrinsic(_with_sign_of)
+
+
+def polynomial(coefficients: tuple[float, ...], chains: int = 1) -> Callable[[Number], Number]:
+    """Return the compiled polynomial with these coefficients, lowest power first.
+
+    Horner's scheme runs in one chain, or for more parallelism in two (even and odd powers) or
+    four; every step is one fused multiply-add in the type of the argument.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x = arguments[0]
+        powers = {1: x}
+        for power in (2, 4):
+            if power <= chains:
+                powers[power] = builder.fmul(powers[power // 2], powers[power // 2])
+
+        def chain(start: int) -> Any:
+            own = [ir.Constant(x.type, c) for c in coefficients[start::chains]]
+            value = own[-1]
+            for coefficient in own[-2::-1]:
+                value = builder.fma(value, powers[chains], coefficient)
+            return value
+
+        values = [chain(start) for start in range(chains)]
+        power = 1
+        while len(values) > 1:
+            pairs = zip(values[::2], values[1::2], strict=True)
+            values = [builder.fma(powers[power], odd, even) for even, odd in pairs]
+            power *= 2
+        return values[0]
+
+    def typed(typing_context: Any, x: Any) -> Any:
+        """Generate the polynomial's value."""
+        return (x(x), generate) if x in _BITS_OF else None
+
+    compiled: Callable[[Number], Number] = intrinsic(typed)
+    return compiled
+
+
+@inlined
+def rounding_error(a: Any, b: Any, total: Any) -> float:
+    """Return (a + b) - total exactly, where total is the rounded sum."""
+    part = total - a
+    error: float = (a - (total - part)) + (b - part)
+    return error

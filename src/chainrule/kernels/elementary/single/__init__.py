@@ -1,0 +1,27 @@
+"""Elementary functions of one float32, in float32 arithmetic.
+
+Results are within 1 unit in the last place for every float32, subnormal arguments and results,
+infinities, NaN and signed zeros included: ``make sweep-elementary`` tries them all. Sine and cosine
+alone compute in float64, for the sake of large arguments.
+"""
+
+from chainrule.kernels.elementary.single._error import erf, erfc
+from chainrule.kernels.elementary.single._exponential import cosh, exp, expm1, sinh, tanh
+from chainrule.kernels.elementary.single._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.single._trigonometric import atan, cos, sin
+
+__all__ = [
+    "asinh",
+    "atan",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sin",
+    "sinh",
+    "tanh",
+]

@@ -1,0 +1,27 @@
+"""Elementary functions in float64 whose results will be rounded to float32.
+
+Relative errors are at most 2**-38, near zeros of a function too, for arguments of the whole range
+of float64; results below 1e-300 may be zero. Shorter than ``double`` in every polynomial, and
+without its compensations: about twice as fast.
+"""
+
+from chainrule.kernels.elementary.wide._error import erf, erfc
+from chainrule.kernels.elementary.wide._exponential import cosh, exp, expm1, sinh, tanh
+from chainrule.kernels.elementary.wide._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.wide._trigonometric import atan, cos, sin
+
+__all__ = [
+    "asinh",
+    "atan",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sin",
+    "sinh",
+    "tanh",
+]
