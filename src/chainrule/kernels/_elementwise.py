@@ -22,6 +22,7 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
+from chainrule.kernels._repair import repaired
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._smooth import Lines, stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
@@ -31,7 +32,7 @@ DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", 
 
 
 def scalar_functions(
-    formula: Formula, value_name: str = "activation", slope_name: str = "derivative"
+    formula: Formula, dtype: str, value_name: str = "activation", slope_name: str = "derivative"
 ) -> list[str]:
     """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line."""
     names = [parameter_name(name) for name, _ in formula.parameters]
@@ -43,8 +44,8 @@ def scalar_functions(
         if pieces is None:
             value, slope = _from_graph(formula)
         else:
-            value = _body(formula, pieces, slope=False)
-            slope = _body(formula, pieces, slope=True)
+            value = _body(formula, pieces, dtype, slope=False)
+            slope = _body(formula, pieces, dtype, slope=True)
     return [
         *_function(value_name, ["z", *names], value, f"a = {formula.text}"),
         "",
@@ -58,7 +59,7 @@ def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: st
     return [DECORATOR, head, f'    """{says}"""', *(f"    {line}" for line in body)]
 
 
-def _body(formula: Formula, pieces: Pieces, *, slope: bool) -> list[str]:
+def _body(formula: Formula, pieces: Pieces, dtype: str, *, slope: bool) -> list[str]:
     values = dict(formula.parameters)
     expressions = [p.derivative if slope else p.expression for p in pieces.pieces]
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
@@ -72,6 +73,7 @@ def _body(formula: Formula, pieces: Pieces, *, slope: bool) -> list[str]:
     chosen = results[-1]
     for k in range(len(pieces.breakpoints) - 1, -1, -1):
         chosen = _joined(pieces.breakpoints[k], results[k], chosen, slope=slope)
+    lines, chosen = repaired(formula, (lines, chosen), places[1:-1], dtype, slope=slope)
     if not slope and len(results) > 1 and any("z" not in variables_of(e) for e in expressions):
         chosen = f"z if z != z else ({chosen})"
     return [*lines, f"return {chosen}"]

@@ -56,7 +56,7 @@ def activation_module(formula: Formula, dtype: str) -> str:
     if formula.is_layer_coupled:
         body = _coupled_functions(formula, parameters)
     else:
-        body = _elementwise_kernels(formula, parameters)
+        body = _elementwise_kernels(formula, parameters, dtype)
     return _module(f"a = {formula.text}", dtype, body)
 
 
@@ -77,10 +77,10 @@ def output_module(formula: Formula, dtype: str) -> str:
 def cost_module(activation: Formula, cost: Formula, dtype: str, assumption: str = "") -> str:
     """Return the source of the kernels of a cost behind an output activation."""
     parameters = tuple(name for name, _ in (*activation.parameters, *cost.parameters))
-    body = [] if activation.is_layer_coupled else [*scalar_functions(activation), ""]
+    body = [] if activation.is_layer_coupled else [*scalar_functions(activation, dtype), ""]
     fused = fused_gradient(activation, cost, assumption)
     build = _coupled_cost if activation.is_layer_coupled else _elementwise_cost
-    body += build(activation, cost, parameters, fused)
+    body += build(activation, cost, parameters, fused, dtype)
     title = f"{cost.text}, a = {activation.text}"
     return _module(title, dtype, body)
 
@@ -117,7 +117,7 @@ def _kernel(name: str, says: str, parameters: tuple[str, ...], body: list[str]) 
     ]
 
 
-def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...]) -> list[str]:
+def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...], dtype: str) -> list[str]:
     extra = _extra(parameters)
     flat = ["size = rows * columns", "output = carray(output, (size,))"]
     forward = [
@@ -134,7 +134,7 @@ def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...]) -> list[
         f"    output[i] = np.float64(da[i]) * derivative(np.float64(z[i]){extra})",
     ]
     return [
-        *scalar_functions(formula),
+        *scalar_functions(formula, dtype),
         *_kernel("forward", "A = g(Z)", parameters, forward),
         *_kernel("backward", "∂J/∂Z = ∂J/∂A ⊙ g'(Z)", parameters, backward),
     ]
@@ -158,7 +158,11 @@ def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[st
 
 
 def _coupled_cost(
-    activation: Formula, cost: Formula, parameters: tuple[str, ...], fused: FusedGradient
+    activation: Formula,
+    cost: Formula,
+    parameters: tuple[str, ...],
+    fused: FusedGradient,
+    dtype: str,
 ) -> list[str]:
     """Return the kernels of the cost composed with the activation: no logarithm meets 0."""
     composed = rewrite(_composed(cost.expression, activation.expression))
@@ -185,7 +189,11 @@ def _is_singular(by_output: Expression) -> bool:
 
 
 def _elementwise_cost(
-    activation: Formula, cost: Formula, parameters: tuple[str, ...], fused: FusedGradient
+    activation: Formula,
+    cost: Formula,
+    parameters: tuple[str, ...],
+    fused: FusedGradient,
+    dtype: str,
 ) -> list[str]:
     """Return the kernels behind an element-wise activation, after the functions they call."""
     values = (*activation.parameters, *cost.parameters)
@@ -212,7 +220,7 @@ def _elementwise_cost(
         if short is None and parts.formulas:
             gradient = parts.gradient(cost.expression)
         for name in parts.formulas:
-            functions += parts.source(name)
+            functions += parts.source(name, dtype)
             reads[name] = _call(name, values)
             reads[slope_of(name)] = _call(slope_of(name), values)
     graphs = computation_graph(rewrite(value)), computation_graph(rewrite(gradient))
