@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
 from chainrule.derivations._pieces import Piece
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations.output_forms._candidates import Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
-from chainrule.derivations.output_forms._elimination import Candidate, Elimination
+from chainrule.derivations.output_forms._elimination import Elimination
+from chainrule.derivations.output_forms._implicit_form import ImplicitForm, implicit_form
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
 from chainrule.formulas import Expression, FormulaError, Parameter, variables_of
 
 _SECONDS = 1.2  # for each way of looking
+_LONGEST = 150  # parts of an equation that is shown
 PROVED = "proved symbolically"
 
 
@@ -56,11 +59,14 @@ class NoOutputForm:
         Two places with the same output and different slopes, which exclude every such form.
     through_preactivation : OutputForm or None
         A form in `a` and `z` that is simpler than the derivative in `z`, where there is one.
+    equation : ImplicitForm or None
+        An equation between output and slope, where one is found but not its solution.
     """
 
     reason: str
     witness: Witness | None = None
     through_preactivation: OutputForm | None = None
+    equation: ImplicitForm | None = None
 
 
 def output_form(
@@ -75,17 +81,18 @@ def output_form(
     places = places_of(piece, values, low, high)
     if not places:
         return NoOutputForm("the formula has no value on this piece")
+    search = _Search(piece, values, places)
     try:
         with time_limit(_SECONDS):
             witness = find_witness([Branch(piece, low, high)], values)
     except TimeLimitError:
         witness = None
     if witness is None:
-        for search in (_eliminated, _composed, _mixed):
-            found = _first(search, piece, values, places, {"a"})
+        for way in (_eliminated, _composed, _mixed):
+            found = search.first(way, {"a"})
             if found is not None:
                 return found
-    mixed = _first(_mixed, piece, values, places, {"a", "z"})
+    mixed = search.first(_mixed, {"a", "z"})
     if mixed is not None and size(mixed.derivative) >= size(piece.derivative):
         mixed = None
     if mixed is not None and low < 0 < high and not _holds_at_zero(mixed, piece, values):
@@ -100,7 +107,7 @@ def output_form(
         )
     else:
         reason = "no closed form was found, and no two places that exclude one"
-    return NoOutputForm(reason, None, mixed)
+    return NoOutputForm(reason, None, mixed, search.equation())
 
 
 def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> bool:
@@ -108,46 +115,71 @@ def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> 
     return bool(mpmath.isfinite(evaluate(form.derivative, {**values, "a": output, "z": 0})))
 
 
-Search = Callable[[Piece, dict[str, float], list[Place]], Iterator[Candidate]]
+_Way = Callable[
+    [Piece, dict[str, float], list[Place]], Iterator[Candidate] | Iterator[Candidate | Relation]
+]
 
 
-def _eliminated(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
-    return Elimination(piece, values).candidates()
+def _eliminated(
+    piece: Piece, values: dict[str, float], places: list[Place]
+) -> Iterator[Candidate | Relation]:
+    return Elimination(piece, values, places).candidates()
 
 
 def _mixed(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
-    return Elimination(piece, values).mixed()
+    return Elimination(piece, values, places).mixed()
 
 
-def _composed(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
-    translation = Translation()
-    for name, value in values.items():
-        translation.symbol(Parameter(name), positive=True if value > 0 else None)
-    return compositions(piece, translation)
+def _composed(
+    piece: Piece, values: dict[str, float], places: list[Place]
+) -> Iterator[Candidate | Relation]:
+    return compositions(piece, values, places)
 
 
-def _first(
-    search: Search,
-    piece: Piece,
-    values: dict[str, float],
-    places: list[Place],
-    variables: set[str],
-) -> OutputForm | None:
-    """Return the shortest candidate that holds; what a time limit leaves is used."""
-    found: OutputForm | None = None
-    try:
-        with time_limit(_SECONDS):
-            for candidate in search(piece, values, places):
-                form = _checked(candidate, values, places, variables)
+class _Search:
+    """The ways of looking for a form on one piece, each bounded in time."""
+
+    def __init__(self, piece: Piece, values: dict[str, float], places: list[Place]) -> None:
+        self.piece, self.values, self.places = piece, values, places
+        self.relations: list[Relation] = []
+
+    def first(self, way: _Way, variables: set[str]) -> OutputForm | None:
+        """Return the shortest candidate that holds; what a time limit leaves is used."""
+        found: OutputForm | None = None
+        with _bounded():
+            for candidate in way(self.piece, self.values, self.places):
+                if isinstance(candidate, Relation):
+                    if found is not None:
+                        break
+                    self.relations.append(candidate)
+                    continue
+                form = _checked(candidate, self.values, self.places, variables)
                 if form is not None and (
                     found is None or size(form.derivative) < size(found.derivative)
                 ):
                     found = form
-    except (TimeLimitError, NotInFieldError, FormulaError, sympy.PolynomialError,
-            NotImplementedError, ArithmeticError, TypeError, ValueError, AttributeError,
-            KeyError, RecursionError):  # fmt: skip
         return found
-    return found
+
+    def equation(self) -> ImplicitForm | None:
+        """Return the shortest equation between output and slope that holds."""
+        with _bounded():
+            for relation in sorted(self.relations, key=lambda r: size(r.polynomial)):
+                if size(relation.polynomial) > _LONGEST:
+                    return None
+                found = implicit_form(relation, self.places, self.values)
+                if found is not None:
+                    return found
+        return None
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Bound a way of looking, and end it where algebra cannot go on."""
+    with suppress(
+        TimeLimitError, NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError,
+        ArithmeticError, TypeError, ValueError, AttributeError, KeyError, RecursionError,
+    ), time_limit(_SECONDS):  # fmt: skip
+        yield
 
 
 def _checked(
