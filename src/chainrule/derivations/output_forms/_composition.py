@@ -30,13 +30,16 @@ from chainrule.derivations.output_forms._candidates import (
 )
 from chainrule.derivations.output_forms._inverses import inverses, layer_polynomial
 from chainrule.derivations.output_forms._layers import INNER, exchanged, layers_of
-from chainrule.derivations.output_forms._places import NEGLIGIBLE, WORKING_DIGITS, Place, signed_symbol
-from chainrule.derivations.output_forms._shortening import shortest, with_cosines
+from chainrule.derivations.output_forms._places import WORKING_DIGITS, Place, signed_symbol
+from chainrule.derivations.output_forms._shortening import polynomial_in, shortest, with_cosines
 from chainrule.formulas import Apply, Expression, Parameter, Variable, variables_of
 
 _Z = Variable("z")
 _TOLERANCE = 1e-15
 _FEWEST = 5
+# Beyond these a layer's output may have reached its limit within the working precision.
+_FAR, _EXTREME = 15, mpmath.mpf(10) ** 60
+_LARGEST_IDENTITY = 60  # operations of a form whose identity is tested symbolically
 
 
 def compositions(
@@ -51,8 +54,10 @@ def compositions(
         if derivative.has(sympy.Piecewise):
             yield Candidate(shortest(derivative, translation, places, values), is_identity=False)
             continue
-        residual = sympy.together(derivative.subs(chain.a, value) - slope)
-        proved = bool(residual == 0 or sympy.cancel(residual) == 0)
+        proved = False
+        if derivative.count_ops() < _LARGEST_IDENTITY:
+            residual = sympy.together(derivative.subs(chain.a, value) - slope)
+            proved = bool(residual == 0 or sympy.cancel(residual) == 0)
         for way in dict.fromkeys((derivative, with_cosines(derivative))):
             yield Candidate(shortest(way, translation, places, values), proved)
     yield from chain.relations()
@@ -148,11 +153,13 @@ class _Chain:
         """Return at how many places a solution has b's value; 0 if it has another at one."""
         count = 0
         with mpmath.workdps(WORKING_DIGITS):
-            for output, wanted in zip(self.levels[k], self.levels[k + 1], strict=True):
+            levels = zip(self.levels[k], self.levels[k + 1], self.levels[-1], strict=True)
+            for output, wanted, z in levels:
+                if abs(z) > _FAR or not 1 / _EXTREME < abs(wanted) < _EXTREME:
+                    continue
                 got = evaluate(solution, {**self.values, "a": output})
                 if mpmath.isfinite(got):
-                    error = abs(got - wanted)
-                    if error > _TOLERANCE * abs(wanted) and error > NEGLIGIBLE:
+                    if abs(got - wanted) > _TOLERANCE * abs(wanted):
                         return 0
                     count += 1
         return count
@@ -188,5 +195,4 @@ class _Chain:
         translation = Translation(meaning={**self.translation.meaning, slope: SLOPE})
         for factor, _ in sympy.factor_list(above)[1]:
             if factor.has(slope) and sympy.degree(factor, slope) <= LARGEST_DEGREE:
-                collected = sympy.collect(sympy.expand(factor), slope)
-                yield Relation(translation.to_expression(collected))
+                yield Relation(polynomial_in(factor, slope, translation))

@@ -21,7 +21,7 @@ from chainrule.derivations.output_forms._candidates import (
     Relation,
 )
 from chainrule.derivations.output_forms._places import Place, signed_symbol
-from chainrule.derivations.output_forms._shortening import shortest
+from chainrule.derivations.output_forms._shortening import polynomial_in, shortest
 from chainrule.formulas import Expression
 
 class Elimination:
@@ -131,8 +131,8 @@ class Elimination:
                 yield from sympy.solve(factor, self.d)
             elif 0 < degree <= LARGEST_DEGREE:
                 self.field.translation.meaning[self.d] = SLOPE
-                collected = sympy.collect(factor.subs(symbol, in_output), self.d)
-                yield Relation(self.field.translation.to_expression(collected))
+                written = factor.subs(symbol, in_output)
+                yield Relation(polynomial_in(written, self.d, self.field.translation))
 
     def is_identity(self, solution: Any, symbol: Any, form: tuple[Any, Any]) -> bool:
         """Put the value for a and test for zero in the field; a solution with roots is left."""

@@ -9,10 +9,12 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import size
+from chainrule.derivations._arithmetic import multiply, negate, size, total
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._places import Place
 from chainrule.formulas import Apply, Expression
+
+_LARGE = 8  # operations of a part that algebra need not look into
 
 
 def shortest(
@@ -39,12 +41,58 @@ def shortest(
         parts = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
         return Apply("where", (held.arguments[0], *parts))
     signs = _Signs(translation, places or [], values or {})
-    ways = {w: None for way in _ways(e) for w in (way, signs.without_roots_of_products(way))}
-    return min((translation.to_expression(way) for way in ways), key=size)
+    core, parts = _with_large_parts_named(_without_signs(e))
+    ways = [way.subs(parts) for way in _ways(core)]
+    ways += [signs.without_roots_of_products(way) for way in ways]
+    written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
+    return min(written or [translation.to_expression(e)], key=size)
+
+
+def polynomial_in(e: Any, variable: Any, translation: Translation) -> Expression:
+    """Write a polynomial by falling powers of a variable, each coefficient as short as it can be."""
+    terms = []
+    polynomial = sympy.Poly(e, variable)
+    if polynomial.LC().could_extract_minus_sign():
+        polynomial = -polynomial
+    for (power,), coefficient in polynomial.terms():
+        sign = -1 if coefficient.could_extract_minus_sign() else 1
+        written = shortest(sign * coefficient, translation)
+        term = multiply(written, translation.to_expression(variable**power))
+        terms.append(term if sign > 0 else negate(term))
+    return total(terms)
+
+
+def _is_real(e: Any) -> bool:
+    """Tell whether no root of a negative number occurs."""
+    return not e.has(sympy.I) and not any(
+        part.exp.is_Rational and part.exp.q > 1 and part.base.is_negative
+        for part in e.atoms(sympy.Pow)
+    )
+
+
+def _with_large_parts_named(e: Any) -> tuple[Any, dict[Any, Any]]:
+    """Put symbols for the outermost functions and roots that are long."""
+    names: dict[Any, Any] = {}
+
+    def is_large(part: Any) -> bool:
+        is_root = part.is_Pow and part.exp.is_Rational and part.exp.q > 1
+        is_function = part.is_Function and not isinstance(part, sympy.exp)
+        return (is_root or is_function) and part.count_ops() > _LARGE
+
+    def named(part: Any) -> Any:
+        if is_large(part):
+            if part.is_Pow and part.exp != sympy.Rational(1, part.exp.q):
+                return named(part.base ** sympy.Rational(1, part.exp.q)) ** part.exp.p
+            if part not in names:
+                names[part] = sympy.Dummy("part", real=part.is_real, positive=part.is_positive)
+            return names[part]
+        return part.func(*map(named, part.args)) if part.args else part
+
+    core = named(e)
+    return core, {symbol: part for part, symbol in names.items()}
 
 
 def _ways(e: Any) -> Iterator[Any]:
-    e = _without_signs(e)
     yield from (e, sympy.factor(e), sympy.expand(e), sympy.together(e))
     e = sympy.powsimp(sympy.expand(e))
     yield from (e, sympy.factor_terms(e), sympy.factor(e))
@@ -76,32 +124,37 @@ class _Signs:
         """``sqrt(-(1 + a)**3*(a - 1)**3) -> (1 - a**2)**(3/2)``, where 1 - a**2 is positive."""
         if not self.places:
             return e
-        return e.replace(
+        e = e.replace(
             lambda part: part.is_Pow and part.exp.is_Rational and part.exp.q > 1,
             lambda part: self.root(part.base, part.exp),
         )
+        positive = {part.base for part in e.atoms(sympy.Pow) if not part.exp.is_Integer}
+        flipped = e.replace(
+            lambda part: part.is_Pow and part.exp.is_even is True and -part.base in positive,
+            lambda part: (-part.base) ** part.exp,
+        )
+        return sympy.powsimp(flipped)
 
     def root(self, base: Any, exponent: Any) -> Any:
-        number, factors = sympy.factor_list(base) if base.is_polynomial() else (1, ())
-        if not factors:
-            above, below = sympy.fraction(sympy.factor(base))
-            if below.has(*below.free_symbols) and below.free_symbols:
-                return self.root(above, exponent) / self.root(below, exponent)
-            return base**exponent
+        number = sympy.Integer(1)
         groups: dict[Any, Any] = {}
-        for factor, multiplicity in factors:
-            sign = self.of(factor)
-            if sign == 0:
+        for factor in sympy.Mul.make_args(sympy.factor(base)):
+            core, power = (factor, 1) if isinstance(factor, sympy.exp) else factor.as_base_exp()
+            if not core.free_symbols:
+                number *= factor
+                continue
+            sign = self.of(core)
+            if sign == 0 or (sign < 0 and not power.is_Integer):
                 return base**exponent
-            groups[multiplicity] = groups.get(multiplicity, 1) * factor * sign
-            number = number * sign**multiplicity
+            number *= sign**power
+            groups[power] = groups.get(power, 1) * core * sign
         if number.is_positive is not True:
             return base**exponent
         result = number**exponent
-        for multiplicity, group in groups.items():
+        for power, group in groups.items():
             ways = (group, sympy.expand(group))
             chosen = min(ways, key=lambda way: size(self.translation.to_expression(way)))
-            result *= chosen ** (multiplicity * exponent)
+            result *= chosen ** (power * exponent)
         return result
 
 
