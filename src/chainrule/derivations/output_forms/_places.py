@@ -42,7 +42,7 @@ def places_of(piece: Piece, values: Mapping[str, float], low: float, high: float
 
 def signed_symbol(name: str, numbers: Iterable[Any]) -> Any:
     """Return a real symbol; with its sign, if all numbers have the same one."""
-    signs = {int(mpmath.sign(x)) for x in numbers if mpmath.isfinite(x)}
+    signs = {int(mpmath.sign(x)) for x in numbers if mpmath.isfinite(x) and x != 0}
     return sympy.Dummy(
         name,
         real=True,

@@ -43,7 +43,7 @@ def shortest(
     signs = _Signs(translation, places or [], values or {})
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in _ways(core)]
-    ways += [signs.without_roots_of_products(way) for way in ways]
+    ways = [*map(signs.without_roots_of_products, ways), *ways]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
     return min(written or [translation.to_expression(e)], key=size)
 
@@ -130,7 +130,11 @@ class _Signs:
         )
         positive = {part.base for part in e.atoms(sympy.Pow) if not part.exp.is_Integer}
         flipped = e.replace(
-            lambda part: part.is_Pow and part.exp.is_even is True and -part.base in positive,
+            lambda part: (
+                part.is_Pow
+                and part.exp.is_even is True
+                and (-part.base in positive or (part.base.is_Add and self.of(part.base) < 0))
+            ),
             lambda part: (-part.base) ** part.exp,
         )
         return sympy.powsimp(flipped)
