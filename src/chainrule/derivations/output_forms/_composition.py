@@ -46,7 +46,7 @@ def compositions(
     piece: Piece, values: Mapping[str, float], places: list[Place]
 ) -> Iterator[Candidate | Relation]:
     """Yield the forms that the structure of a piece suggests, then equations for the slope."""
-    chain = _Chain(piece, values, places)
+    chain = Chain(piece, values, places)
     translation = chain.translation
     value = translation.to_sympy(piece.expression)
     slope = translation.to_sympy(piece.derivative)
@@ -63,7 +63,7 @@ def compositions(
     yield from chain.relations()
 
 
-class _Chain:
+class Chain:
     """The layers of a piece, with their values at places."""
 
     def __init__(self, piece: Piece, values: Mapping[str, float], places: list[Place]) -> None:

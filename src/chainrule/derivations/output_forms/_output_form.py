@@ -16,9 +16,12 @@ from chainrule.derivations._pieces import Piece
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations.output_forms._candidates import Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
+from chainrule.derivations.output_forms._domain import Stretch, domain
 from chainrule.derivations.output_forms._elimination import Elimination
 from chainrule.derivations.output_forms._implicit_form import ImplicitForm, implicit_form
+from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
+from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
 from chainrule.formulas import Expression, FormulaError, Parameter, variables_of
 
@@ -61,12 +64,15 @@ class NoOutputForm:
         A form in `a` and `z` that is simpler than the derivative in `z`, where there is one.
     equation : ImplicitForm or None
         An equation between output and slope, where one is found but not its solution.
+    direction : int
+        1 or -1 where the piece is proved to be strictly rising or falling, else 0.
     """
 
     reason: str
     witness: Witness | None = None
     through_preactivation: OutputForm | None = None
     equation: ImplicitForm | None = None
+    direction: int = 0
 
 
 def output_form(
@@ -78,13 +84,21 @@ def output_form(
     at places all over the piece; else it is rejected.
     """
     low, high = float(low), float(high)
-    places = places_of(piece, values, low, high)
-    if not places:
+    try:
+        with time_limit(_SECONDS):
+            stretches = domain(piece.expression, values, low, high)
+    except TimeLimitError:
+        stretches = None
+    known = stretches if stretches is not None else (Stretch(low, high),)
+    places = places_of(piece, values, [(s.low, s.high) for s in known])
+    if not known:
         return NoOutputForm("the formula has no value on this piece")
+    if not places:
+        return NoOutputForm("the formula has no value at any of the places tested")
     search = _Search(piece, values, places)
     try:
         with time_limit(_SECONDS):
-            witness = find_witness([Branch(piece, low, high)], values)
+            witness = find_witness([Branch(piece, s.low, s.high) for s in known], values)
     except TimeLimitError:
         witness = None
     if witness is None:
@@ -99,15 +113,42 @@ def output_form(
         mixed = replace(mixed, proof=f"{mixed.proof}, for z ≠ 0")
     if witness is not None:
         return NoOutputForm(f"{witness}: the output does not tell the slope", witness, mixed)
-    signs = {bool(place.slope > 0) for place in places if place.slope != 0}
-    if len(signs) == 1:
-        reason = (
+    direction = _direction(piece, values, stretches)
+    equation = search.equation()
+    return NoOutputForm(_reason(direction, equation, places), None, mixed, equation, direction)
+
+
+def _direction(
+    piece: Piece, values: dict[str, float], stretches: tuple[Stretch, ...] | None
+) -> int:
+    """Return 1 or -1 where the piece is proved to rise or fall strictly, else 0.
+
+    A slope that is nowhere of the other sign, on one stretch, vanishes at single places at most:
+    the piece is analytic, and not constant, or it had a form.
+    """
+    if stretches is None or len(stretches) != 1:
+        return 0
+    try:
+        with time_limit(_SECONDS):
+            return proved_sign(piece.derivative, values, stretches[0].low, stretches[0].high)
+    except TimeLimitError:
+        return 0
+
+
+def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) -> str:
+    if direction:
+        rises = "rising" if direction > 0 else "falling"
+        sure = f"a is proved to be strictly {rises} in z, so that it determines the slope"
+    elif len({bool(place.slope > 0) for place in places if place.slope != 0}) == 1:
+        sure = (
             f"the slope keeps its sign at all {len(places)} places tested, so that the output "
-            "seems to determine it, but no closed form was found"
+            "seems to determine it, which is not proved"
         )
     else:
-        reason = "no closed form was found, and no two places that exclude one"
-    return NoOutputForm(reason, None, mixed, search.equation())
+        return "none was found, and no two places that exclude one"
+    if equation is not None:
+        return f"{sure}, as a root of an equation that no short formula solves"
+    return f"{sure}, but no form in the formula language was found"
 
 
 def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> bool:
@@ -127,7 +168,7 @@ def _eliminated(
 
 
 def _mixed(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
-    return Elimination(piece, values, places).mixed()
+    return mixed_forms(piece, values, places)
 
 
 def _composed(

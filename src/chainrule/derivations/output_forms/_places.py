@@ -28,11 +28,19 @@ class Place:
     slope: Any
 
 
-def places_of(piece: Piece, values: Mapping[str, float], low: float, high: float) -> list[Place]:
-    """Return places inside (low, high) at which the piece has a value and a slope."""
+def places_of(
+    piece: Piece, values: Mapping[str, float], stretches: Iterable[tuple[float, float]]
+) -> list[Place]:
+    """Return places between pairs of ends at which the piece has a value and a slope."""
+    with mpmath.workdps(WORKING_DIGITS):
+        return places_at(piece, values, (z for low, high in stretches for z in _spread(low, high)))
+
+
+def places_at(piece: Piece, values: Mapping[str, float], where: Iterable[Any]) -> list[Place]:
+    """Return those of some places at which the piece has a value and a slope."""
     found = []
     with mpmath.workdps(WORKING_DIGITS):
-        for z in _spread(low, high):
+        for z in where:
             at = {**values, "z": z}
             output, slope = evaluate(piece.expression, at), evaluate(piece.derivative, at)
             if mpmath.isfinite(output) and mpmath.isfinite(slope):

@@ -14,6 +14,7 @@ from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._places import Place
 from chainrule.formulas import Apply, Expression
 
+_LARGEST_DENOMINATOR = 16  # of a fraction that is not better kept as a decimal
 _LARGE = 8  # operations of a part that algebra need not look into
 
 
@@ -43,6 +44,11 @@ def shortest(
     signs = _Signs(translation, places or [], values or {})
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in _ways(core)]
+    decimals = {x: sympy.Dummy("decimal", positive=True) for x in core.atoms(sympy.Rational)
+                if x.q > _LARGEST_DENOMINATOR}  # fmt: skip
+    if decimals:
+        numbers = {symbol: x for x, symbol in decimals.items()}
+        ways += [way.subs(numbers).subs(parts) for way in _ways(core.subs(decimals))]
     ways = [*map(signs.without_roots_of_products, ways), *ways]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
     return min(written or [translation.to_expression(e)], key=size)
