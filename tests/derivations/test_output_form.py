@@ -159,7 +159,8 @@ def test_functions_that_rise_without_a_closed_relation_are_said_to(text):
     (found,) = derive(parse(text)).output_forms
     assert isinstance(found, NoOutputForm)
     assert found.witness is None
-    assert "keeps its sign" in found.reason
+    assert found.direction == 1
+    assert "proved to be strictly rising" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -120,11 +120,14 @@ def _tanh(x: Any) -> Any:
     return 1 - 2 / (_exp(2 * x) + 1)
 
 
-def _odd_and_increasing(positive: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _odd_and_increasing(
+    positive: Callable[[Any], Any], limit: Callable[[], Any]
+) -> Callable[[Any], Any]:
     """Enclose an odd increasing function from its values at non-negative points."""
 
     def at(point: Any) -> Any:
-        _require(bool(abs(point) < iv.inf))
+        if abs(point) == iv.inf:
+            return limit() if point.a > 0 else -limit()
         return positive(point) if point.a >= 0 else -positive(-point)
 
     def over(x: Any) -> Any:
@@ -181,7 +184,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,
     "sin": iv.sin,
     "cos": iv.cos,
-    "atan": _odd_and_increasing(_arctangent),
-    "asinh": _odd_and_increasing(lambda x: iv.log(x + iv.sqrt(1 + x * x))),
-    "erf": _odd_and_increasing(_error_function),
+    "atan": _odd_and_increasing(_arctangent, lambda: iv.pi / 2),
+    "asinh": _odd_and_increasing(lambda x: iv.log(x + iv.sqrt(1 + x * x)), lambda: +iv.inf),
+    "erf": _odd_and_increasing(_error_function, lambda: iv.mpf(1)),
 }

@@ -19,7 +19,7 @@ from chainrule.derivations._field import Field, Generator, NotInFieldError
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
 from chainrule.formulas import Constant, Expression, FormulaError, Parameter, substitute
 
-_MOST_PARTS = 160
+_MOST_PARTS = 120
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
     "erf": (-1, 1), "atan": (-2, 2), "sin": (-1, 1), "cos": (-1, 1),
@@ -55,9 +55,10 @@ def proved_sign(
     expression = substitute(expression, numbers.get)
     try:
         signs = _Signs(expression, low, high, strict)
-        return signs.of_quotient(signs.expression)
+        found = signs.of_quotient(signs.expression)
     except (NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError):
-        return _sign_by_parts(expression, low, high, strict)
+        found = 0
+    return found or _sign_by_parts(expression, low, high, strict)
 
 
 class _Signs:
