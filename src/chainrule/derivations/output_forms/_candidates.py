@@ -1,4 +1,4 @@
-"""What elimination and composition propose: forms through the output, and equations for the slope."""
+"""What is proposed: forms through the output, and equations between output and slope."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def domain(
         if not _always(condition, positive, values, low, high)
     ]
     if not open_conditions:
-        return (Stretch(low, high),)
+        return (Stretch(low, high),) if _is_defined(expression, values, low, high) else ()
     ends: dict[float, Expression] = {}
     for condition, _ in open_conditions:
         roots = _roots(condition, values)

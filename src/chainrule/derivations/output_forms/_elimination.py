@@ -24,6 +24,7 @@ from chainrule.derivations.output_forms._places import Place, signed_symbol
 from chainrule.derivations.output_forms._shortening import polynomial_in, shortest
 from chainrule.formulas import Expression
 
+
 class Elimination:
     """The field of a piece, with its value and slope as quotients of polynomials there."""
 

@@ -33,9 +33,7 @@ def _precision() -> Iterator[None]:
         iv.dps = before
 
 
-def enclosure(
-    expression: Expression, values: Mapping[str, Any], *, bounded: bool = True
-) -> Any:
+def enclosure(expression: Expression, values: Mapping[str, Any], *, bounded: bool = True) -> Any:
     """Return an interval that holds an element-wise expression's value, for all given values.
 
     Parameters

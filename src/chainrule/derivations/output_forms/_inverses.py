@@ -12,6 +12,7 @@ from chainrule.derivations._algebra import Translation
 from chainrule.derivations.output_forms._layers import INNER
 from chainrule.formulas import Apply, Expression, variables_of
 
+
 def inverses(layer: Expression, a: Any, b: Any, translation: Translation) -> Iterator[Any]:
     """Yield solutions b of ``a = layer(b)`` as SymPy expressions in a.
 
@@ -50,23 +51,33 @@ def layer_polynomial(layer: Expression, a: Any, b: Any, translation: Translation
     h = translation.to_sympy(layer).subs(translation.symbol(INNER), b)
     relations = []
     while not h.is_rational_function(b):
-        roots = [p for p in h.atoms(sympy.Pow) if p.has(b) and p.exp.is_Rational and p.exp.q > 1]
-        innermost = [p for p in roots if p.base.is_rational_function(b)]
-        if not innermost:
+        named = _with_root_named(h, b)
+        if named is None:
             return None
-        base, order = innermost[0].base, innermost[0].exp.q
-        root = sympy.Dummy("root", positive=True)
-        h = h.replace(
-            lambda p: p.is_Pow and p.base == base and p.exp.is_Rational and order % p.exp.q == 0,
-            lambda p: root ** (p.exp * order),
-        )
-        above, below = sympy.fraction(sympy.together(base))
-        relations.append((root, sympy.expand(root**order * below - above)))
+        h, root, relation = named
+        relations.append((root, relation))
     above, below = sympy.fraction(sympy.together(h))
     polynomial = sympy.expand(above - a * below)
     for root, relation in reversed(relations):
         polynomial = sympy.resultant(polynomial, relation, root)
     return polynomial
+
+
+def _with_root_named(h: Any, b: Any) -> tuple[Any, Any, Any] | None:
+    """Put a symbol for an innermost root; return it with the polynomial that vanishes."""
+    roots = [p for p in h.atoms(sympy.Pow) if p.has(b) and p.exp.is_Rational and p.exp.q > 1]
+    innermost = [p for p in roots if p.base.is_rational_function(b)]
+    if not innermost:
+        return None
+    base, order = innermost[0].base, innermost[0].exp.q
+    root = sympy.Dummy("root", positive=True)
+
+    def is_power(part: Any) -> bool:
+        return part.is_Pow and part.base == base and (part.exp * order).is_Integer is True
+
+    named = h.replace(is_power, lambda part: root ** (part.exp * order))
+    above, below = sympy.fraction(sympy.together(base))
+    return named, root, sympy.expand(root**order * below - above)
 
 
 def _solutions(polynomial: Any) -> Iterator[Any]:

@@ -109,9 +109,9 @@ def _without_bases(expression: Expression) -> Expression:
 
     def exponential(e: Expression) -> Expression | None:
         match e:
-            case Apply("power", (base, exponent)) if (
-                "z" in variables_of(exponent) and not variables_of(base)
-            ):
+            case Apply("power", (base, exponent)) if "z" in variables_of(
+                exponent
+            ) and not variables_of(base):
                 logarithm = sympy.expand_log(sympy.log(translation.to_sympy(base)))
                 rate = translation.to_expression(logarithm)
                 return Apply("exp", (Apply("multiply", (rate, _without_bases(exponent))),))

@@ -5,7 +5,7 @@ For ``a = z*tanh(u)`` the part ``tanh(u)`` is ``a/z``, and its slope ``1 - tanh(
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -26,16 +26,14 @@ _ARITHMETIC = ("add", "subtract", "multiply", "negate")
 _MOST = 8  # parts that are tried
 
 
-def mixed_forms(
-    piece: Piece, values: Mapping[str, float], places: list[Place]
-) -> Iterator[Candidate]:
+def mixed_forms(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
     """Yield forms in a and z."""
     yield from _through_parts(piece, values, places)
     yield from Elimination(piece, values, places).mixed()
 
 
 def _through_parts(
-    piece: Piece, values: Mapping[str, float], places: list[Place]
+    piece: Piece, values: dict[str, float], places: list[Place]
 ) -> Iterator[Candidate]:
     translation = Translation()
     for name, value in values.items():
@@ -61,7 +59,7 @@ def _parts(expression: Expression) -> Iterator[Expression]:
 
 
 def _slopes(
-    part: Expression, values: Mapping[str, float], places: list[Place], translation: Translation
+    part: Expression, values: dict[str, float], places: list[Place], translation: Translation
 ) -> Iterator[Any]:
     """Yield the slope of a part in its own value h, and else in z."""
     own = Piece(part, differentiate(part))

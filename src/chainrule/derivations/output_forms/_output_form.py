@@ -23,11 +23,12 @@ from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
-from chainrule.formulas import Expression, FormulaError, Parameter, variables_of
+from chainrule.formulas import Expression, FormulaError, variables_of
 
 _SECONDS = 1.2  # for each way of looking
 _LONGEST = 150  # parts of an equation that is shown
 PROVED = "proved symbolically"
+UNDEFINED = "the formula has no value there"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def output_form(
     known = stretches if stretches is not None else (Stretch(low, high),)
     places = places_of(piece, values, [(s.low, s.high) for s in known])
     if not known:
-        return NoOutputForm("the formula has no value on this piece")
+        return NoOutputForm(UNDEFINED)
     if not places:
         return NoOutputForm("the formula has no value at any of the places tested")
     search = _Search(piece, values, places)

@@ -39,8 +39,8 @@ def shortest(
         (beyond, condition), (within, _) = choice.args
         held = translation.to_expression(sympy.Piecewise((1, condition), (0, True)))
         assert isinstance(held, Apply)
-        parts = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
-        return Apply("where", (held.arguments[0], *parts))
+        cases = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
+        return Apply("where", (held.arguments[0], *cases))
     signs = _Signs(translation, places or [], values or {})
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in _ways(core)]
@@ -55,7 +55,7 @@ def shortest(
 
 
 def polynomial_in(e: Any, variable: Any, translation: Translation) -> Expression:
-    """Write a polynomial by falling powers of a variable, each coefficient as short as it can be."""
+    """Write a polynomial by falling powers of a variable, with short coefficients."""
     terms = []
     polynomial = sympy.Poly(e, variable)
     if polynomial.LC().could_extract_minus_sign():
@@ -149,7 +149,8 @@ class _Signs:
         number = sympy.Integer(1)
         groups: dict[Any, Any] = {}
         for factor in sympy.Mul.make_args(sympy.factor(base)):
-            core, power = (factor, 1) if isinstance(factor, sympy.exp) else factor.as_base_exp()
+            is_exponential = isinstance(factor, sympy.exp)
+            core, power = (factor, sympy.S.One) if is_exponential else factor.as_base_exp()
             if not core.free_symbols:
                 number *= factor
                 continue

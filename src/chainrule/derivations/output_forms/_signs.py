@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -112,18 +113,18 @@ class _Signs:
 
     def range_of(self, g: Generator) -> tuple[Any, Any]:
         """Return rational ends between which the values of a generator lie."""
-        low, high = _RANGES.get(g.kind, (-sympy.oo, sympy.oo))
+        low, high = map(sympy.sympify, _RANGES.get(g.kind, (-sympy.oo, sympy.oo)))
         if g.kind == "log":
             beyond_one = self.of_quotient(g.argument - 1)
-            ends = (0 if beyond_one > 0 else low, 0 if beyond_one < 0 else high)
-            return sympy.sympify(ends[0]), sympy.sympify(ends[1])
-        if g.kind != "z" and g is not self.field.exponential:
-            return sympy.sympify(low), sympy.sympify(high)
-        ends = [_rational(self.low), _rational(self.high)]
+            zero = sympy.Integer(0)
+            return zero if beyond_one > 0 else low, zero if beyond_one < 0 else high
+        if g.kind == "z":
+            return _rational(self.low), _rational(self.high)
         if g is self.field.exponential:
             rate = sympy.N(self.field.rate, 30)
-            ends = [_exponential(rate * end, side) for end, side in zip(ends, (-1, 1), strict=True)]
-        return ends[0], ends[1]
+            left, right = (rate * _rational(end) for end in (self.low, self.high))
+            return _exponential(left, -1), _exponential(right, 1)
+        return low, high
 
     def of_angle(self, factor: Any, used: list[Generator]) -> int:
         """Write sine and cosine of one angle through the tangent of its half."""
@@ -134,7 +135,9 @@ class _Signs:
         quotient = sympy.together(factor.subs({g.symbol: halved[g.kind] for g in used}))
         number, factors = sympy.factor_list(sympy.fraction(quotient)[0])
         odd = [sympy.Poly(f, w) for f, multiplicity in factors if multiplicity % 2]
-        if self.strict or any(not all(c.is_rational for c in f.all_coeffs()) or f.count_roots() for f in odd):
+        if self.strict or any(
+            not all(c.is_rational for c in f.all_coeffs()) or f.count_roots() for f in odd
+        ):
             return 0
         return int(sympy.sign(number * sympy.prod([f.eval(0) for f in odd])))
 
@@ -161,7 +164,9 @@ class _Signs:
             if g.symbol not in meaning:
                 written = getattr(sympy, g.kind)(g.argument)
                 meaning[g.symbol] = self.field.translation.to_expression(written)
-        return _sign_by_parts(self.field.translation.to_expression(factor), self.low, self.high, self.strict)
+        return _sign_by_parts(
+            self.field.translation.to_expression(factor), self.low, self.high, self.strict
+        )
 
 
 def _rational(x: float) -> Any:
@@ -216,7 +221,7 @@ def _sign_over(expression: Expression, low: Any, high: Any, strict: bool) -> int
 def _first_parts(low: float, high: float) -> list[tuple[Any, Any]]:
     inner = [x for x in (-16.0, -4.0, -1.0, 0.0, 1.0, 4.0, 16.0) if low < x < high]
     edges = [low, *inner, high]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _halves(low: float, high: float) -> list[tuple[float, float]]:

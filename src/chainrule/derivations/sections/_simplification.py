@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from chainrule.derivations._arithmetic import ZERO
 from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.derivations.output_forms._domain import Stretch, domain
-from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm
+from chainrule.derivations.output_forms._output_form import (
+    UNDEFINED,
+    NoOutputForm,
+    OutputForm,
+)
 from chainrule.derivations.sections._kinks import kink_sentence
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Expression, variables_of
@@ -32,14 +36,15 @@ def simplification_section(derivation: Derivation) -> Section:
         where = _domain_sentence(derivation, 0, -inf, inf)
         sentences = [where] * bool(where) + _form_sentences(pieces.pieces[0], forms[0])
         shown = equation(derivative, last, *_sides(forms[0]))
-        return Section(
-            "Simplification", tuple(sentences), (shown, *_slope_equations(forms[0], ""))
-        )
+        return Section("Simplification", tuple(sentences), (shown, *_slope_equations(forms[0], "")))
     sentences = []
     places = [-inf, *(b.place for b in pieces.breakpoints), inf]
     equations = [equation(derivative, last)]
     for k, (piece, form) in enumerate(zip(pieces.pieces, forms, strict=True)):
         where = f"where {interval(pieces.breakpoints, k)}"
+        if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
+            sentences.append(f"W{where[1:]}: {UNDEFINED}.")
+            continue
         sides = equation(derivative, piece.derivative, *_sides(form)).sides
         equations += [Equation(sides, where), *_slope_equations(form, where)]
         undefined = _domain_sentence(derivation, k, places[k], places[k + 1])
@@ -48,7 +53,9 @@ def simplification_section(derivation: Derivation) -> Section:
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
             sentences += [f"W{where[1:]}: {s}" for s in _form_sentences(piece, form)]
     sentences += [
-        kink_sentence(derivation.formula, pieces, k) for k in range(len(pieces.breakpoints))
+        kink_sentence(derivation.formula, pieces, k)
+        for k, b in enumerate(pieces.breakpoints)
+        if not b.is_end_of_domain
     ]
     return Section("Simplification", tuple(sentences), tuple(equations))
 
@@ -65,8 +72,8 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm) -> list[str]:
             sentences = [f"No form through the output a alone: {form.reason}."]
         if form.equation is not None:
             sentences.append(
-                f"With d = ∂a/∂z the equation below holds; ∂a/∂z is {form.equation.branch} d "
-                f"({form.equation.proof})."
+                "With d = ∂a/∂z the equation below holds, and ∂a/∂z is its "
+                f"{form.equation.branch.removeprefix('the ')} ({form.equation.proof})."
             )
         mixed = form.through_preactivation
         if mixed is not None:
@@ -97,12 +104,10 @@ def _domain_sentence(derivation: Derivation, k: int, low: float, high: float) ->
     assert derivation.pieces is not None
     expression = derivation.pieces.pieces[k].expression
     stretches = domain(expression, dict(derivation.formula.parameters), low, high)
-    if stretches is None or (len(stretches) == 1 and stretches[0].ends == (None, None)):
+    if stretches is None or (len(stretches) < 2 and all(s.ends == (None, None) for s in stretches)):
         return ""
-    if not stretches:
-        return "The formula has no value there."
     holes = [one.high for one, two in pairwise(stretches) if one.high == two.low]
-    shown = " and ".join(_stretch(s) for s in stretches)
+    shown = " or ".join(_stretch(s) for s in stretches)
     if holes and len(holes) == len(stretches) - 1 and not _is_bounded(stretches, low, high):
         shown = " and ".join(f"z ≠ {text_of(s.ends[1])}" for s in stretches if s.ends[1])
     return f"The formula is defined where {shown}."
