@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import mpmath
 import sympy
@@ -85,11 +85,7 @@ def output_form(
     at places all over the piece; else it is rejected.
     """
     low, high = float(low), float(high)
-    try:
-        with time_limit(_SECONDS):
-            stretches = domain(piece.expression, values, low, high)
-    except TimeLimitError:
-        stretches = None
+    stretches = _bounded(lambda: domain(piece.expression, values, low, high))
     known = stretches if stretches is not None else (Stretch(low, high),)
     places = places_of(piece, values, [(s.low, s.high) for s in known])
     if not known:
@@ -97,11 +93,8 @@ def output_form(
     if not places:
         return NoOutputForm("the formula has no value at any of the places tested")
     search = _Search(piece, values, places)
-    try:
-        with time_limit(_SECONDS):
-            witness = find_witness([Branch(piece, s.low, s.high) for s in known], values)
-    except TimeLimitError:
-        witness = None
+    branches = [Branch(piece, s.low, s.high) for s in known]
+    witness = _bounded(lambda: find_witness(branches, values))
     if witness is None:
         for way in (_eliminated, _composed, _mixed):
             found = search.first(way, {"a"})
@@ -129,11 +122,8 @@ def _direction(
     """
     if stretches is None or len(stretches) != 1:
         return 0
-    try:
-        with time_limit(_SECONDS):
-            return proved_sign(piece.derivative, values, stretches[0].low, stretches[0].high)
-    except TimeLimitError:
-        return 0
+    low, high = stretches[0].low, stretches[0].high
+    return _bounded(lambda: proved_sign(piece.derivative, values, low, high)) or 0
 
 
 def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) -> str:
@@ -188,40 +178,52 @@ class _Search:
     def first(self, way: _Way, variables: set[str]) -> OutputForm | None:
         """Return the shortest candidate that holds; what a time limit leaves is used."""
         found: OutputForm | None = None
-        with _bounded():
-            for candidate in way(self.piece, self.values, self.places):
-                if isinstance(candidate, Relation):
-                    if found is not None:
-                        break
-                    self.relations.append(candidate)
-                    continue
-                form = _checked(candidate, self.values, self.places, variables)
-                if form is not None and (
-                    found is None or size(form.derivative) < size(found.derivative)
-                ):
-                    found = form
+        try:
+            with time_limit(_SECONDS):
+                for candidate in way(self.piece, self.values, self.places):
+                    if isinstance(candidate, Relation):
+                        if found is not None:
+                            break
+                        self.relations.append(candidate)
+                        continue
+                    form = _checked(candidate, self.values, self.places, variables)
+                    if form is not None and (
+                        found is None or size(form.derivative) < size(found.derivative)
+                    ):
+                        found = form
+        except _ENDS:
+            return found
         return found
 
     def equation(self) -> ImplicitForm | None:
         """Return the shortest equation between output and slope that holds."""
-        with _bounded():
-            for relation in sorted(self.relations, key=lambda r: size(r.polynomial)):
-                if size(relation.polynomial) > _LONGEST:
-                    return None
-                found = implicit_form(relation, self.places, self.values)
-                if found is not None:
-                    return found
+        return _bounded(self._equation)
+
+    def _equation(self) -> ImplicitForm | None:
+        for relation in sorted(self.relations, key=lambda r: size(r.polynomial)):
+            if size(relation.polynomial) > _LONGEST:
+                return None
+            found = implicit_form(relation, self.places, self.values)
+            if found is not None:
+                return found
         return None
 
 
-@contextmanager
-def _bounded() -> Iterator[None]:
-    """Bound a way of looking, and end it where algebra cannot go on."""
-    with suppress(
-        TimeLimitError, NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError,
-        ArithmeticError, TypeError, ValueError, AttributeError, KeyError, RecursionError,
-    ), time_limit(_SECONDS):  # fmt: skip
-        yield
+# Where algebra cannot go on a way of looking ends.
+_ENDS = (
+    TimeLimitError, NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError,
+    ArithmeticError, TypeError, ValueError, AttributeError, KeyError, RecursionError,
+)  # fmt: skip
+_T = TypeVar("_T")
+
+
+def _bounded(compute: Callable[[], _T]) -> _T | None:
+    """Return what is computed, or None where the time is up or algebra cannot go on."""
+    try:
+        with time_limit(_SECONDS):
+            return compute()
+    except _ENDS:
+        return None
 
 
 def _checked(
