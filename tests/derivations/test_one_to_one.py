@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import mpmath
 import pytest
 from tests.formulas.language import UndefinedError, central_difference, value_at
@@ -133,9 +135,7 @@ def test_a_sign_is_proved_between_two_places():
     """z³ - 3z falls between -1 and 1 and rises beyond; z² is not strictly positive about 0."""
     (piece,) = smooth_pieces(parse("z**3 - 3*z")).pieces
     ends = (-mpmath.inf, -1.0, 1.0, mpmath.inf)
-    signs = [
-        proved_sign(piece.derivative, {}, *pair) for pair in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    signs = [proved_sign(piece.derivative, {}, *pair) for pair in pairwise(ends)]
     assert signs == [1, -1, 1]
     square = parse("z**2").expression
     assert proved_sign(square, {}, -1.0, 1.0) == 1
