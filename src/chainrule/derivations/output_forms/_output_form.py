@@ -133,13 +133,13 @@ def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) 
     elif len({bool(place.slope > 0) for place in places if place.slope != 0}) == 1:
         sure = (
             f"the slope keeps its sign at all {len(places)} places tested, so that the output "
-            "seems to determine it, which is not proved"
+            "seems to determine it (this is not proved)"
         )
     else:
         return "none was found, and no two places that exclude one"
     if equation is not None:
-        return f"{sure}, as a root of an equation that no short formula solves"
-    return f"{sure}, but no form in the formula language was found"
+        return f"{sure}: as a root of an equation that no short formula solves"
+    return f"{sure}; no form in the formula language was found"
 
 
 def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> bool:
