@@ -38,5 +38,6 @@ def derive(
         display(derivation, text_format)
     if html is not None:
         sections = tuple(s for each in derivations for s in each.document.page_sections())
-        html.write_text(page(derivations[-1].title, sections), encoding="utf-8")
+        last = derivations[-1].document
+        html.write_text(page(last.title, sections, last.formula), encoding="utf-8")
         note(f"wrote {html}")

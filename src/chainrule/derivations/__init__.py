@@ -8,6 +8,9 @@ from chainrule.derivations._derivation import Derivation as Derivation
 from chainrule.derivations._derivation import derive as derive
 from chainrule.derivations._derivation import matrix_form as matrix_form
 from chainrule.derivations._evaluate import evaluate as evaluate
+from chainrule.derivations._evaluate import evaluate_layer as evaluate_layer
+from chainrule.derivations._example import Example as Example
+from chainrule.derivations._example import example as example
 from chainrule.derivations._field import Field as Field
 from chainrule.derivations._field import Generator as Generator
 from chainrule.derivations._field import NotInFieldError as NotInFieldError
@@ -23,10 +26,14 @@ from chainrule.derivations._pieces import Pieces as Pieces
 from chainrule.derivations._pieces import TooManyPiecesError as TooManyPiecesError
 from chainrule.derivations._pieces import smooth_pieces as smooth_pieces
 from chainrule.derivations._split import UnitGraph as UnitGraph
+from chainrule.derivations._split import is_splittable as is_splittable
+from chainrule.derivations._split import regrouped as regrouped
 from chainrule.derivations._split import unit_graph as unit_graph
 from chainrule.derivations._time_limit import TimeLimitError as TimeLimitError
 from chainrule.derivations._time_limit import time_budget as time_budget
 from chainrule.derivations._time_limit import time_limit as time_limit
+from chainrule.derivations._values import NodeValues as NodeValues
+from chainrule.derivations._values import node_values as node_values
 from chainrule.derivations._vector_jacobian import SEED as SEED
 from chainrule.derivations._vector_jacobian import backward_graph as backward_graph
 from chainrule.derivations.costs._cost_derivation import CostDerivation as CostDerivation

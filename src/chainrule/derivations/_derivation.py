@@ -53,7 +53,7 @@ class Derivation(Documented):
     product : Expression or None
         For layer-coupled formulas: ∂J/∂z_j through the output, with `g` for ∂J/∂a.
     supplements : callable or None
-        Returns what a page shows after the derivation: plots, portrait, certificate, source.
+        Returns what a page shows: the sections, with summary, plots, certificate and source.
 
     Examples
     --------
@@ -105,7 +105,7 @@ class Derivation(Documented):
     def document(self) -> Document:
         """The derivation as a document; its page shows more."""
         more = partial(self.supplements, self) if self.supplements else None
-        return Document(self.title, self.sections, more)
+        return Document(self.title, self.sections, more, self.sections[0].equations[0])
 
 
 def matrix_form(derivation: Derivation) -> Section:

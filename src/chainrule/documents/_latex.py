@@ -6,17 +6,11 @@ import re
 
 from chainrule.documents._blocks import block_latex
 from chainrule.documents._content import Equation, Section
-from chainrule.documents._escaping import escaped
+from chainrule.documents._escaping import escaped, prose_latex
 from chainrule.documents._notation import is_negated, sign_first
+from chainrule.documents._symbols import GREEK_LETTERS
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
 
-_GREEK = frozenset(
-    {
-        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
-        *("lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi"),
-        "omega",
-    }
-)
 _INFIX = {
     "greater": (" > ", 0),
     "less": (" < ", 0),
@@ -172,7 +166,7 @@ def name_latex(name: str) -> str:
     if match is None:
         return rf"\mathrm{{{name.replace('_', ' ')}}}"
     base, number, index = match.groups()
-    if base in _GREEK:
+    if base in GREEK_LETTERS and base != "pi":
         base = f"\\{base}"
     elif len(base) > 1:
         base = rf"\mathrm{{{base}}}"
@@ -184,8 +178,8 @@ def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
     """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
     lines = [rf"\section*{{{escaped(title)}}}"]
     for section in sections:
-        lines.append(rf"\subsection*{{{escaped(section.title)}}}")
-        lines += [escaped(sentence) + r"\par" for sentence in section.sentences]
+        lines.append(rf"\subsection*{{{prose_latex(section.title)}}}")
+        lines += [prose_latex(sentence) + r"\par" for sentence in section.sentences]
         if section.equations:
             lines.append(r"\begin{align*}")
             lines.append(" \\\\\n".join(_aligned(e) for e in section.equations))
@@ -197,7 +191,7 @@ def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
 def _aligned(e: Equation) -> str:
     left, *rights = (latex_of(side) for side in e.sides)
     text = left + " &= " + " \\\\\n&= ".join(rights) if rights else left
-    return rf"{text} && \text{{{escaped(e.remark)}}}" if e.remark else text
+    return rf"{text} && \text{{{prose_latex(e.remark)}}}" if e.remark else text
 
 
 def standalone_latex(title: str, sections: tuple[Section, ...]) -> str:

@@ -22,6 +22,7 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
+from chainrule.kernels._annotations import marked
 from chainrule.kernels._repair import repaired
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._smooth import Lines, stable_form
@@ -34,7 +35,10 @@ DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", 
 def scalar_functions(
     formula: Formula, dtype: str, value_name: str = "activation", slope_name: str = "derivative"
 ) -> list[str]:
-    """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line."""
+    """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line.
+
+    What has these names is the function that is derived: its lines name the derivation's nodes.
+    """
     names = [parameter_name(name) for name, _ in formula.parameters]
     try:
         pieces = smooth_pieces(formula)
@@ -46,6 +50,9 @@ def scalar_functions(
         else:
             value = _body(formula, pieces, dtype, slope=False)
             slope = _body(formula, pieces, dtype, slope=True)
+    if value_name == "activation":
+        value = marked(value, formula, slope=False)
+        slope = marked(slope, formula, slope=True)
     return [
         *_function(value_name, ["z", *names], value, f"a = {formula.text}"),
         "",
@@ -125,10 +132,15 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
     above = f"(({right_above}) if z >= 0.0 else ({left_above}))"
     if left_above == right_above:
         above = f"({left_above})"
+    if left_below == right_below == "1.0":
+        return lines, above
+    below = f"({right_below}) if z >= 0.0 else ({left_below})"
     if left_below == right_below:
-        return lines, above if left_below == "1.0" else f"{above} / ({left_below})"
-    below = f"(({right_below}) if z >= 0.0 else ({left_below}))"
-    return lines, f"{above} / {below}"
+        below = left_below
+    if suffix:  # one piece of several: computed only where it is chosen
+        return lines, f"{above} / ({below})"
+    lines += [f"numerator = {above[1:-1]}", f"denominator = {below}"]
+    return lines, "numerator / denominator"
 
 
 def _own_names(form: Lines, other: Lines, suffix: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
+from chainrule.kernels._annotations import names_of_nodes
 from chainrule.kernels._elementwise import scalar_functions, two_sided_function
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
@@ -147,8 +148,8 @@ def _matrices(*names: tuple[str, str]) -> list[str]:
 def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[str]:
     values = computation_graph(rewrite(shifted(formula, sharp=True)))
     slopes = backward_graph(computation_graph(rewrite(shifted(formula))))[0]
-    forward = RowProgram(values, _READS).source()
-    backward = RowProgram(slopes, _READS).source()
+    forward = RowProgram(values, _READS, names=names_of_nodes(values, formula)).source()
+    backward = RowProgram(slopes, _READS, names=names_of_nodes(slopes, formula)).source()
     matrices = _matrices(("output", "output"), ("z", "first"))
     both = _matrices(("output", "output"), ("da", "first"), ("z", "second"))
     return [

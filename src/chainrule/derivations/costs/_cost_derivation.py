@@ -120,7 +120,8 @@ class CostDerivation(Documented):
     @property
     def document(self) -> Document:
         """The derivation as a document."""
-        return Document(self.title, self.sections)
+        formula = Equation((_J_I, per_unit(self.cost.expression)))
+        return Document(self.title, self.sections, formula=formula)
 
 
 def batch_mean(e: Expression) -> Expression:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.derivations._arithmetic import ONE, ZERO, power, rebuilt
 from chainrule.derivations._chain_rule import node_names
+from chainrule.derivations._example import example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.sections._elementwise import (
@@ -24,7 +25,7 @@ from chainrule.derivations.sections._elementwise import (
     per_unit,
     step_equations,
 )
-from chainrule.documents import Equation, Section, equation, partial
+from chainrule.documents import Equation, Section, equation, partial, text_of
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Variable, constant, variables_of
 
 if TYPE_CHECKING:
@@ -35,24 +36,26 @@ def coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
     """Return the sections of a layer-coupled formula's derivation."""
     sections = [formula_section(derivation.formula)]
     if derivation.unit_graphs:
-        for graph, output, title in zip(
+        for graph, output, title, prefix in zip(
             derivation.unit_graphs,
             (A_J, A_P),
             ("unit j by z_j", "unit p ≠ j by z_j"),
+            ("", "p ≠ j: "),
             strict=True,
         ):
+            followed = example(graph.graph, dict(derivation.formula.parameters))
             sections.append(
                 Section(
                     f"Computation graph: {title}",
                     (),
-                    graph_equations(graph.graph, graph.names, output),
+                    graph_equations(graph.graph, graph.names, output, prefix),
                 )
             )
             sections.append(
                 Section(
                     f"Chain rule, outside first: {title}",
                     (),
-                    step_equations(graph.steps, graph.names, output),
+                    step_equations(graph.steps, graph.names, output, followed, prefix),
                 )
             )
     else:
@@ -78,6 +81,7 @@ def adjoint_sections(
 ) -> tuple[Section, ...]:
     """Show a graph over all units, and the derivative of `cost` by each node, outside first."""
     names = node_names(graph)
+    prefix = "" if title == "layer" else f"{title}: "
     backward, adjoints = backward_graph(graph, variable, seed)
     known: dict[int, Expression] = dict(names)
     for index, node in adjoints.items():
@@ -94,12 +98,15 @@ def adjoint_sections(
         else:
             right = seed if seed == ONE else partial(cost, output)
         if right != left:
-            equations.append(equation(left, right))
+            own, below = text_of(left), text_of(names[index])
+            equations.append(
+                Equation((left, right), "", f"{prefix}{own}", see=(f"{prefix}{below}",))
+            )
     return (
         Section(
             f"Computation graph of the {title}",
             ("A sum or mean over the units is one node, shared by all of them.",),
-            graph_equations(graph, names, output),
+            graph_equations(graph, names, output, prefix, cost),
         ),
         Section(
             f"Chain rule through the {title}, outside first",
