@@ -220,7 +220,8 @@ class Certificate(Documented):
     def sections(self) -> tuple[Section, ...]:
         """The certificate as a section of a document."""
         inputs = "rows" if self.is_layer_coupled else "inputs"
-        first = f"Measured in {self.dtype} over {self.points} {inputs}; errors in units in the last place."
+        counted = f"{self.points} {inputs}"
+        first = f"Measured in {self.dtype} over {counted}; errors in units in the last place."
         tables = tuple(Table(rows[0], tuple(rows[1:])) for rows in (self._errors(), self._edges()))
         remarks = tuple(f"{line[0].upper()}{line[1:]}." for line in self._remarks())
         return (Section("Certificate", (first, *remarks), blocks=tables),)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from chainrule.documents._content import Equation, Listing, Section
+from chainrule.documents._mathml import name_html
 
 _MOST_LINES = 4
 _PLACEHOLDER = re.compile(r'<a href="#name:([^"]*)">')
@@ -50,9 +51,10 @@ class Anchors:
     def links_of(self, e: Equation) -> str:
         """Return the links from an equation to what belongs to it and to its source lines."""
         shown = [
-            self.link(name, html.escape(name.rpartition(": ")[2])) for name in e.see
+            self.link(name, name_html(name.rpartition(": ")[2]))
+            for name in e.see
             if name in self._ids
-        ]  # fmt: skip
+        ]
         lines = self._lines.get(e.name, [])
         shown += [
             f'<a href="#{line}">line {line.rpartition("-")[2]}</a>' for line in lines[:_MOST_LINES]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from chainrule.documents._graph_layout import Box, Layout, Size, layout
 from chainrule.documents._svg_mathematics import mathematics_width, svg_mathematics
 
-_PADDING, _GAP_X, _LONGEST_LABEL = 14.0, 46.0, 15
-_SIZE, _SMALL = 18.0, 13.0
+_PADDING, _GAP_X, _LONGEST_LABEL = 10.0, 36.0, 15
+_SIZE, _SMALL = 18.0, 14.0
+_PIXELS, _SMALLEST = 16.0, 0.75  # pixels an em; how far a picture shrinks before it scrolls
 _LINE, _VALUES = 40.0, 24.0
 
 
@@ -64,8 +65,9 @@ def graph_picture(nodes: tuple[GraphNode, ...], title: str) -> str:
     """Return a graph as one ``<svg>`` element, levels from left to right."""
     placed = graph_layout(nodes)
     parts = [
-        f'<svg role="img" width="{placed.width:.0f}" height="{placed.height:.0f}" '
-        f'style="max-width:none" viewBox="0 0 {placed.width:.0f} {placed.height:.0f}">'
+        f'<svg role="img" viewBox="0 0 {placed.width:.0f} {placed.height:.0f}" '
+        f'style="width:{placed.width / _PIXELS:.1f}em;'
+        f'max-width:max(100%,{_SMALLEST * placed.width / _PIXELS:.1f}em)">'
         f"<title>{html.escape(title)}</title>"
     ]
     labels = []

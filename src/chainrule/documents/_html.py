@@ -120,7 +120,9 @@ def _step(e: Equation, anchors: Anchors) -> str:
     links = anchors.links_of(e)
     shown = f' <span class="links">{links}</span>' if links else ""
     remark = f' <span class="links">{prose_html(e.remark)}</span>' if e.remark else ""
-    inner = [_rows(detail, anchors) for detail in (*e.details, Equation(e.sides))]
+    local = [detail for detail in e.details if len(detail.sides) > 1]
+    remarks = [detail for detail in e.details if len(detail.sides) == 1]
+    inner = [_rows(detail, anchors) for detail in (*local, Equation(e.sides), *remarks)]
     summary = _inline(Equation((left, last)))
     return (
         f'<details class="step"{anchors.own(e.name)}><summary>{summary}{remark}{shown}</summary>\n'
@@ -134,14 +136,15 @@ def _inline(e: Equation) -> str:
 
 def _rows(e: Equation, anchors: Anchors) -> str:
     left, *rights = (mathml(latex_of(side)) for side in e.sides)
+    if not rights:
+        return f'<tr><td>{left}</td><td colspan="3">{prose_html(e.remark)}</td></tr>'
     remark = f'<td class="remark">{prose_html(e.remark)}</td>' if e.remark else ""
     links = anchors.links_of(e)
     if links:
         remark = f'{remark or "<td></td>"}<td class="links">{links}</td>'
     lines = []
-    for position, right in enumerate(rights or [""]):
+    for position, right in enumerate(rights):
         own, identity = (left, anchors.own(e.name)) if position == 0 else ("", "")
-        equals = _EQUALS if right else ""
-        last = remark if position == max(0, len(rights) - 1) else ""
-        lines.append(f"<tr{identity}><td>{own}</td><td>{equals}</td><td>{right}</td>{last}</tr>")
+        last = remark if position == len(rights) - 1 else ""
+        lines.append(f"<tr{identity}><td>{own}</td><td>{_EQUALS}</td><td>{right}</td>{last}</tr>")
     return "\n".join(lines)

@@ -144,7 +144,7 @@ def _number(e: Constant) -> tuple[str, int]:
     if value.denominator == 1:
         text = str(value.numerator)
     elif value.denominator % 10 == 0 and value.denominator > 16:
-        text = f"{float(value):.17g}"
+        text = repr(float(value))  # the shortest decimals that tell it from its neighbours
         text = re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", text).replace("{+", "{")
     else:
         text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
@@ -163,8 +163,13 @@ def name_latex(name: str) -> str:
     match = re.fullmatch(
         r"([A-Za-z]+)(?:_?\{?([-\d]+(?:,p)?|j,[ik]|k,i)\}?|_([A-Za-z0-9]+))?", name
     )
+    words = re.fullmatch(r"([A-Za-z]+?)(\d*)_(\w+)", name)
+    if match is None and words is not None and name.isascii():
+        letter, number, rest = words.groups()
+        index = ", ".join(part for part in (number, rest.replace("_", " ")) if part)
+        return rf"{name_latex(letter)}_{{\text{{{index}}}}}"
     if match is None:
-        return rf"\mathrm{{{name.replace('_', ' ')}}}"
+        return rf"\text{{{name.replace('_', ' ')}}}"
     base, number, index = match.groups()
     if base in GREEK_LETTERS and base != "pi":
         base = f"\\{base}"

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from chainrule.documents._escaping import INDEXED
 
+_NODE = re.compile(r"([A-Za-z])(?:_?\{([^{}]*)\}|_?(\d+|[a-z]\b))?")
+
 
 @lru_cache(maxsize=4096)
 def mathml(latex: str) -> str:
@@ -27,3 +29,11 @@ def prose_html(text: str) -> str:
         return f"{sign}<i>{letter}</i><sub>{braced or plain or ''}</sub>"
 
     return INDEXED.sub(shown, html.escape(text, quote=False))
+
+
+def name_html(name: str) -> str:
+    """Return the name of a node or of a derivative by one as HTML: ``∂a/∂u3`` with its index."""
+    return _NODE.sub(
+        lambda m: f"<i>{m[1]}</i><sub>{m[2] or m[3]}</sub>" if m[2] or m[3] else f"<i>{m[1]}</i>",
+        html.escape(name),
+    )

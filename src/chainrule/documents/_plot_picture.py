@@ -16,6 +16,8 @@ _DASHES = ("", ";stroke-dasharray:9 4", ";stroke-dasharray:2.5 4")
 _LABEL_GAP = 24.0
 _FARTHEST = 3.0  # quartile ranges beyond the quartiles: what lies farther out is cut off
 
+_LARGEST = 1e9
+
 Point = tuple[float, float]
 
 
@@ -59,7 +61,7 @@ def plot_picture(
     points = [p for c in curves for s in c.stretches for p in s if math.isfinite(p[1])]
     if not points:
         return f'<svg role="img" width="10" height="10"><title>{html.escape(title)}</title></svg>'
-    frame = _frame(points)
+    frame = _frame(curves)
     parts = [
         f'<svg role="img" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" '
         f'height="{_HEIGHT:g}" style="min-width:30em;width:min(100%,60em)" font-size="15" '
@@ -96,17 +98,35 @@ def plot_picture(
     return "".join(parts) + "</svg>"
 
 
-def _frame(points: Sequence[Point]) -> _Frame:
-    low_x, high_x = min(p[0] for p in points), max(p[0] for p in points)
-    heights = sorted(p[1] for p in points)
-    first, third = heights[len(heights) // 4], heights[3 * len(heights) // 4]
-    reach = _FARTHEST * (third - first) or math.inf
-    low, high = max(heights[0], first - reach), min(heights[-1], third + reach)
-    low, high = max(low, -1e9), min(high, 1e9)
+def _frame(curves: Sequence[Curve]) -> _Frame:
+    """Return what is to be seen: the first curve, and of the others what is not far from it."""
+    across: list[float] = []
+    low, high, nearest = math.inf, -math.inf, math.inf
+    for curve in curves:
+        points = [p for s in curve.stretches for p in s if math.isfinite(p[1])]
+        if not points:
+            continue
+        across += [x for x, _ in points]
+        own_low, own_high = _reach([y for _, y in points])
+        if high < low:
+            nearest = 1.5 * (own_high - own_low) or math.inf
+            low, high = own_low, own_high
+        first_low, first_high = low, high
+        low = min(low, max(own_low, first_low - nearest))
+        high = max(high, min(own_high, first_high + nearest))
     margin = 0.07 * (high - low) or 1.0
+    low_x, high_x = min(across), max(across)
     if low_x == high_x:
         low_x, high_x = low_x - 1.0, high_x + 1.0
     return _Frame(low_x, high_x, low - margin, high + margin)
+
+
+def _reach(heights: list[float]) -> tuple[float, float]:
+    """Return the least and the largest height, without what lies far outside the quartiles."""
+    heights = sorted(max(-_LARGEST, min(_LARGEST, y)) for y in heights)
+    first, third = heights[len(heights) // 4], heights[3 * len(heights) // 4]
+    reach = _FARTHEST * (third - first) or math.inf
+    return max(heights[0], first - reach), min(heights[-1], third + reach)
 
 
 def _inside(stretch: Sequence[Point], frame: _Frame) -> Iterator[list[Point]]:

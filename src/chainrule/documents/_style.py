@@ -25,12 +25,13 @@ SHEET = f"""
 .chainrule summary {{ cursor: pointer; }}
 .chainrule details.section > summary {{ padding: 0.15em 0; }}
 .chainrule p {{ margin: 0.6em 0; max-width: 44em; overflow-wrap: anywhere; }}
-.chainrule sub {{ line-height: 0; }}
-.chainrule i {{ font-family: "Latin Modern Math", "STIX Two Text", Georgia, serif; }}
+.chainrule sub {{ line-height: 0; font-size: 0.72em; padding-left: 0.1em; }}
+.chainrule i {{ font-size: 1.12em;
+  font-family: "Latin Modern Math", "STIX Two Text", Georgia, serif; }}
 .chainrule .scroll {{ overflow-x: auto; max-width: 100%; }}
 .chainrule table {{ border-collapse: collapse; border: 0; margin: 0; font-size: inherit; }}
 .chainrule tr, .chainrule td, .chainrule th {{ background: none; border: 0; color: inherit; }}
-.chainrule .equations td {{ padding: 0.22em 0.25em; vertical-align: middle; white-space: nowrap;
+.chainrule .equations td {{ padding: 0.3em 0.25em; vertical-align: middle; white-space: nowrap;
   text-align: left; }}
 .chainrule .equations td:first-child {{ text-align: right; }}
 .chainrule .equations td.remark {{ color: var(--soft); padding-left: 1.2em; }}

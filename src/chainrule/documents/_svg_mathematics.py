@@ -8,13 +8,13 @@ import re
 from chainrule.documents._symbols import GREEK_LETTERS
 
 _TOKEN = re.compile(
-    r"(?P<word>[A-Za-z]+)(?:(?P<digits>\d+(?![A-Za-z]))|_\{(?P<braced>[^{}]*)\}|_(?P<plain>\w+))?"
+    r"(?P<word>[A-Za-z]+|Σ)(?:(?P<digits>\d+(?![A-Za-z]))|_\{(?P<braced>[^{}]*)\}|_(?P<plain>\w+))?"
     r"|(?P<other>.)",
     re.DOTALL,
 )
 _FAMILY = "'Latin Modern Math','STIX Two Text','Cambria Math',Georgia,serif"
 _WIDTH, _SUBSCRIPT = 0.56, 0.7
-_HALO = ";paint-order:stroke;stroke:var(--paper);stroke-width:5px;stroke-linejoin:round"
+_HALO = ";paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round"
 
 
 def _runs(text: str) -> list[tuple[str, str, str]]:
@@ -31,7 +31,7 @@ def _runs(text: str) -> list[tuple[str, str, str]]:
         word = match["word"]
         subscript = match["digits"] or match["braced"] or match["plain"] or ""
         letter = GREEK_LETTERS.get(word, word)
-        is_italic = len(letter) == 1 and word != "I"
+        is_italic = len(letter) == 1 and word not in ("I", "Σ")
         runs.append((letter, "italic" if is_italic else "normal", subscript.replace("-", "−")))
     return runs
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chainrule.portraits import Portrait
 
 _IN_SHORT = ("infimum", "supremum", "largest slope", "kink", "jump")
+_MOST_OPEN = 40
 
 
 def supplements(derivation: Derivation) -> tuple[Section, ...]:
@@ -47,8 +48,8 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
     listing = Listing(source, "source", line_names(source))
     about_source = (
         "Generated from the derivation, and compiled as it stands here. A comment names the nodes "
-        "and derivatives that a line computes: those whose values it has in 30 digits and more, "
-        "whatever form they are written in."
+        "and derivatives that a line computes, in whatever form: those whose values it has, "
+        "compared with 40 digits at places of either sign."
     )
     return (
         _summary(derivation, seen, certificate),
@@ -56,7 +57,7 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
         *_with_pictures(derivation),
         *seen.sections,
         *certificate.sections,
-        *(_computed_section(part) for part in computed(formula, source)),
+        *(s for part in computed(formula, source) for s in _computed_sections(part)),
         Section("Kernel source", (about_source,), blocks=(listing,)),
     )
 
@@ -67,7 +68,9 @@ def _summary(derivation: Derivation, seen: Portrait, certificate: Certificate) -
     formula = derivation.sections[0]
     simplification = next(s for s in derivation.sections if s.title == "Simplification")
     equations = tuple(_anonymous(e) for e in (*formula.equations, *simplification.equations))
-    rows = [(s.subject, s.text) for s in seen.statements if s.subject in _IN_SHORT]
+    rows = [
+        (s.subject, s.text.partition(" in [")[0]) for s in seen.statements if s.subject in _IN_SHORT
+    ]
     rows.append(("certificate", certificate.summary.partition(": ")[2]))
     if derivation.formula.parameters:
         values = derivation.formula.parameters
@@ -145,7 +148,8 @@ def _picture(
                 else f"{prefix}{text_of(name)}",
             )
         )
-    words = f"Computation graph of {derivation.title}." + _legend(followed, output)
+    what = "the layer" if output == "J" else output
+    words = f"Computation graph of {what} in {derivation.title}." + _legend(followed, output)
     return Figure(graph_picture(tuple(nodes), words), words)
 
 
@@ -166,17 +170,19 @@ def _named_below(graph: Graph, index: int, position: dict[int, int]) -> tuple[in
     return tuple(found)
 
 
-def _computed_section(part: Computed) -> Section:
+def _computed_sections(part: Computed) -> tuple[Section, ...]:
+    """Return the way from the formula to what is computed, and that itself."""
     from chainrule.documents import Equation, Section
 
-    forward = part.function in ("activation", "forward")
-    sentences = [
-        f"What the function {part.function} of the source below computes, read from its lines. It "
-        "equals the formula over the real numbers, and neither overflows nor cancels where the "
-        "formula, taken literally, would."
-    ]
+    what = "value" if part.function in ("activation", "forward") else "derivative"
+    computed = (
+        f"What the function {part.function} of the source below computes, read from its lines: the "
+        "same function, written over decaying exponentials and without differences that cancel "
+        "wherever such a form is found."
+    )
     steps = tuple(Equation((r.before, r.after), r.reason) for r in part.rewritings)
-    if steps:
-        sentences.append("Rewritten first, from left to right, then name by name:")
-    title = "What is computed: the value" if forward else "What is computed: the derivative"
-    return Section(title, tuple(sentences), (*steps, *part.equations))
+    rewritten = "What stands on the left is written as on the right: equal, and kinder to numbers."
+    first = (Section(f"What is rewritten: the {what}", (rewritten,), steps),) if steps else ()
+    is_short = len(part.equations) <= _MOST_OPEN
+    title = f"What is computed: the {what}"
+    return (*first, Section(title, (computed,), part.equations, is_open=is_short))

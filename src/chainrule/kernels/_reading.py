@@ -115,16 +115,17 @@ def _expression(node: ast.expr) -> Expression:
             if _asks_for_nan(test):
                 return _expression(orelse)
             condition = _expression(test)
-            if condition in (Variable("is_far"), _call("greater", Variable("x"), _FAR)):
+            if condition == Variable("is_far"):  # the same, written over 1/z
                 return _expression(orelse)
-            chosen = _expression(body)
-            return _call("where", condition, chosen, _expression(orelse))
+            if isinstance(condition, Apply) and condition.arguments[1] == _LARGEST:
+                return _expression(body)  # held below it: what it multiplies has vanished
+            return _call("where", condition, _expression(body), _expression(orelse))
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return Apply(name, tuple(map(_expression, arguments)))
     raise ValueError(ast.unparse(node))
 
 
-_FAR = Constant(Fraction(10) ** 60)
+_LARGEST = Constant(Fraction(10) ** 60)
 
 
 def _asks_for_nan(node: ast.expr) -> bool:
@@ -140,7 +141,7 @@ def _call(operation: str, *arguments: Expression) -> Expression:
 
 
 def displayed(e: Expression) -> Expression:
-    """Return an expression of the source with parameters as such and numbers multiplied out."""
+    """Return an expression of the source with parameters as such and signs as on paper."""
 
     def shown(part: Expression) -> Expression | None:
         match part:
@@ -153,6 +154,8 @@ def displayed(e: Expression) -> Expression:
                 if value == -1:
                     return Apply("negate", (inner,))
                 return Apply("multiply", (number, inner))
+            case Apply("add", (x, Apply("multiply", (y, Constant(value))))) if value < 0:
+                return displayed(_call("subtract", x, _call("multiply", y, Constant(-value))))
         return None
 
     return substitute(e, shown)

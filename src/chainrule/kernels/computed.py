@@ -14,7 +14,7 @@ from chainrule.derivations import (
     time_budget,
 )
 from chainrule.documents import Equation, partial, symbol
-from chainrule.formulas import Apply, Expression, Formula, Variable, substitute
+from chainrule.formulas import Apply, Expression, Formula, Variable, substitute, variables_of
 from chainrule.kernels._reading import (
     RESULT,
     Statement,
@@ -126,7 +126,19 @@ def _equations(
             else:
                 equations.append(_equation(function, RESULT, result, right, "for z ≥ 0"))
                 equations.append(_equation("", "", result, left, "for z < 0"))
-    return tuple(equations)
+    return _needed(equations)
+
+
+def _needed(equations: list[Equation]) -> tuple[Equation, ...]:
+    """Leave out names that no later equation uses: they serve where |z| is very large."""
+    kept: list[Equation] = []
+    used: frozenset[str] = frozenset()
+    for e in reversed(equations):
+        left = e.sides[0]
+        if not isinstance(left, Variable) or left.name in used | {"a"}:
+            kept.insert(0, e)
+            used |= variables_of(e.sides[1])
+    return tuple(kept)
 
 
 def _equation(
@@ -147,13 +159,28 @@ def _of_layer(formula: Formula) -> tuple[Computed, ...]:
     values = computation_graph(rewrite(sharp, forward))
     slopes = backward_graph(computation_graph(rewrite(moved, backward)))[0]
     return (
-        Computed("forward", tuple(forward), _along(values, "forward", symbol("a_j"))),
+        Computed("forward", _without_marks(forward), _along(values, "forward", symbol("a_j"))),
         Computed(
             "backward",
-            tuple(backward),
+            _without_marks(backward),
             _along(slopes, "backward", partial(symbol("J"), symbol("z_j"))),
         ),
     )
+
+
+def _without_marks(steps: list[Rewriting]) -> tuple[Rewriting, ...]:
+    """Leave out what only differentiation asks: that an extreme is held as a constant."""
+    return tuple(Rewriting(_unheld(r.before), _unheld(r.after), r.reason) for r in steps)
+
+
+def _unheld(e: Expression) -> Expression:
+    def known(part: Expression) -> Expression | None:
+        match part:
+            case Apply("held", (inner,)):
+                return _unheld(inner)
+        return None
+
+    return substitute(e, known)
 
 
 def _along(graph: Graph, function: str, result: Expression) -> tuple[Equation, ...]:
@@ -168,14 +195,8 @@ def _along(graph: Graph, function: str, result: Expression) -> tuple[Equation, .
 
 
 def _shown(e: Expression) -> Expression:
-    def known(part: Expression) -> Expression | None:
-        match part:
-            case Apply("held", (inner,)):
-                return inner
-            case Variable("g"):
-                return partial(symbol("J"), symbol("a_j"))
-            case Variable("z"):
-                return symbol("z_j")
-        return None
-
-    return substitute(e, known)
+    names: dict[Expression, Expression] = {
+        Variable("g"): partial(symbol("J"), symbol("a_j")),
+        Variable("z"): symbol("z_j"),
+    }
+    return substitute(_unheld(e), names.get)
