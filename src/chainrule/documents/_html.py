@@ -138,13 +138,15 @@ def _rows(e: Equation, anchors: Anchors) -> str:
     left, *rights = (mathml(latex_of(side)) for side in e.sides)
     if not rights:
         return f'<tr><td>{left}</td><td colspan="3">{prose_html(e.remark)}</td></tr>'
-    remark = f'<td class="remark">{prose_html(e.remark)}</td>' if e.remark else ""
+    remark = f'<td class="remark">{prose_html(e.remark)}</td>' if e.remark else "<td></td>"
     links = anchors.links_of(e)
-    if links:
-        remark = f'{remark or "<td></td>"}<td class="links">{links}</td>'
     lines = []
     for position, right in enumerate(rights):
-        own, identity = (left, anchors.own(e.name)) if position == 0 else ("", "")
-        last = remark if position == len(rights) - 1 else ""
-        lines.append(f"<tr{identity}><td>{own}</td><td>{_EQUALS}</td><td>{right}</td>{last}</tr>")
+        own, identity, beside = "", "", ""
+        if position == 0:
+            own, identity = left, anchors.own(e.name)
+            beside = f'<td class="links">{links}</td>' if links else ""
+        said = remark if position == len(rights) - 1 else "<td></td>"
+        cells = f"<td>{own}</td><td>{_EQUALS}</td><td>{right}</td>{said}{beside}"
+        lines.append(f"<tr{identity}>{cells}</tr>")
     return "\n".join(lines)
