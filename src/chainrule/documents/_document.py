@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chainrule.documents._content import Equation, Section
 from chainrule.documents._html import fragment, page
-from chainrule.documents._latex import sections_latex, standalone_latex
+from chainrule.documents._latex_document import sections_latex, standalone_latex
 from chainrule.documents._text import sections_text
 
 

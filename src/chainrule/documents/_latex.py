@@ -1,12 +1,9 @@
-"""Derivations as LaTeX."""
+"""Expressions as LaTeX."""
 
 from __future__ import annotations
 
 import re
 
-from chainrule.documents._blocks import block_latex
-from chainrule.documents._content import Equation, Section
-from chainrule.documents._escaping import escaped, prose_latex
 from chainrule.documents._notation import is_negated, sign_first
 from chainrule.documents._symbols import GREEK_LETTERS
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
@@ -177,40 +174,3 @@ def name_latex(name: str) -> str:
         base = rf"\mathrm{{{base}}}"
     subscript = number or index
     return f"{base}_{{{subscript}}}" if subscript else base
-
-
-def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
-    """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
-    lines = [rf"\section*{{{escaped(title)}}}"]
-    for section in sections:
-        lines.append(rf"\subsection*{{{prose_latex(section.title)}}}")
-        lines += [prose_latex(sentence) + r"\par" for sentence in section.sentences]
-        if section.equations:
-            lines.append(r"\begin{align*}")
-            lines.append(" \\\\\n".join(_aligned(e) for e in section.equations))
-            lines.append(r"\end{align*}")
-        lines += [block_latex(block) for block in section.blocks]
-    return "\n".join(lines)
-
-
-def _aligned(e: Equation) -> str:
-    left, *rights = (latex_of(side) for side in e.sides)
-    text = left + " &= " + " \\\\\n&= ".join(rights) if rights else left
-    return rf"{text} && \text{{{prose_latex(e.remark)}}}" if e.remark else text
-
-
-def standalone_latex(title: str, sections: tuple[Section, ...]) -> str:
-    """Return a whole LaTeX document, which pdfLaTeX compiles."""
-    return "\n".join(
-        [
-            r"\documentclass{article}",
-            r"\usepackage{amsmath,amssymb}",
-            r"\usepackage[margin=2cm]{geometry}",
-            r"\allowdisplaybreaks",
-            r"\setlength{\parindent}{0pt}",
-            r"\begin{document}",
-            sections_latex(title, sections),
-            r"\end{document}",
-            "",
-        ]
-    )
