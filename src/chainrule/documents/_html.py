@@ -6,7 +6,7 @@ import html
 
 from chainrule.documents._anchors import Anchors
 from chainrule.documents._blocks import block_html
-from chainrule.documents._content import Equation, Section
+from chainrule.documents._content import Equation, Listing, Section
 from chainrule.documents._latex import latex_of
 from chainrule.documents._mathml import mathml, prose_html
 from chainrule.documents._style import NOTEBOOK_SHEET, PAGE_SHEET, SHEET
@@ -64,8 +64,7 @@ def page(title: str, sections: tuple[Section, ...], formula: Equation | None = N
 <main>
 {body}
 </main>
-<footer>Derived by chainrule. Every step unfolds; node names lead to the source lines that compute
-them, and back.</footer>
+<footer>Derived by chainrule.{_how_to_read(sections)}</footer>
 </div>
 </body>
 </html>
@@ -76,11 +75,19 @@ def _heading(title: str, formula: Equation | None) -> str:
     name, _, text = title.rpartition(": ")
     if formula is None:
         return f"<header><h1>{html.escape(title)}</h1></header>"
+    is_formula = " = " in text
+    large = name or ("Derivation" if is_formula else text)
+    code = f"<code>{html.escape(text)}</code>" if is_formula else ""
     shown = f'<div class="formula">{_inline(formula)}</div>'
-    return (
-        f"<header><h1>{html.escape(name or 'Derivation')}</h1>{shown}"
-        f"<code>{html.escape(text)}</code></header>"
+    return f"<header><h1>{html.escape(large)}</h1>{shown}{code}</header>"
+
+
+def _how_to_read(sections: tuple[Section, ...]) -> str:
+    has_source = any(isinstance(block, Listing) for s in sections for block in s.blocks)
+    how = (
+        " Steps unfold; line numbers lead to the source that computes a node, and names in it back."
     )
+    return how if has_source else ""
 
 
 def _section(number: int, section: Section, anchor: str, anchors: Anchors) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.documents._latex import latex_of
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, to_text
 
-WIDTH = 62.0  # letters of a line of text, beside the left side and the sign of equality
+WIDTH = 58.0  # letters of a line of text, beside the left side and the sign of equality
 _SMALLER = 0.72
 _OPEN, _CLOSE = r"\bigl(", r"\bigr)"
 
