@@ -122,3 +122,18 @@ def test_a_long_side_goes_on_below_its_sign_of_equality(width):
     shown = text.split("1. Formula")[1].split("2. ")[0]
     assert max(map(len, shown.splitlines())) <= width
     assert "a = " + " + ".join(parts).replace("*", "·") in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("name", ["gelu_tanh", "mish", "layer_norm", "snake"])
+def test_no_line_of_text_is_wider_than_the_terminal(name):
+    """Sides break outside brackets first, and within one below its first operand."""
+    text = derive(activation_formula(name)).to_text(80)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_goes_on_within_a_bracket_stands_below_its_first_operand():
+    inner = "exp(z)*sin(z) + log(2 + z**2) + sqrt(1 + z**4)"
+    text = derive(parse(f"tanh({inner})")).to_text(50)
+    first, second = text.split("1. Formula")[1].splitlines()[2:4]
+    assert first.strip().startswith("a = tanh(exp(z)·sin(z)")
+    assert second.index("+") == first.index("exp(z)")

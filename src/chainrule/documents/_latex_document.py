@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from chainrule.documents._blocks import block_latex
 from chainrule.documents._content import Equation, Section
 from chainrule.documents._escaping import escaped, prose_latex
@@ -11,7 +13,8 @@ from chainrule.documents._latex_lines import side_lines
 
 def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
     """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
-    lines = [rf"\section*{{{escaped(title)}}}"]
+    heading = re.sub(r"([/*+])", r"\1\\allowbreak{}", escaped(title))
+    lines = [rf"\section*{{\raggedright {heading}}}"]
     for section in sections:
         lines.append(rf"\subsection*{{{prose_latex(section.title)}}}")
         lines += [prose_latex(sentence) + r"\par" for sentence in section.sentences]
