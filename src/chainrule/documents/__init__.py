@@ -17,4 +17,5 @@ from chainrule.documents._notation import partial as partial
 from chainrule.documents._notation import symbol as symbol
 from chainrule.documents._plot_picture import Curve as Curve
 from chainrule.documents._plot_picture import plot_picture as plot_picture
+from chainrule.documents._plot_picture import reach as reach
 from chainrule.documents._text import text_of as text_of

@@ -24,9 +24,8 @@ def block_html(block: Block, anchors: Anchors) -> str:
     if isinstance(block, Figure):
         caption = prose_html(block.description)
         svg = anchors.resolved(block.svg)
-        return (
-            f'<figure><div class="scroll">{svg}</div><figcaption>{caption}</figcaption></figure>\n'
-        )
+        below = f"<figcaption>{caption}</figcaption>" if caption else ""
+        return f'<figure><div class="scroll">{svg}</div>{below}</figure>\n'
     name = html.escape(block.name, quote=True)
     marks: dict[int, list[str]] = {}
     for number, mark in block.marks:

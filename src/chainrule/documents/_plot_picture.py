@@ -14,7 +14,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 104.0, 18.0, 46.0
 _COLOURS = ("var(--accent)", "var(--second)", "var(--third)")
 _DASHES = ("", ";stroke-dasharray:9 4", ";stroke-dasharray:2.5 4")
 _LABEL_GAP = 24.0
-_FARTHEST = 3.0  # quartile ranges beyond the quartiles: what lies farther out is cut off
+_RARE = 40  # one point in that many may be the peak of a pole
 
 _LARGEST = 1e9
 
@@ -107,7 +107,7 @@ def _frame(curves: Sequence[Curve]) -> _Frame:
         if not points:
             continue
         across += [x for x, _ in points]
-        own_low, own_high = _reach([y for _, y in points])
+        own_low, own_high = reach([y for _, y in points])
         if high < low:
             nearest = 1.5 * (own_high - own_low) or math.inf
             low, high = own_low, own_high
@@ -121,12 +121,16 @@ def _frame(curves: Sequence[Curve]) -> _Frame:
     return _Frame(low_x, high_x, low - margin, high + margin)
 
 
-def _reach(heights: list[float]) -> tuple[float, float]:
-    """Return the least and the largest height, without what lies far outside the quartiles."""
-    heights = sorted(max(-_LARGEST, min(_LARGEST, y)) for y in heights)
-    first, third = heights[len(heights) // 4], heights[3 * len(heights) // 4]
-    reach = _FARTHEST * (third - first) or math.inf
-    return max(heights[0], first - reach), min(heights[-1], third + reach)
+def reach(heights: Sequence[float]) -> tuple[float, float]:
+    """Return the least and the largest height to be seen: the peaks of poles are cut off."""
+    ordered = sorted(max(-_LARGEST, min(_LARGEST, y)) for y in heights)
+    few = len(ordered) // _RARE
+    low, high = ordered[few], ordered[-1 - few]
+    span = (high - low) or math.inf
+    return (
+        ordered[0] if ordered[0] >= low - span else low - span / 4,
+        ordered[-1] if ordered[-1] <= high + span else high + span / 4,
+    )
 
 
 def _inside(stretch: Sequence[Point], frame: _Frame) -> Iterator[list[Point]]:
@@ -167,17 +171,15 @@ def _path(line: Sequence[Point], frame: _Frame) -> str:
 def _names(ends: list[tuple[str, str, Point]]) -> list[str]:
     """Write each curve's name where it leaves the picture, one below the other where they meet."""
     parts: list[str] = []
-    lowest = -math.inf
+    taken: list[Point] = []
     for name, colour, (x, y) in sorted(ends, key=lambda end: end[2][1]):
+        height = y + 6
         if x < _WIDTH - _RIGHT - 1:  # it left at the top or the bottom
-            below = y + 18 if y < _HEIGHT / 2 else y - 10
-            parts.append(
-                svg_mathematics(name, x + 10, below, 18, colour, anchor="start", halo=True)
-            )
-            continue
-        height = max(y + 6, lowest + _LABEL_GAP)
-        lowest = height
-        parts.append(svg_mathematics(name, x + 10, height, 18, colour, anchor="start"))
+            height = y + 18 if y < _HEIGHT / 2 else y - 10
+        while any(abs(x - u) < _RIGHT and abs(height - v) < _LABEL_GAP for u, v in taken):
+            height += _LABEL_GAP / 2
+        taken.append((x, height))
+        parts.append(svg_mathematics(name, x + 10, height, 18, colour, anchor="start", halo=True))
     return parts
 
 
@@ -185,11 +187,11 @@ def _axes(frame: _Frame, variable: str) -> Iterator[str]:
     for tick in _ticks(frame.low_x, frame.high_x, 8):
         x, _ = frame.place(tick, frame.low)
         yield _line(x, _TOP, x, _HEIGHT - _BOTTOM, axis=tick == 0)
-        yield _label(x, _HEIGHT - _BOTTOM + 20, f"{tick:.6g}", "middle")
+        yield _label(x, _HEIGHT - _BOTTOM + 20, _tick_text(tick), "middle")
     for tick in _ticks(frame.low, frame.high, 6):
         _, y = frame.place(frame.low_x, tick)
         yield _line(_LEFT, y, _WIDTH - _RIGHT, y, axis=tick == 0)
-        yield _label(_LEFT - 9, y + 5, f"{tick:.6g}", "end")
+        yield _label(_LEFT - 9, y + 5, _tick_text(tick), "end")
     yield svg_mathematics(
         variable, _WIDTH - _RIGHT + 14, _HEIGHT - _BOTTOM + 20, 18, "var(--soft)", anchor="start"
     )
@@ -200,6 +202,10 @@ def _ticks(low: float, high: float, count: int) -> tuple[float, ...]:
     base = 10.0 ** math.floor(math.log10(raw))
     step = next(m * base for m in (1, 2, 5, 10) if m * base >= raw)
     return tuple(k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1))
+
+
+def _tick_text(tick: float) -> str:
+    return f"{tick:.6g}" if abs(tick) < 1e5 else f"{tick:.3g}"
 
 
 def _line(x: float, y: float, to_x: float, to_y: float, *, axis: bool) -> str:

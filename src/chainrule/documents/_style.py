@@ -45,7 +45,8 @@ SHEET = f"""
 .chainrule details.step > summary {{ overflow-x: auto; white-space: nowrap; padding: 0.25em 0; }}
 .chainrule details.step > .equations {{ background: var(--panel); border-radius: 6px;
   padding: 0.3em 0.6em; margin: 0.2em 0 0.6em; }}
-.chainrule :target {{ background: var(--mark); }}
+.chainrule tr:target, .chainrule .step:target, .chainrule .line:target {{
+  background: var(--mark); }}
 .chainrule pre {{ background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   color: inherit; padding: 0.8em 1em; overflow-x: auto; font-size: 0.82em; line-height: 1.5; }}
 .chainrule pre .number {{ color: var(--soft); text-decoration: none; user-select: none; }}

@@ -19,6 +19,9 @@ _POINTS, _POINTS_OF_BEND = 801, 241
 _REACH = 6.0
 _OTHER_UNITS = (0.5, -0.5, 1.0)
 _MOST_TURNS = 16
+_LEAST_BUSY = 0.04  # of the axis: where less than that is seen to change, look nearer
+_FEWEST = 10
+_MOST_ALIKE = 6.0
 _DIGITS = 30
 _SECONDS = 1.5
 
@@ -52,8 +55,38 @@ def plot_section(derivation: Derivation) -> Section:
     values = ", ".join(f"{name} = {value:.6g}" for name, value in formula.parameters)
     words += f" Parameters: {values}." if values else ""
     variable = "z_1" if formula.is_layer_coupled else "z"
-    figure = Figure(plot_picture(curves, words, kinks, variable), words)
-    return Section("Plot of the function and its derivatives", blocks=(figure,))
+    *others, last = _together(curves)
+    seen_here = [
+        Figure(plot_picture(group, _names(group), kinks, variable), "") for group in others
+    ]
+    figures = (*seen_here, Figure(plot_picture(last, words, kinks, variable), words))
+    return Section("Plot of the function and its derivatives", blocks=figures)
+
+
+def _together(curves: tuple[Curve, ...]) -> list[tuple[Curve, ...]]:
+    """Part curves whose heights differ too much for one axis."""
+    groups: list[tuple[Curve, ...]] = []
+    last = 0.0
+    for curve in curves:
+        span = _span(curve)
+        if groups and span <= _MOST_ALIKE * last:
+            groups[-1] += (curve,)
+        else:
+            groups.append((curve,))
+            last = span or 1.0
+    return groups
+
+
+def _span(curve: Curve) -> float:
+    from chainrule.documents import reach
+
+    heights = [y for s in curve.stretches for _, y in s if np.isfinite(y)]
+    low, high = reach(heights) if heights else (0.0, 0.0)
+    return high - low
+
+
+def _names(curves: tuple[Curve, ...]) -> str:
+    return ", ".join(curve.name for curve in curves)
 
 
 def _range(formula: Formula, kinks: tuple[float, ...]) -> tuple[float, float]:
@@ -61,23 +94,27 @@ def _range(formula: Formula, kinks: tuple[float, ...]) -> tuple[float, float]:
     low, high = min((-_REACH, *(1.4 * k for k in kinks))), max((_REACH, *(1.4 * k for k in kinks)))
     if formula.is_layer_coupled or kinks:
         return low, high
-    from chainrule.kernels import backward
+    from chainrule.documents import reach
+    from chainrule.kernels import forward
 
     for _ in range(3):
-        z = np.linspace(low, high, _POINTS)
-        slopes = backward(formula, np.ones_like(z), z)
-        finite = slopes[np.isfinite(slopes)]
-        if finite.size < 3:
-            return low, high
-        steps = np.abs(np.diff(finite))
-        turns = np.count_nonzero(np.diff(np.sign(np.diff(finite))))
-        busy = np.count_nonzero(steps > 0.01 * steps.max()) / steps.size
+        values = forward(formula, np.linspace(low, high, _POINTS))
+        finite = values[np.isfinite(values)]
+        if finite.size < _FEWEST:
+            break
+        lowest, highest = reach(finite.tolist())
+        if finite.min() < lowest or finite.max() > highest:
+            break  # a pole looks alike however near one comes
+        steps = np.diff(finite)
+        turns = np.count_nonzero(np.diff(np.sign(steps)))
+        busy = np.count_nonzero(np.abs(steps) > 0.01 * np.abs(steps).max()) / steps.size
         if turns > _MOST_TURNS:
-            low, high = low * _MOST_TURNS / turns / 2, high * _MOST_TURNS / turns / 2
-        elif 0 < busy < 0.04:
-            low, high = low * 8 * busy, high * 8 * busy
+            nearer = float(_MOST_TURNS / turns / 2)
+        elif 0 < busy < _LEAST_BUSY:
+            nearer = float(min(0.5, 8 * busy))
         else:
             break
+        low, high = low * nearer, high * nearer
     return low, high
 
 
@@ -87,7 +124,10 @@ def _curves(formula: Formula, z: Array, kinks: tuple[float, ...]) -> tuple[Curve
 
     parts = np.split(z, np.searchsorted(z, kinks, side="right"))
     values = [(part, forward(formula, part)) for part in parts]
-    slopes = [(part, backward(formula, np.ones_like(part), part)) for part in parts]
+    slopes = [
+        (part, np.where(np.isnan(a), a, backward(formula, np.ones_like(part), part)))
+        for part, a in values
+    ]
     return tuple(
         Curve(name, tuple(tuple(zip(x.tolist(), y.tolist(), strict=True)) for x, y in pairs))
         for name, pairs in (("a", values), ("∂a/∂z", slopes))
@@ -111,9 +151,10 @@ def _bend(derivation: Derivation, z: Array, kinks: tuple[float, ...]) -> tuple[C
             parameters = {n: mpmath.mpf(v) for n, v in derivation.formula.parameters}
             for x in coarse.tolist():
                 piece = int(np.searchsorted(places, x, side="right"))
-                form = derivation.second[piece].by_preactivation
-                value = evaluate(form, {**parameters, "z": mpmath.mpf(x)})
-                number = float(value) if mpmath.isfinite(value) else float("nan")
+                at = {**parameters, "z": mpmath.mpf(x)}
+                value = evaluate(derivation.second[piece].by_preactivation, at)
+                defined = mpmath.isfinite(evaluate(derivation.formula.expression, at))
+                number = float(value) if defined and mpmath.isfinite(value) else float("nan")
                 stretches[piece].append((x, number))
     except (ArithmeticError, ValueError, TypeError, TimeLimitError):
         return ()

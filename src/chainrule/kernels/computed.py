@@ -115,7 +115,7 @@ def _equations(
     equations = []
     for s in statements:
         value = substitute(s.value, inlined.get)
-        if s.name in _INLINED or isinstance(s.value, Variable):
+        if s.name in _INLINED or (s.name != RESULT and isinstance(s.value, Variable)):
             inlined[Variable(s.name)] = value
         elif s.name != RESULT:
             equations.append(_equation(function, s.name, Variable(s.name), value))
