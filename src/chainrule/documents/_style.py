@@ -96,6 +96,8 @@ nav summary { color: var(--soft); font-weight: 600; padding: 0.6em 0; }
   body.chainrule { font-size: 10.5pt; }
   details::details-content { content-visibility: visible; height: auto; }
   details.section { break-inside: auto; } tr, figure, details.step { break-inside: avoid; }
-  .scroll, pre { overflow: visible; white-space: pre-wrap; }
+  .chainrule .scroll, .chainrule pre { overflow: visible; }
+  .chainrule pre { white-space: pre-wrap; }
+  summary { break-after: avoid; }
   figure svg { width: 100% !important; } }
 """.strip()
