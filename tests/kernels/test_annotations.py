@@ -20,7 +20,7 @@ ELEMENTWISE = [
 
 def test_the_lines_of_silu_name_the_nodes_of_its_derivation():
     """u2 = exp(-z) and u3 = 1 + u2 are what is computed for z ≥ 0 alone."""
-    source = scalar_functions(activation_formula("silu"))
+    source = scalar_functions(activation_formula("silu"), "float32")
     assert "    t = exp(x * -1.0)  # u2 (z >= 0)" in source
     assert "    denominator = (1.0 + t)  # u3 (z >= 0)" in source
     assert "    return numerator / denominator  # u5" in source
@@ -32,7 +32,9 @@ def test_every_result_is_named(name):
     """The value is the last node, the derivative ∂a/∂u0, whatever form computes them."""
     formula = activation_formula(name)
     last = len(computation_graph(formula.expression).order) - 1
-    results = [line for line in scalar_functions(formula) if line.startswith("    return")]
+    results = [
+        line for line in scalar_functions(formula, "float32") if line.startswith("    return")
+    ]
     assert results[0].endswith(f"  # u{last}")
     assert results[1].endswith("  # ∂a/∂u0")
 
@@ -45,7 +47,7 @@ def test_a_line_that_is_nearly_a_node_is_not_named():
 
 def test_what_is_equal_for_one_value_of_a_parameter_is_not_called_equal():
     """With alpha = 1, alpha*(exp(z) - 1) is exp(z) - 1; it is another node for all that."""
-    source = scalar_functions(activation_formula("elu"))
+    source = scalar_functions(activation_formula("elu"), "float32")
     assert "    t_less_one_0 = expm1(z)  # u2" in source
 
 
@@ -78,7 +80,9 @@ def test_nodes_over_a_layer_are_named_by_their_values():
 def test_what_is_said_to_be_computed_is_the_formula(name):
     """The equations read from the source, followed name by name, give the formula's value."""
     formula = activation_formula(name)
-    source = "\n".join(line for line in scalar_functions(formula) if not line.startswith("@"))
+    source = "\n".join(
+        line for line in scalar_functions(formula, "float32") if not line.startswith("@")
+    )
     part = computed(formula, source)[0]
     given = dict(formula.parameters)
     for place in ("1.3", "-1.3"):

@@ -180,6 +180,11 @@ def _computed_sections(part: Computed) -> tuple[Section, ...]:
         "same function, written over decaying exponentials and without differences that cancel "
         "wherever such a form is found."
     )
+    if any(e.name.startswith(f"{part.function}-fit") for e in part.equations):
+        computed += (
+            " Where that would lose digits, on the stretch that is stated, a polynomial fitted to "
+            "true values takes its place."
+        )
     steps = tuple(Equation((r.before, r.after), r.reason) for r in part.rewritings)
     rewritten = "What stands on the left is written as on the right: equal, and kinder to numbers."
     first = (Section(f"What is rewritten: the {what}", (rewritten,), steps),) if steps else ()

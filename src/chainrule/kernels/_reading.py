@@ -109,11 +109,16 @@ def _expression(node: ast.expr) -> Expression:
             return _call(_OPERATORS[type(op)], _expression(left), _expression(right))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             return _call(_OPERATORS[type(op)], _expression(left), _expression(right))
-        case ast.BoolOp(op=ast.Or(), values=[first, second]) if _asks_for_nan(second):
+        case ast.BoolOp(op=ast.Or(), values=[first, second]) if _asks_for_no_number(second):
             return _expression(first)
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            if _asks_for_nan(test):
+            if _asks_for_no_number(test):
                 return _expression(orelse)
+            if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+                chosen, other = _expression(body), _expression(orelse)
+                for part in reversed(test.values):
+                    chosen = _call("where", _expression(part), chosen, other)
+                return chosen
             condition = _expression(test)
             if condition == Variable("is_far"):  # the same, written over 1/z
                 return _expression(orelse)
@@ -128,11 +133,13 @@ def _expression(node: ast.expr) -> Expression:
 _LARGEST = Constant(Fraction(10) ** 60)
 
 
-def _asks_for_nan(node: ast.expr) -> bool:
-    """Tell whether a condition is ``x != x``, which no number satisfies."""
+def _asks_for_no_number(node: ast.expr) -> bool:
+    """Tell whether a condition is ``x != x`` or ``x == inf``, which no number satisfies."""
     match node:
         case ast.Compare(left=ast.Name(id=x), ops=[ast.NotEq()], comparators=[ast.Name(id=y)]):
             return x == y
+        case ast.Compare(ops=[ast.Eq()], comparators=[infinity]):
+            return ast.unparse(infinity) in ("inf", "-inf")
     return False
 
 

@@ -147,7 +147,7 @@ def _repaired(
             ]
     lines, result = list(source[0]), source[1]
     for k, fit in enumerate(fits):
-        added, fitted_result = fit.source(f"u{k}")
+        added, fitted_result = fit.source(f"fit{k}")
         lines += added
         result = f"({fitted_result}) if {fit.condition()} else ({result})"
     return lines, _with_limits(result, judge, _runnable((lines, result), formula))
