@@ -140,7 +140,7 @@ def _number(e: Constant) -> tuple[str, int]:
     value = abs(e.value)
     if value.denominator == 1:
         text = str(value.numerator)
-    elif value.denominator % 10 == 0 and value.denominator > 16:
+    elif value.denominator > 16 and (value.denominator % 10 == 0 or value.numerator > 999):
         text = repr(float(value))  # the shortest decimals that tell it from its neighbours
         text = re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", text).replace("{+", "{")
     else:
