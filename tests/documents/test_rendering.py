@@ -95,6 +95,8 @@ def test_long_equations_are_wrapped():
         ("z/(z/z)", "z/(z/z)", "\\frac{z}{\\frac{z}{z}}"),
         ("z - -z", "z - (-z)", "z - \\left(-z\\right)"),
         ("exp(z)**2", "exp(z)²", "\\left(e^{z}\\right)^{2}"),
+        ("0.044715*z", "0.044715·z", "0.044715 \\, z"),
+        ("(1/30)*z", "1/30·z", "\\frac{1}{30} \\, z"),
     ],
 )
 def test_brackets(formula, text, latex):
