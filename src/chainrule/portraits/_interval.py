@@ -227,8 +227,8 @@ class Program:
             return nearest, nearest
         return float(np.nextafter(nearest, -np.inf)), float(np.nextafter(nearest, np.inf))
 
-    def __call__(self, z: Interval, **given: Interval) -> Interval:
-        """Return bounds of the values over each interval."""
+    def trace(self, z: Interval, **given: Interval) -> list[Interval]:
+        """Return bounds of every line's values over each interval."""
         values: list[Interval] = []
         known = {"z": z, **given}
         with np.errstate(all="ignore"):
@@ -241,7 +241,11 @@ class Program:
                     values.append(_whole_power(values[of[0]], of[1]))
                 else:
                     values.append(_OPERATIONS[operation](*(values[k] for k in of)))
-        low, high = values[self.output]
+        return values
+
+    def __call__(self, z: Interval, **given: Interval) -> Interval:
+        """Return bounds of the values over each interval."""
+        low, high = self.trace(z, **given)[self.output]
         return np.broadcast_to(low, z[0].shape), np.broadcast_to(high, z[0].shape)
 
     def at(self, place: float) -> tuple[float, float]:

@@ -17,7 +17,6 @@ from chainrule.formulas import Constant, Formula
 from chainrule.portraits._axis import Order, axis
 from chainrule.portraits._domain import is_defined
 from chainrule.portraits._interval import Program, UnsupportedOperationError
-from chainrule.portraits._moment import second_moment
 
 _SECONDS = 3.5
 _MOST_STRETCHES = 16
@@ -125,7 +124,7 @@ def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
         if not is_defined(piece.expression, dict(formula.parameters), low, high):
             text = f"not settled: not proved to be defined everywhere in ({low:.6g}, {high:.6g})"
             return (Statement("domain", text, False),)
-    value, slope, bend = axis(formula, pieces, time.monotonic() + _SECONDS)
+    value, slope, bend = axis(formula, pieces, time.thread_time() + _SECONDS)
     jumps = [_jumps(value, pieces, k) for k in range(len(pieces.breakpoints))]
     broken = [b.place for b, jump in zip(pieces.breakpoints, jumps, strict=True) if jump]
     bent = [b.place for b in pieces.breakpoints if b.is_kink] + broken

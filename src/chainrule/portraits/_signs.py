@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from chainrule.portraits._interval import Array, Interval, Program
+from chainrule.portraits._interval import Array, Interval
 
 _START = 192
 _LEVELS = 44
@@ -46,19 +47,35 @@ class Signs:
         return all(stretch.sign is not None for stretch in self.stretches)
 
 
+class Bounded(Protocol):
+    """A function of one variable of which bounds over intervals can be had."""
+
+    def __call__(self, z: Interval) -> Interval:
+        """Return bounds of the values over each interval."""
+        ...
+
+    def at(self, place: float) -> tuple[float, float]:
+        """Return bounds of the value at one double."""
+        ...
+
+    def over(self, low: float, high: float) -> tuple[float, float]:
+        """Return bounds of the values over one interval."""
+        ...
+
+
 def signs_between(
-    function: Program, slope: Program, low: float, high: float, deadline: float,
+    function: Bounded, slope: Bounded, low: float, high: float, deadline: float,
     at_ends: tuple[int | None, int | None] = (None, None),
 ) -> Signs:  # fmt: skip
     """Return the signs on a finite interval.
 
     Parameters
     ----------
-    function, slope : Program
+    function, slope : Bounded
         The function and its derivative.
     low, high : float
     deadline : float
-        Of `time.monotonic`; what is not settled then stays so.
+        Of `time.thread_time`; what is not settled then stays so.
     at_ends : pair of int or None
         The function's signs at the two ends where they are known otherwise (0 where it vanishes).
     """
@@ -75,7 +92,7 @@ def signs_between(
         settled.append((left[done], right[done], sign[done]))
         left, right = left[~done], right[~done]
         narrow = right - left < 1e-10 * (1e-3 + np.abs(left))
-        if not left.size or narrow.all() or left.size > _MOST or time.monotonic() > deadline:
+        if not left.size or narrow.all() or left.size > _MOST or time.thread_time() > deadline:
             break
         middle = left + _UNEVEN * (right - left)
         kept = ~narrow
@@ -88,7 +105,7 @@ def signs_between(
     return _joined(function, slope, lefts, rights, signs, at_ends)
 
 
-def bounds(function: Program, slope: Program, left: Array, right: Array) -> Interval:
+def bounds(function: Bounded, slope: Bounded, left: Array, right: Array) -> Interval:
     """Return bounds over intervals, by the natural and by the mean value form."""
     lower, upper = function((left, right))
     middle = 0.5 * (left + right)
@@ -103,14 +120,14 @@ def bounds(function: Program, slope: Program, left: Array, right: Array) -> Inte
     return np.fmax(lower, low), np.fmin(upper, high)
 
 
-def sign_at(function: Program, place: float) -> int:
+def sign_at(function: Bounded, place: float) -> int:
     """Return the sign at a double, 0 where it is not settled."""
     low, high = function.at(place)
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
 def _joined(
-    function: Program, slope: Program, lefts: Array, rights: Array, signs: Array,
+    function: Bounded, slope: Bounded, lefts: Array, rights: Array, signs: Array,
     at_ends: tuple[int | None, int | None],
 ) -> Signs:  # fmt: skip
     order = np.argsort(lefts)
@@ -146,7 +163,7 @@ def _append(stretches: list[Stretch], new: Stretch) -> None:
 
 
 def _doubtful(
-    function: Program, slope: Program, low: float, high: float, first: int | None, last: int | None
+    function: Bounded, slope: Bounded, low: float, high: float, first: int | None, last: int | None
 ) -> list[Stretch | Zero]:
     """Settle a small interval: where the slope keeps its sign there is at most one zero."""
     steep = slope.over(low, high)
@@ -162,7 +179,7 @@ def _doubtful(
     return [Stretch(low, high, first or last)]
 
 
-def _narrowed(function: Program, low: float, high: float, first: int) -> Zero:
+def _narrowed(function: Bounded, low: float, high: float, first: int) -> Zero:
     for _ in range(60):
         middle = low + _UNEVEN * (high - low)
         if not low < middle < high:
@@ -176,7 +193,7 @@ def _narrowed(function: Program, low: float, high: float, first: int) -> Zero:
     )
 
 
-def _last_settled(function: Program, settled: float, unsettled: float, sign: int) -> float:
+def _last_settled(function: Bounded, settled: float, unsettled: float, sign: int) -> float:
     for _ in range(30):
         middle = (settled + unsettled) / 2
         if sign_at(function, middle) == sign:
