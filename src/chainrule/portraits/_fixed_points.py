@@ -16,13 +16,14 @@ import numpy as np
 from chainrule.formulas import Expression
 from chainrule.portraits._interval import Array, Interval
 from chainrule.portraits._moment import RATIO, Growth, NormalMoment, normal_moments
-from chainrule.portraits._signs import Signs, signs_between
+from chainrule.portraits._signs import signs_between
 
 LEAST, MOST = 0.01, 100.0  # the variances searched
 _CENTRES = RATIO ** np.arange(-8.0, 9.0)
 _ONE = 8  # the place of 1 among the centres
 _REFINEMENTS = (1, 5)
 _CLOSE = 1e-4
+_COARSEST = 1e-4  # of the logarithm of a variance, before Newton's method
 
 Bounds = tuple[float, float]
 
@@ -123,27 +124,30 @@ def fixed_points(
     deadline : float
         Of `time.thread_time`.
     """
-    found = _signs(moments, centred, math.log(LEAST), math.log(MOST), deadline)
+    rate = _Growth(*moments, centred=centred)
+    found = signs_between(
+        rate, rate.slope, math.log(LEAST), math.log(MOST), deadline, coarsest=_COARSEST
+    )
     points = []
     for zero in found.zeros:
-        centre = np.array([math.exp((zero.low + zero.high) / 2)])
-        closer = function.moments(centre) or tuple(moments)
-        again = _signs(closer, centred, zero.low, zero.high, deadline)
-        low, high = (
-            (again.zeros[0].low, again.zeros[0].high)
-            if len(again.zeros) == 1
-            else (zero.low, zero.high)
-        )
+        low, high = zero.low, zero.high
+        closer = function.moments(np.array([math.exp((low + high) / 2)])) or moments
+        for _ in range(2):
+            low, high = _newton(_Growth(*closer, centred=centred), low, high)
         points.append(_point(closer, centred, low, high))
     growing = tuple(s.sign for s in found.stretches if s.low < s.high)
     return FixedPoints(tuple(points), found.settled, growing)
 
 
-def _signs(
-    moments: Sequence[NormalMoment], centred: bool, low: float, high: float, deadline: float
-) -> Signs:
-    rate = _Growth(*moments, centred=centred)
-    return signs_between(rate, replace(rate, derivative=True), low, high, deadline)
+def _newton(rate: _Growth, low: float, high: float) -> Bounds:
+    """Take one step of Newton's method in intervals: the zero is in both."""
+    middle = (low + high) / 2
+    value, slope = rate.at(middle), rate.slope.over(low, high)
+    if slope[0] * slope[1] <= 0:
+        return low, high
+    ways = [v / s for v in value for s in slope]
+    slack = 1e-15 * (1 + abs(middle))
+    return max(low, middle - max(ways) - slack), min(high, middle - min(ways) + slack)
 
 
 def _point(moments: Sequence[NormalMoment], centred: bool, low: float, high: float) -> FixedPoint:
@@ -209,6 +213,10 @@ class _Growth:
             return _less(slope, part)
         one = np.ones_like(part[0])
         return _less(part, (one, one))
+
+    @property
+    def slope(self) -> _Growth:
+        return replace(self, derivative=True)
 
     def at(self, place: float) -> Bounds:
         return self.over(place, place)

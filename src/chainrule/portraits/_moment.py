@@ -185,13 +185,12 @@ def normal_moments(
             low[p] += part[0]
             high[p] += part[1]
     outside = _outside(growth, scales)
-    squares = growth.squared(scales**2)
+    squares = high[2][0] + outside[0] if 2 in powers else growth.squared(scales**2)
     result = []
     for p in powers:
         bounds = low[p] - outside, high[p] + outside
         if not (np.isfinite(bounds[0]).all() and np.isfinite(bounds[1]).all()):
             return None
-        squares = bounds[1][0] if p == 2 else squares
         largest = (squares if p == 2 else np.sqrt(squares))[1:] * (1 + 1e-9)
         result.append(NormalMoment(scales[:-1] ** 2, bounds[0][:, :-1], bounds[1][:, :-1], largest))
     return tuple(result)

@@ -28,15 +28,16 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Zero:
-    """An interval that holds exactly one zero, at which the sign changes."""
+    """An interval that holds exactly one zero; the sign changes where its multiplicity is odd."""
 
     low: float
     high: float
+    multiplicity: int = 1
 
 
 @dataclass(frozen=True)
 class Signs:
-    """Stretches from left to right; between two of opposite sign lies one `Zero`."""
+    """Stretches from left to right; zeros lie between them."""
 
     stretches: tuple[Stretch, ...]
     zeros: tuple[Zero, ...]
@@ -65,7 +66,7 @@ class Bounded(Protocol):
 
 def signs_between(
     function: Bounded, slope: Bounded, low: float, high: float, deadline: float,
-    at_ends: tuple[int | None, int | None] = (None, None),
+    at_ends: tuple[int | None, int | None] = (None, None), *, coarsest: float = 0.0,
 ) -> Signs:  # fmt: skip
     """Return the signs on a finite interval.
 
@@ -78,6 +79,8 @@ def signs_between(
         Of `time.thread_time`; what is not settled then stays so.
     at_ends : pair of int or None
         The function's signs at the two ends where they are known otherwise (0 where it vanishes).
+    coarsest : float
+        Zeros need not be enclosed in less than this.
     """
     if low >= high:
         return Signs((), ())
@@ -91,7 +94,7 @@ def signs_between(
         done = sign != 0
         settled.append((left[done], right[done], sign[done]))
         left, right = left[~done], right[~done]
-        narrow = right - left < 1e-10 * (1e-3 + np.abs(left))
+        narrow = right - left < np.maximum(1e-10 * (1e-3 + np.abs(left)), coarsest)
         if not left.size or narrow.all() or left.size > _MOST or time.thread_time() > deadline:
             break
         middle = left + _UNEVEN * (right - left)
@@ -102,7 +105,7 @@ def signs_between(
         )
     settled.append((left, right, np.full(left.size, 9)))
     lefts, rights, signs = (np.concatenate([part[k] for part in settled]) for k in range(3))
-    return _joined(function, slope, lefts, rights, signs, at_ends)
+    return _joined(function, slope, lefts, rights, signs, at_ends, coarsest)
 
 
 def bounds(function: Bounded, slope: Bounded, left: Array, right: Array) -> Interval:
@@ -128,7 +131,7 @@ def sign_at(function: Bounded, place: float) -> int:
 
 def _joined(
     function: Bounded, slope: Bounded, lefts: Array, rights: Array, signs: Array,
-    at_ends: tuple[int | None, int | None],
+    at_ends: tuple[int | None, int | None], coarsest: float,
 ) -> Signs:  # fmt: skip
     order = np.argsort(lefts)
     runs: list[list[float]] = []
@@ -147,7 +150,7 @@ def _joined(
             continue
         first = at_ends[0] if k == 0 else int(runs[k - 1][2])
         last = at_ends[1] if k == len(runs) - 1 else int(runs[k + 1][2])
-        for part in _doubtful(function, slope, low, high, first, last):
+        for part in _doubtful(function, slope, (low, high), (first, last), coarsest):
             if isinstance(part, Zero):
                 zeros.append(part)
             else:
@@ -163,9 +166,11 @@ def _append(stretches: list[Stretch], new: Stretch) -> None:
 
 
 def _doubtful(
-    function: Bounded, slope: Bounded, low: float, high: float, first: int | None, last: int | None
-) -> list[Stretch | Zero]:
+    function: Bounded, slope: Bounded, between: tuple[float, float],
+    at_ends: tuple[int | None, int | None], coarsest: float,
+) -> list[Stretch | Zero]:  # fmt: skip
     """Settle a small interval: where the slope keeps its sign there is at most one zero."""
+    (low, high), (first, last) = between, at_ends
     steep = slope.over(low, high)
     first = first if first is not None else sign_at(function, low) or None
     last = last if last is not None else sign_at(function, high) or None
@@ -173,7 +178,8 @@ def _doubtful(
     if not monotone or first is None or last is None:
         return [Stretch(low, high, None)]
     if first * last < 0:
-        zero = _narrowed(function, low, high, first)
+        wide = high - low > coarsest
+        zero = _narrowed(function, low, high, first) if wide else Zero(low, high)
         return [Stretch(low, zero.low, first), zero, Stretch(zero.high, high, last)]
     # Monotone and zero at one end at most: the sign is that of the other end.
     return [Stretch(low, high, first or last)]

@@ -21,6 +21,7 @@ from chainrule.formulas import Constant as ExactNumber
 from chainrule.formulas import Expression, Parameter, Variable, substitute
 
 _X = sympy.Dummy("x", positive=True)
+REAL = sympy.Dummy("z", real=True)
 _PLACES = tuple(Fraction(p) for p in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64))
 _MOST_TERMS = 120
 _MARGIN = mpmath.mpf("0.999")
@@ -65,15 +66,26 @@ class Tail:
         return sympy.Integer(0) if growth < 0 else sympy.oo * sympy.sign(ratio.coefficient)
 
 
-def exact_sympy(expression: Expression, parameters: Mapping[str, float], side: int) -> Any:
-    """Return the SymPy form in ``x = side*z``, with parameters as the rationals they are."""
+def exact_sympy(
+    expression: Expression, parameters: Mapping[str, float], side: int, *, positive: bool = True
+) -> Any:
+    """Return the SymPy form in ``x = side*z``, with parameters as the rationals they are.
+
+    Without `positive` it is a form in `REAL`.
+    """
 
     def number(e: Expression) -> Expression | None:
         return ExactNumber(Fraction(parameters[e.name])) if isinstance(e, Parameter) else None
 
     translation = Translation()
     z = translation.symbol(Variable("z"))
-    return translation.to_sympy(substitute(expression, number)).subs(z, side * _X)
+    e = translation.to_sympy(substitute(expression, number))
+    return e.subs(z, side * _X if positive else REAL)
+
+
+def near(expression: Expression, parameters: Mapping[str, float], place: Any, side: int) -> Any:
+    """Return the SymPy form in x where ``z = place + side/x``: at a place, from one side."""
+    return exact_sympy(expression, parameters, 1, positive=False).subs(REAL, place + side / _X)
 
 
 def tail(e: Any) -> Tail | None:
@@ -93,10 +105,9 @@ def limit_of(e: Any) -> Any:
     return sympy.limit(e, _X, sympy.oo)
 
 
-def vanishes(expression: Expression, parameters: Mapping[str, float], location: Expression) -> bool:
+def vanishes(expression: Expression, parameters: Mapping[str, float], place: Any) -> bool:
     """Tell whether an expression is exactly zero at a place, by algebra."""
-    place = exact_sympy(location, parameters, 1)
-    value = exact_sympy(expression, parameters, 1).subs(_X, place)
+    value = exact_sympy(expression, parameters, 1, positive=False).subs(REAL, place)
     return bool(sympy.simplify(value) == 0)
 
 
