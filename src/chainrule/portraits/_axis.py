@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations import Pieces, TimeLimitError, evaluate, time_limit
+from chainrule.derivations import Pieces, evaluate, time_limit
 from chainrule.derivations._pieces import differentiate
 from chainrule.formulas import Expression, constant
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge, Span, breakpoint_edges
-from chainrule.portraits._end import End
+from chainrule.portraits._end import ALGEBRA, End
 from chainrule.portraits._interval import Program
 from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
 from chainrule.portraits._statement import Bounds, bounds_of
@@ -80,6 +80,21 @@ class Line:
             value = evaluate(self.derivative(order), {**self.parameters, "z": mpmath.mpf(place)})
             return bool(mpmath.isfinite(value))
 
+    def value(self, order: int, low: float, high: float) -> Bounds:
+        """Return bounds of a derivative over a small interval; exact at one place if rational."""
+        if low == high:
+            try:
+                with time_limit(0.2):
+                    e = _tail.exact_sympy(
+                        self.derivative(order), self.parameters, 1, positive=False
+                    )
+                    exact = sympy.cancel(e.subs(_tail.REAL, sympy.Rational(low)))
+                if exact.is_Rational:
+                    return bounds_of(exact)
+            except ALGEBRA:
+                pass
+        return self.program(order).over(low, high)
+
     def at_end(self, side: int, order: int) -> Bounds | None:
         """Return bounds of the limit at an end (0 low, 1 high), or None."""
         end = self.ends[side]
@@ -110,12 +125,26 @@ class Line:
             found = signs_between(
                 self.program(order), self.program(order + 1), left, right, deadline, at_ends
             )
-            parts = [self._resolved(order, s) for s in found.stretches]
+            parts = [self._resolved(order, s) for s in _clustered(found.stretches)]
             stretches += [s for part in parts for s in part.stretches]
-            zeros = tuple(z for part in parts for z in part.zeros) + found.zeros
+            multiple = tuple(z for part in parts for z in part.zeros)
+            simple = [self._exact_zero(order, zero) for zero in found.zeros]
+            zeros = multiple + tuple(
+                z for z in simple if not any(abs(z.low - m.low) < _SHORT for m in multiple)
+            )
         if right < high.place:
             stretches.append(Stretch(right, high.place, last))
-        return Signs(tuple(stretches), tuple(sorted(zeros, key=lambda zero: zero.low)))
+        zeros = tuple(sorted(zeros, key=lambda zero: zero.low))
+        return Signs(_closed_up(stretches, zeros), zeros)
+
+    def _exact_zero(self, order: int, zero: Zero) -> Zero:
+        """Return the zero as one place, where algebra finds it at a simple number."""
+        place = Fraction((zero.low + zero.high) / 2).limit_denominator(1000)
+        if not zero.low <= place <= zero.high:
+            return zero
+        exact = sympy.Rational(place.numerator, place.denominator)
+        vanishes = _vanishes(self.derivative(order), self.parameters, exact)
+        return Zero(*bounds_of(exact)) if vanishes else zero
 
     def _resolved(self, order: int, stretch: Stretch) -> Signs:
         """Settle a short stretch on which algebra finds a zero at which derivatives vanish too."""
@@ -238,11 +267,36 @@ def sign_at(e: Expression, parameters: Mapping[str, float], edge: Edge) -> int |
     return 0 if _vanishes(e, parameters, edge.exact) else None
 
 
+def _clustered(stretches: tuple[Stretch, ...]) -> list[Stretch]:
+    """Join unsettled stretches that lie close together: around a multiple zero."""
+    result: list[Stretch] = []
+    for stretch in stretches:
+        if stretch.sign is None:
+            k = next((k for k, s in enumerate(result) if s.sign is None
+                      and stretch.high - s.low < _SHORT), None)  # fmt: skip
+            if k is not None:
+                result[k:] = [Stretch(result[k].low, stretch.high, None)]
+                continue
+        result.append(stretch)
+    return result
+
+
+def _closed_up(stretches: list[Stretch], zeros: tuple[Zero, ...]) -> tuple[Stretch, ...]:
+    """Let stretches reach to the zeros between them whose place is exact."""
+    exact = {zero.low for zero in zeros if zero.low == zero.high}
+    result = []
+    for s in stretches:
+        low = next((z for z in exact if z < s.low <= z + 1e-9), s.low)
+        high = next((z for z in exact if z - 1e-9 <= s.high < z), s.high)
+        result.append(replace(s, low=low, high=high) if s.low < s.high else s)
+    return tuple(result)
+
+
 def _vanishes(e: Expression, parameters: Mapping[str, float], exact: Any) -> bool:
     try:
         with time_limit(0.2):
             return _tail.vanishes(e, parameters, exact)
-    except (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError):
+    except ALGEBRA:
         return False
 
 
@@ -256,6 +310,18 @@ def axis(
     edges = tuple(breakpoint_edges(pieces, parameters))
     owns = tuple(b.value for b in pieces.breakpoints)
     return Axis(lines, edges, owns, dict(parameters), deadline)
+
+
+def without_terms_that_cancel(e: Expression, parameters: Mapping[str, float]) -> Expression:
+    """Return an expression, or what is left of it where its terms add up to a number."""
+    try:
+        with time_limit(0.2):
+            exact = sympy.expand(_tail.exact_sympy(e, parameters, 1, positive=False))
+    except ALGEBRA:
+        return e
+    if exact.is_Rational:
+        return constant(Fraction(int(exact.p), int(exact.q)))
+    return e
 
 
 def near(program: Program, place: float, exact: Any) -> Bounds:

@@ -17,7 +17,7 @@ from chainrule.portraits._interval import Program
 _STEP_SECONDS = 1.0
 _REACH = 64.0
 _FAR = (8, 16, 32)  # powers of ten
-_ALGEBRA = (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError)
+ALGEBRA = (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError)
 
 
 class End:
@@ -58,7 +58,7 @@ class End:
                         if self.is_finite
                         else _tail.exact_sympy(e, self.parameters, self.side)
                     )
-            except _ALGEBRA:
+            except ALGEBRA:
                 self._forms[order] = None
         return self._forms[order]
 
@@ -69,7 +69,7 @@ class End:
                 with time_limit(_STEP_SECONDS):
                     form = self.form(order)
                     self._tails[order] = None if form is None else _tail.tail(form)
-            except _ALGEBRA:
+            except ALGEBRA:
                 self._tails[order] = None
         return self._tails[order]
 
@@ -129,7 +129,7 @@ class End:
         try:
             with time_limit(_STEP_SECONDS):
                 found = _tail.first_place(quotient, least)
-        except _ALGEBRA:
+        except ALGEBRA:
             return None
         return None if found is None else (self.at(float(found[0])), found[1])
 

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.formulas import Expression
 from chainrule.portraits._interval import Array, Interval
 from chainrule.portraits._moment import RATIO, Growth, NormalMoment, normal_moments
-from chainrule.portraits._signs import signs_between
+from chainrule.portraits._signs import narrowed, signs_between
 
 LEAST, MOST = 0.01, 100.0  # the variances searched
 _CENTRES = RATIO ** np.arange(-8.0, 9.0)
@@ -130,24 +130,12 @@ def fixed_points(
     )
     points = []
     for zero in found.zeros:
-        low, high = zero.low, zero.high
-        closer = function.moments(np.array([math.exp((low + high) / 2)])) or moments
-        for _ in range(2):
-            low, high = _newton(_Growth(*closer, centred=centred), low, high)
-        points.append(_point(closer, centred, low, high))
+        closer = function.moments(np.array([math.exp((zero.low + zero.high) / 2)])) or moments
+        rate = _Growth(*closer, centred=centred)
+        nearer = narrowed(rate, rate.slope, zero.low, zero.high)
+        points.append(_point(closer, centred, nearer.low, nearer.high))
     growing = tuple(s.sign for s in found.stretches if s.low < s.high)
     return FixedPoints(tuple(points), found.settled, growing)
-
-
-def _newton(rate: _Growth, low: float, high: float) -> Bounds:
-    """Take one step of Newton's method in intervals: the zero is in both."""
-    middle = (low + high) / 2
-    value, slope = rate.at(middle), rate.slope.over(low, high)
-    if slope[0] * slope[1] <= 0:
-        return low, high
-    ways = [v / s for v in value for s in slope]
-    slack = 1e-15 * (1 + abs(middle))
-    return max(low, middle - max(ways) - slack), min(high, middle - min(ways) + slack)
 
 
 def _point(moments: Sequence[NormalMoment], centred: bool, low: float, high: float) -> FixedPoint:

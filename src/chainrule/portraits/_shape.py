@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chainrule.derivations._arithmetic import subtract
 from chainrule.formulas import Variable
-from chainrule.portraits._axis import Axis, Line, sign_at
+from chainrule.portraits._axis import Axis, Line, sign_at, without_terms_that_cancel
 from chainrule.portraits._domain import Edge
 from chainrule.portraits._signs import Signs
 from chainrule.portraits._statement import Bounds, Statement, enclosed, place, unsettled
@@ -15,6 +15,7 @@ from chainrule.portraits._symmetry import Period
 
 _MOST_STRETCHES = 16
 _WORDS = {1: "increasing", -1: "decreasing", 0: "constant", None: "not settled"}
+_STRETCH = "on a whole stretch"
 _BENDS = {1: "convex", -1: "concave", 0: "straight", None: "not settled"}
 
 
@@ -64,18 +65,23 @@ def candidates(axis: Axis, order: int) -> list[Candidate] | None:
             found.append(Candidate(bounds, place(edge.place) if taken else None))
         for s in signs.stretches:
             if s.sign == 0 and line.span.low.place <= s.low and s.high <= line.span.high.place:
-                inside = min(max(0.0, s.low), s.high)
-                if line.span.low.place < inside < line.span.high.place:
-                    found.append(Candidate(line.program(order).at(inside), "a whole stretch"))
+                inside = _inside(s.low, s.high)
+                found.append(Candidate(line.program(order).at(inside), _STRETCH))
         for zero in signs.zeros:
             if line.span.low.place <= zero.low and zero.high <= line.span.high.place:
-                where = f"{place((zero.low + zero.high) / 2)[:10]}"
-                found.append(Candidate(line.program(order).over(zero.low, zero.high), where))
+                where = f"{(zero.low + zero.high) / 2 + 0.0:.8g}"
+                found.append(Candidate(line.value(order, zero.low, zero.high), where))
     for k, edge in enumerate(axis.edges if order == 0 else ()):
         own = axis.own_value(k)
         if own is not None:
             found.append(Candidate(own, place(edge.place)))
     return found
+
+
+def _inside(low: float, high: float) -> float:
+    if math.isinf(low):
+        return min(0.0, high - 1)
+    return max(0.0, low + 1) if math.isinf(high) else (low + high) / 2
 
 
 def extremes(axis: Axis) -> list[Statement]:
@@ -96,9 +102,9 @@ def _extreme(subject: str, found: list[Candidate], side: int) -> Statement:
     if math.isinf(low):
         text = enclosed(bounds)
     elif any(t[0] >= beaten for t, _ in taken):
-        best = max((t for t in taken), key=lambda pair: pair[0][0])
-        inside = "on a whole stretch" if best[1].where == "a whole stretch" else ""
-        text = f"{enclosed(bounds)}, attained {inside or 'at z = ' + str(best[1].where)}"
+        where = {c.where: None for t, c in taken if t[1] >= low}
+        sure = _STRETCH if _STRETCH in where else "at z = " + " or ".join(map(str, where))
+        text = f"{enclosed(bounds)}, attained {sure}"
     elif all(t[1] < low for t, _ in taken):
         text = f"{enclosed(bounds)}, not attained"
     else:
@@ -215,7 +221,7 @@ def repeated(once: Axis, found: Period) -> list[Statement]:
 def places_of(axis: Axis) -> list[Statement]:
     """State the zeros of the function and its fixed points ``f(z) = z``."""
     z = Variable("z")
-    moved = axis.transformed(lambda e: subtract(e, z))
+    moved = axis.transformed(lambda e: without_terms_that_cancel(subtract(e, z), axis.parameters))
     return _solutions("zero", axis) + _solutions("fixed point f(z) = z", moved)
 
 

@@ -12,6 +12,7 @@ from chainrule.portraits._interval import Array, Interval
 
 _START = 192
 _LEVELS = 44
+_STEPS = 12
 _MOST = 3000
 _MOST_ZEROS = 64  # more of them, as a periodic function has, are no longer told apart
 _UNEVEN = 0.4871  # halves would put the zeros of odd functions on an end
@@ -179,31 +180,23 @@ def _doubtful(
         return [Stretch(low, high, None)]
     if first * last < 0:
         wide = high - low > coarsest
-        zero = _narrowed(function, low, high, first) if wide else Zero(low, high)
+        zero = narrowed(function, slope, low, high) if wide else Zero(low, high)
         return [Stretch(low, zero.low, first), zero, Stretch(zero.high, high, last)]
     # Monotone and zero at one end at most: the sign is that of the other end.
     return [Stretch(low, high, first or last)]
 
 
-def _narrowed(function: Bounded, low: float, high: float, first: int) -> Zero:
-    for _ in range(60):
+def narrowed(function: Bounded, slope: Bounded, low: float, high: float) -> Zero:
+    """Enclose the zero of a function of known slope by Newton's method in intervals."""
+    for _ in range(_STEPS):
         middle = low + _UNEVEN * (high - low)
-        if not low < middle < high:
-            return Zero(low, high)
-        sign = sign_at(function, middle)
-        if sign == 0:
+        value, rise = function.at(middle), slope.over(low, high)
+        if rise[0] <= 0 <= rise[1]:
             break
-        low, high = (middle, high) if sign == first else (low, middle)
-    return Zero(
-        _last_settled(function, low, middle, first), _last_settled(function, high, middle, -first)
-    )
-
-
-def _last_settled(function: Bounded, settled: float, unsettled: float, sign: int) -> float:
-    for _ in range(30):
-        middle = (settled + unsettled) / 2
-        if sign_at(function, middle) == sign:
-            settled = middle
-        else:
-            unsettled = middle
-    return settled
+        ways = [v / s for v in value for s in rise]
+        slack = 1e-15 * abs(middle) + 1e-300
+        nearer = max(low, middle - max(ways) - slack), min(high, middle - min(ways) + slack)
+        if not nearer[0] <= nearer[1] or nearer[1] - nearer[0] > 0.9 * (high - low):
+            break
+        low, high = nearer
+    return Zero(low, high)

@@ -58,6 +58,8 @@ def rounded(bounds: Bounds) -> str:
     """Write the digits of a number that its enclosure settles, at most eight."""
     low, high = bounds
     middle = (low + high) / 2
+    if low <= 0 <= high:
+        return "0" if high - low < 1e-6 else f"{middle:.1g}"
     for digits in range(8, 1, -1):
         unit = 10.0 ** (math.floor(math.log10(abs(middle) or 1.0)) - digits + 1)
         if high - low < unit:

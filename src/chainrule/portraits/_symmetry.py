@@ -27,7 +27,7 @@ from chainrule.formulas import (
 from chainrule.portraits import _tail
 from chainrule.portraits._axis import Axis, Line, sign_at
 from chainrule.portraits._domain import Edge, Span
-from chainrule.portraits._statement import Statement, bounds_of, enclosed, unsettled
+from chainrule.portraits._statement import Statement, bounds_of, rounded, unsettled
 
 _Z = Variable("z")
 _PLACES = ("0.37", "1.93", "4.1", "0.06")
@@ -81,7 +81,9 @@ def _inside(span: Span, z: Any) -> Any:
 def symmetries(axis: Axis) -> list[Statement]:
     """State whether the function is even, odd, symmetric about a point, or a gate's kin."""
     if not _is_mirrored(axis):
-        return [Statement("symmetry", "none: the domain is not symmetric about 0", True)]
+        if _outer_edges_mirrored(axis):
+            return _no_symmetry(axis)
+        return [Statement("symmetry", "neither even nor odd: its domain is not symmetric", True)]
     ways: list[tuple[str, int, Expression]] = [
         ("even: f(-z) = f(z)", -1, constant(0)),
         ("odd: f(-z) = -f(z)", 1, constant(0)),
@@ -138,6 +140,10 @@ def _is_mirrored(axis: Axis) -> bool:
     highs = [-line.span.high.exact for line in reversed(axis.lines)]
     edges = [edge.exact for edge in axis.edges]
     return bool(lows == highs and edges == [-edge for edge in reversed(edges)])
+
+
+def _outer_edges_mirrored(axis: Axis) -> bool:
+    return bool(axis.lines[0].span.low.exact == -axis.lines[-1].span.high.exact)
 
 
 def _holds(axis: Axis, sign: int, target: Expression) -> bool:
@@ -255,14 +261,19 @@ def asymptotes(axis: Axis) -> list[Statement]:
         offset = rest.ends[end].limit(0)
         if offset is None or offset.is_infinite:
             continue
-        low, high = bounds_of(offset)
-        text = f"a = {_line(slope, offset)} at {side}"
-        if low != high:
-            text += f", where {offset} = {enclosed((low, high))}"
+        text = f"a = {_written(slope, offset)} at {side}"
         result.append(Statement("asymptote", text, True))
     return result
 
 
-def _line(slope: Any, offset: Any) -> str:
-    e = slope * sympy.Symbol("z") + offset
-    return str(e).replace("**", "^")
+def _written(slope: Any, offset: Any) -> str:
+    """Write a line; fractions as fractions where they are short, else as decimals."""
+    parts = []
+    for number, unit in ((slope, "z"), (offset, "")):
+        short = not number.is_Rational or max(abs(number.p), number.q) < 1000
+        text = str(number) if short else rounded(bounds_of(number))
+        if unit:
+            text = {"1": "z", "-1": "-z"}.get(text, f"{text}*z")
+        if number != 0:
+            parts.append(text)
+    return " + ".join(parts).replace("+ -", "- ")
