@@ -99,6 +99,8 @@ class Line:
         """Return bounds of the limit at an end (0 low, 1 high), or None."""
         end = self.ends[side]
         if self.is_regular(side, order):
+            if end.edge.breakpoint is None and end.edge.exact == sympy.Rational(end.edge.place):
+                return self.value(order, end.edge.place, end.edge.place)
             bounds = near(self.program(order), end.edge.place, end.edge.exact)
             if math.isfinite(bounds[0]) and math.isfinite(bounds[1]):
                 return bounds
@@ -172,7 +174,11 @@ class Line:
         if key not in self._known_tails:
             end, least = self.ends[side], self._least(side)
             regular = end.is_finite and self.is_regular(side, order)
-            found = None if regular else end.sign(order, least)
+            found = None
+            if not regular or order == 0 or end.edge.breakpoint is None:
+                found = end.strict_sign(self.program(order), least)
+                if found is None and not regular:
+                    found = end.sign(order, least)
             if found is None and order < 2 and not end.is_finite:
                 slope = self._settled_tail(order + 1, side)
                 found = end.sign_by_slope(order, slope, self.program(order))
@@ -245,6 +251,12 @@ class Axis:
         found = [(line.span.low.place, line.span.high.place) for line in self.lines]
         return found == list(pairwise(wanted))
 
+    @property
+    def gaps(self) -> list[float]:
+        """The ends of spans, other than breakpoints, between which the function is cut."""
+        edges = [edge for line in self.lines for edge in (line.span.low, line.span.high)]
+        return [edge.place for edge in edges if edge.breakpoint is None]
+
     def own_value(self, k: int) -> Bounds | None:
         """Return bounds of the value at a breakpoint itself; None where it is undefined."""
         place = self.edges[k].place
@@ -304,9 +316,7 @@ def axis(
     pieces: Pieces, spans: tuple[Span, ...], parameters: Mapping[str, float], deadline: float
 ) -> Axis:
     """Return a piecewise function on the spans of its domain."""
-    lines = tuple(
-        Line(span, pieces.pieces[span.piece].expression, parameters) for span in spans
-    )
+    lines = tuple(Line(span, pieces.pieces[span.piece].expression, parameters) for span in spans)
     edges = tuple(breakpoint_edges(pieces, parameters))
     owns = tuple(b.value for b in pieces.breakpoints)
     return Axis(lines, edges, owns, dict(parameters), deadline)

@@ -8,10 +8,10 @@ any one place.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 
 from chainrule.derivations import Pieces, TimeLimitError, evaluate, time_limit
-from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions, variables_of
+from chainrule.formulas import Apply, Expression, constant, subexpressions, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._interval import Program
 from chainrule.portraits._statement import Bounds, bounds_of
@@ -100,7 +100,7 @@ def _spans(
     k: int, e: Expression, parameters: Mapping[str, float], low: Edge, high: Edge
 ) -> list[Span] | None:
     cuts: set[Any] = set()
-    conditions = list(dict.fromkeys(_conditions(e)))
+    conditions = list(dict.fromkeys(_conditions(e, parameters)))
     for condition, positive in conditions:
         if _always(Program(condition, parameters), low.place, high.place, positive=positive):
             continue
@@ -111,7 +111,7 @@ def _spans(
     inside = sorted(c for c in cuts if low.exact < c < high.exact)
     edges = [low, *(Edge(float(c), c) for c in inside), high]
     spans = []
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in itertools.pairwise(edges):
         with mpmath.workdps(60):
             values = {**parameters, "z": _between(left.place, right.place)}
             signs = [(evaluate(c, values), positive) for c, positive in conditions]
@@ -180,7 +180,9 @@ def _always(program: Program, low: float, high: float, *, positive: bool) -> boo
     return False
 
 
-def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
+def _conditions(
+    e: Expression, parameters: Mapping[str, float]
+) -> Iterator[tuple[Expression, bool]]:
     """Yield what must differ from zero, and whether it must be positive."""
     for part in subexpressions(e):
         if not isinstance(part, Apply) or not variables_of(part):
@@ -195,11 +197,10 @@ def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
         elif part.operation == "reciprocal":
             yield x[0], False
         elif part.operation == "power":
-            exponent = x[1]
-            whole = isinstance(exponent, Constant) and exponent.value.denominator == 1
-            if not whole:
+            exponent = None if variables_of(x[1]) else evaluate(x[1], parameters)
+            if exponent is None or not mpmath.isint(exponent):
                 yield x[0], True
-            elif isinstance(exponent, Constant) and exponent.value < Fraction(0):
+            elif exponent < 0:
                 yield x[0], False
 
 
@@ -221,7 +222,7 @@ def written(spans: tuple[Span, ...], included: Mapping[float, bool]) -> str:
     if joined and (joined[0][0].exact, joined[-1][1].exact) == (-sympy.oo, sympy.oo):
         if len(joined) == 1:
             return "defined for every real z"
-        gaps = list(zip(joined[:-1], joined[1:], strict=True))
+        gaps = list(itertools.pairwise(joined))
         if all(a[1].exact == b[0].exact for a, b in gaps):
             return "defined for z ≠ " + ", ".join(_place(a[1]) for a, _ in gaps)
     parts = []

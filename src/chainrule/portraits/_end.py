@@ -12,6 +12,7 @@ from chainrule.derivations import TimeLimitError, evaluate, time_limit
 from chainrule.formulas import Expression
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge
+from chainrule.portraits._factors import sign_of_factors, strict_sign
 from chainrule.portraits._interval import Program
 
 _STEP_SECONDS = 1.0
@@ -34,7 +35,11 @@ class End:
     """
 
     def __init__(
-        self, derivative: Callable[[int], Expression], parameters: Mapping[str, float], edge: Edge, side: int
+        self,
+        derivative: Callable[[int], Expression],
+        parameters: Mapping[str, float],
+        edge: Edge,
+        side: int,
     ) -> None:
         self.edge, self.side, self.parameters = edge, side, parameters
         self.derivative = derivative
@@ -98,7 +103,8 @@ class End:
             return False
         with mpmath.workdps(100):
             values = [
-                evaluate(self.derivative(order), {**self.parameters, "z": self._place(k)}) for k in _FAR
+                evaluate(self.derivative(order), {**self.parameters, "z": self._place(k)})
+                for k in _FAR
             ]
             if limit.is_infinite:
                 sizes = [value if limit > 0 else -value for value in values]
@@ -124,14 +130,28 @@ class End:
             The least x, of ``side*z`` or of one over the distance, at which the place may lie.
         """
         quotient = self.tail(order)
-        if quotient is None:
-            return None
         try:
             with time_limit(_STEP_SECONDS):
-                found = _tail.first_place(quotient, least)
+                if quotient is not None:
+                    found = _tail.first_place(quotient, least)
+                elif self.form(order) is not None:
+                    found = sign_of_factors(self.form(order), least)
+                else:
+                    found = None
         except ALGEBRA:
+            found = None
+        if found is None or float(found[0]) < least:
             return None
-        return None if found is None else (self.at(float(found[0])), found[1])
+        return self.at(float(found[0])), found[1]
+
+    def strict_sign(self, program: Program, least: float) -> tuple[float, int] | None:
+        """Return a place and the sign from there to the end by the signs of a program's lines."""
+        for factor in (1.01, 2.0, 4.0, 16.0, 64.0):
+            place = self.at(max(least, 1.0) * factor)
+            sign = strict_sign(program, *sorted((place, self.edge.place)))
+            if sign:
+                return place, sign
+        return None
 
     def at(self, x: float) -> float:
         """Return the place on the axis for an x."""

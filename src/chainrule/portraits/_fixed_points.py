@@ -124,14 +124,14 @@ def fixed_points(
     deadline : float
         Of `time.thread_time`.
     """
-    rate = _Growth(*moments, centred=centred)
+    rate = _Growth(moments[0], moments[1], centred)
     found = signs_between(
         rate, rate.slope, math.log(LEAST), math.log(MOST), deadline, coarsest=_COARSEST
     )
     points = []
     for zero in found.zeros:
         closer = function.moments(np.array([math.exp((zero.low + zero.high) / 2)])) or moments
-        rate = _Growth(*closer, centred=centred)
+        rate = _Growth(closer[0], closer[1], centred)
         nearer = narrowed(rate, rate.slope, zero.low, zero.high)
         points.append(_point(closer, centred, nearer.low, nearer.high))
     growing = tuple(s.sign for s in found.stretches if s.low < s.high)

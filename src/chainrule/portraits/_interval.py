@@ -26,6 +26,7 @@ _FUNCTIONS = 2.0**-48
 _SMALLEST = 5e-324
 _LARGEST = np.finfo(np.float64).max
 _LARGEST_ANGLE = 1e8
+_LARGEST_POWER = 1000
 
 
 class UnsupportedOperationError(Exception):
@@ -206,7 +207,9 @@ class Program:
             raise UnsupportedOperationError(e.operation)
         if e.operation == "power" and not variables_of(e.arguments[1]):
             exponent = self._constant(e.arguments[1])
-            if exponent is not None and mpmath.isint(exponent) and abs(exponent) <= 64:
+            if exponent is not None and mpmath.isint(exponent):
+                if abs(exponent) > _LARGEST_POWER:
+                    raise UnsupportedOperationError("so large a power")
                 return ("whole_power", (self._line(e.arguments[0]), int(exponent)))
         return (e.operation, tuple(self._line(argument) for argument in e.arguments))
 

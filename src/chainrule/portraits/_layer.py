@@ -39,18 +39,15 @@ class OneOutput:
     value : object
         In SymPy's terms.
     own, others : object
-        The pre-activation; what the other units add, a positive number.
+        The pre-activation; what the other units add, a number of known sign.
     summand : object
         What one unit adds, by its pre-activation.
-    count : object
-        The number of units.
     """
 
     value: Any
     own: Any
     others: Any
     summand: Any
-    count: Any
 
 
 def layer_statements(formula: Formula) -> tuple[Statement, ...]:
@@ -69,7 +66,7 @@ def layer_statements(formula: Formula) -> tuple[Statement, ...]:
     total = _attempt(lambda: _constant_sum(formula, 1))
     squares = _attempt(lambda: _constant_sum(formula, 2))
     one = _attempt(lambda: _one_output(formula))
-    rises = _attempt(lambda: _sign(sympy.diff(one.value, one.own), one)) if one else None
+    rises = _attempt(lambda: _sign(sympy.diff(one.value, one.own))) if one else None
     follows = _attempt(lambda: _sign_by_others(one)) if one else None
     result = [
         Statement("permutation", "permuting the units permutes the outputs alike", True),
@@ -193,7 +190,8 @@ def _one_output(formula: Formula) -> OneOutput | None:
     exact = {s: sympy.Rational(dict(formula.parameters)[e.name])
              for s, e in algebra.translation.meaning.items()
              if isinstance(e, Parameter) and e != _BY}  # fmt: skip
-    return OneOutput(seen.subs(exact), z, others, summand.subs(exact), algebra.count)
+    exact[algebra.count] = sympy.Symbol("n", positive=True)
+    return OneOutput(seen.subs(exact), z, others, summand.subs(exact))
 
 
 def _sign(e: Any) -> int | None:
@@ -209,8 +207,8 @@ def _sign(e: Any) -> int | None:
 
 def _sign_by_others(one: OneOutput) -> int | None:
     """Return the sign of an output's derivative by another unit's pre-activation."""
-    by_rest = _sign(sympy.diff(one.value, one.others), one)
-    adds = _sign(sympy.diff(one.summand, one.own), one)
+    by_rest = _sign(sympy.diff(one.value, one.others))
+    adds = _sign(sympy.diff(one.summand, one.own))
     return None if by_rest is None or adds is None else by_rest * adds
 
 
@@ -239,8 +237,8 @@ def _one_output_statements(
 
 def _limits(one: OneOutput, rises: int | None) -> tuple[Any, Any] | None:
     """Return the bounds of an output, by the variable in which it is strictly monotone."""
-    by_rest = _sign(sympy.diff(one.value, one.others), one)
-    if by_rest is not None:
+    by_rest = _sign(sympy.diff(one.value, one.others))
+    if by_rest is not None and one.others.is_positive:
         ends = [
             sympy.simplify(sympy.limit(one.value, one.others, end))
             for end in ((0, sympy.oo) if by_rest > 0 else (sympy.oo, 0))

@@ -258,7 +258,7 @@ def _integrals(program: Program, panels: _Panels, powers: Sequence[int]) -> dict
         if p not in powers:
             continue
         with np.errstate(all="ignore"):
-            # What the rule does not integrate exactly counts twice: in the integral and in the rule.
+            # What the rule does not integrate exactly counts in the integral and in the rule.
             rest = sum(raised[i] * around[:, _ORDER - i] for i in range(_ORDER + 1))
             rest = 4 * half / scale * half**_ORDER * rest
             ends = [power[0] * weights, power[1] * weights]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from chainrule.derivations import Pieces, TooManyPiecesError, smooth_pieces, tim
 from chainrule.documents import Document, Documented, Section, Table
 from chainrule.formulas import Formula
 from chainrule.portraits import _shape
-from chainrule.portraits._axis import Axis, axis
+from chainrule.portraits._axis import axis
 from chainrule.portraits._domain import domain, written
 from chainrule.portraits._interval import UnsupportedOperationError
 from chainrule.portraits._layer import layer_statements
@@ -37,7 +36,9 @@ _MAP = (
     "q → E f(z)², for normal z of mean 0 and of variance ν, or q: each unit sums many inputs with "
     "weights whose sum is 0 and whose squares add up to 1."
 )
-_LAYER_METHOD = "Statements hold for layers of any number of units n ≥ 2, and are proved by algebra."
+_LAYER_METHOD = (
+    "Statements hold for layers of any number of units n ≥ 2, and are proved by algebra."
+)
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,7 @@ def stretches(
 def monotone(axis: Axis, broken: list[float]) -> list[Statement]:
     """State where the function increases and where its derivative is zero."""
     signs = axis.signs(1)
+    broken = broken + axis.gaps
     return stretches("monotone", signs, _WORDS, broken) + zeros("zero of the derivative", signs)
 
 
@@ -180,7 +181,7 @@ def bends(axis: Axis, bent: list[float]) -> list[Statement]:
     """State where the function is convex and where it bends the other way."""
     signs = axis.signs(2)
     odd = Signs(signs.stretches, tuple(z for z in signs.zeros if z.multiplicity % 2))
-    return stretches("convexity", signs, _BENDS, bent) + zeros("inflection point", odd)
+    return stretches("convexity", signs, _BENDS, bent + axis.gaps) + zeros("inflection point", odd)
 
 
 def zeros(subject: str, signs: Signs) -> list[Statement]:
@@ -203,7 +204,7 @@ def repeated(once: Axis, found: Period) -> list[Statement]:
             ends = []
         result = ends + extremes(once)
     else:
-        ends_of = ((-math.inf, math.inf) if found.drift > 0 else (math.inf, -math.inf))
+        ends_of = (-math.inf, math.inf) if found.drift > 0 else (math.inf, -math.inf)
         result = [
             Statement("limit", f"at {end}: {place(at)}", True, (at, at))
             for end, at in zip(("-∞", "∞"), ends_of, strict=True)

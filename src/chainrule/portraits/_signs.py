@@ -52,15 +52,15 @@ class Signs:
 class Bounded(Protocol):
     """A function of one variable of which bounds over intervals can be had."""
 
-    def __call__(self, z: Interval) -> Interval:
+    def __call__(self, z: Interval, /) -> Interval:
         """Return bounds of the values over each interval."""
         ...
 
-    def at(self, place: float) -> tuple[float, float]:
+    def at(self, place: float, /) -> tuple[float, float]:
         """Return bounds of the value at one double."""
         ...
 
-    def over(self, low: float, high: float) -> tuple[float, float]:
+    def over(self, low: float, high: float, /) -> tuple[float, float]:
         """Return bounds of the values over one interval."""
         ...
 

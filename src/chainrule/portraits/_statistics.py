@@ -16,6 +16,7 @@ from chainrule.portraits._fixed_points import (
     at_one,
     fixed_points,
 )
+from chainrule.portraits._interval import Program
 from chainrule.portraits._moment import Growth, NormalMoment, growth
 from chainrule.portraits._statement import Bounds, Statement, enclosed, rounded, unsettled
 from chainrule.portraits._symmetry import homogeneous_slopes
@@ -65,7 +66,7 @@ def _places(axis: Axis) -> list[float]:
     return [edge.place for edge in axis.edges]
 
 
-def _programs(axis: Axis, order: int) -> list[list[object]]:
+def _programs(axis: Axis, order: int) -> list[list[Program]]:
     return [[line.program(order + k) for line in axis.lines] for k in range(_DERIVATIVES)]
 
 
@@ -106,7 +107,7 @@ def _flattens(axis: Axis) -> bool:
         for place in (-2.0, -0.5, 0.25, 1.5, 3.0, 8.0):
             if line.span.low.place < place < line.span.high.place:
                 low, high = line.program(1).at(place)
-                if -1 < low and high < 1:
+                if low > -1 and high < 1:
                     return True
     return False
 
@@ -128,9 +129,13 @@ def _fixed(
     area = _AREA if centred else _AREA.replace("ν", "q")
     result = []
     for point in found.points:
-        result.append(Statement(subject, _text(point, slopes, centred=centred), True, point.variance))
+        result.append(
+            Statement(subject, _text(point, slopes, centred=centred), True, point.variance)
+        )
     if not found.settled:
-        result.append(unsettled(subject, f"whether there are others with {area}"[0 if result else 8:]))
+        result.append(
+            unsettled(subject, f"whether there are others with {area}"[0 if result else 8 :])
+        )
     elif not result:
         name = "variance" if centred else "second moment"
         does = "grows" if found.growing and found.growing[0] == 1 else "shrinks"
@@ -162,7 +167,7 @@ def _text(point: FixedPoint, slopes: PiecewiseFunction | None, *, centred: bool)
     name = "ν" if centred else "q"
     text = f"{where}, {name} in [{point.variance[0]:.15g}, {point.variance[1]:.15g}]: "
     low, high = point.slope
-    if -1 < low and high < 1:
+    if low > -1 and high < 1:
         text += "attracting"
     elif low > 1 or high < -1:
         text += "repelling"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -95,7 +96,7 @@ def symmetries(axis: Axis) -> list[Statement]:
         text = f"f(z) + f(-z) = {2 * centre}: point symmetric about (0, {centre})"
         ways.append((text, 1, Constant(2 * centre)))
     if rate:
-        factor = {1: "", -1: "-"}.get(rate, f"{rate}*")
+        factor = {"1": "", "-1": "-"}.get(str(rate), f"{rate}*")
         ways.append((f"f(z) - f(-z) = {factor}z", -1, multiply(Constant(rate), _Z)))
     for text, sign, target in ways:
         if _holds(axis, sign, target):
@@ -207,7 +208,8 @@ def _period(exact: Any) -> Period | None:
     whole = rates[0] * sympy.gcd(ratios) if len(ratios) > 1 else rates[0]
     for length in (sympy.pi / whole, 2 * sympy.pi / whole):
         moved = exact.subs(z, z + length).replace(
-            lambda e: isinstance(e, sympy.sin | sympy.cos), lambda e: e.func(sympy.expand(e.args[0]))
+            lambda e: isinstance(e, sympy.sin | sympy.cos),
+            lambda e: e.func(sympy.expand(e.args[0])),
         )
         drift = sympy.simplify(moved - exact)
         if not drift.has(z) and drift.is_number:
@@ -257,13 +259,17 @@ def asymptotes(axis: Axis) -> list[Statement]:
         if slope is None or slope == 0 or slope.is_infinite:
             continue
         exact = Translation().to_expression(slope)
-        rest = line.transformed(lambda e, m=exact: subtract(e, multiply(m, _Z)))
+        rest = line.transformed(partial(_less_line, exact))
         offset = rest.ends[end].limit(0)
         if offset is None or offset.is_infinite:
             continue
         text = f"a = {_written(slope, offset)} at {side}"
         result.append(Statement("asymptote", text, True))
     return result
+
+
+def _less_line(slope: Expression, e: Expression) -> Expression:
+    return subtract(e, multiply(slope, _Z))
 
 
 def _written(slope: Any, offset: Any) -> str:
