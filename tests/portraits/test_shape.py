@@ -76,7 +76,9 @@ def test_a_period_gives_range_and_slope():
     assert _only("snake", "period") == "f(z + pi) = f(z) + pi"
 
 
-@pytest.mark.parametrize("text", ["asinh(z)", "isru", "squareplus", "exp(-exp(z))", "z - tanh(z)", "z**3"])
+@pytest.mark.parametrize(
+    "text", ["asinh(z)", "isru", "squareplus", "exp(-exp(z))", "z - tanh(z)", "z**3"]
+)
 def test_where_a_function_is_monotone_is_settled_up_to_infinity(text):
     statements = _statements(text, "monotone")
     assert len(statements) == 1

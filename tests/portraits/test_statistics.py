@@ -79,7 +79,8 @@ def test_the_identity_keeps_every_variance_and_a_contraction_none():
 
 
 @pytest.mark.parametrize(
-    ("name", "growth"), [("mish", Growth(1.2, 1)), ("selu", Growth(1.8, 1)), ("gaussian", Growth(1, 0))]
+    ("name", "growth"),
+    [("mish", Growth(1.2, 1)), ("selu", Growth(1.8, 1)), ("gaussian", Growth(1, 0))],
 )
 @pytest.mark.parametrize("variance", [0.013, 0.6, 1.3, 70.0])
 def test_moments_and_their_derivatives_are_enclosed_between_the_centres(name, growth, variance):

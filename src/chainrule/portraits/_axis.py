@@ -298,6 +298,8 @@ def _closed_up(stretches: list[Stretch], zeros: tuple[Zero, ...]) -> tuple[Stret
     exact = {zero.low for zero in zeros if zero.low == zero.high}
     result = []
     for s in stretches:
+        if any(z - 1e-9 <= s.low and s.high <= z + 1e-9 for z in exact) and s.low < s.high:
+            continue
         low = next((z for z in exact if z < s.low <= z + 1e-9), s.low)
         high = next((z for z in exact if z - 1e-9 <= s.high < z), s.high)
         result.append(replace(s, low=low, high=high) if s.low < s.high else s)

@@ -123,7 +123,8 @@ def _exp(start: Array, values: list[Interval], x: Array) -> Array:
 
 def _tanh(start: Array, values: list[Interval], x: Array) -> Array:
     def slope(y: Array, n: int) -> Array:
-        return np.einsum("k...,k...->...", y[: n + 1], y[n::-1])
+        found: Array = np.einsum("k...,k...->...", y[: n + 1], y[n::-1])
+        return found
 
     farthest = _smallest(values[0])
     first = np.minimum(1.0, 4 * np.exp(-2 * farthest)) * _ROUNDING

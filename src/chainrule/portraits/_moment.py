@@ -315,4 +315,5 @@ def _outside(growth: Growth, scales: Array) -> Array:
     sizes = _laguerre_sizes(np.full_like(scales, _REACH**2 / 2))
     falls = _REACH - (p + 2 * _TERMS) / _REACH
     density = math.exp(-(_REACH**2) / 2) / math.sqrt(2 * math.pi)
-    return 2.001 * ceiling * sizes * density / falls
+    result: Array = 2.001 * ceiling * sizes * density / falls
+    return result

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.portraits._interval import Array, Interval
 
 _START = 192
 _LEVELS = 44
+_COARSE_LEVELS = 8
 _STEPS = 12
 _MOST = 3000
 _MOST_ZEROS = 64  # more of them, as a periodic function has, are no longer told apart
@@ -89,13 +91,15 @@ def signs_between(
     edges[1:-1] += (0.5 - _UNEVEN) * (high - low) / _START
     left, right = edges[:-1], edges[1:]
     settled: list[tuple[Array, Array, Array]] = []
-    for _ in range(_LEVELS):
-        lower, upper = bounds(function, slope, left, right)
+    for level in range(_LEVELS):
+        lower, upper, steady = bounds(function, slope, left, right)
         sign = np.where(lower > 0, 1, np.where(upper < 0, -1, 0))
         done = sign != 0
         settled.append((left[done], right[done], sign[done]))
-        left, right = left[~done], right[~done]
+        left, right, steady = left[~done], right[~done], steady[~done]
+        # Where the slope keeps its sign, Newton's method is faster.
         narrow = right - left < np.maximum(1e-10 * (1e-3 + np.abs(left)), coarsest)
+        narrow |= steady & (level >= _COARSE_LEVELS)
         if not left.size or narrow.all() or left.size > _MOST or time.thread_time() > deadline:
             break
         middle = left + _UNEVEN * (right - left)
@@ -109,8 +113,10 @@ def signs_between(
     return _joined(function, slope, lefts, rights, signs, at_ends, coarsest)
 
 
-def bounds(function: Bounded, slope: Bounded, left: Array, right: Array) -> Interval:
-    """Return bounds over intervals, by the natural and by the mean value form."""
+def bounds(
+    function: Bounded, slope: Bounded, left: Array, right: Array
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Return bounds over intervals, by the natural and by the mean value form, and monotony."""
     lower, upper = function((left, right))
     middle = 0.5 * (left + right)
     at_middle = function((middle, middle))
@@ -121,7 +127,8 @@ def bounds(function: Bounded, slope: Bounded, left: Array, right: Array) -> Inte
         # Two roundings of the middle, which the width of the interval dwarfs otherwise.
         reach = reach + np.abs(at_middle[0]) * 1e-15 + 1e-300
         low, high = at_middle[0] - reach, at_middle[1] + reach
-    return np.fmax(lower, low), np.fmin(upper, high)
+    steady = (steepest[0] > 0) | (steepest[1] < 0)
+    return np.fmax(lower, low), np.fmin(upper, high), steady
 
 
 def sign_at(function: Bounded, place: float) -> int:
