@@ -21,7 +21,8 @@ def _only(text, subject):
 
 @pytest.mark.parametrize(
     ("text", "domain"),
-    [("log(z)", "(0, ∞)"), ("sqrt(1 - z**2)", "[-1, 1]"), ("1/z", "z ≠ 0"), ("1/(z**2 - 1)", "z ≠ -1, 1"),
+    [("log(z)", "(0, ∞)"), ("sqrt(1 - z**2)", "[-1, 1]"), ("1/z", "z ≠ 0"),
+     ("1/(z**2 - 1)", "z ≠ -1, 1"),
      ("z**1.5", "[0, ∞)"), ("log(z/(1 - z))", "(0, 1)"), ("1/log(z)", "(0, 1) and (1, ∞)"),
      ("tanh(z)/(1 + exp(z))", "every real z"), ("where(z > 0, sqrt(z), 0)", "every real z")],
 )  # fmt: skip
@@ -36,7 +37,8 @@ def test_a_whole_power_that_is_a_parameter_is_defined_everywhere():
 
 @pytest.mark.parametrize(
     ("text", "symmetry"),
-    [("tanh", "odd"), ("gaussian", "even"), ("silu", "f(z) - f(-z) = z"), ("softplus", "f(z) - f(-z) = z"),
+    [("tanh", "odd"), ("gaussian", "even"), ("silu", "f(z) - f(-z) = z"),
+     ("softplus", "f(z) - f(-z) = z"),
      ("gelu", "f(z) - f(-z) = z"), ("relu", "f(z) - f(-z) = z"), ("sigmoid", "about (0, 1/2)"),
      ("hard_sigmoid", "about (0, 1/2)"), ("mish", "neither"), ("elu", "neither"), ("1/z", "odd"),
      ("relu6", "neither")],
