@@ -104,5 +104,10 @@ def test_zeros_and_fixed_points_are_places_of_that_kind(text):
             assert abs(value - less * z) < 1e-9
 
 
+def test_a_zero_where_what_is_known_of_both_ends_meets_is_seen():
+    """Soft shrinkage keeps 0 alone: it moves every other z by up to a half."""
+    assert _only("soft_shrink", "fixed point f(z) = z") == "z = 0"
+
+
 def test_cubic_has_its_three_zeros():
     assert len(_statements("z**3 - 2*z", "zero")) == 3

@@ -114,9 +114,10 @@ class Line:
             return Signs((Stretch(low.place, high.place, 0),), ())
         tails = [self._tail(order, side) for side in (0, 1)]
         (left, first), (right, last) = tails
-        if left > right:
-            middle = (max(left, low.place) + min(right, high.place)) / 2
-            left = right = min(max(middle, low.place), high.place)
+        if left >= right:  # each end's sign is known beyond the other's: look between them
+            inner, outer = min(left, right), max(left, right)
+            left = inner - 1 if math.isinf(low.place) else (low.place + inner) / 2
+            right = outer + 1 if math.isinf(high.place) else (outer + high.place) / 2
         stretches = [Stretch(low.place, left, first)] if left > low.place else []
         zeros: tuple[Zero, ...] = ()
         if left < right:
