@@ -187,7 +187,7 @@ def simplified(expression: Expression) -> Expression:
             written = substitute(shortest(sympy.together(plain), translation), numbers.get)
     except (TimeLimitError, sympy.PolynomialError, FormulaError):
         return expression
-    return min(expression, written, key=size)
+    return min(written, expression, key=size)
 
 
 def _is_decimal(e: Expression) -> bool:

@@ -15,8 +15,9 @@ import sympy
 
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import multiply, size
-from chainrule.derivations._closed_form import closed_form, cost_gradient, proved
+from chainrule.derivations._closed_form import closed_form, cost_gradient
 from chainrule.derivations._derivation import derive
+from chainrule.derivations._layer_check import proved
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._elimination import shortest
