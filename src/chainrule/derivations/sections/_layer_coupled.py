@@ -219,7 +219,8 @@ def _matrix_stages(stages: tuple[Stage, ...]) -> list[Equation]:
         return symbol("H" if last == 2 else f"H_{k}")
 
     def written(e: Expression, k: int) -> Expression:
-        return substitute(batch_form(e), {MATRIX_Z: matrix(k), MATRIX_A: matrix(k + 1)}.get)
+        named: dict[Expression, Expression] = {MATRIX_Z: matrix(k), MATRIX_A: matrix(k + 1)}
+        return substitute(batch_form(e), named.get)
 
     forward = [Equation((matrix(k + 1), written(stages[k].definition, k))) for k in range(last - 1)]
     backward = [
