@@ -78,7 +78,7 @@ def _shorter_and_shorter(
     z, a = algebra.translation.symbol(_Z), algebra.translation.symbol(_A)
     chained = graph.expression()
     best: tuple[bool, int] | None = None
-    for e, rules in _ways(output, product, algebra, forward.output, a):
+    for e, rules in ways(output, product, algebra, forward.output, a):
         if seed is not None:
             g = algebra.translation.symbol(SEED)
             e = algebra.canonical(e.subs(g, algebra.translation.to_sympy(seed)))
@@ -92,7 +92,7 @@ def _shorter_and_shorter(
         e = sympy.factor(sympy.cancel(sympy.together(sympy.expand(e))))
         if seed is not None and e.has(z):
             continue
-        found = min((algebra.to_expression(way) for way in _writings(e, algebra)), key=size)
+        found = min((algebra.to_expression(way) for way in writings(e, algebra)), key=size)
         if best is not None and length(found) >= best:
             continue
         if agrees_where_awkward(formula, found, chained, seed) and proved(
@@ -104,7 +104,7 @@ def _shorter_and_shorter(
                 return
 
 
-def _ways(
+def ways(
     output: Any, product: Any, algebra: SumAlgebra, last: int, a: Any
 ) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
     """Yield the product with a value replaced by the output: everywhere, or in sums alone.
@@ -155,7 +155,7 @@ def _without_reductions(e: Expression) -> Expression:
     return Apply(e.operation, tuple(map(_without_reductions, e.arguments)))
 
 
-def _writings(e: Any, algebra: SumAlgebra) -> list[Any]:
+def writings(e: Any, algebra: SumAlgebra) -> list[Any]:
     """Return ways to write a product; one collects what stands before each linear part in g."""
     g = algebra.translation.symbol(SEED)
     linear = [g, *(part for part in e.atoms(SumFunction) if part.has(g))]

@@ -111,3 +111,21 @@ def agrees_where_awkward(
             if not all(map(_agree, evaluate_layer(product, {**known, "g": g}), wanted)):
                 return False
     return True
+
+
+def same_values(formula: Formula, form: Expression, wanted: Expression) -> bool:
+    """Tell whether a form in `a` and `z` is another in `z`, wherever that has a value."""
+    parameters = dict(formula.parameters)
+    checked = 0
+    with mpmath.workdps(80):
+        for places in (*_PLACES, *_AWKWARD):
+            z = [mpmath.mpf(x) for x in places]
+            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            known = {**parameters, "z": z, "a": a}
+            values = evaluate_layer(wanted, known)
+            if not all(mpmath.isfinite(x) for x in (*a, *values)):
+                continue
+            if not all(map(_agree, evaluate_layer(form, known), values)):
+                return False
+            checked += 1
+    return checked > 0
