@@ -135,11 +135,15 @@ def _coupled_simplification(derivation: Derivation) -> Section:
         if sides:
             e = equation(partial(output, Z_J), *sides)
             equations.append(Equation(e.sides, remark))
-    sentences = (
-        ("Through the output: the equation for a is solved for one value, which is then put in.",)
-        if derivation.product is not None and "a" in variables_of(derivation.product)
-        else ("No form through the output alone was found.",)
-    )
+    product = derivation.product
+    known = variables_of(product) if product is not None else frozenset("z")
+    sentences: tuple[str, ...] = ()
+    if "a" in known:
+        sentences = (
+            "Through the output: the equation for a is solved for one value, which is then put in.",
+        )
+    elif "z" in known:
+        sentences = ("No form through the output alone was found.",)
     return Section("Simplification", sentences, tuple(equations))
 
 
