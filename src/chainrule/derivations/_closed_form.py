@@ -13,11 +13,17 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, FUNCTIONS, Translation, without_shared
+from chainrule.derivations._algebra import (
+    ARITHMETIC,
+    FAILURES,
+    FUNCTIONS,
+    Translation,
+    without_shared,
+)
 from chainrule.derivations._arithmetic import ONE, size
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Formula, Parameter, Variable
 
@@ -190,8 +196,7 @@ def closed_form(
     try:
         with time_limit(_SECONDS):
             return _closed_form(formula, seed, assumption)
-    except (TimeLimitError, sympy.PolynomialError, NotImplementedError, ArithmeticError, TypeError,
-            ValueError):  # fmt: skip
+    except FAILURES:  # fmt: skip
         return None
 
 
@@ -391,7 +396,7 @@ def cost_gradient(cost: Formula) -> Expression:
             if value.has(sympy.sinh):
                 ways.append(sympy.cancel(value.replace(sympy.sinh, _sine_by_tangent)))
             return min((algebra.piecewise(way) for way in ways), key=size)
-    except (TimeLimitError, sympy.PolynomialError):
+    except FAILURES:
         return algebra.to_expression(value)
 
 

@@ -122,6 +122,29 @@ def differentiate(expression: Expression, variable: Expression = _Z) -> Expressi
     return result
 
 
+def chosen(e: Apply, difference: Any, branches: tuple[Expression, ...]) -> Expression:
+    """Return one of the branches of a choice, by the difference of what it compares.
+
+    Where ``max`` or ``min`` tie it is that of a constant argument, else of the first.
+    """
+    if e.operation == "where":
+        comparison = e.arguments[0]
+        assert isinstance(comparison, Apply)
+        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
+        return branches[1] if holds else branches[2]
+    if e.operation in ("maximum", "minimum"):
+        if difference == 0:
+            return branches[0] if variables_of(e.arguments[1]) else branches[1]
+        return branches[0] if (difference > 0) == (e.operation == "maximum") else branches[1]
+    if mpmath.isnan(difference):
+        return branches[0]
+    if e.operation == "sign":
+        return constant(int(mpmath.sign(difference)))
+    if difference == 0:
+        return ZERO
+    return branches[0] if difference > 0 else negate(branches[0])
+
+
 class TooManyPiecesError(Exception):
     """The formula has more breakpoints than can be told apart."""
 
@@ -195,24 +218,16 @@ class _Cutter:
         return result
 
     def branch(self, e: Apply, z: Any) -> Expression:
-        """Return the branch taken at a place; where ``max`` or ``min`` tie, a constant one."""
-        x = e.arguments
-        if e.operation == "where":
-            return x[1] if self.at(x[0], z) else x[2]
-        if e.operation in ("maximum", "minimum"):
-            difference = self.at(x[0], z) - self.at(x[1], z)
-            if e.operation == "minimum":
-                difference = -difference
-            if self.is_zero(difference):
-                return x[1] if not variables_of(x[1]) else x[0]
-            return x[0] if difference > 0 else x[1]
-        value = self.at(x[0], z)
-        if mpmath.isnan(value):
-            return x[0]
-        sign = 0 if self.is_zero(value) else mpmath.sign(value)
-        if e.operation == "sign":
-            return constant(int(sign))
-        return {1: x[0], -1: negate(x[0]), 0: ZERO}[int(sign)]
+        """Return the branch taken at a place between two roots of what is compared."""
+        return chosen(e, self.compared(e, z), e.arguments)
+
+    def compared(self, e: Apply, z: Any) -> Any:
+        """Return the difference on which a choice rests; what changes with the digits is zero."""
+        difference = self.at(_difference(e), z)
+        with mpmath.workdps(2 * _DIGITS):
+            finer = self.at(_difference(e), z)
+        is_rounding = abs(finer - difference) > mpmath.mpf(10) ** -10 * abs(finer)
+        return mpmath.mpf(0) if is_rounding else difference
 
     @staticmethod
     def is_zero(value: Any) -> bool:
@@ -225,10 +240,7 @@ class _Cutter:
         return not (own == around or self.is_zero(own - around) or mpmath.isnan(own))
 
     def breakpoint(self, location: Expression, place: Any, left: Piece, right: Piece) -> Breakpoint:
-        own = self.expression
-        while (branching := _innermost_branching(own)) is not None:
-            chosen = self.branch_at(branching, place)
-            own = _replaced(own, branching, chosen)
+        own = rebuilt(self.own(self.expression, place))
         slopes = [
             one_sided(left.derivative, self.values, place, -1),
             one_sided(right.derivative, self.values, place, 1),
@@ -266,19 +278,18 @@ class _Cutter:
                 return side
         return "own"
 
-    def branch_at(self, e: Apply, place: Any) -> Expression:
-        """Like `branch`, with comparisons that are equal up to rounding taken as equal."""
-        if e.operation != "where":
-            return self.branch(e, place)
-        comparison = e.arguments[0]
-        assert isinstance(comparison, Apply)
-        difference = self.at(comparison.arguments[0], place) - self.at(
-            comparison.arguments[1], place
-        )
-        if self.is_zero(difference):
-            difference = mpmath.mpf(0)
-        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
-        return e.arguments[1] if holds else e.arguments[2]
+    def own(self, e: Expression, place: Any) -> Expression:
+        """Return the smooth expression that holds at a breakpoint itself."""
+        if not isinstance(e, Apply):
+            return e
+        arguments = tuple(self.own(part, place) for part in e.arguments)
+        if e.operation not in _BRANCHING:
+            return Apply(e.operation, arguments)
+        difference = self.compared(e, place)
+        # A place is rounded: what a move by as much changes is not told from zero.
+        moved = self.at(_difference(e), place * (1 + mpmath.mpf(10) ** (15 - _DIGITS)))
+        is_tie = abs(difference) <= abs(moved - difference)
+        return chosen(e, mpmath.mpf(0) if is_tie else difference, arguments)
 
     def roots(self, difference: Expression, low: Any, high: Any) -> list[tuple[Any, Any]]:
         """Return where a smooth difference changes sign or vanishes, exact where it is linear."""
@@ -293,6 +304,9 @@ class _Cutter:
         translation = Translation()
         z = translation.symbol(_Z)
         e = sympy.expand(translation.to_sympy(difference))
+        hidden = (translation.meaning[symbol] for symbol in e.free_symbols if symbol != z)
+        if any("z" in variables_of(part) for part in hidden):
+            return None
         if not e.is_polynomial(z) or sympy.degree(e, z) > 2:
             return None
         found = []
@@ -384,8 +398,8 @@ def _between(low: Any, high: Any) -> Any:
     if mpmath.isinf(low) and mpmath.isinf(high):
         return mpmath.mpf("0.7320508")
     if mpmath.isinf(low):
-        return high - 1
-    return low + 1 if mpmath.isinf(high) else (low + high) / 2
+        return high - 1 - abs(high) / 8
+    return low + 1 + abs(low) / 8 if mpmath.isinf(high) else (low + high) / 2
 
 
 def _bisect(function: Callable[[Any], Any], low: Any, high: Any) -> Any:

@@ -52,6 +52,11 @@ def time_limit(seconds: float) -> Iterator[None]:
     threading.Thread(target=watch.run, name="chainrule time limit", daemon=True).start()
     try:
         yield
+    except Exception as error:
+        # Where a library swallows the interruption, it fails in a way of its own.
+        if watch.has_interrupted and not isinstance(error, TimeLimitError):
+            raise TimeLimitError from error
+        raise
     finally:
         watch.end()
         sys.unraisablehook = previous_hook
@@ -66,6 +71,7 @@ class _Watch:
         self.clock = _clock_of_this_thread()
         self.lock = threading.Lock()
         self.over = threading.Event()
+        self.has_interrupted = False
         self.previous_hook: Callable[[Any], Any] = sys.unraisablehook
 
     def run(self) -> None:
@@ -73,6 +79,7 @@ class _Watch:
         while not self.over.wait(self.left() or _AGAIN):
             with self.lock:
                 if not self.over.is_set() and not self.left():
+                    self.has_interrupted = True
                     _raise_in(self.thread, TimeLimitError)
 
     def left(self) -> float:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import mpmath
-import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
@@ -18,7 +17,7 @@ from chainrule.derivations.output_forms._composition import compositions
 from chainrule.derivations.output_forms._elimination import Candidate, Elimination
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
-from chainrule.formulas import Expression, FormulaError, Parameter, variables_of
+from chainrule.formulas import Expression, Parameter, variables_of
 
 _SECONDS = 1.2  # for each way of looking
 PROVED = "proved symbolically"
@@ -143,9 +142,7 @@ def _first(
                     found is None or size(form.derivative) < size(found.derivative)
                 ):
                     found = form
-    except (TimeLimitError, NotInFieldError, FormulaError, sympy.PolynomialError,
-            NotImplementedError, ArithmeticError, TypeError, ValueError, AttributeError,
-            KeyError, RecursionError):  # fmt: skip
+    except (*FAILURES, NotInFieldError):
         return found
     return found
 
