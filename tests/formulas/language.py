@@ -57,8 +57,10 @@ def _divide(x: Any, y: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    _defined(x > 0 or (y == int(y) and (x != 0 or y > 0)))
-    return mpmath.power(x, int(y) if y == int(y) else y)
+    _defined(x > 0 or (mpmath.isint(y) and (x != 0 or y > 0)))
+    if abs(y) > LARGEST_ANGLE:
+        raise TooLargeError
+    return mpmath.power(x, int(y) if mpmath.isint(y) else y)
 
 
 def _bounded(function: Any, largest: int = LARGEST_EXPONENT) -> Any:

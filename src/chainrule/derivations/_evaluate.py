@@ -52,7 +52,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "power": _power,
     "negate": operator.neg,
     "exp": _exp,
-    "expm1": lambda x: mpmath.expm1(x) if x < _LARGEST_EXPONENT else mpmath.inf,
+    "expm1": lambda x: mpmath.expm1(x) if abs(x) < _LARGEST_EXPONENT else _exp(x) - 1,
     "log": lambda x: mpmath.log(x) if x > 0 else mpmath.nan,
     "log1p": lambda x: mpmath.log1p(x) if x > -1 else mpmath.nan,
     "sqrt": lambda x: mpmath.sqrt(x) if x >= 0 else mpmath.nan,
