@@ -91,15 +91,23 @@ class _Watch:
         return max(left, _AGAIN / 10) if left > 0 else 0.0
 
     def end(self) -> None:
-        """Stop watching; an interruption that is still under way is called off."""
-        while True:
+        """Stop watching; an interruption that is still under way is taken here."""
+        while not self.over.is_set():
             try:
                 with self.lock:
                     self.over.set()
-                    _raise_in(self.thread, None)
-                return
             except TimeLimitError:
                 continue
+        if not self.has_interrupted:
+            return
+        # Calling it off instead would leave the interpreter looking for it ever after: that
+        # slows all that follows down, and never ends under a profiler.
+        try:
+            _raise_in(self.thread, TimeLimitError)
+            while True:
+                pass
+        except TimeLimitError:
+            return
 
     def ignore(self, unraisable: Any) -> None:
         """Say nothing of a limit raised inside a destructor: it is lost there, the next is not."""
@@ -107,8 +115,8 @@ class _Watch:
             self.previous_hook(unraisable)
 
 
-def _raise_in(thread: ctypes.c_ulong, error: type[Exception] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(error) if error else None)
+def _raise_in(thread: ctypes.c_ulong, error: type[Exception]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(error))
 
 
 def _clock_of_this_thread() -> Callable[[], float]:
