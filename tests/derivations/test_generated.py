@@ -81,14 +81,14 @@ def check_activation(w: Written) -> int:
     return contradicted(lambda: check_elementwise(w.expression, derivation))
 
 
-@examples(16)
+@examples(20)
 @given(elementwise_formulas())
 def test_any_elementwise_formula(w):
     """Pieces, kinks, forms through the output, witnesses, second and parameters' derivatives."""
     check_activation(w)
 
 
-@examples(14)
+@examples(40)
 @given(coupled_formulas())
 def test_any_layer_coupled_formula(w):
     """∂J/∂z of layers of one to four units, plain and in closed form, and by the parameters."""
@@ -119,7 +119,7 @@ def test_any_cost_behind_an_output(w, output):
     contradicted(lambda: check_cost(activation.expression, w.expression, derivation))
 
 
-@examples(5)
+@examples(12)
 @given(elementwise_formulas(leaves=4, awkward=False))
 def test_any_portrait(w):
     """What is proved of range, slopes and stretches holds at every place."""

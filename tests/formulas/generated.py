@@ -140,6 +140,7 @@ def expressions(
         ]
         if awkward:
             ways += [_call(["power"], inner, shared), _call(["power"], other, inner)]
+            ways += [_call(["power"], inner, names)]
         if kinks:
             condition = _call(COMPARISONS, inner, other)
             ways += [
@@ -161,7 +162,7 @@ def _with_values(expression: Expression, values: Sequence[float]) -> Written:
     return Written(expression, tuple(zip(names, values, strict=False)))
 
 
-def _formulas(drawn: Any, *, awkward: bool, needed: Sequence[str], over_units: bool) -> Any:
+def _formulas(drawn: Any, *, awkward: bool, over_units: bool) -> Any:
     value = st.sampled_from(TAME)
     if awkward:
         value = st.one_of(value, value, value, st.sampled_from(AWKWARD))
@@ -183,13 +184,16 @@ def _has_extreme(e: Expression) -> bool:
 def elementwise_formulas(*, leaves: int = 6, awkward: bool = True, kinks: bool = True) -> Any:
     """Return a strategy of activations that act on every unit by itself."""
     drawn = expressions(leaves=leaves, awkward=awkward, kinks=kinks)
-    return _formulas(drawn, awkward=awkward, needed=("z",), over_units=False)
+    return _formulas(drawn, awkward=awkward, over_units=False)
 
 
 def coupled_formulas(*, leaves: int = 5, awkward: bool = True) -> Any:
     """Return a strategy of activations that reach over the units of their layer."""
-    drawn = expressions(leaves=leaves, awkward=awkward, reductions=True)
-    return _formulas(drawn, awkward=awkward, needed=("z",), over_units=True)
+    inner = expressions(leaves=leaves, awkward=awkward, reductions=True)
+    simple = expressions(leaves=2, awkward=awkward)
+    reduced = _call(sorted(OVER_UNITS), simple)
+    drawn = st.one_of(inner, _call(ARITHMETIC, inner, reduced), _call(ARITHMETIC, simple, reduced))
+    return _formulas(drawn, awkward=awkward, over_units=True)
 
 
 def cost_formulas(*, leaves: int = 5) -> Any:
@@ -197,4 +201,4 @@ def cost_formulas(*, leaves: int = 5) -> Any:
     drawn = expressions(("a", "y", "a"), leaves=leaves, awkward=False).map(
         lambda e: Apply("sum", (e,))
     )
-    return _formulas(drawn, awkward=False, needed=("a",), over_units=True)
+    return _formulas(drawn, awkward=False, over_units=True)
