@@ -219,15 +219,15 @@ class _Cutter:
 
     def branch(self, e: Apply, z: Any) -> Expression:
         """Return the branch taken at a place between two roots of what is compared."""
-        return chosen(e, self.compared(e, z), e.arguments)
+        return chosen(e, self.compared(_difference(e), z), e.arguments)
 
-    def compared(self, e: Apply, z: Any) -> Any:
+    def compared(self, difference: Expression, z: Any) -> Any:
         """Return the difference on which a choice rests; what changes with the digits is zero."""
-        difference = self.at(_difference(e), z)
+        value = self.at(difference, z)
         with mpmath.workdps(2 * _DIGITS):
-            finer = self.at(_difference(e), z)
-        is_rounding = abs(finer - difference) > mpmath.mpf(10) ** -10 * abs(finer)
-        return mpmath.mpf(0) if is_rounding else difference
+            finer = self.at(difference, z)
+        is_rounding = abs(finer - value) > mpmath.mpf(10) ** -10 * abs(finer)
+        return mpmath.mpf(0) if is_rounding else value
 
     @staticmethod
     def is_zero(value: Any) -> bool:
@@ -285,11 +285,12 @@ class _Cutter:
         arguments = tuple(self.own(part, place) for part in e.arguments)
         if e.operation not in _BRANCHING:
             return Apply(e.operation, arguments)
-        difference = self.compared(e, place)
+        difference = _difference(Apply(e.operation, arguments))
+        value = self.compared(difference, place)
         # A place is rounded: what a move by as much changes is not told from zero.
-        moved = self.at(_difference(e), place * (1 + mpmath.mpf(10) ** (15 - _DIGITS)))
-        is_tie = abs(difference) <= abs(moved - difference)
-        return chosen(e, mpmath.mpf(0) if is_tie else difference, arguments)
+        moved = self.at(difference, place * (1 + mpmath.mpf(10) ** (15 - _DIGITS)))
+        is_tie = abs(value) <= abs(moved - value)
+        return chosen(e, mpmath.mpf(0) if is_tie else value, arguments)
 
     def roots(self, difference: Expression, low: Any, high: Any) -> list[tuple[Any, Any]]:
         """Return where a smooth difference changes sign or vanishes, exact where it is linear."""
