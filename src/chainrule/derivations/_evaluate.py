@@ -93,15 +93,22 @@ def evaluate(expression: Expression, values: Mapping[str, Any]) -> Any:
     mpf
         NaN where the expression is undefined over the real numbers.
     """
-    if isinstance(expression, Constant):
-        return mpmath.mpf(expression.value.numerator) / expression.value.denominator
-    if isinstance(expression, Pi):
+    return _evaluate(expression, values, {})
+
+
+def _evaluate(e: Expression, values: Mapping[str, Any], known: dict[int, Any]) -> Any:
+    """Evaluate every part once: derivatives share theirs."""
+    if isinstance(e, Constant):
+        return mpmath.mpf(e.value.numerator) / e.value.denominator
+    if isinstance(e, Pi):
         return +mpmath.pi
-    if isinstance(expression, Variable | Parameter):
-        return mpmath.mpf(values[expression.name])
-    assert isinstance(expression, Apply)
-    arguments = [evaluate(argument, values) for argument in expression.arguments]
-    return _OPERATIONS[expression.operation](*arguments)
+    if isinstance(e, Variable | Parameter):
+        return mpmath.mpf(values[e.name])
+    assert isinstance(e, Apply)
+    if id(e) not in known:
+        arguments = [_evaluate(argument, values, known) for argument in e.arguments]
+        known[id(e)] = _OPERATIONS[e.operation](*arguments)
+    return known[id(e)]
 
 
 def evaluate_layer(expression: Expression, values: Mapping[str, Any]) -> list[Any]:

@@ -11,8 +11,8 @@ from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, size,
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
 from chainrule.derivations._pieces import Pieces, differentiate
 from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations.output_forms._elimination import shortest
 from chainrule.derivations.output_forms._output_form import OutputForm
+from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,

@@ -19,7 +19,7 @@ from chainrule.derivations._closed_form import closed_form, cost_gradient, prove
 from chainrule.derivations._derivation import derive
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.derivations.output_forms._elimination import shortest
+from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.derivations.output_forms._through_output import NoOutputFormError, through_output
 from chainrule.formulas import (
     REDUCTIONS,
