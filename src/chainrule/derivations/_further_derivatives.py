@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, size, total
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
 from chainrule.derivations._parameter_form import shortened
 from chainrule.derivations._pieces import Pieces, differentiate
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
-from chainrule.derivations.output_forms._elimination import shortest
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm
+from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
@@ -21,7 +21,6 @@ from chainrule.formulas import (
     Constant,
     Expression,
     Formula,
-    FormulaError,
     Parameter,
     Variable,
     parameters_of,
@@ -194,7 +193,7 @@ def simplified(expression: Expression) -> Expression:
         with time_limit(_SECONDS):
             plain = translation.to_sympy(substitute(expression, decimals.get))
             written = substitute(shortest(sympy.together(plain), translation), numbers.get)
-    except (TimeLimitError, sympy.PolynomialError, FormulaError):
+    except FAILURES:
         return expression
     return min(written, expression, key=size)
 

@@ -17,12 +17,12 @@ from typing import Any
 import mpmath
 import numpy as np
 from mpmath import libmp
-from scipy import special
 
 from chainrule.derivations import TimeLimitError, time_limit
 from chainrule.formulas import Formula
 from chainrule.kernels._fit import Fit, fitted
-from chainrule.kernels._source import number
+from chainrule.kernels._interpreter import interpreted
+from chainrule.kernels._source import number, parameter_name
 from chainrule.references import FORMATS, Format, Reference, Truth
 
 _SECONDS = 6.0
@@ -34,12 +34,6 @@ _MOST_BITS = {"float32": 600, "float64": 2600}
 _GAP = 5
 _DEEPEST_CUT = 4
 _TRIALS = 24
-_FUNCTIONS = {
-    **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sign")},
-    **{name: getattr(np, name) for name in ("sinh", "cosh", "tanh", "sin", "cos")},
-    "atan": np.arctan, "asinh": np.arcsinh, "erf": special.erf, "erfc": special.erfc,
-    "inf": np.inf,
-}  # fmt: skip
 Source = tuple[list[str], str]
 
 
@@ -169,14 +163,8 @@ def _with_limits(result: str, judge: _Judge, computed: Callable[[float], float])
 
 
 def _runnable(source: Source, formula: Formula) -> Callable[[float], float]:
-    """Return generated source as a function of Python: NumPy's functions stand for ours."""
-    lines, result = source
-    body = "\n".join(f"    {line}" for line in [*lines, f"return {result}"])
-    values = {f"p_{name}": np.float64(value) for name, value in formula.parameters}
-    names: dict[str, Any] = {**_FUNCTIONS, **values}
-    exec(f"def run(z):\n{body}", names)  # source of our own, nothing a user wrote
-
-    return lambda z: float(names["run"](np.float64(z)))
+    values = {parameter_name(name): value for name, value in formula.parameters}
+    return interpreted(*source, values)
 
 
 def _sample(form: Format, low: float, high: float) -> list[float]:

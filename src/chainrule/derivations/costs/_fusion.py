@@ -13,15 +13,15 @@ from fractions import Fraction
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import multiply, size
 from chainrule.derivations._closed_form import closed_form, cost_gradient
 from chainrule.derivations._derivation import derive
 from chainrule.derivations._layer_check import proved
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.costs._saturation import survives_rounding
-from chainrule.derivations.output_forms._elimination import shortest
+from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.derivations.output_forms._through_output import NoOutputFormError, through_output
 from chainrule.formulas import (
     REDUCTIONS,
@@ -183,5 +183,5 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
         with time_limit(3.0):
             together = sympy.cancel(sympy.together(translation.to_sympy(product)))
             return min((shortest(together, translation), product), key=size)
-    except (TimeLimitError, sympy.PolynomialError):
+    except FAILURES:
         return product
