@@ -8,7 +8,15 @@ from chainrule.documents._blocks import block_latex
 from chainrule.documents._content import Equation, Section
 from chainrule.documents._escaping import escaped
 from chainrule.documents._notation import is_negated, sign_first
-from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Pi,
+    Variable,
+    exact_decimal,
+)
 
 _GREEK = frozenset(
     {
@@ -147,14 +155,11 @@ def _right(e: Expression, level: int) -> str:
 
 def _number(e: Constant) -> tuple[str, int]:
     value = abs(e.value)
-    if value.denominator == 1:
-        text = str(value.numerator)
-    elif value.denominator % 10 == 0 and value.denominator > 16:
-        text = f"{float(value):.17g}"
-        text = re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", text).replace("{+", "{")
-    else:
-        text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
-    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if value.denominator == 1 else 3)
+    decimal = exact_decimal(value)
+    text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+    if decimal is not None:
+        text = re.sub(r"e(-?\d+)", r" \\cdot 10^{\1}", decimal).removeprefix("1 \\cdot ")
+    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if text.isdigit() else 3)
 
 
 def name_latex(name: str) -> str:
