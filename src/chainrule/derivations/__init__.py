@@ -39,6 +39,7 @@ from chainrule.derivations._vector_jacobian import backward_graph as backward_gr
 from chainrule.derivations.costs._cost_derivation import CostDerivation as CostDerivation
 from chainrule.derivations.costs._cost_derivation import batch_mean as batch_mean
 from chainrule.derivations.costs._cost_derivation import derive_cost as derive_cost
+from chainrule.derivations.costs._domain import undefined_output as undefined_output
 from chainrule.derivations.costs._fusion import FusedGradient as FusedGradient
 from chainrule.derivations.costs._fusion import fused_gradient as fused_gradient
 from chainrule.derivations.output_forms._output_form import NoOutputForm as NoOutputForm

@@ -48,6 +48,9 @@ def _polynomial_roots(difference: Expression, values: Mapping[str, Any]) -> list
     translation = Translation()
     z = translation.symbol(_Z)
     e = sympy.expand(translation.to_sympy(difference))
+    hidden = (translation.meaning[symbol] for symbol in e.free_symbols if symbol != z)
+    if any("z" in variables_of(part) for part in hidden):
+        return None
     if not e.is_polynomial(z) or sympy.degree(e, z) > 2:
         return None
     found = []

@@ -124,6 +124,29 @@ def differentiate(expression: Expression, variable: Expression = _Z) -> Expressi
     return result
 
 
+def chosen(e: Apply, difference: Any, branches: tuple[Expression, ...]) -> Expression:
+    """Return one of the branches of a choice, by the difference of what it compares.
+
+    Where ``max`` or ``min`` tie it is that of a constant argument, else of the first.
+    """
+    if e.operation == "where":
+        comparison = e.arguments[0]
+        assert isinstance(comparison, Apply)
+        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
+        return branches[1] if holds else branches[2]
+    if e.operation in ("maximum", "minimum"):
+        if difference == 0:
+            return branches[0] if variables_of(e.arguments[1]) else branches[1]
+        return branches[0] if (difference > 0) == (e.operation == "maximum") else branches[1]
+    if mpmath.isnan(difference):
+        return branches[0]
+    if e.operation == "sign":
+        return constant(int(mpmath.sign(difference)))
+    if difference == 0:
+        return ZERO
+    return branches[0] if difference > 0 else negate(branches[0])
+
+
 class TooManyPiecesError(Exception):
     """The formula has more breakpoints than can be told apart."""
 
@@ -200,33 +223,31 @@ class _Cutter:
                 raise TooManyPiecesError
         return result
 
-    def branch(self, e: Apply, z: Any, *, at_place: bool = False) -> Expression:
-        """Return the branch taken at a place; where ``max`` or ``min`` tie, a constant one."""
-        x = e.arguments
-        if e.operation == "where":
-            return x[1] if self.at(x[0], z) else x[2]
-        if e.operation in ("maximum", "minimum"):
-            first, second = self.at(x[0], z), self.at(x[1], z)
-            if mpmath.isnan(first) or mpmath.isnan(second):
-                return x[0] if mpmath.isnan(first) else x[1]  # undefined, as the choice is
-            if self.vanishes(_difference(e), z, at_place=at_place):
-                return x[1] if not variables_of(x[1]) else x[0]
-            return x[0] if (first > second) == (e.operation == "maximum") else x[1]
-        value = self.at(x[0], z)
-        if mpmath.isnan(value):
-            return x[0]
-        sign = 0 if self.vanishes(x[0], z, at_place=at_place) else mpmath.sign(value)
-        if e.operation == "sign":
-            return constant(int(sign))
-        return {1: x[0], -1: negate(x[0]), 0: ZERO}[int(sign)]
+    def branch(self, e: Apply, z: Any) -> Expression:
+        """Return the branch taken at a place between two roots of what is compared."""
+        undefined = self.undefined(e.operation, e.arguments, z)
+        return undefined or chosen(e, self.compared(_difference(e), z), e.arguments)
 
-    def vanishes(self, difference: Expression, z: Any, *, at_place: bool) -> bool:
-        """Tell whether two branches tie: at a place up to rounding, elsewhere identically."""
-        value = self.at(difference, z)
-        if at_place or not self.is_zero(value, 1):
-            return self.is_zero(value, z)
-        with mpmath.workdps(MANY_DIGITS):
-            return bool(abs(self.at(difference, z)) < mpmath.mpf(10) ** (50 - MANY_DIGITS))
+    def undefined(
+        self, operation: str, branches: tuple[Expression, ...], z: Any
+    ) -> Expression | None:
+        """Return the branch without a value: where there is one, ``max`` and ``min`` have none."""
+        if operation not in ("maximum", "minimum"):
+            return None
+        return next((x for x in branches if mpmath.isnan(self.at(x, z))), None)
+
+    def compared(self, difference: Expression, z: Any) -> Any:
+        """Return the difference on which a choice rests; what changes with the digits is zero."""
+        for digits in (_DIGITS, MANY_DIGITS):
+            with mpmath.workdps(digits):
+                value = self.at(difference, z)
+            with mpmath.workdps(2 * digits):
+                finer = self.at(difference, z)
+            if mpmath.isnan(finer) or not (
+                finer == 0 or abs(finer - value) > mpmath.mpf(10) ** -10 * abs(finer)
+            ):
+                return finer
+        return mpmath.mpf(0)
 
     @staticmethod
     def is_zero(value: Any, place: Any) -> bool:
@@ -241,10 +262,7 @@ class _Cutter:
         return not (own == around or self.is_zero(own - around, place) or mpmath.isnan(own))
 
     def breakpoint(self, location: Expression, place: Any, left: Piece, right: Piece) -> Breakpoint:
-        own = self.expression
-        while (branching := _innermost_branching(own)) is not None:
-            chosen = self.branch_at(branching, place)
-            own = _replaced(own, branching, chosen)
+        own = rebuilt(self.own(self.expression, place))
         slopes = [self.slope_beside(piece, place, s) for piece, s in ((left, -1), (right, 1))]
         value_from = self.value_owner(own, place, left, right)
         smooth = slopes[0] == slopes[1] or bool(
@@ -286,19 +304,22 @@ class _Cutter:
                 return side
         return "own"
 
-    def branch_at(self, e: Apply, place: Any) -> Expression:
-        """Like `branch`, with comparisons that are equal up to rounding taken as equal."""
-        if e.operation != "where":
-            return self.branch(e, place, at_place=True)
-        comparison = e.arguments[0]
-        assert isinstance(comparison, Apply)
-        difference = self.at(comparison.arguments[0], place) - self.at(
-            comparison.arguments[1], place
-        )
-        if self.is_zero(difference, place):
-            difference = mpmath.mpf(0)
-        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
-        return e.arguments[1] if holds else e.arguments[2]
+    def own(self, e: Expression, place: Any) -> Expression:
+        """Return the smooth expression that holds at a breakpoint itself."""
+        if not isinstance(e, Apply):
+            return e
+        arguments = tuple(self.own(part, place) for part in e.arguments)
+        if e.operation not in _BRANCHING:
+            return Apply(e.operation, arguments)
+        undefined = self.undefined(e.operation, arguments, place)
+        if undefined is not None:
+            return undefined
+        difference = _difference(Apply(e.operation, arguments))
+        value = self.compared(difference, place)
+        # A place is rounded: what a move by as much changes is not told from zero.
+        moved = self.at(difference, place * (1 + mpmath.mpf(10) ** (15 - _DIGITS)))
+        is_tie = abs(value) <= abs(moved - value)
+        return chosen(e, mpmath.mpf(0) if is_tie else value, arguments)
 
 
 def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, side: int) -> Any:

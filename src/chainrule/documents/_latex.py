@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from chainrule.documents._notation import is_negated, sign_first
 from chainrule.documents._symbols import GREEK_LETTERS
-from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Pi,
+    Variable,
+    exact_decimal,
+)
 
 _INFIX = {
     "greater": (" > ", 0),
@@ -139,19 +146,11 @@ def _right(e: Expression, level: int) -> str:
 
 def _number(e: Constant) -> tuple[str, int]:
     value = abs(e.value)
-    is_long = (
-        value < 10**300
-        and value.denominator > 16
-        and (value.denominator % 10 == 0 or value.numerator > 999)
-    )
-    decimals = repr(float(value)) if is_long else ""
-    if value.denominator == 1:
-        text = str(value.numerator)
-    elif is_long and Fraction(decimals) == value:  # exact, or a fraction
-        text = re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", decimals).replace("{+", "{")
-    else:
-        text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
-    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if value.denominator == 1 else 3)
+    decimal = exact_decimal(value)
+    text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+    if decimal is not None:
+        text = re.sub(r"e(-?\d+)", r" \\cdot 10^{\1}", decimal).removeprefix("1 \\cdot ")
+    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if text.isdigit() else 3)
 
 
 def name_latex(name: str) -> str:

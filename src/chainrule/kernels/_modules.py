@@ -147,7 +147,7 @@ def _matrices(*names: tuple[str, str]) -> list[str]:
 
 def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[str]:
     values = computation_graph(rewrite(shifted(formula, sharp=True)))
-    slopes = backward_graph(computation_graph(rewrite(shifted(formula))))[0]
+    slopes = backward_graph(computation_graph(rewrite(shifted(formula))), selects=True)[0]
     forward = RowProgram(values, _READS, names=names_of_nodes(values, formula)).source()
     backward = RowProgram(slopes, _READS, names=names_of_nodes(slopes, formula)).source()
     matrices = _matrices(("output", "output"), ("z", "first"))
@@ -173,9 +173,11 @@ def _coupled_cost(
     if fused.keeps_gradient and fused.by_preactivation is not None:
         gradient = computation_graph(_composed(fused.by_preactivation, forward))
     elif _is_singular(fused.by_output):
-        gradient = backward_graph(computation_graph(shifted(whole)), seed=constant(1))[0]
+        graph, seed = computation_graph(shifted(whole)), constant(1)
+        gradient = backward_graph(graph, seed=seed, selects=True)[0]
     else:
-        gradient = backward_graph(computation_graph(forward), seed=fused.by_output)[0]
+        graph, by_output = computation_graph(forward), fused.by_output
+        gradient = backward_graph(graph, seed=by_output, selects=True)[0]
     return _cost_kernels(value, gradient, _READS, parameters, fused)
 
 

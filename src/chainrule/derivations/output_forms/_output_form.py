@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import mpmath
-import sympy
 
+from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
 from chainrule.derivations._pieces import Piece
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._candidates import Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
 from chainrule.derivations.output_forms._domain import Stretch, domain
@@ -23,7 +23,7 @@ from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
-from chainrule.formulas import Expression, FormulaError, variables_of
+from chainrule.formulas import Expression, variables_of
 
 _SECONDS = 1.2  # for each way of looking
 _LONGEST = 150  # parts of an equation that is shown
@@ -210,10 +210,7 @@ class _Search:
 
 
 # Where algebra cannot go on a way of looking ends.
-_ENDS = (
-    TimeLimitError, NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError,
-    ArithmeticError, TypeError, ValueError, AttributeError, KeyError, RecursionError,
-)  # fmt: skip
+_ENDS = (*FAILURES, NotInFieldError)
 _T = TypeVar("_T")
 
 

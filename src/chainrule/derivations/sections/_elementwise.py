@@ -136,7 +136,7 @@ def _derivative_in_z(derivation: Derivation) -> Expression:
     return derivation.steps[-1].in_variables
 
 
-def _shortest(derivation: Derivation) -> Expression:
+def shortest_slope(derivation: Derivation) -> Expression:
     """Return the derivative through the output where the formula has one smooth piece."""
     forms = derivation.output_forms
     if len(forms) == 1 and isinstance(forms[0], OutputForm):
@@ -159,7 +159,7 @@ def _indicator_form(derivation: Derivation) -> Expression | None:
 
 
 def _assembly(derivation: Derivation) -> Section:
-    return assembly_section(_times(partial(J, A_J), indexed(_shortest(derivation), "j")))
+    return assembly_section(_times(partial(J, A_J), indexed(shortest_slope(derivation), "j")))
 
 
 def assembly_section(result: Expression) -> Section:
@@ -194,7 +194,7 @@ def indexed(e: Expression, index: str) -> Expression:
 def elementwise_matrix_form(derivation: Derivation) -> Section:
     forward = Equation((MATRIX_A, batch_form(derivation.formula.expression)))
     received = partial(J, MATRIX_A)
-    short = _shortest(derivation)
+    short = shortest_slope(derivation)
     product = received if short == ONE else hadamard(received, batch_form(short))
     equations = [forward, Equation((partial(J, MATRIX_Z), product))]
     sentences = ["Rows are examples, or columns: nothing here couples the units."]
