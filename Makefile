@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: demo test peers bench sweep-elementary check clean
+.PHONY: demo test fuzz peers bench sweep-elementary check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,6 +16,9 @@ check: $(VENV)/test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(VENV)/test-installed
+	$(BIN)/pytest tests/derivations/test_generated.py --hypothesis-profile=fuzz
 
 peers: $(VENV)/peers-installed
 	$(BIN)/pytest tests/catalogue/test_peers.py

@@ -47,7 +47,9 @@ class Result:
     @property
     def fastest_ratio(self) -> float:
         """The same of the fastest peer."""
-        peers = [self.ratio(name) for name in self.microseconds if name not in ("chainrule", "copy")]
+        peers = [
+            self.ratio(name) for name in self.microseconds if name not in ("chainrule", "copy")
+        ]
         return min((r for r in peers if not math.isnan(r)), default=math.nan)
 
 
@@ -110,8 +112,9 @@ def table(results: list[Result]) -> Table:
     )  # fmt: skip
     for r in results:
         ratios = (f"{r.ratio(name):.2f}" for name in libraries)
-        shown.add_row(r.function, r.direction, f"{r.size:,}", r.dtype,
-                      f"{r.microseconds['chainrule']:.3g}", *ratios, f"{r.fastest_ratio:.2f}")  # fmt: skip
+        own = f"{r.microseconds['chainrule']:.3g}"
+        case = (r.function, r.direction, f"{r.size:,}", r.dtype, own)
+        shown.add_row(*case, *ratios, f"{r.fastest_ratio:.2f}")
     return shown
 
 
@@ -122,8 +125,8 @@ def summary(results: list[Result]) -> list[str]:
         own = [r for r in results if r.dtype == dtype]
         slower = [r for r in own if r.fastest_ratio < 1]
         lines.append(
-            f"{dtype}: {len(own) - len(slower)} of {len(own)} cases at least as fast as the fastest "
-            f"peer; the least ratio is {min(r.fastest_ratio for r in own):.2f}"
+            f"{dtype}: {len(own) - len(slower)} of {len(own)} cases at least as fast as the "
+            f"fastest peer; the least ratio is {min(r.fastest_ratio for r in own):.2f}"
         )
         large = [r.ratio("torch") for r in own if r.size >= 100_000 and "torch" in r.microseconds]
         large = [ratio for ratio in large if not math.isnan(ratio)]
@@ -156,8 +159,8 @@ def picture(results: list[Result], path: Path) -> None:
                     for r in results
                     if (r.dtype, r.direction, r.size) == (dtype, direction, size)
                 ]
-                panel.plot(*zip(*chosen, strict=True), "o", ms=5, label=f"10^{round(math.log10(size))}",
-                           color=f"C{k}", alpha=0.85)  # fmt: skip
+                label = f"10^{round(math.log10(size))}"
+                panel.plot(*zip(*chosen, strict=True), "o", ms=5, label=label, color=f"C{k}")
             panel.axhline(1.0, color="0.4", lw=1)
             panel.set(yscale="log", title=f"{direction}, {dtype}")
             panel.set_xticks(range(len(functions)), functions, rotation=60, ha="right")

@@ -150,6 +150,10 @@ ELEMENTWISE: dict[str, Definition] = {
         lambda z: positive(z) * logistic(z) - number(0.2), None, None, (0.0,)
     ),
     "quick_gelu": Definition(lambda z: z * logistic(mpmath.mpf("1.702") * z), (0, 0), (1, 0)),
+    "tanhexp": Definition(
+        lambda z: z * (mpmath.tanh(mpmath.exp(z)) if z < 800 else 1), (0, 0), (1, 0)
+    ),
+    "phish": Definition(lambda z: z * mpmath.tanh(gelu(z)), (0, 0), (1, 0)),
     "elish": Definition(lambda z: exponential_unit(z) * logistic(z), (0, 0), (1, 0)),
     "hard_elish": Definition(
         lambda z: exponential_unit(z) * clipped((z + 1) / 2, 0, 1), (0, 0), (1, 0), (-1.0, 1.0)
@@ -197,6 +201,8 @@ LAYER_COUPLED: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
     "softmax": softmax,
     "log_softmax": log_softmax,
     "softmin": lambda z: softmax([-x for x in z]),
+    "softmax_one": lambda z: softmax([*z, mpmath.mpf(0)])[:-1],
+    "hardmax": lambda z: [mpmath.mpf(x == max(z)) for x in z],
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     "l2_normalization": lambda z: [

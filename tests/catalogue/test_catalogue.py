@@ -7,7 +7,7 @@ import pickle
 import mpmath
 import pytest
 from tests.catalogue.definitions import ELEMENTWISE, LAYER_COUPLED
-from tests.formulas.language import layer_values, value_at
+from tests.formulas.language import UndefinedError, layer_values, value_at
 
 from chainrule.catalogue import (
     CatalogueError,
@@ -82,7 +82,11 @@ def test_elementwise_functions_are_what_their_names_say(name):
     formula = activation_formula(name)
     with mpmath.workdps(60):
         for place in map(mpmath.mpf, PLACES):
-            got = value_at(formula.expression, place, dict(formula.parameters))
+            try:
+                got = value_at(formula.expression, place, dict(formula.parameters))
+            except UndefinedError:  # exponentials of exponentials: beyond what is evaluated here
+                assert place > 10
+                continue
             assert close(got, ELEMENTWISE[name].function(place)), place
 
 

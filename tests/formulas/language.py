@@ -18,11 +18,16 @@ from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Varia
 
 Z = Variable("z")
 LARGEST_EXPONENT = 100_000  # beyond this mpmath spends minutes on an exponential
+LARGEST_ANGLE = 10**400  # a sine needs as many digits of pi as its argument has
 PARAMETERS = {"alpha": 0.25, "beta_1": 1.5}
 
 
 class UndefinedError(Exception):
     """A formula has no value at a place: log of a negative number, 0/0, or too large to write."""
+
+
+class TooLargeError(UndefinedError):
+    """A value is there, but too large or too small to be written down."""
 
 
 def _defined(condition: bool) -> None:
@@ -31,7 +36,8 @@ def _defined(condition: bool) -> None:
 
 
 def _exp(x: Any) -> Any:
-    _defined(abs(x) < LARGEST_EXPONENT)
+    if abs(x) >= LARGEST_EXPONENT:
+        raise TooLargeError
     return mpmath.exp(x)
 
 
@@ -51,13 +57,16 @@ def _divide(x: Any, y: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    _defined(x > 0 or (y == int(y) and (x != 0 or y > 0)))
-    return mpmath.power(x, int(y) if y == int(y) else y)
+    _defined(x > 0 or (mpmath.isint(y) and (x != 0 or y > 0)))
+    if abs(y) > LARGEST_ANGLE:
+        raise TooLargeError
+    return mpmath.power(x, int(y) if mpmath.isint(y) else y)
 
 
-def _bounded(function: Any) -> Any:
+def _bounded(function: Any, largest: int = LARGEST_EXPONENT) -> Any:
     def apply(x: Any) -> Any:
-        _defined(abs(x) < LARGEST_EXPONENT)
+        if abs(x) >= largest:
+            raise TooLargeError
         return function(x)
 
     return apply
@@ -81,8 +90,8 @@ POINTWISE = {
     "tanh": _bounded(mpmath.tanh),
     "sinh": _bounded(mpmath.sinh),
     "cosh": _bounded(mpmath.cosh),
-    "sin": mpmath.sin,
-    "cos": mpmath.cos,
+    "sin": _bounded(mpmath.sin, LARGEST_ANGLE),
+    "cos": _bounded(mpmath.cos, LARGEST_ANGLE),
     "atan": mpmath.atan,
     "asinh": mpmath.asinh,
     "erf": _bounded(mpmath.erf),

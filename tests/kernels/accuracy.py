@@ -15,17 +15,13 @@ SATURATING = (
     *("sigmoid", "tanh", "elu", "celu", "selu", "scaled_tanh", "dynamic_tanh", "penalized_tanh"),
     *("arctan", "flattened_swish", "shifted_softplus"),
 )
-# What certify() does not pass: at infinity (isru, isrlu, bent_identity, logish, serf, snake), in
-# tails and near zeros (laplace, squareplus, tanh_shrink, lisht).
-NOT_CERTIFIED = frozenset(
-    {
-        *("isru", "isrlu", "bent_identity", "logish", "serf", "snake", "laplace", "squareplus"),
-        *("tanh_shrink", "lisht"),
-    }
-)
 # What is measured in float32 alone: quick_gelu is rounded among subnormal exponentials, smish and
-# siren overflow inside at the largest number, and the slope of erf needs more digits than that.
-IN_FLOAT32_ONLY = frozenset({"quick_gelu", "smish", "siren", "erf"})
+# siren overflow inside at the largest number, the slope of erf needs more digits than that, what a
+# rounding of z - mu does to laplace is not what one of z does, and the bend of snake, by which its
+# slope is judged, is not known here beyond 800. In bent_identity and phish six roundings add up.
+IN_FLOAT32_ONLY = frozenset(
+    {"quick_gelu", "smish", "siren", "erf", "laplace", "snake", "bent_identity", "phish"}
+)
 
 
 def sample(dtype: type, kinks: tuple[float, ...] = ()) -> np.ndarray:

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from tests.catalogue.definitions import ELEMENTWISE, LAYER_COUPLED
 from tests.formulas.language import central_difference
-from tests.kernels.accuracy import IN_FLOAT32_ONLY, NOT_CERTIFIED, error, sample, truth
+from tests.kernels.accuracy import IN_FLOAT32_ONLY, error, sample, truth
 
 from chainrule.catalogue import activation_formula
 from chainrule.kernels import backward, forward
 
 EPSILON = 2.0**-52
-CERTIFIED = [name for name in ELEMENTWISE if name not in NOT_CERTIFIED]
-CERTIFIED_LAYERS = [name for name in LAYER_COUPLED if name not in NOT_CERTIFIED]
 
 
 def worst(errors, z, limit) -> None:
@@ -25,7 +23,7 @@ def worst(errors, z, limit) -> None:
     assert errors[k] <= limit, f"{errors[k]:.3g} ulp at z = {z[k]!r}"
 
 
-@pytest.mark.parametrize("name", CERTIFIED)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_float32_values_and_slopes_are_within_a_rounding(name):
     """At most 1 ulp for values and 2 ulp for slopes, from 1e-30 to the largest number."""
     formula = activation_formula(name)
@@ -39,7 +37,7 @@ def test_float32_values_and_slopes_are_within_a_rounding(name):
     worst(smooth, z, 2.0)
 
 
-@pytest.mark.parametrize("name", [n for n in CERTIFIED if n not in IN_FLOAT32_ONLY])
+@pytest.mark.parametrize("name", [n for n in ELEMENTWISE if n not in IN_FLOAT32_ONLY])
 def test_float64_values_and_slopes_are_within_what_a_rounding_of_z_does(name):
     """At most 5 ulp, and what two roundings of z do to the true function."""
     formula = activation_formula(name)
@@ -66,7 +64,7 @@ def test_float64_values_and_slopes_are_within_what_a_rounding_of_z_does(name):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", CERTIFIED)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_infinite_inputs_give_limits_and_nan_stays_nan(name, dtype):
     """The value and slope at ±inf are the limits; NaN comes through the forward pass."""
     definition = ELEMENTWISE[name]
@@ -112,7 +110,7 @@ LAYERS = [
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", CERTIFIED_LAYERS)
+@pytest.mark.parametrize("name", LAYER_COUPLED)
 def test_layer_coupled_functions(name, dtype):
     """Float32 to a rounding; float64, whose sums round inside, to what that does to z."""
     limits = np.finfo(dtype)
@@ -134,7 +132,7 @@ def test_layer_coupled_functions(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", CERTIFIED_LAYERS)
+@pytest.mark.parametrize("name", LAYER_COUPLED)
 def test_products_of_layer_coupled_functions(name, dtype):
     """∂J/∂z agrees with differences of the layer, to a few roundings of the terms it sums.
 
@@ -145,6 +143,8 @@ def test_products_of_layer_coupled_functions(name, dtype):
     times = 2 if dtype == np.float32 else 16
     for layer in LAYERS:
         z = layer.astype(dtype)
+        if name == "hardmax" and len(set(z.tolist())) < len(z):
+            continue  # it jumps there
         g = np.random.default_rng(7).normal(size=z.size).astype(dtype)
         dz = backward(activation_formula(name), g, z)
         with mpmath.workdps(200):
@@ -159,7 +159,7 @@ def test_products_of_layer_coupled_functions(name, dtype):
 
                 wanted = central_difference(weighted, units[j], 200)
                 sizes = [abs(x) for x in seeds]
-                if name in ("softmax", "softmin"):
+                if name.startswith("soft"):
                     size = a[j] * (sizes[j] + mpmath.fdot(sizes, a))
                 elif name == "log_softmax":
                     size = sizes[j] + mpmath.fsum(sizes) * mpmath.exp(a[j])
@@ -176,7 +176,7 @@ def test_products_of_layer_coupled_functions(name, dtype):
                 assert abs(float(dz[j]) - wanted) <= allowed, (z, g, j)
 
 
-@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax"])
+@pytest.mark.parametrize("name", ["softmax", "softmax_one", "softmin", "log_softmax"])
 def test_no_exponential_overflows_in_a_layer(name):
     """Units of the size of the largest number, and equal ones, give what the definition gives."""
     formula = activation_formula(name)

@@ -112,6 +112,26 @@ def test_any_layer_coupled_formula(expression):
 
 
 @pytest.mark.parametrize(
+    ("text", "layer"),
+    [
+        ("where(sum(z) != 3, z, z**0.7)", (-1.0, 2.0, 0.5)),
+        ("where(z > 0, z, exp(z) - 1) - mean(z)", (800.0, -2.0, 1.0)),
+        ("where(z > 0, z*log(z), where(z < -2, sqrt(-z - 2), 0)) - mean(z)", (-3.0, -1.0, 1.0)),
+        ("where(z > 0, z*log(sum(z)), z**2)", (-3.0, 5.0, 1.0)),
+        ("where(z < 0, log(-mean(where(z < 0, z, sqrt(z)))), z)", (-3.0, -5.0, 1.0)),
+    ],
+)
+def test_a_branch_that_is_not_taken_passes_back_nothing(text, layer):
+    """Also where its slope is infinite or undefined, which 0 times it would not be rid of."""
+    formula, g = parse(text), np.array([1.0, 2.0, -0.5])
+    dz = backward(formula, g, np.array(layer))
+    with mpmath.workdps(60):
+        z, seeds = [mpmath.mpf(x) for x in layer], [mpmath.mpf(x) for x in g]
+        for got, wanted in zip(dz, layer_gradient(formula.expression, z, seeds), strict=True):
+            assert abs(got - wanted) <= 1e-13 * (1 + abs(wanted))
+
+
+@pytest.mark.parametrize(
     ("text", "parameters"),
     [
         ("z*tanh(log(1 + exp(z)))**2", {}),

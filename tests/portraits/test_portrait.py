@@ -72,16 +72,10 @@ def test_a_kinked_function_is_not_called_straight_across_its_kink():
     assert texts == ["straight on (-∞, 0)", "straight on (0, ∞)"]
 
 
-@pytest.mark.parametrize("text", ["log(z)", "1/z", "sqrt(z)", "1/(z - 1/3)"])
-def test_where_a_function_may_be_undefined_nothing_else_is_claimed(text):
-    statements = chainrule.activation(text).portrait().statements
+def test_where_a_domain_is_not_settled_nothing_else_is_claimed():
+    statements = chainrule.activation("log(sin(z) + z/9)").portrait().statements
     assert [s.subject for s in statements] == ["domain"]
     assert not statements[0].proved
-
-
-def test_a_layer_coupled_function_has_no_portrait_and_says_why():
-    (statement,) = portrait(activation_formula("softmax")).statements
-    assert "other units" in statement.text
 
 
 def test_a_portrait_is_a_document():
@@ -108,7 +102,7 @@ _FORMULA = st.recursive(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_FORMULA, st.lists(st.floats(-8, 8), min_size=12, max_size=12))
 def test_what_is_called_proved_holds_at_random_places(text, places):
     try:
@@ -164,5 +158,5 @@ def test_a_number_that_is_not_exact_is_not_shown_as_if_it_were():
 
 
 def test_a_function_that_oscillates_without_end_is_not_settled_rather_than_counted_out():
-    (statement,) = chainrule.activation("sin(30*z)").portrait().about("monotone")
+    (statement,) = chainrule.activation("z*sin(z)").portrait().about("monotone")
     assert not statement.proved

@@ -20,6 +20,9 @@ class CatalogueError(ChainruleError, KeyError):
         return str(self.args[0])
 
 
+_OUTPUTS = {"sum": (), "mean": ("mean over outputs",), "apart": ("each output apart",)}
+
+
 @dataclass(frozen=True)
 class Peer:
     """What a named function is called in another framework.
@@ -34,22 +37,36 @@ class Peer:
         Its defaults where they differ from ours, by the names that our formula gives them.
     note : str
         What else differs.
+    takes : str
+        For costs: what it takes in place of the output `a`.
+    outputs : str
+        For costs: ``sum`` of the outputs of an example, their ``mean``, or each ``apart``.
+    factor : float
+        For costs: by how much it is larger than ours.
 
     Examples
     --------
     >>> print(Peer("activations.leaky_relu", parameters={"alpha": 0.2}))
     activations.leaky_relu (alpha 0.2)
+    >>> print(Peer("nn.functional.mse_loss", outputs="mean", factor=2.0))
+    nn.functional.mse_loss (2 times; mean over outputs)
     """
 
     name: str
     arguments: dict[str, float | bool | str] = field(default_factory=dict)
     parameters: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    takes: str = "a"
+    outputs: str = "sum"
+    factor: float = 1.0
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         call = f"{self.name}({arguments})" if arguments else self.name
         remarks = [f"{name} {value:g}" for name, value in self.parameters.items()]
+        remarks += [f"takes {self.takes}"] * (self.takes != "a")
+        remarks += [f"{self.factor:g} times"] * (self.factor != 1.0)
+        remarks += _OUTPUTS[self.outputs]
         remarks += [self.note] * bool(self.note)
         return f"{call} ({'; '.join(remarks)})" if remarks else call
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.documents import Document, Documented, Section, Table
+
 PROMISED_ULP = 4.0
 
 
@@ -101,7 +103,7 @@ class GradientCheck:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Documented):
     """How near a function's kernels come to the truth.
 
     Errors are in ulp: units in the last place of the true result, below the normal numbers in
@@ -213,6 +215,21 @@ class Certificate:
         lines += ["", *_table(self._edges())]
         lines += ["", *self._remarks()]
         return "\n".join(lines)
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The certificate as a section of a document."""
+        inputs = "rows" if self.is_layer_coupled else "inputs"
+        counted = f"{self.points} {inputs}"
+        first = f"Measured in {self.dtype} over {counted}; errors in units in the last place."
+        tables = tuple(Table(rows[0], tuple(rows[1:])) for rows in (self._errors(), self._edges()))
+        remarks = tuple(f"{line[0].upper()}{line[1:]}." for line in self._remarks())
+        return (Section("Certificate", (first, *remarks), blocks=tables),)
+
+    @property
+    def document(self) -> Document:
+        """The certificate as a document of its own."""
+        return Document(f"Certificate of {self.name}", self.sections)
 
     def _errors(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [("", "worst error", "at z", "computed", "true")]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from mpmath import libmp
 
-from chainrule.certificates._ball import NOTHING, Raw, magnitude
 from chainrule.certificates._certificate import (
     Certificate,
     Deviation,
@@ -17,16 +16,17 @@ from chainrule.certificates._certificate import (
     GradientCheck,
     Kink,
 )
-from chainrule.certificates._reference import Reference, Truth
 from chainrule.certificates._sample import Array, batches, sample, switches
 from chainrule.certificates._ulp import (
     CertificateError,
-    Format,
     distance_in_ulp,
     format_of,
     to_number,
 )
 from chainrule.formulas import Formula, parse, variables_of
+from chainrule.references import Format
+from chainrule.references._ball import NOTHING, Raw, magnitude
+from chainrule.references._reference import Reference, Truth
 
 Forward = Callable[[Array], Array]
 Backward = Callable[[Array, Array], Array]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from mpmath import libmp
 
-from chainrule.certificates._ball import exact
-from chainrule.certificates._program import Program
-from chainrule.certificates._ulp import Format
 from chainrule.formulas import Formula
+from chainrule.references._ball import exact
+from chainrule.references._format import Format
+from chainrule.references._program import Program
 
 _SEED = 20_240_229
 _PRECISION = 160

@@ -46,7 +46,9 @@ def tally(start: int, size: int, single: Any, double: Any, first_is_one: bool, f
             wide_z[k] = np.float64(z[k])
         first = ones if first_is_one else z
         wide_first = wide_ones if first_is_one else wide_z
-        call_kernel(single[0], first.ctypes.data, z.ctypes.data, got.ctypes.data, 1, count, single[1])
+        call_kernel(
+            single[0], first.ctypes.data, z.ctypes.data, got.ctypes.data, 1, count, single[1]
+        )
         call_kernel(
             double[0], wide_first.ctypes.data, wide_z.ctypes.data, true.ctypes.data, 1, count,
             double[1],

@@ -106,6 +106,12 @@ def derive(
         ),
     ] = None,
     cost_parameter: CostParameters = None,
+    portrait: Annotated[
+        bool,
+        typer.Option(
+            "--portrait", help="Add what the function does: range, symmetry, slopes, fixed points."
+        ),
+    ] = False,
     text_format: Format = TextFormat.TEXT,
     html: Page = None,
 ) -> None:
@@ -116,7 +122,7 @@ def derive(
         raise _messages.CommandError("--cost-parameter needs a --cost\nGive the cost as well.")
     from chainrule.command import _derive
 
-    _derive.derive(formula.strip(), values, cost, cost_values, text_format, html)
+    _derive.derive(formula.strip(), values, cost, cost_values, text_format, html, portrait=portrait)
 
 
 @application.command(

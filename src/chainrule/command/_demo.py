@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from chainrule.certificates import Certificate
 from chainrule.command._learning_curve import learning_curve
 from chainrule.command._messages import counted, heading, say
 from chainrule.command._options import check_destination
 from chainrule.command._train import fit
-from chainrule.documents import page
+from chainrule.documents import Figure, Section, Table, page
 from chainrule.estimators import FeedforwardClassifier
 from chainrule.functions import activation
 
@@ -76,8 +76,10 @@ def demo(formula: str, parameters: dict[str, float], page_path: Path) -> None:
     remarks = _remarks(function.formula.title)
     for line in (*_lines(outcomes), "", *remarks):
         say(line)
-    extra = _extra(outcomes, remarks, certificate, learning_curve(losses, scores))
-    page_path.write_text(page(derivation.title, derivation.sections, extra), encoding="utf-8")
+    results = _result_sections(outcomes, remarks, certificate, learning_curve(losses, scores))
+    document = derivation.document
+    text = page(document.title, (*document.sections, *results), document.formula)
+    page_path.write_text(text, encoding="utf-8")
     heading("5. The page")
     say(f"Wrote {page_path}: the derivation, the certificate and the learning curve.")
 
@@ -150,13 +152,17 @@ def _remarks(title: str) -> list[str]:
     ]
 
 
-def _extra(outcomes: list[Outcome], remarks: list[str], certificate: Any, curve: str) -> str:
-    result = html.escape("\n".join(_lines(outcomes)))
-    sentences = "".join(f"<p>{html.escape(remark)}</p>\n" for remark in remarks)
-    return f"""<section><h2>Certificate</h2>
-<pre>{html.escape(str(certificate))}</pre></section>
-<section><h2>Learning curve on handwritten digits</h2>
-<figure>{curve}</figure></section>
-<section><h2>Held-out rows</h2>
-<pre>{result}</pre>
-{sentences}</section>"""
+def _result_sections(
+    outcomes: list[Outcome], remarks: list[str], certificate: Certificate, curve: str
+) -> tuple[Section, ...]:
+    words = "Loss and accuracy after each epoch of training on handwritten digits."
+    rows = tuple(
+        (outcome.name, f"{outcome.accuracy:.4f}", f"{outcome.seconds:.2f} s", str(outcome.epochs))
+        for outcome in outcomes
+    )
+    table = Table(("", "accuracy", "fit", "epochs"), rows)
+    return (
+        *certificate.sections,
+        Section("Learning curve on handwritten digits", blocks=(Figure(curve, words),)),
+        Section("Held-out rows", tuple(remarks), blocks=(table,)),
+    )

@@ -8,7 +8,7 @@ from chainrule.command._display import display
 from chainrule.command._messages import note, say
 from chainrule.command._options import TextFormat, check_destination
 from chainrule.derivations import CostDerivation, Derivation
-from chainrule.documents import page
+from chainrule.documents import Documented, page
 from chainrule.functions import activation, cost
 
 
@@ -19,6 +19,8 @@ def derive(
     cost_parameters: dict[str, float],
     text_format: TextFormat,
     html: Path | None,
+    *,
+    portrait: bool,
 ) -> None:
     """Print the derivation of an activation, and of a cost behind it where one is given."""
     function = activation(formula, **parameters)
@@ -32,11 +34,13 @@ def derive(
     derivations.append(function.derivation())
     if behind is not None:
         derivations.append(behind.derivation(function))
-    for position, derivation in enumerate(derivations):
+    shown: list[Documented] = [*derivations, *([function.portrait()] if portrait else [])]
+    for position, each in enumerate(shown):
         if position:
             say()
-        display(derivation, text_format)
+        display(each, text_format)
     if html is not None:
         sections = tuple(s for each in derivations for s in each.document.page_sections())
-        html.write_text(page(derivations[-1].title, sections), encoding="utf-8")
+        last = derivations[-1].document
+        html.write_text(page(last.title, sections, last.formula), encoding="utf-8")
         note(f"wrote {html}")

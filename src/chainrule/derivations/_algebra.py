@@ -8,10 +8,12 @@ from typing import Any
 
 import sympy
 
+from chainrule.derivations._time_limit import TimeLimitError
 from chainrule.formulas import (
     Apply,
     Constant,
     Expression,
+    FormulaError,
     Parameter,
     Pi,
     Variable,
@@ -28,6 +30,12 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "negate": lambda x: -x,
     "reciprocal": lambda x: 1 / x,
 }
+_NUMBER_BITS = 1 << 13
+# What SymPy raises where it cannot do what is asked, and what `time_limit` raises.
+FAILURES = (
+    TimeLimitError, FormulaError, sympy.PolynomialError, NotImplementedError, ArithmeticError,
+    TypeError, ValueError, AttributeError, KeyError, RecursionError,
+)  # fmt: skip
 FUNCTIONS: dict[str, Any] = {
     "exp": sympy.exp, "log": sympy.log, "sqrt": sympy.sqrt, "tanh": sympy.tanh,
     "sinh": sympy.sinh, "cosh": sympy.cosh, "sin": sympy.sin, "cos": sympy.cos,
@@ -67,12 +75,23 @@ class Translation:
             parts = expression.arguments
             rule = ARITHMETIC.get(expression.operation) or FUNCTIONS.get(expression.operation)
             if rule is not None:
-                return rule(*(self.to_sympy(part) for part in parts))
+                x = [self.to_sympy(part) for part in parts]
+                if expression.operation != "power" or is_short(*x):
+                    return rule(*x)
         return self.symbol(expression)
 
     def to_expression(self, e: Any) -> Expression:
         """Return the expression of a SymPy form."""
         return read_sympy(e, lambda symbol: self.meaning[symbol])
+
+
+def is_short(base: Any, exponent: Any) -> bool:
+    """Tell whether a power can be taken: SymPy writes powers of numbers out at once."""
+    if not exponent.is_Rational:
+        return True
+    number = base.as_coeff_Mul()[0]
+    bits = max(number.p.bit_length(), number.q.bit_length()) if number.is_Rational else 1
+    return bool(max(abs(exponent.p) // exponent.q, 1) * bits <= _NUMBER_BITS)
 
 
 def without_shared(

@@ -9,6 +9,7 @@ from chainrule.formulas import Apply, Constant, Expression, constant, subexpress
 
 ZERO = constant(0)
 ONE = constant(1)
+_NUMBER_BITS = 1 << 13
 
 
 def add(x: Expression, y: Expression) -> Expression:
@@ -76,10 +77,16 @@ def power(x: Expression, y: Expression) -> Expression:
     if y == ZERO:
         return ONE
     match x, y:
-        case Constant(base), Constant(exponent) if exponent.denominator == 1:
+        case Constant(base), Constant(exponent) if is_short_power(base, exponent):
             if base != 0 or exponent > 0:
                 return Constant(base ** int(exponent))
     return Apply("power", (x, y))
+
+
+def is_short_power(base: Fraction, exponent: Fraction) -> bool:
+    """Tell whether a power of numbers is a number that can be written down."""
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    return exponent.denominator == 1 and abs(exponent) * bits <= _NUMBER_BITS
 
 
 def total(terms: Iterable[Expression]) -> Expression:

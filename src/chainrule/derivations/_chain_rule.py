@@ -11,11 +11,11 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import ONE, ZERO, multiply, size, total
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._time_limit import time_limit
 from chainrule.formulas import Expression, Variable, substitute, variables_of
 
 
@@ -144,7 +144,7 @@ class _Tidy:
         try:
             with time_limit(0.5):
                 return self.translation.to_expression(self.translation.to_sympy(through))
-        except TimeLimitError:
+        except FAILURES:
             return through
 
     def in_variables(self, through: Expression) -> Expression:
@@ -165,6 +165,6 @@ class _Tidy:
                 )
                 written = [self.translation.to_expression(way) for way in ways]
                 candidates = [substitute(way, self.written.get) for way in written]
-        except (TimeLimitError, RecursionError):
+        except FAILURES:
             return plain  # a form that is nested too deep is no shorter
         return min(*candidates, plain, key=size)

@@ -8,166 +8,31 @@ reductions give what is known of the sums (for the softmax ``S(a) = 1``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-import mpmath
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, FUNCTIONS, Translation, without_shared
+from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._arithmetic import ONE, size
-from chainrule.derivations._evaluate import evaluate_layer
-from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._layer_check import agrees_where_awkward, proved
+from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Formula, Parameter, Variable
+from chainrule.formulas import REDUCTIONS, Apply, Expression, Formula, Variable, variables_of
 
 _SECONDS = 5.0
 _A, _Z = Variable("a"), Variable("z")
-
-
-class SumFunction(sympy.Function):  # type: ignore[misc]
-    """The sum over the units of the layer, as SymPy sees it."""
-
-    is_real = True
-
-
-class SumAlgebra:
-    """Values of a graph as SymPy expressions in which sums over the units are kept canonical."""
-
-    def __init__(self, graph: Graph, values: dict[str, float]) -> None:
-        self.graph = graph
-        self.translation = Translation()
-        for name, value in values.items():
-            self.translation.symbol(Parameter(name), positive=True if value > 0 else None)
-        self.count = self.translation.symbol(UNIT_COUNT, positive=True)
-        self.shared: dict[int, Any] = {}
-        self.built: dict[int, Any] = {}
-
-    def value(self, index: int) -> Any:
-        """Return a node's value; reductions of the formula itself are symbols of their own."""
-        if index not in self.built:
-            self.built[index] = self._value(index)
-        return self.built[index]
-
-    def _value(self, index: int) -> Any:
-        node = self.graph.nodes[index]
-        if node.leaf is not None:
-            return self.translation.to_sympy(node.leaf)
-        x = [self.value(k) for k in node.arguments]
-        if index in self.shared:
-            return self.shared[index]
-        if node.operation == "reduce_sum":
-            return self.sum(x[0])
-        if node.operation == "indicator":
-            return self.indicator(node.arguments[0])
-        if node.operation == "exp":
-            return sympy.expand_power_exp(sympy.exp(sympy.expand(x[0])))
-        rule = ARITHMETIC.get(node.operation) or FUNCTIONS.get(node.operation)
-        if rule is not None:
-            return rule(*x)
-        return self.translation.symbol(self.graph.expression(index))
-
-    def indicator(self, index: int) -> Any:
-        """Return the symbol of I(x > y), or one less it: opposite comparisons share a symbol."""
-        node = self.graph.nodes[index]
-        opposite = node.operation in ("greater_equal", "less_equal", "not_equal")
-        x, y = node.arguments
-        if node.operation in ("less", "greater_equal"):
-            x, y = y, x
-        if node.operation in ("equal", "not_equal"):
-            comparison: Expression = Apply(
-                "equal", (self.graph.expression(x), self.graph.expression(y))
-            )
-        else:
-            comparison = self.greater(x, y)
-        symbol = self.translation.symbol(Apply("indicator", (comparison,)))
-        return 1 - symbol if opposite else symbol
-
-    def greater(self, x: int, y: int) -> Expression:
-        """Write x > y with what both sides share taken away, where that is shorter."""
-        plain = Apply("greater", (self.graph.expression(x), self.graph.expression(y)))
-        difference = sympy.expand(self.value(x) - self.value(y))
-        over, under = without_shared(difference, self.to_expression)
-        is_bound = isinstance(over, Constant)
-        short = Apply("less", (under, over)) if is_bound else Apply("greater", (over, under))
-        return min((plain, short), key=size)
-
-    def piecewise(self, e: Any) -> Expression:
-        """Write an expression with one indicator outside of sums by its two cases, if shorter."""
-        whole = self.to_expression(e)
-        outside = e.replace(
-            lambda part: isinstance(part, SumFunction), lambda part: sympy.Integer(1)
-        )
-        found = [s for s in outside.free_symbols if _is_indicator(self.translation.meaning.get(s))]
-        if len(found) != 1 or any(part.has(found[0]) for part in e.atoms(SumFunction)):
-            return whole
-        condition = self.translation.meaning[found[0]]
-        assert isinstance(condition, Apply)
-        cases = (self.to_expression(sympy.factor(e.subs(found[0], k))) for k in (1, 0))
-        return min((whole, Apply("where", (condition.arguments[0], *cases))), key=size)
-
-    def name_reductions(self, last: int) -> None:
-        """Give every reduction among the first nodes a symbol."""
-        for index in range(last + 1):
-            node = self.graph.nodes[index]
-            if node.operation.startswith("reduce_"):
-                positive = True if _is_positive(self.graph, node.arguments[0]) else None
-                expression = self.graph.expression(index)
-                self.shared[index] = self.translation.symbol(expression, positive=positive)
-
-    def sum(self, e: Any) -> Any:
-        """Return the sum over the units, by linearity a combination of sums of products."""
-        result = sympy.Integer(0)
-        for term in sympy.Add.make_args(sympy.expand(e)):
-            shared, own = sympy.Integer(1), sympy.Integer(1)
-            for factor in sympy.Mul.make_args(term):
-                if self.is_own(factor):
-                    own *= factor
-                else:
-                    shared *= factor
-            result += shared * (self.count if own == 1 else SumFunction(own))
-        return result
-
-    def is_own(self, factor: Any) -> bool:
-        """Tell whether a value differs from unit to unit; a sum over the units does not."""
-        outside = factor.replace(
-            lambda part: isinstance(part, SumFunction), lambda part: sympy.Integer(1)
-        )
-        meaning = self.translation.meaning
-        return any(s in meaning and _is_per_unit(meaning[s]) for s in outside.free_symbols)
-
-    def canonical(self, e: Any) -> Any:
-        """Renew the sums of an expression, the innermost first."""
-        e = e.replace(
-            lambda part: isinstance(part, SumFunction), lambda part: self.sum(part.args[0])
-        )
-        return sympy.expand(e)
-
-    def to_expression(self, e: Any) -> Expression:
-        """Return an expression in which sums are the language's own."""
-        sums = sorted(e.atoms(SumFunction), key=sympy.count_ops, reverse=True)
-        for part in sums:
-            inner = Apply("sum", (self.to_expression(part.args[0]),))
-            symbol = self.translation.symbol(inner)
-            e = e.subs(part, symbol)
-        return self.translation.to_expression(e)
-
-
-def _is_indicator(e: Expression | None) -> bool:
-    return isinstance(e, Apply) and e.operation == "indicator"
-
-
-def _is_per_unit(e: Expression) -> bool:
-    """Tell whether a value differs from unit to unit, as all variables do outside reductions."""
-    if isinstance(e, Apply):
-        return e.operation not in REDUCTIONS and any(_is_per_unit(part) for part in e.arguments)
-    return isinstance(e, Variable)
+_SHORT = (False, 20)  # what is in the output alone and as short as this needs no further search
+_OWN_PREACTIVATION = 8  # by how many parts a form may be longer to do without it
 
 
 def closed_form(
     formula: Formula,
     seed: Expression | None = None,
     assumption: tuple[Expression, Expression] | None = None,
+    seconds: float = _SECONDS,
 ) -> Expression | None:
     """Return ∂J/∂z of a layer-coupled formula in `a`, `g = ∂J/∂a` and what the layer shares.
 
@@ -181,40 +46,39 @@ def closed_form(
         ∂J/∂a in `a` and `y`, to be put in for `g`.
     assumption : pair of Expression, optional
         A sum over the units and its value, such as ``sum(y)`` and 1.
+    seconds : float
+        Processor time after which the shortest form so far is taken.
 
     Returns
     -------
     Expression or None
         None where no form is found in the time that is allowed.
     """
+    best: Expression | None = None
     try:
-        with time_limit(_SECONDS):
-            return _closed_form(formula, seed, assumption)
-    except (TimeLimitError, sympy.PolynomialError, NotImplementedError, ArithmeticError, TypeError,
-            ValueError):  # fmt: skip
-        return None
+        with time_limit(seconds):
+            for found in _shorter_and_shorter(formula, seed, assumption):
+                best = found
+    except FAILURES:
+        return best
+    return best
 
 
-def _closed_form(
+def _shorter_and_shorter(
     formula: Formula,
     seed: Expression | None,
     assumption: tuple[Expression, Expression] | None,
-) -> Expression | None:
+) -> Iterator[Expression]:
+    """Yield forms that are proved, each shorter than the one before."""
     forward = computation_graph(formula.expression)
     graph, _ = backward_graph(forward)
     algebra = SumAlgebra(graph, dict(formula.parameters))
     algebra.name_reductions(forward.output)
     output, product = algebra.value(forward.output), algebra.value(graph.output)
     z, a = algebra.translation.symbol(_Z), algebra.translation.symbol(_A)
-    best: Expression | None = None
-    mixed: Expression | None = None
-    for own in _solvable(output, algebra):
-        replaced = _solved(output, own, a)
-        if replaced is None:
-            continue
-        put = _Substitution(algebra, own, replaced)
-        rules = _known_sums(algebra, put, forward.output)
-        e = put(product)
+    chained = graph.expression()
+    best: tuple[bool, int] | None = None
+    for e, rules in ways(output, product, algebra, forward.output, a):
         if seed is not None:
             g = algebra.translation.symbol(SEED)
             e = algebra.canonical(e.subs(g, algebra.translation.to_sympy(seed)))
@@ -226,91 +90,80 @@ def _closed_form(
             atom = SumFunction(algebra.translation.to_sympy(total.arguments[0]))
             e = e.subs(atom, algebra.translation.to_sympy(known))
         e = sympy.factor(sympy.cancel(sympy.together(sympy.expand(e))))
-        needs_z = e.has(z)
-        if needs_z and (seed is not None or best is not None):
+        if seed is not None and e.has(z):
             continue
-        found = min(
-            (algebra.to_expression(way) for way in (e, sympy.expand(e), _grouped(e))), key=size
-        )
-        shortest = mixed if needs_z else best
-        if shortest is not None and size(found) >= size(shortest):
+        found = min((algebra.to_expression(way) for way in writings(e, algebra)), key=size)
+        if best is not None and length(found) >= best:
             continue
-        if proved(formula, found, seed, assumption):
-            if needs_z:
-                mixed = found
-            else:
-                best = found
-    return best or mixed
+        if agrees_where_awkward(formula, found, chained, seed) and proved(
+            formula, found, seed, assumption
+        ):
+            best = length(found)
+            yield found
+            if best <= _SHORT:
+                return
 
 
-_PLACES = (
-    ("0.61", "-0.87", "1.34", "0.22"),
-    ("0.31", "0.83", "0.52", "0.12"),
-    ("-0.31", "-0.83", "-1.52", "-2.12"),
-    ("-4.7", "5.3", "-2.4", "7.1"),
-)
-_SLOPES = ("0.4", "-1.3", "0.9", "0.7")
-_TARGETS = (("0.5", "0", "0.2", "0.3"), ("1", "0", "0", "0"), ("-1", "1", "1.6", "-0.4"))
+def ways(
+    output: Any, product: Any, algebra: SumAlgebra, last: int, a: Any
+) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    """Yield the product with a value replaced by the output: everywhere, or in sums alone.
 
-
-def proved(
-    formula: Formula,
-    product: Expression,
-    seed: Expression | None = None,
-    assumption: tuple[Expression, Expression] | None = None,
-) -> bool:
-    """Check a form against central differences of Σ g a in 50 digits; wrong ones are rejected.
-
-    With a `seed` its values stand for g, for several targets: those that it has values for, and
-    that satisfy the assumption.
+    In sums alone it keeps forms without a division by a unit's own value. Then come the product
+    as it is, since sums of z may be shorter than those of the output, and the product in which
+    whole multiples of the output are named.
     """
-    parameters = dict(formula.parameters)
-    checked = 0
-    with mpmath.workdps(80):
-        for places in _PLACES:
-            z = [mpmath.mpf(x) for x in places]
-            a = evaluate_layer(formula.expression, {**parameters, "z": z})
-            slopes = _slopes(formula, z)
-            for targets in _TARGETS if seed is not None else (_SLOPES,):
-                y = [mpmath.mpf(x) for x in targets]
-                known = {**parameters, "z": z, "a": a, "y": y}
-                if assumption is not None and not _holds(assumption, known):
-                    continue
-                g = y if seed is None else evaluate_layer(seed, known)
-                if not all(mpmath.isfinite(x) for x in (*a, *g)):
-                    continue
-                got = evaluate_layer(product, {**known, "g": g})
-                wanted = (mpmath.fdot(g, row) for row in slopes)
-                if not all(map(_agree, got, wanted)):
-                    return False
-                checked += 1
-    return checked > 0
+    for own in _solvable(output, algebra):
+        replaced = _solved(output, own, a)
+        if replaced is None:
+            continue
+        put = _Substitution(algebra, own, replaced)
+        rules = _known_sums(algebra, put, last)
+        yield put(product), rules
+        yield put.in_sums(product), rules
+    yield product, []
+    named = _outputs_named(product, output, algebra, a)
+    if named != product:
+        yield named, []
+    yield a * sympy.cancel(sympy.together(named / output)), []
 
 
-def _agree(value: Any, wanted: Any) -> bool:
-    # A comparison with NaN is false: what cannot be checked is not proved.
-    return bool(abs(value - wanted) < mpmath.mpf(10) ** -30 * (1 + abs(wanted)))
+def _outputs_named(product: Any, output: Any, algebra: SumAlgebra, a: Any) -> Any:
+    """Write sums of multiples of the output by the output: ``S(g exp(z))/S -> S(g a)``."""
+    g = algebra.translation.symbol(SEED)
+
+    def named(part: Any) -> Any:
+        ratio = sympy.cancel(sympy.together(part.args[0] / (g * output)))
+        return part if algebra.is_own(ratio) else ratio * SumFunction(a * g)
+
+    return product.replace(lambda part: isinstance(part, SumFunction) and part.has(g), named)
 
 
-def _slopes(formula: Formula, z: list[Any]) -> list[list[Any]]:
-    """Return ∂a_p/∂z_j by central differences, a row for each j."""
-    step = mpmath.mpf(10) ** -25
-    rows = []
-    for j in range(len(z)):
-        above, below = (
-            evaluate_layer(
-                formula.expression,
-                {**dict(formula.parameters), "z": [x + s * (k == j) for k, x in enumerate(z)]},
-            )
-            for s in (step, -step)
-        )
-        rows.append([(x - y) / (2 * step) for x, y in zip(above, below, strict=True)])
-    return rows
+def length(product: Expression) -> tuple[bool, int]:
+    """Return what forms are ordered by: those in the output alone come first, then short ones."""
+    if "z" not in variables_of(product):
+        return False, size(product)
+    outside = _without_reductions(product)
+    return True, size(product) + _OWN_PREACTIVATION * ("z" in variables_of(outside))
 
 
-def _holds(assumption: tuple[Expression, Expression], known: dict[str, Any]) -> bool:
-    left, right = (evaluate_layer(side, known)[0] for side in assumption)
-    return bool(abs(left - right) < mpmath.mpf(10) ** -30)
+def _without_reductions(e: Expression) -> Expression:
+    if not isinstance(e, Apply):
+        return e
+    if e.operation in REDUCTIONS:
+        return ONE
+    return Apply(e.operation, tuple(map(_without_reductions, e.arguments)))
+
+
+def writings(e: Any, algebra: SumAlgebra) -> list[Any]:
+    """Return ways to write a product; one collects what stands before each linear part in g."""
+    g = algebra.translation.symbol(SEED)
+    linear = [g, *(part for part in e.atoms(SumFunction) if part.has(g))]
+    expanded = sympy.expand(e)
+    ways = [e, expanded, _grouped(e), sympy.collect(expanded, linear, sympy.factor)]
+    if linear[1:] and e.has(algebra.count):
+        ways.append(sympy.factor(sympy.cancel(algebra.with_means(e))))
+    return ways
 
 
 def _grouped(e: Any) -> Any:
@@ -348,6 +201,12 @@ class _Substitution:
             sympy.expand_power_exp(e.subs(self.own, self.replaced)) if e.has(self.own) else e
         )
 
+    def in_sums(self, e: Any) -> Any:
+        """Put the solved value into the sums alone."""
+        return self.algebra.canonical(
+            e.replace(lambda part: isinstance(part, SumFunction), lambda part: self(part))
+        )
+
 
 def _known_sums(algebra: SumAlgebra, put: _Substitution, last: int) -> list[tuple[Any, Any]]:
     """Return what the definitions of the reductions say of single sums."""
@@ -370,15 +229,6 @@ def _known_sums(algebra: SumAlgebra, put: _Substitution, last: int) -> list[tupl
     return rules
 
 
-def _is_positive(graph: Graph, index: int) -> bool:
-    node = graph.nodes[index]
-    if node.operation in ("exp", "cosh"):
-        return True
-    if node.operation in ("add", "multiply", "reciprocal", "reduce_sum", "reduce_mean"):
-        return all(_is_positive(graph, k) for k in node.arguments)
-    return False
-
-
 def cost_gradient(cost: Formula) -> Expression:
     """Return ∂(cost of one example)/∂a in `a` and `y`, by the chain rule through the cost."""
     forward = computation_graph(cost.expression)
@@ -391,7 +241,7 @@ def cost_gradient(cost: Formula) -> Expression:
             if value.has(sympy.sinh):
                 ways.append(sympy.cancel(value.replace(sympy.sinh, _sine_by_tangent)))
             return min((algebra.piecewise(way) for way in ways), key=size)
-    except (TimeLimitError, sympy.PolynomialError):
+    except FAILURES:
         return algebra.to_expression(value)
 
 

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
+from chainrule.derivations._arithmetic import ZERO, rebuilt
 from chainrule.derivations._chain_rule import Step, chain_rule, node_names
-from chainrule.derivations._closed_form import closed_form
 from chainrule.derivations._further_derivatives import (
     ParameterDerivative,
     SecondDerivative,
     parameter_derivatives,
     second_derivatives,
+    simplified,
 )
 from chainrule.derivations._graph import Graph, computation_graph
+from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
+from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import time_budget
+from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,
     elementwise_sections,
+    shortest_slope,
 )
 from chainrule.derivations.sections._further_derivatives import further_sections
 from chainrule.derivations.sections._layer_coupled import coupled_matrix_form, coupled_sections
@@ -52,8 +57,10 @@ class Derivation(Documented):
         For layer-coupled formulas without nested reductions: a_j and a_p, p ≠ j, by z_j.
     product : Expression or None
         For layer-coupled formulas: ∂J/∂z_j through the output, with `g` for ∂J/∂a.
+    stages : tuple of Stage
+        For layer-coupled formulas that are clearer as a composition: their stages.
     supplements : callable or None
-        Returns what a page shows after the derivation: plots, portrait, certificate, source.
+        Returns what a page shows: the sections, with summary, plots, certificate and source.
 
     Examples
     --------
@@ -70,6 +77,7 @@ class Derivation(Documented):
     output_forms: tuple[OutputForm | NoOutputForm, ...]
     unit_graphs: tuple[UnitGraph, ...]
     product: Expression | None
+    stages: tuple[Stage, ...] = ()
     supplements: Callable[[Derivation], tuple[Section, ...]] | None = field(
         default=None, compare=False, repr=False
     )
@@ -101,11 +109,25 @@ class Derivation(Documented):
         with time_budget(_FURTHER_SECONDS):
             return second_derivatives(self.pieces, self.output_forms)
 
+    @cached_property
+    def jacobian(self) -> Jacobian | None:
+        """∂a_p/∂z_j for p = j and p ≠ j, through the output where that is possible."""
+        title = f"Jacobian of {self.title}"
+        if not self.formula.is_layer_coupled:
+            own = at_unit(shortest_slope(self), "j")
+            return Jacobian(own, ZERO, title)
+        product = self.product
+        if product is None:
+            product = rebuilt(backward_graph(self.graph)[0].expression())
+        with time_budget(_FURTHER_SECONDS):
+            found = jacobian_of(product, simplified)
+        return None if found is None else replace(found, title=title)
+
     @property
     def document(self) -> Document:
         """The derivation as a document; its page shows more."""
         more = partial(self.supplements, self) if self.supplements else None
-        return Document(self.title, self.sections, more)
+        return Document(self.title, self.sections, more, self.sections[0].equations[0])
 
 
 def matrix_form(derivation: Derivation) -> Section:
@@ -141,7 +163,7 @@ def _derive(formula: Formula) -> Derivation:
         graphs: tuple[UnitGraph, ...] = ()
         if is_splittable(formula):
             graphs = (unit_graph(formula, same_unit=True), unit_graph(formula, same_unit=False))
-        return Derivation(formula, graph, (), None, (), graphs, closed_form(formula))
+        return Derivation(formula, graph, (), None, (), graphs, *composed_form(formula))
     steps = chain_rule(graph, node_names(graph))
     try:
         pieces = smooth_pieces(formula)

@@ -23,8 +23,16 @@ def _exp(x: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    undefined = (x == 0 and y <= 0) or (x < 0 and not mpmath.isint(y))
-    return mpmath.nan if undefined else x**y
+    if (x == 0 and y <= 0) or (x < 0 and not mpmath.isint(y)):
+        return mpmath.nan
+    if not (mpmath.isfinite(x) and mpmath.isfinite(y)) or abs(y) < 1:
+        return x**y
+    # mpmath writes a whole exponent down in binary, which a large one has no room for.
+    sign = -1 if x < 0 and not mpmath.isint(y / 2) else 1
+    if x == 0 or abs(x) == 1:
+        return sign * abs(x)
+    exponent = y * mpmath.log(abs(x))
+    return x**y if abs(exponent) < _LARGEST_EXPONENT else sign * _exp(exponent)
 
 
 def _extreme(choose: Callable[..., Any]) -> Callable[[Any, Any], Any]:
@@ -44,7 +52,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "power": _power,
     "negate": operator.neg,
     "exp": _exp,
-    "expm1": lambda x: mpmath.expm1(x) if x < _LARGEST_EXPONENT else mpmath.inf,
+    "expm1": lambda x: mpmath.expm1(x) if abs(x) < _LARGEST_EXPONENT else _exp(x) - 1,
     "log": lambda x: mpmath.log(x) if x > 0 else mpmath.nan,
     "log1p": lambda x: mpmath.log1p(x) if x > -1 else mpmath.nan,
     "sqrt": lambda x: mpmath.sqrt(x) if x >= 0 else mpmath.nan,
@@ -85,15 +93,22 @@ def evaluate(expression: Expression, values: Mapping[str, Any]) -> Any:
     mpf
         NaN where the expression is undefined over the real numbers.
     """
-    if isinstance(expression, Constant):
-        return mpmath.mpf(expression.value.numerator) / expression.value.denominator
-    if isinstance(expression, Pi):
+    return _evaluate(expression, values, {})
+
+
+def _evaluate(e: Expression, values: Mapping[str, Any], known: dict[int, Any]) -> Any:
+    """Evaluate every part once: derivatives share theirs."""
+    if isinstance(e, Constant):
+        return mpmath.mpf(e.value.numerator) / e.value.denominator
+    if isinstance(e, Pi):
         return +mpmath.pi
-    if isinstance(expression, Variable | Parameter):
-        return mpmath.mpf(values[expression.name])
-    assert isinstance(expression, Apply)
-    arguments = [evaluate(argument, values) for argument in expression.arguments]
-    return _OPERATIONS[expression.operation](*arguments)
+    if isinstance(e, Variable | Parameter):
+        return mpmath.mpf(values[e.name])
+    assert isinstance(e, Apply)
+    if id(e) not in known:
+        arguments = [_evaluate(argument, values, known) for argument in e.arguments]
+        known[id(e)] = _OPERATIONS[e.operation](*arguments)
+    return known[id(e)]
 
 
 def evaluate_layer(expression: Expression, values: Mapping[str, Any]) -> list[Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, Translation
+from chainrule.derivations._algebra import ARITHMETIC, Translation, is_short
 from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions
 
 _Z = Variable("z")
@@ -137,7 +137,7 @@ class Field:
         raise NotInFieldError(e.operation)
 
     def _power(self, base: Any, exponent: Any) -> Any:
-        if exponent.is_Integer and abs(exponent) <= 64:
+        if exponent.is_Integer and abs(exponent) <= 64 and is_short(base, exponent):
             return base**exponent
         if exponent.is_Rational and exponent.q == 2 and abs(exponent) <= 32:
             return self.root(base) ** int(2 * exponent)

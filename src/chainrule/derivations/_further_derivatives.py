@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, size, total
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
+from chainrule.derivations._parameter_form import shortened
 from chainrule.derivations._pieces import Pieces, differentiate
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
-from chainrule.derivations.output_forms._elimination import shortest
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm
+from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
@@ -20,7 +21,6 @@ from chainrule.formulas import (
     Constant,
     Expression,
     Formula,
-    FormulaError,
     Parameter,
     Variable,
     parameters_of,
@@ -42,7 +42,8 @@ class ParameterDerivative:
     ----------
     name : str
     derivative : Expression
-        ∂a/∂parameter in `z`; with indicators where the formula has kinks.
+        ∂a/∂parameter in `z`, of layer-coupled formulas also in `a` where that is shorter; with
+        indicators where the formula has kinks.
     pieces : tuple of Expression
         The same on each smooth piece of an element-wise formula; empty where it is not cut.
     moves_kinks : bool
@@ -82,10 +83,13 @@ def parameter_derivatives(
         moved = pieces is not None and any(
             name in parameters_of(b.location) for b in pieces.breakpoints
         )
+        derivative = simplified(by_parameter(formula.expression, name))
+        if formula.is_layer_coupled:
+            derivative = shortened(formula, derivative)
         found.append(
             ParameterDerivative(
                 name,
-                simplified(by_parameter(formula.expression, name)),
+                derivative,
                 tuple(simplified(by_parameter(piece.expression, name)) for piece in smooth),
                 moved,
             )
@@ -144,10 +148,14 @@ def _partials(e: Apply, name: str) -> tuple[Expression, ...]:
     arguments = tuple(substitute(part, to_variable.get) for part in e.arguments)
     partials = LOCAL_DERIVATIVES["power"](arguments, Apply("power", arguments))
     by_base, by_exponent = (substitute(part, to_parameter.get) for part in partials)
-    if by_exponent != ZERO and any(
-        isinstance(part, Apply) and part.operation in _BRANCHING for part in subexpressions(base)
+    if by_exponent != ZERO and (
+        isinstance(base, Variable)
+        or any(
+            isinstance(part, Apply) and part.operation in _BRANCHING
+            for part in subexpressions(base)
+        )
     ):
-        # Such a base may be 0 on a whole piece, and 0**p stays 0 when p changes.
+        # Such a base may be 0, some on a whole piece, and 0**p stays 0 when p changes.
         by_exponent = _chosen(Apply("equal", (base, ZERO)), ZERO, by_exponent)
     return by_base, by_exponent
 
@@ -185,9 +193,9 @@ def simplified(expression: Expression) -> Expression:
         with time_limit(_SECONDS):
             plain = translation.to_sympy(substitute(expression, decimals.get))
             written = substitute(shortest(sympy.together(plain), translation), numbers.get)
-    except (TimeLimitError, sympy.PolynomialError, FormulaError):
+    except FAILURES:
         return expression
-    return min(expression, written, key=size)
+    return min(written, expression, key=size)
 
 
 def _is_decimal(e: Expression) -> bool:

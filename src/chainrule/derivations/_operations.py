@@ -31,7 +31,7 @@ def indicator(comparison: Expression) -> Expression:
     return Apply("indicator", (comparison,))
 
 
-def _complement(comparison: Expression) -> Expression:
+def complement(comparison: Expression) -> Expression:
     """Return the comparison that holds where this one does not."""
     assert isinstance(comparison, Apply)
     opposite = {
@@ -101,5 +101,5 @@ LOCAL_DERIVATIVES: dict[str, Rule] = {
     "others": lambda x, own: (ZERO,),
     "others_max": lambda x, own: (ZERO,),
     "others_min": lambda x, own: (ZERO,),
-    "where": lambda x, own: (ZERO, indicator(x[0]), indicator(_complement(x[0]))),
+    "where": lambda x, own: (ZERO, indicator(x[0]), indicator(complement(x[0]))),
 }

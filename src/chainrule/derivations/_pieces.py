@@ -10,27 +10,23 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 import mpmath
-import sympy
 
-from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ONE, ZERO, multiply, negate, rebuilt, total
+from chainrule.derivations._crossings import MANY_DIGITS, crossings_of
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
 from chainrule.formulas import (
     COMPARISONS,
     Apply,
-    Constant,
     Expression,
     Formula,
-    Parameter,
     Variable,
     constant,
     subexpressions,
@@ -69,7 +65,8 @@ class Breakpoint:
     slope : float
         The slope taken there.
     left_slope, right_slope : float
-        The slopes on either side; infinite where they grow without bound.
+        The slopes on either side; infinite where they grow without bound, NaN where the formula
+        is undefined.
     """
 
     location: Expression
@@ -80,6 +77,11 @@ class Breakpoint:
     slope: float
     left_slope: float
     right_slope: float
+
+    @property
+    def is_end_of_domain(self) -> bool:
+        """Whether the formula is undefined on one side alone."""
+        return math.isnan(self.left_slope) != math.isnan(self.right_slope)
 
     @property
     def is_kink(self) -> bool:
@@ -120,6 +122,29 @@ def differentiate(expression: Expression, variable: Expression = _Z) -> Expressi
         for argument, partial in zip(node.arguments, partials, strict=True):
             parts.setdefault(argument, []).append(multiply(slope, partial))
     return result
+
+
+def chosen(e: Apply, difference: Any, branches: tuple[Expression, ...]) -> Expression:
+    """Return one of the branches of a choice, by the difference of what it compares.
+
+    Where ``max`` or ``min`` tie it is that of a constant argument, else of the first.
+    """
+    if e.operation == "where":
+        comparison = e.arguments[0]
+        assert isinstance(comparison, Apply)
+        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
+        return branches[1] if holds else branches[2]
+    if e.operation in ("maximum", "minimum"):
+        if difference == 0:
+            return branches[0] if variables_of(e.arguments[1]) else branches[1]
+        return branches[0] if (difference > 0) == (e.operation == "maximum") else branches[1]
+    if mpmath.isnan(difference):
+        return branches[0]
+    if e.operation == "sign":
+        return constant(int(mpmath.sign(difference)))
+    if difference == 0:
+        return ZERO
+    return branches[0] if difference > 0 else negate(branches[0])
 
 
 class TooManyPiecesError(Exception):
@@ -174,7 +199,7 @@ class _Cutter:
             wanted, got = self.at(self.expression, place), self.at(smooth[k].expression, place)
             if mpmath.isnan(wanted) and mpmath.isnan(got):
                 continue
-            if not (wanted == got or self.is_zero((wanted - got) / (1 + abs(wanted)))):
+            if not (wanted == got or self.is_zero((wanted - got) / (1 + abs(wanted)), 1)):
                 return False
         return True
 
@@ -183,7 +208,11 @@ class _Cutter:
         branching = _innermost_branching(e)
         if branching is None:
             return [(e, None, low)]
-        roots = self.roots(_difference(branching), low, high)
+        crossings, is_scanned = crossings_of(_difference(branching), self.values)
+        self.scanned = self.scanned or is_scanned
+        roots = [(location, place) for location, place in crossings if low < place < high]
+        if len(roots) >= MAXIMUM_PIECES:
+            raise TooManyPiecesError
         edges = [(None, low), *roots, (None, high)]
         result: list[tuple[Expression, Any, Any]] = []
         for (location, left), (_, right) in pairwise(edges):
@@ -195,44 +224,46 @@ class _Cutter:
         return result
 
     def branch(self, e: Apply, z: Any) -> Expression:
-        """Return the branch taken at a place; where ``max`` or ``min`` tie, a constant one."""
-        x = e.arguments
-        if e.operation == "where":
-            return x[1] if self.at(x[0], z) else x[2]
-        if e.operation in ("maximum", "minimum"):
-            difference = self.at(x[0], z) - self.at(x[1], z)
-            if e.operation == "minimum":
-                difference = -difference
-            if self.is_zero(difference):
-                return x[1] if not variables_of(x[1]) else x[0]
-            return x[0] if difference > 0 else x[1]
-        value = self.at(x[0], z)
-        if mpmath.isnan(value):
-            return x[0]
-        sign = 0 if self.is_zero(value) else mpmath.sign(value)
-        if e.operation == "sign":
-            return constant(int(sign))
-        return {1: x[0], -1: negate(x[0]), 0: ZERO}[int(sign)]
+        """Return the branch taken at a place between two roots of what is compared."""
+        undefined = self.undefined(e.operation, e.arguments, z)
+        return undefined or chosen(e, self.compared(_difference(e), z), e.arguments)
+
+    def undefined(
+        self, operation: str, branches: tuple[Expression, ...], z: Any
+    ) -> Expression | None:
+        """Return the branch without a value: where there is one, ``max`` and ``min`` have none."""
+        if operation not in ("maximum", "minimum"):
+            return None
+        return next((x for x in branches if mpmath.isnan(self.at(x, z))), None)
+
+    def compared(self, difference: Expression, z: Any) -> Any:
+        """Return the difference on which a choice rests; what changes with the digits is zero."""
+        for digits in (_DIGITS, MANY_DIGITS):
+            with mpmath.workdps(digits):
+                value = self.at(difference, z)
+            with mpmath.workdps(2 * digits):
+                finer = self.at(difference, z)
+            if mpmath.isnan(finer) or not (
+                finer == 0 or abs(finer - value) > mpmath.mpf(10) ** -10 * abs(finer)
+            ):
+                return finer
+        return mpmath.mpf(0)
 
     @staticmethod
-    def is_zero(value: Any) -> bool:
-        return bool(abs(value) < mpmath.mpf(10) ** (-_DIGITS + 15))
+    def is_zero(value: Any, place: Any) -> bool:
+        """Tell whether a value near a place is zero up to rounding."""
+        scale = min(1, abs(place)) or 1
+        return bool(abs(value) < scale * mpmath.mpf(10) ** (-_DIGITS + 15))
 
     def has_own_value(self, expression: Expression, place: Any) -> bool:
         """Tell whether the formula differs from the piece around a place at the place itself."""
         own = self.at(self.expression, place)
         around = self.at(expression, place)
-        return not (own == around or self.is_zero(own - around) or mpmath.isnan(own))
+        return not (own == around or self.is_zero(own - around, place) or mpmath.isnan(own))
 
     def breakpoint(self, location: Expression, place: Any, left: Piece, right: Piece) -> Breakpoint:
-        own = self.expression
-        while (branching := _innermost_branching(own)) is not None:
-            chosen = self.branch_at(branching, place)
-            own = _replaced(own, branching, chosen)
-        slopes = [
-            one_sided(left.derivative, self.values, place, -1),
-            one_sided(right.derivative, self.values, place, 1),
-        ]
+        own = rebuilt(self.own(self.expression, place))
+        slopes = [self.slope_beside(piece, place, s) for piece, s in ((left, -1), (right, 1))]
         value_from = self.value_owner(own, place, left, right)
         smooth = slopes[0] == slopes[1] or bool(
             abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -12 * (1 + abs(slopes[0]))
@@ -256,94 +287,39 @@ class _Cutter:
             float(slopes[0]), float(slopes[1]),
         )  # fmt: skip
 
+    def slope_beside(self, piece: Piece, place: Any, side: int) -> Any:
+        """Return a piece's slope on one side of a place; NaN where it is undefined there."""
+        beside = place + side * (abs(place) or 1) * mpmath.mpf(10) ** -30
+        if mpmath.isnan(self.at(piece.expression, beside)):
+            return mpmath.nan
+        return one_sided(piece.derivative, self.values, place, side)
+
     def value_owner(self, own: Expression, place: Any, left: Piece, right: Piece) -> str:
         if own in (left.expression, right.expression):
             return "left" if own == left.expression else "right"
         value = self.at(own, place)
         for piece, side in ((left, "left"), (right, "right")):
             there = self.at(piece.expression, place)
-            if not mpmath.isnan(there) and self.is_zero(there - value):
+            if not mpmath.isnan(there) and self.is_zero(there - value, place):
                 return side
         return "own"
 
-    def branch_at(self, e: Apply, place: Any) -> Expression:
-        """Like `branch`, with comparisons that are equal up to rounding taken as equal."""
-        if e.operation != "where":
-            return self.branch(e, place)
-        comparison = e.arguments[0]
-        assert isinstance(comparison, Apply)
-        difference = self.at(comparison.arguments[0], place) - self.at(
-            comparison.arguments[1], place
-        )
-        if self.is_zero(difference):
-            difference = mpmath.mpf(0)
-        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
-        return e.arguments[1] if holds else e.arguments[2]
-
-    def roots(self, difference: Expression, low: Any, high: Any) -> list[tuple[Any, Any]]:
-        """Return where a smooth difference changes sign or vanishes, exact where it is linear."""
-        if "z" not in variables_of(difference):
-            return []
-        polynomial = self.polynomial_roots(difference)
-        found = polynomial if polynomial is not None else self.scanned_roots(difference)
-        inside = [(location, place) for location, place in found if low < place < high]
-        return sorted(inside, key=lambda root: root[1])
-
-    def polynomial_roots(self, difference: Expression) -> list[tuple[Any, Any]] | None:
-        translation = Translation()
-        z = translation.symbol(_Z)
-        e = sympy.expand(translation.to_sympy(difference))
-        if not e.is_polynomial(z) or sympy.degree(e, z) > 2:
-            return None
-        found = []
-        for root in sympy.roots(e, z):
-            if not self.is_real(root, translation):
-                continue
-            location = translation.to_expression(root)
-            place = evaluate(location, self.values)
-            if mpmath.isfinite(place):
-                found.append((location, place))
-        return found
-
-    def is_real(self, root: Any, translation: Translation) -> bool:
-        values = {
-            symbol: sympy.Float(self.values[leaf.name], 30)
-            for symbol, leaf in translation.meaning.items()
-            if isinstance(leaf, Parameter)
-        }
-        return bool(abs(sympy.im(sympy.N(root.subs(values), 30))) < 1e-25)
-
-    def scanned_roots(self, difference: Expression) -> list[tuple[Any, Any]]:
-        self.scanned = True
-        half = [mpmath.sinh(mpmath.mpf(k) / 12) for k in range(1, 121)]
-        half += [half[-1] * mpmath.mpf(2) ** k for k in range(1, 118)]
-        grid = [-x for x in reversed(half)] + [mpmath.mpf(0)] + half
-        exact: list[Any] = []
-        changes: list[tuple[Any, Any]] = []
-        before: tuple[Any, Any] | None = None  # the last place with a sign, and its value
-        for x in grid:
-            value = self.at(difference, x)
-            if value == 0:
-                exact.append(x)
-                before = None
-            elif mpmath.isfinite(value):
-                if before is not None and value * before[1] < 0:
-                    changes.append((before[0], x))
-                before = (x, value)
-        if len(exact) + len(changes) >= MAXIMUM_PIECES:
-            raise TooManyPiecesError
-        for low, high in changes:
-            # A root, or a pole: on either side of it the comparison falls out differently.
-            root = _bisect(lambda t: self.at(difference, t), low, high)
-            exact.append(self.snapped(difference, root))
-        return [(_rational(x), x) for x in exact]
-
-    def snapped(self, difference: Expression, root: Any) -> Any:
-        nice = Fraction(str(mpmath.nstr(root, 30))).limit_denominator(1000)
-        candidate = mpmath.mpf(nice.numerator) / nice.denominator
-        value = self.at(difference, candidate)
-        close = abs(candidate - root) < mpmath.mpf(10) ** -25
-        return candidate if close and (self.is_zero(value) or not mpmath.isfinite(value)) else root
+    def own(self, e: Expression, place: Any) -> Expression:
+        """Return the smooth expression that holds at a breakpoint itself."""
+        if not isinstance(e, Apply):
+            return e
+        arguments = tuple(self.own(part, place) for part in e.arguments)
+        if e.operation not in _BRANCHING:
+            return Apply(e.operation, arguments)
+        undefined = self.undefined(e.operation, arguments, place)
+        if undefined is not None:
+            return undefined
+        difference = _difference(Apply(e.operation, arguments))
+        value = self.compared(difference, place)
+        # A place is rounded: what a move by as much changes is not told from zero.
+        moved = self.at(difference, place * (1 + mpmath.mpf(10) ** (15 - _DIGITS)))
+        is_tie = abs(value) <= abs(moved - value)
+        return chosen(e, mpmath.mpf(0) if is_tie else value, arguments)
 
 
 def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, side: int) -> Any:
@@ -351,8 +327,9 @@ def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, sid
     value = evaluate(expression, {**values, "z": place})
     if mpmath.isfinite(value):
         return value
+    scale = abs(place) or 1
     near, nearer = (
-        evaluate(expression, {**values, "z": place + side * (1 + abs(place)) * step})
+        evaluate(expression, {**values, "z": place + side * scale * step})
         for step in (mpmath.mpf(10) ** -20, mpmath.mpf(10) ** -40)
     )
     if abs(nearer) > 1 and abs(nearer) > abs(near) * mpmath.mpf("1.01"):
@@ -384,27 +361,8 @@ def _between(low: Any, high: Any) -> Any:
     if mpmath.isinf(low) and mpmath.isinf(high):
         return mpmath.mpf("0.7320508")
     if mpmath.isinf(low):
-        return high - 1
-    return low + 1 if mpmath.isinf(high) else (low + high) / 2
-
-
-def _bisect(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
-    below = function(low)
-    for _ in range(4 * _DIGITS):
-        middle = (low + high) / 2
-        value = function(middle)
-        if value == 0:
-            return middle
-        if value * below > 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
-def _rational(place: Any) -> Constant:
-    """Return a place as an exact number: short where it is one, else the nearest double."""
-    short = Fraction(mpmath.nstr(place, 30)).limit_denominator(1000)
-    if abs(mpmath.mpf(short.numerator) / short.denominator - place) < mpmath.mpf(10) ** -40:
-        return Constant(short)
-    return Constant(Fraction(float(place)))
+        return high - max(1, abs(high))
+    if mpmath.isinf(high):
+        return low + max(1, abs(low))
+    middle = (low + high) / 2
+    return middle if middle != 0 else high / 4

@@ -52,6 +52,11 @@ def time_limit(seconds: float) -> Iterator[None]:
     threading.Thread(target=watch.run, name="chainrule time limit", daemon=True).start()
     try:
         yield
+    except Exception as error:
+        # Where a library swallows the interruption, it fails in a way of its own.
+        if watch.has_interrupted and not isinstance(error, TimeLimitError):
+            raise TimeLimitError from error
+        raise
     finally:
         watch.end()
         sys.unraisablehook = previous_hook
@@ -66,6 +71,7 @@ class _Watch:
         self.clock = _clock_of_this_thread()
         self.lock = threading.Lock()
         self.over = threading.Event()
+        self.has_interrupted = False
         self.previous_hook: Callable[[Any], Any] = sys.unraisablehook
 
     def run(self) -> None:
@@ -73,6 +79,7 @@ class _Watch:
         while not self.over.wait(self.left() or _AGAIN):
             with self.lock:
                 if not self.over.is_set() and not self.left():
+                    self.has_interrupted = True
                     _raise_in(self.thread, TimeLimitError)
 
     def left(self) -> float:
@@ -84,15 +91,23 @@ class _Watch:
         return max(left, _AGAIN / 10) if left > 0 else 0.0
 
     def end(self) -> None:
-        """Stop watching; an interruption that is still under way is called off."""
-        while True:
+        """Stop watching; an interruption that is still under way is taken here."""
+        while not self.over.is_set():
             try:
                 with self.lock:
                     self.over.set()
-                    _raise_in(self.thread, None)
-                return
             except TimeLimitError:
                 continue
+        if not self.has_interrupted:
+            return
+        # Calling it off instead would leave the interpreter looking for it ever after: that
+        # slows all that follows down, and never ends under a profiler.
+        try:
+            _raise_in(self.thread, TimeLimitError)
+            while True:
+                pass
+        except TimeLimitError:
+            return
 
     def ignore(self, unraisable: Any) -> None:
         """Say nothing of a limit raised inside a destructor: it is lost there, the next is not."""
@@ -100,8 +115,8 @@ class _Watch:
             self.previous_hook(unraisable)
 
 
-def _raise_in(thread: ctypes.c_ulong, error: type[Exception] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(error) if error else None)
+def _raise_in(thread: ctypes.c_ulong, error: type[Exception]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(error))
 
 
 def _clock_of_this_thread() -> Callable[[], float]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from chainrule.derivations._arithmetic import ONE, ZERO, add, divide, multiply
 from chainrule.derivations._graph import UNIT_COUNT, Graph, GraphBuilder
-from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
-from chainrule.formulas import Apply, Expression, Variable
+from chainrule.derivations._operations import LOCAL_DERIVATIVES, complement, indicator
+from chainrule.formulas import Apply, Expression, Variable, variables_of
 
 SEED = Variable("g")
 
 
 def backward_graph(
-    graph: Graph, variable: str = "z", seed: Expression = SEED
+    graph: Graph, variable: str = "z", seed: Expression = SEED, *, selects: bool = False
 ) -> tuple[Graph, dict[int, int]]:
     """Extend a graph by the adjoints of its nodes; the output becomes that of `variable`.
 
@@ -26,6 +26,10 @@ def backward_graph(
         The input whose adjoint is wanted.
     seed : Expression
         What a per-unit output receives; `a` in it stands for the output itself.
+
+    selects : bool
+        Whether a branch that is not taken passes back zero even where its slopes are undefined,
+        as floating point needs it, in which 0 times infinity is no number.
 
     Returns
     -------
@@ -45,6 +49,7 @@ def backward_graph(
     if seed == ONE:
         received[graph.output] = ONE
     adjoints: dict[int, int] = {}
+    conditions = _conditions(graph) if selects else {}
     result = builder.insert(ZERO)
     for index in reversed(graph.reached()):
         node = graph.nodes[index]
@@ -61,10 +66,29 @@ def backward_graph(
         for argument, part in zip(node.arguments, _parts(graph, index, back), strict=True):
             if part == ZERO or graph.nodes[argument].operation == "value":
                 continue
+            if variables_of(part) - variables_of(back):
+                for condition in sorted(conditions.get(index, ()), key=str):
+                    part = Apply("where", (condition, part, ZERO))
             if not graph.nodes[argument].per_unit and _per_unit(part, builder, known):
                 part = Apply("sum", (part,))
             received[argument] = add(received.get(argument, ZERO), part)
     return builder.graph(result), adjoints
+
+
+def _conditions(graph: Graph) -> dict[int, frozenset[Expression]]:
+    """Return for every node the conditions without which nothing that is wanted needs it."""
+    found: dict[int, frozenset[Expression]] = {graph.output: frozenset()}
+    for index in reversed(graph.reached()):
+        node = graph.nodes[index]
+        for position, argument in enumerate(node.arguments):
+            needs = found[index]
+            if node.operation == "where" and position > 0:
+                holds = graph.expression_of_condition(node.arguments[0])
+                needs |= {holds if position == 1 else complement(holds)}
+            if not graph.nodes[argument].per_unit:
+                needs = frozenset()  # some unit may take the branch
+            found[argument] = found[argument] & needs if argument in found else needs
+    return found
 
 
 def _parts(graph: Graph, index: int, seed: Expression) -> tuple[Expression, ...]:

@@ -7,7 +7,6 @@ from chainrule.documents._content import Section as Section
 from chainrule.documents._content import Table as Table
 from chainrule.documents._document import Document as Document
 from chainrule.documents._document import Documented as Documented
-from chainrule.documents._graph_picture import Box as Box
 from chainrule.documents._graph_picture import GraphNode as GraphNode
 from chainrule.documents._graph_picture import graph_layout as graph_layout
 from chainrule.documents._graph_picture import graph_picture as graph_picture
@@ -18,4 +17,5 @@ from chainrule.documents._notation import partial as partial
 from chainrule.documents._notation import symbol as symbol
 from chainrule.documents._plot_picture import Curve as Curve
 from chainrule.documents._plot_picture import plot_picture as plot_picture
+from chainrule.documents._plot_picture import reach as reach
 from chainrule.documents._text import text_of as text_of

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 
+from chainrule.documents._anchors import Anchors
 from chainrule.documents._content import Block, Figure, Listing, Table
 from chainrule.documents._escaping import escaped
+from chainrule.documents._mathml import prose_html
 
 
-def block_html(block: Block) -> str:
+def block_html(block: Block, anchors: Anchors) -> str:
     """Return a block as HTML."""
     if isinstance(block, Table):
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in block.header)
@@ -19,15 +22,44 @@ def block_html(block: Block) -> str:
         )
         return f'<div class="scroll"><table class="data"><tr>{head}</tr>\n{rows}</table></div>\n'
     if isinstance(block, Figure):
-        caption = html.escape(block.description)
-        return f"<figure>{block.svg}<figcaption>{caption}</figcaption></figure>\n"
+        caption = prose_html(block.description)
+        svg = anchors.resolved(block.svg)
+        below = f"<figcaption>{caption}</figcaption>" if caption else ""
+        return f'<figure><div class="scroll">{svg}</div>{below}</figure>\n'
     name = html.escape(block.name, quote=True)
+    marks: dict[int, list[str]] = {}
+    for number, mark in block.marks:
+        marks.setdefault(number, []).append(mark)
     lines = "\n".join(
-        f'<span class="line" id="{name}-{number}"><a href="#{name}-{number}">{number:>4}</a>  '
-        f"{html.escape(line)}</span>"
+        f'<span class="line" id="{name}-{number}">'
+        f'<a class="number" href="#{name}-{number}">{number:>4}</a>  '
+        f"{_line_html(line, marks.get(number, []), anchors)}</span>"
         for number, line in enumerate(block.source.splitlines(), 1)
     )
     return f"<pre>{lines}</pre>\n"
+
+
+def _line_html(line: str, marks: list[str], anchors: Anchors) -> str:
+    """Return a line of source whose names lead to the equations of what they compute."""
+    code, hash_sign, comment = line.partition("  # ")
+    shown = html.escape(code)
+    for mark in marks:
+        _, dash, name = mark.rpartition("-")
+        if dash and anchors.knows(mark):
+            shown = re.sub(
+                rf"^(\s*)({re.escape(name)})\b", rf"\1{_link(mark, name, anchors)}", shown
+            )
+    if not hash_sign:
+        return shown
+    parts = []
+    for part in comment.split(", "):
+        name, bracket, rest = part.partition(" (")
+        parts.append(_link(name, name, anchors) + html.escape(bracket + rest))
+    return f'{shown}  <span class="comment"># {", ".join(parts)}</span>'
+
+
+def _link(mark: str, name: str, anchors: Anchors) -> str:
+    return anchors.link(mark, html.escape(name))
 
 
 def block_lines(block: Block, width: int) -> list[str]:

@@ -16,10 +16,19 @@ class Equation:
     sides : tuple of Expression
     remark : str
         What a reader needs beside it: a range, a reason.
+    name : str
+        What links call it; empty where nothing links to it.
+    details : tuple of Equation
+        What it rests on. A page shows the last side, and unfolds to these and to all sides.
+    see : tuple of str
+        Names of equations that belong to it.
     """
 
     sides: tuple[Expression, ...]
     remark: str = ""
+    name: str = ""
+    details: tuple[Equation, ...] = ()
+    see: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,10 +70,13 @@ class Listing:
     source : str
     name : str
         Unique in a document; line 12 has the anchor ``name-12``.
+    marks : tuple of (int, str)
+        Lines, counted from 1, and the names of equations that they compute.
     """
 
     source: str
     name: str
+    marks: tuple[tuple[int, str], ...] = ()
 
 
 Block = Table | Figure | Listing
@@ -80,9 +92,12 @@ class Section:
     sentences : tuple of str
     equations : tuple of Equation
     blocks : tuple of Table, Figure or Listing
+    is_open : bool
+        Whether a page shows it unfolded.
     """
 
     title: str
     sentences: tuple[str, ...] = ()
     equations: tuple[Equation, ...] = ()
     blocks: tuple[Block, ...] = ()
+    is_open: bool = True

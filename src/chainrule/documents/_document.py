@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chainrule.documents._content import Section
+from chainrule.documents._content import Equation, Section
 from chainrule.documents._html import fragment, page
-from chainrule.documents._latex import sections_latex, standalone_latex
+from chainrule.documents._latex_document import sections_latex, standalone_latex
 from chainrule.documents._text import sections_text
 
 
@@ -33,7 +33,8 @@ class Documented(ABC):
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return one self-contained page; write it where a path is given."""
-        text = page(self.document.title, self.document.page_sections())
+        document = self.document
+        text = page(document.title, document.page_sections(), document.formula)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
@@ -42,7 +43,10 @@ class Documented(ABC):
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        return fragment(self.document.title, self.document.sections)
+        return fragment(self.document.title, self.document.sections, self.document.formula)
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class Document(Documented):
         The name and the formula, separated by a colon where both are known.
     sections : tuple of Section
     supplements : callable, optional
-        Returns the sections that a page alone has, computed when one is made.
+        Returns the sections of its page, which has more to show, computed when one is made.
+    formula : Equation, optional
+        What a page sets large below the title.
 
     Examples
     --------
@@ -70,6 +76,7 @@ class Document(Documented):
     title: str
     sections: tuple[Section, ...]
     supplements: Callable[[], tuple[Section, ...]] | None = field(default=None, compare=False)
+    formula: Equation | None = None
 
     @property
     def document(self) -> Document:
@@ -77,5 +84,5 @@ class Document(Documented):
         return self
 
     def page_sections(self) -> tuple[Section, ...]:
-        """Return the sections, and those that a page alone has."""
-        return self.sections + (self.supplements() if self.supplements else ())
+        """Return the sections of its page."""
+        return self.supplements() if self.supplements else self.sections

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_GREEK = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "rho",
-    "sigma",
-    "tau",
-    "upsilon",
-    "phi",
-    "chi",
-    "psi",
-    "omega",
-]
+from chainrule.documents._symbols import GREEK_LETTERS
+
+_GREEK = {letter: name for name, letter in GREEK_LETTERS.items()}
 _MATHEMATICS = {
     "≠": r"\ne", "∂": r"\partial", "Σ": r"\Sigma", "≤": r"\le", "≥": r"\ge", "⊙": r"\odot",
     "·": r"\cdot", "∞": r"\infty", "∈": r"\in", "∉": r"\notin", "×": r"\times", "→": r"\to",
@@ -44,9 +24,24 @@ _TEXT = {
 }  # fmt: skip
 
 
+# A letter with an index, as z_j, ∂a_p or u_{-1} in a sentence.
+INDEXED = re.compile(r"(?<![\w.])(∂?)([A-Za-z])_(?:\{([^{}]*)\}|(\w)(?!\w))")
+
+
 def escaped(text: str) -> str:
     """Return text in which nothing is a command and everything is ASCII."""
     return "".join(_character(character) for character in text)
+
+
+def prose_latex(text: str) -> str:
+    """Return a sentence as LaTeX, letters with an index set as mathematics."""
+    parts, end = [], 0
+    for match in INDEXED.finditer(text):
+        sign, letter, braced, plain = match.groups()
+        index = escaped(braced or plain or "").replace("$", "")
+        parts.append(escaped(text[end : match.start()] + sign) + f"${letter}_{{{index}}}$")
+        end = match.end()
+    return "".join(parts) + escaped(text[end:])
 
 
 def _character(character: str) -> str:
@@ -57,9 +52,8 @@ def _character(character: str) -> str:
     if character.isascii():
         return character
     name = unicodedata.name(character, "")
-    last = name.rsplit(" ", 1)[-1].lower()
-    if name.startswith("GREEK SMALL LETTER ") and last.replace("lamda", "lambda") in _GREEK:
-        return rf"$\{last.replace('lamda', 'lambda')}$"
+    if character in _GREEK:
+        return rf"$\{_GREEK[character]}$"
     digit = unicodedata.digit(character, -1)
     if digit >= 0:
         sign = "_" if name.startswith("SUBSCRIPT") else "^" if "SUPERSCRIPT" in name else ""

@@ -5,7 +5,13 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
-_HEIGHT, _GAP_X, _GAP_Y, _CHARACTER, _MARGIN, _LANE = 34, 28, 26, 8.7, 12, 14
+from chainrule.documents._graph_layout import Box, Layout, Size, layout
+from chainrule.documents._svg_mathematics import mathematics_width, svg_mathematics
+
+_PADDING, _GAP_X, _LONGEST_LABEL = 10.0, 36.0, 15
+_SIZE, _SMALL = 18.0, 14.0
+_PIXELS, _SMALLEST = 16.0, 0.75  # pixels an em; how far a picture shrinks before it scrolls
+_LINE, _VALUES = 40.0, 24.0
 
 
 @dataclass(frozen=True)
@@ -15,106 +21,130 @@ class GraphNode:
     Parameters
     ----------
     text : str
+        In the notation of `text_of`; subscripts and Greek letters are set as such.
     level : int
         The column in which it stands.
     arguments : tuple of int
         Positions of the nodes from which arrows come.
+    labels : tuple of str
+        What stands at each of these arrows.
+    forward, backward : str
+        What the node holds, and the derivative of the output by it, at an example.
+    link : str
+        The name of the equation to which it leads.
     """
 
     text: str
     level: int
     arguments: tuple[int, ...]
+    labels: tuple[str, ...] = ()
+    forward: str = ""
+    backward: str = ""
+    link: str = ""
 
 
-@dataclass(frozen=True)
-class Box:
-    """The place of a node: its left upper corner and its size."""
-
-    x: float
-    y: float
-    width: float
-    height: float
+def graph_layout(nodes: tuple[GraphNode, ...]) -> Layout:
+    """Place nodes in a column a level, each box as wide as its column."""
+    return layout([_size(node) for node in nodes])
 
 
-def graph_layout(nodes: tuple[GraphNode, ...]) -> tuple[Box, ...]:
-    """Place nodes in a column a level, near the mean height of their arguments."""
-    levels: dict[int, list[int]] = {}
-    for k, node in enumerate(nodes):
-        levels.setdefault(node.level, []).append(k)
-    tallest = max(len(column) for column in levels.values()) if levels else 0
-    boxes: dict[int, Box] = {}
-    x = float(_MARGIN)
-    for level in sorted(levels):
-        column = sorted(
-            levels[level],
-            key=lambda k: (
-                sum(boxes[i].y for i in nodes[k].arguments if i in boxes)
-                / max(1, sum(i in boxes for i in nodes[k].arguments)),
-                k,
-            ),
-        )
-        width = max(_CHARACTER * len(nodes[k].text) + 20 for k in column)
-        y = _MARGIN + (tallest - len(column)) * (_HEIGHT + _GAP_Y) / 2
-        for k in column:
-            boxes[k] = Box(x, y, width, _HEIGHT)
-            y += _HEIGHT + _GAP_Y
-        x += width + 2 * _GAP_X
-    return tuple(boxes[k] for k in range(len(nodes)))
+def _size(node: GraphNode) -> Size:
+    values = mathematics_width(f"{node.forward}   {node.backward}", _SMALL)
+    width = max(mathematics_width(node.text, _SIZE), values) + 2 * _PADDING
+    labels = [mathematics_width(label, _SMALL) for label in _short(node)]
+    height = _LINE + (_VALUES if node.forward or node.backward else 0.0)
+    return Size(node.level, width, height, node.arguments, _GAP_X + max(labels, default=0.0))
+
+
+def _short(node: GraphNode) -> tuple[str, ...]:
+    """Return the labels that fit between two columns; the others stand in the step."""
+    return tuple(label if len(label) <= _LONGEST_LABEL else "" for label in node.labels)
 
 
 def graph_picture(nodes: tuple[GraphNode, ...], title: str) -> str:
     """Return a graph as one ``<svg>`` element, levels from left to right."""
-    boxes = graph_layout(nodes)
-    width = max((b.x + b.width for b in boxes), default=0) + _MARGIN
-    bottom = max((b.y + b.height for b in boxes), default=0) + _MARGIN
-    arrows, lanes = [], 0
-    for node, box in zip(nodes, boxes, strict=True):
-        for k in node.arguments:
-            if node.level - nodes[k].level > 1:
-                # A straight way would vanish behind the boxes between.
-                arrows.append(_detour(boxes[k], box, bottom, lanes))
-                lanes += 1
-            else:
-                arrows.append(_arrow(boxes[k], box))
-    height = bottom + _LANE * lanes + _MARGIN
+    placed = graph_layout(nodes)
     parts = [
-        f'<svg role="img" width="{width:.0f}" height="{height:.0f}" style="max-width:none" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}"><title>{html.escape(title)}</title>'
+        f'<svg role="img" viewBox="0 0 {placed.width:.0f} {placed.height:.0f}" '
+        f'style="width:{placed.width / _PIXELS:.1f}em;'
+        f'max-width:max(100%,{_SMALLEST * placed.width / _PIXELS:.1f}em)">'
+        f"<title>{html.escape(title)}</title>"
     ]
-    parts += arrows
-    for node, box in zip(nodes, boxes, strict=True):
-        parts.append(
-            f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
-            f'height="{box.height}" rx="7" style="fill:var(--panel);stroke:var(--line)"/>'
-            f'<text x="{box.x + box.width / 2:.1f}" y="{box.y + 22:.1f}" font-size="14" '
-            f'text-anchor="middle" font-family="ui-monospace, monospace" '
-            f'style="fill:var(--ink)">{html.escape(node.text)}</text>'
-        )
+    labels = []
+    for k, (node, box) in enumerate(zip(nodes, placed.boxes, strict=True)):
+        for position, argument in enumerate(dict.fromkeys(node.arguments)):
+            start = placed.boxes[argument]
+            parts.append(
+                _arrow(start, placed.ways[argument, k], box, _port(nodes, placed, k, argument))
+            )
+            label = _short(node)[position] if node.labels else ""
+            if label:
+                labels.append(_label(start, placed.ways[argument, k], box,
+                                     _port(nodes, placed, k, argument), label))  # fmt: skip
+    parts += labels
+    parts += [_box(node, box) for node, box in zip(nodes, placed.boxes, strict=True)]
     return "".join(parts) + "</svg>"
 
 
-def _arrow(start: Box, end: Box) -> str:
+def _port(nodes: tuple[GraphNode, ...], placed: Layout, k: int, argument: int) -> float:
+    """Return the height at which an edge arrives: in the order in which edges come."""
+    box = placed.boxes[k]
+
+    def before(a: int) -> float:
+        way = placed.ways[a, k]
+        return way[-1][1] if way else placed.boxes[a].y + placed.boxes[a].height / 2
+
+    order = sorted(dict.fromkeys(nodes[k].arguments), key=before)
+    share = (order.index(argument) + 1) / (len(order) + 1)
+    return box.y + box.height * (0.5 + 0.7 * (share - 0.5))
+
+
+def _arrow(start: Box, way: tuple[tuple[float, float], ...], end: Box, port: float) -> str:
     x, y = start.x + start.width, start.y + start.height / 2
-    to_x, to_y = end.x, end.y + end.height / 2
-    middle = to_x - _GAP_X
-    return _path(
-        f"M{x:.1f} {y:.1f}C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}", end
+    path = f"M{x:.1f} {y:.1f}"
+    points = [*way, (end.x, port)]
+    for k, (to_x, to_y) in enumerate(points):
+        if k % 2:  # along a lane of a column
+            path += f"H{to_x:.1f}"
+        else:
+            middle = (x + to_x) / 2
+            path += f"C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}"
+        x, y = to_x, to_y
+    head = f"M{x - 8:.1f} {y - 4.5:.1f}L{x:.1f} {y:.1f}L{x - 8:.1f} {y + 4.5:.1f}"
+    return f'<path d="{path}{head}" style="fill:none;stroke:var(--soft);stroke-width:1.4"/>'
+
+
+def _label(
+    start: Box, way: tuple[tuple[float, float], ...], end: Box, port: float, label: str
+) -> str:
+    x, y = way[-1] if way else (start.x + start.width, start.y + start.height / 2)
+    middle_x, middle_y = (x + end.x) / 2, (y + port) / 2
+    return svg_mathematics(
+        label, middle_x, middle_y + 4.5, _SMALL, "var(--third)", anchor="middle", halo=True
     )
 
 
-def _detour(start: Box, end: Box, bottom: float, lane: int) -> str:
-    """Go down between the columns, along a lane of its own under all boxes, and up again."""
-    aside = 8 + 4 * (lane % 5)
-    x, y = start.x + start.width, start.y + start.height / 2
-    down, to_y = bottom + _LANE * lane, end.y + end.height / 2
-    return _path(
-        f"M{x:.1f} {y:.1f}H{x + aside:.1f}V{down:.1f}H{end.x - aside - 4:.1f}"
-        f"V{to_y:.1f}H{end.x:.1f}",
-        end,
+def _box(node: GraphNode, box: Box) -> str:
+    middle = box.x + box.width / 2
+    parts = [
+        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
+        f'height="{box.height:.1f}" rx="8" '
+        'style="fill:var(--panel);stroke:var(--line);stroke-width:1.4"/>',
+        svg_mathematics(node.text, middle, box.y + 26, _SIZE, "var(--ink)", anchor="middle"),
+    ]
+    low = box.y + box.height - 10
+    if node.forward:
+        parts.append(
+            svg_mathematics(node.forward, box.x + 10, low, _SMALL, "var(--accent)", anchor="start")
+        )
+    if node.backward:
+        parts.append(
+            svg_mathematics(
+                node.backward, box.x + box.width - 10, low, _SMALL, "var(--second)", anchor="end"
+            )
+        )
+    inner = "".join(parts)
+    # The page knows the anchors; a link it does not know is taken out again.
+    return (
+        f'<a href="#name:{html.escape(node.link, quote=True)}">{inner}</a>' if node.link else inner
     )
-
-
-def _path(way: str, end: Box) -> str:
-    x, y = end.x, end.y + end.height / 2
-    head = f"M{x - 7:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{x - 7:.1f} {y + 4:.1f}"
-    return f'<path d="{way}{head}" style="fill:none;stroke:var(--soft);stroke-width:1.4"/>'

@@ -1,89 +1,48 @@
-"""Derivations as HTML: MathML, no script, nothing from the network."""
+"""Documents as HTML: MathML, no script, nothing from the network."""
 
 from __future__ import annotations
 
 import html
-import re
 
+from chainrule.documents._anchors import Anchors
 from chainrule.documents._blocks import block_html
-from chainrule.documents._content import Equation, Section
+from chainrule.documents._content import Equation, Listing, Section
 from chainrule.documents._latex import latex_of
+from chainrule.documents._mathml import mathml, prose_html
+from chainrule.documents._style import NOTEBOOK_SHEET, PAGE_SHEET, SHEET
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --soft: #5b6673;
-  --line: #d9dee4; --panel: #f6f8fa; --accent: #0b62b8;
-  --second: #b3470b; --third: #3b7d23; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --paper: #14181d; --soft: #9aa6b2;
-  --line: #323a44; --panel: #1c2229; --accent: #6db3f2;
-  --second: #f2a25c; --third: #8fce74; } }
-body { background: var(--paper); color: var(--ink); margin: 0;
-  font: clamp(16px, 0.7vw + 10px, 24px)/1.55 system-ui, -apple-system,
-    "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 1.6rem; line-height: 1.3; overflow-wrap: anywhere; }
-h1 code { font-size: 0.8em; font-weight: 500; color: var(--soft); }
-section, details { border-top: 1px solid var(--line); padding: 0.4rem 0 0.9rem; }
-summary, h2 { font-size: 1.1rem; font-weight: 650; margin: 0.6rem 0; color: var(--accent); }
-summary { cursor: pointer; }
-p { margin: 0.4rem 0; color: var(--soft); max-width: 46rem; }
-.equations { overflow-x: auto; padding: 0.2rem 0; }
-.equations table { border-collapse: collapse; }
-.equations td { padding: 0.28rem 0.3rem; vertical-align: middle; white-space: nowrap; }
-.equations td:first-child { text-align: right; }
-.equations td.remark { color: var(--soft); padding-left: 1.4rem; }
-math { font-size: 1.12em; }
-.equations math { display: inline math; math-style: normal; }
-pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
-  padding: 0.8rem 1rem; overflow-x: auto; font-size: 0.85rem; line-height: 1.45; }
-figure { margin: 1rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
-figure svg { color: var(--ink); } figcaption { color: var(--soft); font-size: 0.85rem; }
-.scroll { overflow-x: auto; } .data { border-collapse: collapse; }
-.data th, .data td { text-align: left; padding: 0.25rem 0.9rem 0.25rem 0;
-  border-bottom: 1px solid var(--line); }
-.line a { color: var(--soft); text-decoration: none; user-select: none; }
-.line:target { background: color-mix(in srgb, var(--accent) 25%, transparent); }
-@media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #333; } }
-footer { color: var(--soft); font-size: 0.85rem; margin-top: 2rem; }
-""".strip()
+_EQUALS = "<math><mo>=</mo></math>"
 
 
-def mathml(latex: str) -> str:
-    """Return LaTeX as MathML."""
-    from latex2mathml.converter import convert
-
-    # A lone space is a spacing element the browser draws as nothing; the rest is standard.
-    text: str = convert(latex, display="block")
-    return re.sub(r' xmlns="[^"]*"', "", text)
-
-
-def fragment(title: str, sections: tuple[Section, ...]) -> str:
-    """Return a derivation as a piece of HTML, for notebooks."""
-    parts = [f"<h3>{html.escape(title)}</h3>"]
-    for number, section in enumerate(sections, 1):
-        parts.append(
-            f'<details open=""><summary>{number}. {html.escape(section.title)}</summary>'
-            f"{_body(section)}</details>"
-        )
-    return "\n".join(parts)
+def fragment(title: str, sections: tuple[Section, ...], formula: Equation | None = None) -> str:
+    """Return a document as a piece of HTML with its own colours, for notebooks."""
+    anchors = Anchors()
+    body = "\n".join(_section(number, s, "", anchors) for number, s in enumerate(sections, 1))
+    return (
+        f'<div class="chainrule"><style>\n{SHEET}\n{NOTEBOOK_SHEET}\n</style>\n'
+        f"{_heading(title, formula)}\n{body}\n</div>"
+    )
 
 
-def page(title: str, sections: tuple[Section, ...], extra: str = "") -> str:
-    """Return a derivation as one self-contained page.
+def page(title: str, sections: tuple[Section, ...], formula: Equation | None = None) -> str:
+    """Return a document as one self-contained page.
 
     Parameters
     ----------
     title : str
         The name and the formula, separated by a colon where both are known.
     sections : tuple of Section
-    extra : str
-        HTML that follows the derivation, as a plot or a certificate.
+    formula : Equation, optional
+        What is set large below the title.
     """
-    name, _, formula = title.rpartition(": ")
-    heading = html.escape(name) + (" " if name else "") + f"<code>{html.escape(formula)}</code>"
+    anchors = Anchors(sections)
+    contents = "\n".join(
+        f'<li><a href="#{anchor}">{prose_html(section.title)}</a></li>'
+        for section, anchor in zip(sections, anchors.sections, strict=True)
+    )
     body = "\n".join(
-        f'<details open=""><summary>{number}. {html.escape(section.title)}</summary>\n'
-        f"{_body(section)}</details>"
-        for number, section in enumerate(sections, 1)
+        _section(number, section, anchor, anchors)
+        for number, (section, anchor) in enumerate(zip(sections, anchors.sections, strict=True), 1)
     )
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -92,39 +51,109 @@ def page(title: str, sections: tuple[Section, ...], extra: str = "") -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title>
 <style>
-{_STYLE}
+{SHEET}
+{PAGE_SHEET}
 </style>
 </head>
-<body>
+<body class="chainrule">
+<div class="page">
+{_heading(title, formula)}
+<nav><details open=""><summary>Contents</summary><ol>
+{contents}
+</ol></details></nav>
 <main>
-<h1>{heading}</h1>
 {body}
-{extra}
-<footer>Derived by chainrule.</footer>
 </main>
+<footer>Derived by chainrule.{_how_to_read(sections)}</footer>
+</div>
 </body>
 </html>
 """
 
 
-def _body(section: Section) -> str:
-    sentences = "".join(f"<p>{html.escape(sentence)}</p>\n" for sentence in section.sentences)
-    blocks = "".join(block_html(block) for block in section.blocks)
-    if not section.equations:
-        return sentences + blocks
-    rows = "\n".join(_rows(e) for e in section.equations)
-    return f'{sentences}<div class="equations"><table>\n{rows}\n</table></div>\n{blocks}'
+def _heading(title: str, formula: Equation | None) -> str:
+    name, _, text = title.rpartition(": ")
+    if formula is None:
+        return f"<header><h1>{html.escape(title)}</h1></header>"
+    is_formula = " = " in text
+    large = name or ("Derivation" if is_formula else text)
+    code = f"<code>{html.escape(text)}</code>" if is_formula else ""
+    shown = f'<div class="formula">{_inline(formula)}</div>'
+    return f"<header><h1>{html.escape(large)}</h1>{shown}{code}</header>"
 
 
-def _rows(e: Equation) -> str:
+def _how_to_read(sections: tuple[Section, ...]) -> str:
+    has_source = any(isinstance(block, Listing) for s in sections for block in s.blocks)
+    how = (
+        " Steps unfold; line numbers lead to the source that computes a node, and names in it back."
+    )
+    return how if has_source else ""
+
+
+def _section(number: int, section: Section, anchor: str, anchors: Anchors) -> str:
+    identity = f' id="{anchor}"' if anchor else ""
+    is_open = ' open=""' if section.is_open else ""
+    return (
+        f'<details class="section"{identity}{is_open}>'
+        f"<summary><h2>{number}. {prose_html(section.title)}</h2></summary>\n"
+        f"{_body(section, anchors)}</details>"
+    )
+
+
+def _body(section: Section, anchors: Anchors) -> str:
+    parts = [f"<p>{prose_html(sentence)}</p>\n" for sentence in section.sentences]
+    rows: list[str] = []
+    for e in section.equations:
+        if e.details:
+            parts += [_table(rows), _step(e, anchors)]
+            rows = []
+        else:
+            rows.append(_rows(e, anchors))
+    parts.append(_table(rows))
+    parts += [block_html(block, anchors) for block in section.blocks]
+    return "".join(parts)
+
+
+def _table(rows: list[str]) -> str:
+    if not rows:
+        return ""
+    body = "\n".join(rows)
+    return f'<div class="scroll equations"><table>\n{body}\n</table></div>\n'
+
+
+def _step(e: Equation, anchors: Anchors) -> str:
+    """Return an equation whose last side is seen, and which unfolds to the others."""
+    left, *_, last = e.sides
+    links = anchors.links_of(e)
+    shown = f' <span class="links">{links}</span>' if links else ""
+    remark = f' <span class="links">{prose_html(e.remark)}</span>' if e.remark else ""
+    local = [detail for detail in e.details if len(detail.sides) > 1]
+    remarks = [detail for detail in e.details if len(detail.sides) == 1]
+    inner = [_rows(detail, anchors) for detail in (*local, Equation(e.sides), *remarks)]
+    summary = _inline(Equation((left, last)))
+    return (
+        f'<details class="step"{anchors.own(e.name)}><summary>{summary}{remark}{shown}</summary>\n'
+        f"{_table(inner)}</details>\n"
+    )
+
+
+def _inline(e: Equation) -> str:
+    return f" {_EQUALS} ".join(mathml(latex_of(side)) for side in dict.fromkeys(e.sides))
+
+
+def _rows(e: Equation, anchors: Anchors) -> str:
     left, *rights = (mathml(latex_of(side)) for side in e.sides)
-    equals = "<math><mo>=</mo></math>"
-    remark = f'<td class="remark">{html.escape(e.remark)}</td>' if e.remark else ""
     if not rights:
-        return f"<tr><td>{left}</td><td></td><td></td>{remark}</tr>"
+        return f'<tr><td>{left}</td><td colspan="3">{prose_html(e.remark)}</td></tr>'
+    remark = f'<td class="remark">{prose_html(e.remark)}</td>' if e.remark else "<td></td>"
+    links = anchors.links_of(e)
     lines = []
     for position, right in enumerate(rights):
-        own = left if position == 0 else ""
-        last = remark if position == len(rights) - 1 else ""
-        lines.append(f"<tr><td>{own}</td><td>{equals}</td><td>{right}</td>{last}</tr>")
+        own, identity, beside = "", "", ""
+        if position == 0:
+            own, identity = left, anchors.own(e.name)
+            beside = f'<td class="links">{links}</td>' if links else ""
+        said = remark if position == len(rights) - 1 else "<td></td>"
+        cells = f"<td>{own}</td><td>{_EQUALS}</td><td>{right}</td>{said}{beside}"
+        lines.append(f"<tr{identity}>{cells}</tr>")
     return "\n".join(lines)

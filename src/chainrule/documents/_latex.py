@@ -1,22 +1,21 @@
-"""Derivations as LaTeX."""
+"""Expressions as LaTeX."""
 
 from __future__ import annotations
 
 import re
 
-from chainrule.documents._blocks import block_latex
-from chainrule.documents._content import Equation, Section
-from chainrule.documents._escaping import escaped
 from chainrule.documents._notation import is_negated, sign_first
-from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
-
-_GREEK = frozenset(
-    {
-        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
-        *("lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi"),
-        "omega",
-    }
+from chainrule.documents._symbols import GREEK_LETTERS
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Pi,
+    Variable,
+    exact_decimal,
 )
+
 _INFIX = {
     "greater": (" > ", 0),
     "less": (" < ", 0),
@@ -147,14 +146,11 @@ def _right(e: Expression, level: int) -> str:
 
 def _number(e: Constant) -> tuple[str, int]:
     value = abs(e.value)
-    if value.denominator == 1:
-        text = str(value.numerator)
-    elif value.denominator % 10 == 0 and value.denominator > 16:
-        text = f"{float(value):.17g}"
-        text = re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", text).replace("{+", "{")
-    else:
-        text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
-    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if value.denominator == 1 else 3)
+    decimal = exact_decimal(value)
+    text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+    if decimal is not None:
+        text = re.sub(r"e(-?\d+)", r" \\cdot 10^{\1}", decimal).removeprefix("1 \\cdot ")
+    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if text.isdigit() else 3)
 
 
 def name_latex(name: str) -> str:
@@ -169,49 +165,17 @@ def name_latex(name: str) -> str:
     match = re.fullmatch(
         r"([A-Za-z]+)(?:_?\{?([-\d]+(?:,p)?|j,[ik]|k,i)\}?|_([A-Za-z0-9]+))?", name
     )
+    words = re.fullmatch(r"([A-Za-z]+?)(\d*)_(\w+)", name)
+    if match is None and words is not None and name.isascii():
+        letter, number, rest = words.groups()
+        index = ", ".join(part for part in (number, rest.replace("_", " ")) if part)
+        return rf"{name_latex(letter)}_{{\text{{{index}}}}}"
     if match is None:
-        return rf"\mathrm{{{name.replace('_', ' ')}}}"
+        return rf"\text{{{name.replace('_', ' ')}}}"
     base, number, index = match.groups()
-    if base in _GREEK:
+    if base in GREEK_LETTERS and base != "pi":
         base = f"\\{base}"
     elif len(base) > 1:
         base = rf"\mathrm{{{base}}}"
     subscript = number or index
     return f"{base}_{{{subscript}}}" if subscript else base
-
-
-def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
-    """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
-    lines = [rf"\section*{{{escaped(title)}}}"]
-    for section in sections:
-        lines.append(rf"\subsection*{{{escaped(section.title)}}}")
-        lines += [escaped(sentence) + r"\par" for sentence in section.sentences]
-        if section.equations:
-            lines.append(r"\begin{align*}")
-            lines.append(" \\\\\n".join(_aligned(e) for e in section.equations))
-            lines.append(r"\end{align*}")
-        lines += [block_latex(block) for block in section.blocks]
-    return "\n".join(lines)
-
-
-def _aligned(e: Equation) -> str:
-    left, *rights = (latex_of(side) for side in e.sides)
-    text = left + " &= " + " \\\\\n&= ".join(rights) if rights else left
-    return rf"{text} && \text{{{escaped(e.remark)}}}" if e.remark else text
-
-
-def standalone_latex(title: str, sections: tuple[Section, ...]) -> str:
-    """Return a whole LaTeX document, which pdfLaTeX compiles."""
-    return "\n".join(
-        [
-            r"\documentclass{article}",
-            r"\usepackage{amsmath,amssymb}",
-            r"\usepackage[margin=2cm]{geometry}",
-            r"\allowdisplaybreaks",
-            r"\setlength{\parindent}{0pt}",
-            r"\begin{document}",
-            sections_latex(title, sections),
-            r"\end{document}",
-            "",
-        ]
-    )

@@ -157,18 +157,37 @@ def _wrapped(e: Equation, width: int) -> list[str]:
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """Break before signs: outside brackets first, sums before products, as late as fits."""
-    lines = []
-    while len(text) > width:
-        depth, places = 0, []
-        for position, character in enumerate(text[: width + 1]):
-            depth += (character in "([{") - (character in ")]}")
-            sign = text[position : position + 3]
-            if position and sign in _BREAKS:
-                places.append((depth, sign == " ⊙ ", -position))
+    """Break before signs: outside brackets first, sums before products, as late as fits.
+
+    What goes on within a bracket stands below its first operand.
+    """
+    lines: list[str] = []
+    open_columns: list[int] = []
+    while True:
+        indent = min(open_columns[-1], width // 2) if open_columns else 0
+        if indent + len(text) <= width:
+            break
+        columns = list(open_columns)
+        places: list[tuple[int, int, int, tuple[int, ...]]] = []
+        for position, character in enumerate(text[: width - indent + 1]):
+            if character in "([{":
+                columns.append(indent + position + 1)
+            elif character in ")]}" and columns:
+                columns.pop()
+            rank = _rank_of_sign(text, position)
+            if position and rank is not None:
+                places.append((len(columns), rank, -position, tuple(columns)))
         if not places:
             break
-        position = -min(places)[-1]
-        lines.append(text[:position])
-        text = text[position + 1 :]
-    return [*lines, text]
+        _, rank, position, found = min(places)
+        lines.append(" " * indent + text[:-position].rstrip())
+        text = text[-position:].lstrip()
+        open_columns = list(found)
+    return [*lines, " " * indent + text]
+
+
+def _rank_of_sign(text: str, position: int) -> int | None:
+    """Return how well a line may begin with the sign at a place: sums best."""
+    if text[position : position + 3] in _BREAKS:
+        return 1 if text[position + 1] == "⊙" else 0
+    return {"·": 2, "/": 3}.get(text[position]) if text[position - 1] == ")" else None

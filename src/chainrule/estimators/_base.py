@@ -65,6 +65,8 @@ class Feedforward(BaseEstimator):
     network_: Network
     loss_curve_: list[float]
     n_iter_: int
+    _penalty: float
+    _is_weighted: bool
 
     def _prepare(self, y: NDArray[Any], weights: NDArray[Any]) -> tuple[NDArray[Any], Any]:
         """Learn what the targets are; return them as a matrix, and labels to stratify by."""
@@ -112,6 +114,7 @@ class Feedforward(BaseEstimator):
         start = network(sizes, (*hidden, output), cost, dtype=inputs.dtype, rng=rng)
         result = self._train(start, inputs, targets, weights, labels, rng)
         self._keep(result)
+        self._penalty, self._is_weighted = float(self.alpha), sample_weight is not None
         return self
 
     def _train(
@@ -204,7 +207,8 @@ class Feedforward(BaseEstimator):
         """Derive the equations of the fitted network, forward and backward, with its shapes.
 
         The penalty `alpha` on the weights is a part of the cost and of the equations of ∂J/∂W[l],
-        where it is called lambda; at 0 it is left out. Examples are of equal weight.
+        where it is called lambda; at 0 it is left out. It is the one that `fit` used, and so are
+        the weights s of the examples, where it was given any.
 
         Parameters
         ----------
@@ -238,7 +242,9 @@ class Feedforward(BaseEstimator):
         True
         """
         fitted = self._fitted("propagation")
-        return fitted.propagation(batch=batch, axis=axis, penalty=float(self.alpha))
+        return fitted.propagation(
+            batch=batch, axis=axis, penalty=self._penalty, weighted=self._is_weighted
+        )
 
     def _fitted(self, attribute: str) -> Network:
         if "network_" not in vars(self):

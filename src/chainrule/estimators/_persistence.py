@@ -42,6 +42,7 @@ def save_estimator(estimator: Feedforward, path: str | os.PathLike[str]) -> None
     """Write a fitted estimator to a file, whole or not at all."""
     state = {name: getattr(estimator, name) for name in _CURVES}
     state["n_features_in_"] = int(estimator.n_features_in_)
+    state["_penalty"], state["_is_weighted"] = estimator._penalty, estimator._is_weighted
     if hasattr(estimator, "feature_names_in_"):
         state["feature_names_in_"] = [str(name) for name in estimator.feature_names_in_]
     if isinstance(estimator, FeedforwardClassifier):
@@ -110,6 +111,9 @@ def _restore(network: Network, extra: dict[str, Any]) -> Feedforward:
     estimator.validation_scores_ = None if scores is None else _numbers(scores)
     estimator.best_loss_ = None if best is None else _numbers([best])[0]
     estimator.n_iter_ = len(estimator.loss_curve_)
+    # Files of earlier versions hold neither.
+    estimator._penalty = _numbers([state.get("_penalty", estimator.alpha)])[0]
+    estimator._is_weighted = _truth(state.get("_is_weighted", False))
     if isinstance(estimator, FeedforwardClassifier):
         estimator.classes_ = _labels(_mapping(state["classes_"]))
         estimator._multilabel = _truth(state["_multilabel"])

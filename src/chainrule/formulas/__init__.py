@@ -23,4 +23,5 @@ from chainrule.formulas._formula import apart as apart
 from chainrule.formulas._formula import bind as bind
 from chainrule.formulas._formula import parse as parse
 from chainrule.formulas._names import is_plain_name as is_plain_name
+from chainrule.formulas._text import exact_decimal as exact_decimal
 from chainrule.formulas._text import to_text as to_text

@@ -21,6 +21,8 @@ _INFIX = {
 }
 _WORDS = {"maximum": "max", "minimum": "min"}
 _NEGATION, _ATOM = 3, 9
+_MOST_DIGITS = 20
+_LARGEST_WRITTEN_OUT = 10**16
 
 
 def to_text(expression: Expression) -> str:
@@ -67,18 +69,44 @@ def _wrap(expression: Expression, level: int) -> str:
 def _number(value: Fraction) -> tuple[str, int]:
     if value < 0:
         return f"-{_number(-value)[0]}", _NEGATION if value.denominator == 1 else 2
-    if value.denominator == 1:
-        return str(value.numerator), _ATOM
-    decimal = _exact_decimal(value)
+    decimal = exact_decimal(value)
     return (decimal, _ATOM) if decimal else (f"{value.numerator}/{value.denominator}", 2)
 
 
-def _exact_decimal(value: Fraction) -> str | None:
-    """Return the decimal that equals a fraction, if it has one of at most 20 places."""
-    if value.denominator <= 16:
+def exact_decimal(value: Fraction) -> str | None:
+    """Return the decimal that equals a number of at least 0, if it has one of few digits.
+
+    Examples
+    --------
+    >>> exact_decimal(Fraction("1.702")), exact_decimal(Fraction(1, 2)), exact_decimal(Fraction(0))
+    ('1.702', None, '0')
+    >>> exact_decimal(Fraction(10**300)), exact_decimal(Fraction(1, 10**30))
+    ('1e300', '1e-30')
+    """
+    if 1 < value.denominator <= 16:
         return None  # 1/2 reads better than 0.5, 1/6 has no decimal
-    scaled = value * 10**20
-    if scaled.denominator != 1:
+    if value.denominator == 1 and value < _LARGEST_WRITTEN_OUT:
+        return str(value.numerator)
+    places = _decimal_places(value.denominator)
+    if places is None:
         return None
-    digits = str(scaled.numerator).rjust(21, "0")
-    return f"{digits[:-20]}.{digits[-20:].rstrip('0')}"
+    digits = str(value.numerator * 10**places // value.denominator)
+    few = digits.rstrip("0")
+    exponent = len(digits) - 1 - places
+    if len(few) > _MOST_DIGITS:
+        return digits if value.denominator == 1 else None
+    if exponent < -6 or places > _MOST_DIGITS or value.denominator == 1:
+        return f"{few[0]}.{few[1:]}".rstrip(".") + f"e{exponent}"
+    digits = digits.rjust(places + 1, "0")
+    return f"{digits[:-places]}.{digits[-places:]}"
+
+
+def _decimal_places(denominator: int) -> int | None:
+    """Return how many decimal places a reduced fraction has; None where they never end."""
+    counts = []
+    for prime in (2, 5):
+        count = 0
+        while denominator % prime == 0:
+            denominator, count = denominator // prime, count + 1
+        counts.append(count)
+    return max(counts) if denominator == 1 else None

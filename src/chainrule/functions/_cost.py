@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula
+from chainrule.catalogue import (
+    activation_formula,
+    assumption_on_targets,
+    cost_formula,
+    domain_of_targets,
+)
 from chainrule.formulas import Formula
 
 if TYPE_CHECKING:
@@ -44,7 +49,8 @@ class Cost:
         from chainrule.derivations import derive_cost
 
         activation = activation_formula(output_activation, **parameters)
-        return derive_cost(activation, self.formula, assumption_on_targets(self.formula))
+        assumption, targets = assumption_on_targets(self.formula), domain_of_targets(self.formula)
+        return derive_cost(activation, self.formula, assumption, targets)
 
     def __str__(self) -> str:
         name = self.formula.name

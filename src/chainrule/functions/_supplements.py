@@ -1,26 +1,30 @@
-"""What a page shows beside the derivation: pictures, portrait, certificate, kernel source."""
+"""The page of an activation: a summary, the derivation with pictures, and how it is computed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chainrule.formulas import Formula
+from chainrule.functions._plots import plot_section
 
 if TYPE_CHECKING:
-    from chainrule.derivations import Derivation
-    from chainrule.documents import Curve, Section
+    from collections.abc import Sequence
 
-Array = NDArray[Any]
+    from chainrule.certificates import Certificate
+    from chainrule.derivations import Derivation, Example, Graph, Step
+    from chainrule.documents import Equation, Figure, Section
+    from chainrule.formulas import Expression
+    from chainrule.kernels.computed import Computed
+    from chainrule.portraits import Portrait
 
-_POINTS = 601
-_OTHER_UNITS = (0.5, -0.5, 1.0)
+_IN_SHORT = ("infimum", "supremum", "largest slope", "kink", "jump")
+_MOST_OPEN = 40
 
 
 def supplements(derivation: Derivation) -> tuple[Section, ...]:
-    """Return the sections that a page has beyond its derivation.
+    """Return the sections of a derivation's page.
 
     Parameters
     ----------
@@ -29,99 +33,161 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
     Returns
     -------
     tuple of Section
-        Computation graph, plot, portrait, certificate in float32 and the generated source.
+        A summary and a plot; the derivation, its graphs drawn; the portrait, the certificate in
+        float32, what the generated source computes, and the source.
     """
     from chainrule.certificates import certify
     from chainrule.documents import Listing, Section
     from chainrule.kernels import activation_kernels
+    from chainrule.kernels.computed import computed, line_names
     from chainrule.portraits import portrait
 
     formula = derivation.formula
     source = activation_kernels(formula, np.float32).forward.source
-    stable = (
-        "The nodes u of this source are those of its stable form, in which the largest "
-        "unit is subtracted first; their numbers are its own."
-        if formula.is_layer_coupled
-        else "The source computes a stable form of the same value and derivative."
+    seen, certificate = portrait(formula), certify(formula)
+    listing = Listing(source, "source", line_names(source))
+    about_source = (
+        "Generated from the derivation, and compiled as it stands here. A comment names the nodes "
+        "and derivatives that a line computes, in whatever form: those whose values it has, "
+        "compared with 40 digits at places of either sign."
     )
     return (
-        _graph_section(derivation),
-        _plot_section(derivation),
-        *portrait(formula).sections,
-        Section("Certificate", blocks=(Listing(str(certify(formula)), "certificate"),)),
-        Section("Kernel source", (stable,), blocks=(Listing(source, "source"),)),
+        _summary(derivation, seen, certificate),
+        plot_section(derivation),
+        *_with_pictures(derivation),
+        *seen.sections,
+        *certificate.sections,
+        *(s for part in computed(formula, source) for s in _computed_sections(part)),
+        Section("Kernel source", (about_source,), blocks=(listing,)),
     )
 
 
-def _graph_section(derivation: Derivation) -> Section:
+def _summary(derivation: Derivation, seen: Portrait, certificate: Certificate) -> Section:
+    from chainrule.documents import Section, Table
+
+    formula = derivation.sections[0]
+    simplification = next(s for s in derivation.sections if s.title == "Simplification")
+    equations = tuple(_anonymous(e) for e in (*formula.equations, *simplification.equations))
+    rows = [
+        (s.subject, s.text.partition(" in [")[0]) for s in seen.statements if s.subject in _IN_SHORT
+    ]
+    rows.append(("certificate", certificate.summary.partition(": ")[2]))
+    if derivation.formula.parameters:
+        values = derivation.formula.parameters
+        rows.insert(0, ("parameters", ", ".join(f"{n} = {v:.12g}" for n, v in values)))
+    return Section(
+        "In short",
+        simplification.sentences,
+        equations,
+        (Table(("property", "value"), tuple(rows)),),
+    )
+
+
+def _anonymous(e: Equation) -> Equation:
+    """Return an equation without its name: the summary repeats it, links lead to the original."""
+    return replace(e, name="", see=(), details=())
+
+
+def _with_pictures(derivation: Derivation) -> tuple[Section, ...]:
+    """Return the derivation's sections, each graph followed by its picture."""
     from chainrule.derivations import node_names
-    from chainrule.documents import Figure, GraphNode, Section, graph_picture, text_of
 
-    graph = derivation.graph
-    names = node_names(graph)
+    if derivation.unit_graphs:
+        drawn = [
+            (unit.graph, unit.names, unit.steps, output, prefix)
+            for unit, output, prefix in zip(
+                derivation.unit_graphs, ("a_j", "a_p"), ("", "p ≠ j: "), strict=True
+            )
+        ]
+    else:
+        cost = "J" if derivation.formula.is_layer_coupled else "a"
+        graph = derivation.graph
+        drawn = [(graph, node_names(graph), derivation.steps, cost, "")]
+    pictures = iter(_picture(derivation, *parts) for parts in drawn)
+    return tuple(
+        replace(section, blocks=(*section.blocks, next(pictures)))
+        if section.title.startswith("Computation graph")
+        else section
+        for section in derivation.sections
+    )
+
+
+def _picture(
+    derivation: Derivation,
+    graph: Graph,
+    names: dict[int, Expression],
+    steps: Sequence[Step],
+    output: str,
+    prefix: str,
+) -> Figure:
+    from chainrule.derivations import example
+    from chainrule.documents import Figure, GraphNode, graph_picture, text_of
+
     position = {index: k for k, index in enumerate(names)}
-    depths = graph.depths
-
-    def named_below(index: int) -> tuple[int, ...]:
-        found: list[int] = []
-        for argument in graph.nodes[index].arguments:
-            inner = (argument,) if argument in position else named_below(argument)
-            found += [k for k in inner if k not in found]
-        return tuple(found)
-
-    nodes = tuple(
-        GraphNode(
-            f"{text_of(name)} = {text_of(graph.definition(index, names))}",
-            depths[index],
-            tuple(position[k] for k in named_below(index)),
+    followed = example(graph, dict(derivation.formula.parameters)) if steps else None
+    local = {
+        (user, step.node): text_of(partial_derivative)
+        for step in steps
+        for user, partial_derivative in step.contributions
+    }
+    differentiated = {step.node for step in steps}
+    nodes = []
+    for index, name in names.items():
+        arguments = _named_below(graph, index, position)
+        last = f" = {output}" if index == graph.output and output != "J" else ""
+        nodes.append(
+            GraphNode(
+                f"{text_of(name)} = {text_of(graph.definition(index, names))}{last}",
+                graph.depths[index],
+                tuple(position[k] for k in arguments),
+                tuple(local.get((index, k), "") for k in arguments) if local else (),
+                followed.forward(index) if followed else "",
+                followed.backward(index) if followed and index in differentiated else "",
+                f"{prefix}∂{output}/∂{text_of(name)}"
+                if index in differentiated or output == "J"
+                else f"{prefix}{text_of(name)}",
+            )
         )
-        for index, name in names.items()
-    )
-    title = f"Computation graph of {derivation.title}"
-    return Section("Graph drawn", blocks=(Figure(graph_picture(nodes, title), title),))
+    what = "the layer" if output == "J" else output
+    words = f"Computation graph of {what} in {derivation.title}." + _legend(followed, output)
+    return Figure(graph_picture(tuple(nodes), words), words)
 
 
-def _plot_section(derivation: Derivation) -> Section:
-    from chainrule.documents import Figure, Section, plot_picture
-
-    formula = derivation.formula
-    kinks = tuple(b.place for b in derivation.pieces.breakpoints) if derivation.pieces else ()
-    kinks = tuple(k for k in kinks if np.isfinite(k))
-    low, high = min((-6.0, *(1.4 * k for k in kinks))), max((6.0, *(1.4 * k for k in kinks)))
-    z = np.linspace(low, high, _POINTS)
-    curves = _layer_curves(formula, z) if formula.is_layer_coupled else _curves(formula, z, kinks)
-    words = (
-        f"The first unit's value and derivatives by z₁; the others are held at {_OTHER_UNITS}."
-        if formula.is_layer_coupled
-        else "The function and its derivative" + ("; kinks are dashed." if kinks else ".")
-    )
-    figure = Figure(plot_picture(curves, words, kinks), words)
-    return Section("The function and its derivative", blocks=(figure,))
-
-
-def _curves(formula: Formula, z: Array, kinks: tuple[float, ...]) -> tuple[Curve, ...]:
-    from chainrule.documents import Curve
-    from chainrule.kernels import backward, forward
-
-    parts = np.split(z, np.searchsorted(z, kinks, side="right"))
-    values = [(part, forward(formula, part)) for part in parts]
-    slopes = [(part, backward(formula, np.ones_like(part), part)) for part in parts]
-    return tuple(
-        Curve(name, tuple(tuple(zip(x.tolist(), y.tolist(), strict=True)) for x, y in pairs))
-        for name, pairs in (("a", values), ("∂a/∂z", slopes))
+def _legend(followed: Example | None, output: str) -> str:
+    if followed is None:
+        return ""
+    return (
+        f" In each node, on the left what it holds, on the right ∂{output}/∂u, for the example "
+        f"{followed.place}; at each arrow the local derivative."
     )
 
 
-def _layer_curves(formula: Formula, z: Array) -> tuple[Curve, ...]:
-    from chainrule.documents import Curve
-    from chainrule.kernels import backward, forward
+def _named_below(graph: Graph, index: int, position: dict[int, int]) -> tuple[int, ...]:
+    found: list[int] = []
+    for argument in graph.nodes[index].arguments:
+        inner = (argument,) if argument in position else _named_below(graph, argument, position)
+        found += [k for k in inner if k not in found]
+    return tuple(found)
 
-    layer = np.column_stack([z, *(np.full_like(z, value) for value in _OTHER_UNITS)])
-    lines = [("a₁", forward(formula, layer)[:, 0])]
-    for unit, name in ((0, "∂a₁/∂z₁"), (1, "∂a₂/∂z₁")):
-        seed = np.zeros_like(layer)
-        seed[:, unit] = 1.0
-        lines.append((name, backward(formula, seed, layer)[:, 0]))
-    return tuple(
-        Curve(name, (tuple(zip(z.tolist(), y.tolist(), strict=True)),)) for name, y in lines
+
+def _computed_sections(part: Computed) -> tuple[Section, ...]:
+    """Return the way from the formula to what is computed, and that itself."""
+    from chainrule.documents import Equation, Section
+
+    what = "value" if part.function in ("activation", "forward") else "derivative"
+    computed = (
+        f"What the function {part.function} of the source below computes, read from its lines: the "
+        "same function, written over decaying exponentials and without differences that cancel "
+        "wherever such a form is found."
     )
+    if any(e.name.startswith(f"{part.function}-fit") for e in part.equations):
+        computed += (
+            " Where that would lose digits, on the stretch that is stated, a polynomial fitted to "
+            "true values takes its place."
+        )
+    steps = tuple(Equation((r.before, r.after), r.reason) for r in part.rewritings)
+    rewritten = "What stands on the left is written as on the right: equal, and kinder to numbers."
+    first = (Section(f"What is rewritten: the {what}", (rewritten,), steps),) if steps else ()
+    is_short = len(part.equations) <= _MOST_OPEN
+    title = f"What is computed: the {what}"
+    return (*first, Section(title, (computed,), part.equations, is_open=is_short))

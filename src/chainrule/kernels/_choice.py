@@ -72,7 +72,9 @@ def choose(
         got = _run(candidate(tiers), z, da)
         worst = {name: deviation(got[name], wanted[name]) for name in got}
         failed = [
-            name for name, tier in tiers.items() if tier != TIERS[-1] and not worst[name] <= BOUNDS[name]
+            name
+            for name, tier in tiers.items()
+            if tier != TIERS[-1] and not worst[name] <= BOUNDS[name]
         ]
         if not failed:
             return Choice(tiers, worst)
@@ -106,8 +108,7 @@ def inputs() -> Array:
     patterns = np.arange(0, 2**32, _STEP, dtype=np.uint32).view(np.float32)
     near = np.linspace(-120.0, 120.0, 200_003, dtype=np.float32)
     special = np.array([0.0, -0.0, np.inf, -np.inf], np.float32)
-    every = np.concatenate([patterns[np.isfinite(patterns)], near, special])
-    return every
+    return np.concatenate([patterns[np.isfinite(patterns)], near, special])
 
 
 def of_elements(got: Array, wanted: Array) -> float:

@@ -70,7 +70,7 @@ def generator_digest() -> str:
     """Return a digest of the code that generates kernels: another version finds other files."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for room in ("formulas", "derivations", "kernels"):
+    for room in ("formulas", "derivations", "references", "kernels"):
         for path in sorted((package / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -22,6 +22,8 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
+from chainrule.kernels._annotations import marked
+from chainrule.kernels._repair import repaired
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._smooth import Lines, stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
@@ -31,9 +33,12 @@ DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", 
 
 
 def scalar_functions(
-    formula: Formula, value_name: str = "activation", slope_name: str = "derivative"
+    formula: Formula, dtype: str, value_name: str = "activation", slope_name: str = "derivative"
 ) -> list[str]:
-    """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line."""
+    """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line.
+
+    What has these names is the function that is derived: its lines name the derivation's nodes.
+    """
     names = [parameter_name(name) for name, _ in formula.parameters]
     try:
         pieces = smooth_pieces(formula)
@@ -43,8 +48,11 @@ def scalar_functions(
         if pieces is None:
             value, slope = _from_graph(formula)
         else:
-            value = _body(formula, pieces, slope=False)
-            slope = _body(formula, pieces, slope=True)
+            value = _body(formula, pieces, dtype, slope=False)
+            slope = _body(formula, pieces, dtype, slope=True)
+    if value_name == "activation":
+        value = marked(value, formula, slope=False)
+        slope = marked(slope, formula, slope=True)
     return [
         *_function(value_name, ["z", *names], value, f"a = {formula.text}"),
         "",
@@ -58,7 +66,7 @@ def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: st
     return [DECORATOR, head, f'    """{says}"""', *(f"    {line}" for line in body)]
 
 
-def _body(formula: Formula, pieces: Pieces, *, slope: bool) -> list[str]:
+def _body(formula: Formula, pieces: Pieces, dtype: str, *, slope: bool) -> list[str]:
     values = dict(formula.parameters)
     expressions = [p.derivative if slope else p.expression for p in pieces.pieces]
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
@@ -72,6 +80,7 @@ def _body(formula: Formula, pieces: Pieces, *, slope: bool) -> list[str]:
     chosen = results[-1]
     for k in range(len(pieces.breakpoints) - 1, -1, -1):
         chosen = _joined(pieces.breakpoints[k], results[k], chosen, slope=slope)
+    lines, chosen = repaired(formula, (lines, chosen), places[1:-1], dtype, slope=slope)
     if not slope and len(results) > 1 and any("z" not in variables_of(e) for e in expressions):
         chosen = f"z if z != z else ({chosen})"
     return [*lines, f"return {chosen}"]
@@ -123,10 +132,15 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
     above = f"(({right_above}) if z >= 0.0 else ({left_above}))"
     if left_above == right_above:
         above = f"({left_above})"
+    if left_below == right_below == "1.0":
+        return lines, above
+    below = f"({right_below}) if z >= 0.0 else ({left_below})"
     if left_below == right_below:
-        return lines, above if left_below == "1.0" else f"{above} / ({left_below})"
-    below = f"(({right_below}) if z >= 0.0 else ({left_below}))"
-    return lines, f"{above} / {below}"
+        below = left_below
+    if suffix:  # one piece of several: computed only where it is chosen
+        return lines, f"{above} / ({below})"
+    lines += [f"numerator = {above[1:-1]}", f"denominator = {below}"]
+    return lines, "numerator / denominator"
 
 
 def _own_names(form: Lines, other: Lines, suffix: str) -> dict[str, str]:

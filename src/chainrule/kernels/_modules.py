@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from chainrule.derivations import (
     SEED,
@@ -27,6 +28,7 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
+from chainrule.kernels._annotations import names_of_nodes
 from chainrule.kernels._elementwise import scalar_functions, two_sided_function
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
@@ -48,19 +50,26 @@ _READS = {
 }
 
 
-def activation_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> str:
+def activation_module(formula: Formula, dtype: str, tiers: Mapping[str, str] | None = None) -> str:
     """Return the source of an activation's forward and backward kernels.
 
-    `tiers` are those of the functions ``activation`` and ``derivative``.
+    `tiers` are those of the functions ``activation`` and ``derivative``; by default the one that
+    is good for results of the dtype whatever the formula.
     """
+    chosen = dict(tiers or {})
+    if chosen:
+        # A kernel reads and writes in the arithmetic of the function that it calls.
+        chosen |= {"forward": chosen["activation"], "backward": chosen["derivative"]}
+    return _module(f"a = {formula.text}", dtype, _activation_lines(formula, dtype), chosen)
+
+
+@lru_cache(maxsize=4)
+def _activation_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
+    """Return the source before it gets its tiers: several are tried."""
     parameters = tuple(name for name, _ in formula.parameters)
     if formula.is_layer_coupled:
-        body = _coupled_functions(formula, parameters)
-    else:
-        body = _elementwise_kernels(formula, parameters)
-    # A kernel reads and writes in the arithmetic of the function that it calls.
-    kernels = {"forward": tiers["activation"], "backward": tiers["derivative"]}
-    return _module(f"a = {formula.text}", dtype, body, {**tiers, **kernels})
+        return tuple(_coupled_functions(formula, parameters))
+    return tuple(_elementwise_kernels(formula, parameters, dtype))
 
 
 def output_module(formula: Formula, dtype: str) -> str:
@@ -80,16 +89,16 @@ def output_module(formula: Formula, dtype: str) -> str:
 def cost_module(activation: Formula, cost: Formula, dtype: str, assumption: str = "") -> str:
     """Return the source of the kernels of a cost behind an output activation."""
     parameters = tuple(name for name, _ in (*activation.parameters, *cost.parameters))
-    body = [] if activation.is_layer_coupled else [*scalar_functions(activation), ""]
+    body = [] if activation.is_layer_coupled else [*scalar_functions(activation, dtype), ""]
     fused = fused_gradient(activation, cost, assumption)
     build = _coupled_cost if activation.is_layer_coupled else _elementwise_cost
-    body += build(activation, cost, parameters, fused)
+    body += build(activation, cost, parameters, fused, dtype)
     title = f"{cost.text}, a = {activation.text}"
     return _module(title, dtype, body)
 
 
 def _module(
-    title: str, dtype: str, body: list[str], tiers: Mapping[str, str] | None = None
+    title: str, dtype: str, body: Sequence[str], tiers: Mapping[str, str] | None = None
 ) -> str:
     others = "double" if dtype == "float64" else "wide"
     text = "\n".join(in_tiers(body, tiers or {}, others))
@@ -123,7 +132,7 @@ def _kernel(name: str, says: str, parameters: tuple[str, ...], body: list[str]) 
     ]
 
 
-def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...]) -> list[str]:
+def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...], dtype: str) -> list[str]:
     extra = _extra(parameters)
     flat = ["size = rows * columns", "output = carray(output, (size,))"]
     forward = [
@@ -140,7 +149,7 @@ def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...]) -> list[
         f"    output[i] = np.float64(da[i]) * derivative(np.float64(z[i]){extra})",
     ]
     return [
-        *scalar_functions(formula),
+        *scalar_functions(formula, dtype),
         *_kernel("forward", "A = g(Z)", parameters, forward),
         *_kernel("backward", "∂J/∂Z = ∂J/∂A ⊙ g'(Z)", parameters, backward),
     ]
@@ -152,9 +161,9 @@ def _matrices(*names: tuple[str, str]) -> list[str]:
 
 def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[str]:
     values = computation_graph(rewrite(shifted(formula, sharp=True)))
-    slopes = backward_graph(computation_graph(rewrite(shifted(formula))))[0]
-    forward = RowProgram(values, _READS).source()
-    backward = RowProgram(slopes, _READS).source()
+    slopes = backward_graph(computation_graph(rewrite(shifted(formula))), selects=True)[0]
+    forward = RowProgram(values, _READS, names=names_of_nodes(values, formula)).source()
+    backward = RowProgram(slopes, _READS, names=names_of_nodes(slopes, formula)).source()
     matrices = _matrices(("output", "output"), ("z", "first"))
     both = _matrices(("output", "output"), ("da", "first"), ("z", "second"))
     return [
@@ -164,7 +173,11 @@ def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[st
 
 
 def _coupled_cost(
-    activation: Formula, cost: Formula, parameters: tuple[str, ...], fused: FusedGradient
+    activation: Formula,
+    cost: Formula,
+    parameters: tuple[str, ...],
+    fused: FusedGradient,
+    dtype: str,
 ) -> list[str]:
     """Return the kernels of the cost composed with the activation: no logarithm meets 0."""
     composed = rewrite(_composed(cost.expression, activation.expression))
@@ -174,9 +187,11 @@ def _coupled_cost(
     if fused.keeps_gradient and fused.by_preactivation is not None:
         gradient = computation_graph(_composed(fused.by_preactivation, forward))
     elif _is_singular(fused.by_output):
-        gradient = backward_graph(computation_graph(shifted(whole)), seed=constant(1))[0]
+        graph, seed = computation_graph(shifted(whole)), constant(1)
+        gradient = backward_graph(graph, seed=seed, selects=True)[0]
     else:
-        gradient = backward_graph(computation_graph(forward), seed=fused.by_output)[0]
+        graph, by_output = computation_graph(forward), fused.by_output
+        gradient = backward_graph(graph, seed=by_output, selects=True)[0]
     return _cost_kernels(value, gradient, _READS, parameters, fused)
 
 
@@ -191,7 +206,11 @@ def _is_singular(by_output: Expression) -> bool:
 
 
 def _elementwise_cost(
-    activation: Formula, cost: Formula, parameters: tuple[str, ...], fused: FusedGradient
+    activation: Formula,
+    cost: Formula,
+    parameters: tuple[str, ...],
+    fused: FusedGradient,
+    dtype: str,
 ) -> list[str]:
     """Return the kernels behind an element-wise activation, after the functions they call."""
     values = (*activation.parameters, *cost.parameters)
@@ -218,7 +237,7 @@ def _elementwise_cost(
         if short is None and parts.formulas:
             gradient = parts.gradient(cost.expression)
         for name in parts.formulas:
-            functions += parts.source(name)
+            functions += parts.source(name, dtype)
             reads[name] = _call(name, values)
             reads[slope_of(name)] = _call(slope_of(name), values)
     graphs = computation_graph(rewrite(value)), computation_graph(rewrite(gradient))

@@ -47,9 +47,9 @@ class OutputParts:
             expression, lambda e: Variable(self.names[e]) if e in self.names else None
         )
 
-    def source(self, name: str) -> list[str]:
+    def source(self, name: str, dtype: str) -> list[str]:
         """Return a part's function and that of its slope, as ``part0`` and ``part0_slope``."""
-        return [*scalar_functions(self.formulas[name], name, slope_of(name)), "", ""]
+        return [*scalar_functions(self.formulas[name], dtype, name, slope_of(name)), "", ""]
 
     def gradient(self, cost: Expression) -> Expression:
         """Return ∂(cost)/∂z: through the output, and through each part."""

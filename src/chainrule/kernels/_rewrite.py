@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from chainrule.formulas import Apply, Constant, Expression, Pi, constant
 
@@ -103,18 +104,39 @@ RULES: tuple[Rule, ...] = (
     one_plus_erf,
     one_minus_tanh_squared,
 )
+REASONS: dict[Rule, str] = {
+    log_of_exp: "the exponential may overflow",
+    log_of_cosh: "cosh overflows where its logarithm is far from doing so",
+    log_of_product: "the product may overflow or vanish",
+    exp_minus_one: "near zero the difference cancels",
+    log_of_one_plus: "a small term would be rounded away in the sum",
+    one_plus_erf: "in the tails the sum cancels",
+    one_minus_tanh_squared: "in the tails the difference cancels",
+}
 
 
-def rewrite(expression: Expression) -> Expression:
-    """Apply the rules from the outside in until none applies."""
+@dataclass(frozen=True)
+class Rewriting:
+    """One application of a rule: ``before -> after``, equal over the real numbers."""
+
+    before: Expression
+    after: Expression
+    reason: str
+
+
+def rewrite(expression: Expression, applied: list[Rewriting] | None = None) -> Expression:
+    """Apply the rules from the outside in until none applies; note down each application."""
     while isinstance(expression, Apply):
         for rule in RULES:
             replaced = rule(expression)
             if replaced is not None:
+                if applied is not None:
+                    applied.append(Rewriting(expression, replaced, REASONS[rule]))
                 expression = replaced
                 break
         else:
-            return Apply(expression.operation, tuple(map(rewrite, expression.arguments)))
+            arguments = tuple(rewrite(part, applied) for part in expression.arguments)
+            return Apply(expression.operation, arguments)
     return expression
 
 

@@ -7,6 +7,7 @@ was costly to compute and is needed again is kept in a buffer of one row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chainrule.derivations import Graph
@@ -32,11 +33,14 @@ class RowProgram:
         For each variable, the source that reads it for unit ``j``.
     one_result : bool
         Whether a row has one result, ``output[i]``, and not one for each unit, ``output[i, j]``.
+    names : dict of int to str
+        What the derivation calls a node; stands beside the line that computes it.
     """
 
     graph: Graph
     inputs: dict[str, str]
     one_result: bool = False
+    names: Mapping[int, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,7 +135,8 @@ class RowProgram:
             self.lines += [f"    {line}" for line in body]
             for index in reductions:
                 if nodes[index].operation == "reduce_mean":
-                    self.lines.append(f"{self._name(index)} = {self._name(index)} / columns")
+                    name = self._name(index)
+                    self.lines.append(self._marked(f"{name} = {name} / columns", index))
         self.lines += self._shared(pass_number + 1)
 
     def _first_pass(self, index: int) -> int:
@@ -159,10 +164,10 @@ class RowProgram:
         name = self._name(index)
         if node.operation == "input":
             assert isinstance(node.leaf, Variable)
-            return [f"{name} = {self.inputs[node.leaf.name]}"]
+            return [self._marked(f"{name} = {self.inputs[node.leaf.name]}", index)]
         if index in self.kept and self._first_pass(index) < pass_number:
             return [f"{name} = kept_{index}[j]"]
-        line = f"{name} = {self._operation(index)}"
+        line = self._marked(f"{name} = {self._operation(index)}", index)
         return [line, f"kept_{index}[j] = {name}"] if index in self.kept else [line]
 
     def _operation(self, index: int) -> str:
@@ -175,9 +180,14 @@ class RowProgram:
         node = self.graph.nodes[index]
         name, value = self._name(index), self._name(node.arguments[0])
         if node.operation in ("reduce_sum", "reduce_mean"):
-            return f"{name} = accumulate({name}, {value})"
+            line = f"{name} = accumulate({name}, {value})"
+            return line if node.operation == "reduce_mean" else self._marked(line, index)
         sign = ">" if node.operation == "reduce_max" else "<"
-        return f"{name} = {value} if ({value} {sign} {name} or {value} != {value}) else {name}"
+        line = f"{name} = {value} if ({value} {sign} {name} or {value} != {value}) else {name}"
+        return self._marked(line, index)
+
+    def _marked(self, line: str, index: int) -> str:
+        return f"{line}  # {self.names[index]}" if index in self.names else line
 
     def _shared(self, level: int) -> list[str]:
         """Compute what all units of a row share and what is known after `level` reductions."""
@@ -186,7 +196,8 @@ class RowProgram:
             node = self.graph.nodes[index]
             shared = not node.per_unit and not node.operation.startswith("reduce_")
             if shared and node.operation != "value" and self.level[index] == level:
-                lines.append(f"{self._name(index)} = {self._operation(index)}")
+                line = f"{self._name(index)} = {self._operation(index)}"
+                lines.append(self._marked(line, index))
         return lines
 
     def _name(self, index: int) -> str:
@@ -194,7 +205,7 @@ class RowProgram:
         if node.operation == "value":
             assert node.leaf is not None
             return written(node.leaf, _count)
-        return f"u{index}"
+        return f"v{index}"
 
 
 def _count(e: Expression) -> str | None:

@@ -26,6 +26,7 @@ from chainrule.formulas import (
 Behaviour = tuple[str, float] | None
 _INVARIANT = ("adds", 0.0)
 _Z = Variable("z")
+_ORIGIN = Variable("origin")
 
 
 def shifted(formula: Formula, *, sharp: bool = False) -> Expression:
@@ -37,22 +38,49 @@ def shifted(formula: Formula, *, sharp: bool = False) -> Expression:
     for values, it has no derivative of its own.
     """
     values = dict(formula.parameters)
-    rates = list(_rates_in_sums(formula.expression, values, inside=False))
-    behaviour = behaviour_of(formula.expression, values)
+    expression = _with_unit_at_zero(formula.expression, values)
+    rates = list(_rates_in_sums(expression, values, inside=False))
+    behaviour = behaviour_of(expression, values)
     if not rates or behaviour is None or behaviour[0] != "adds":
         return formula.expression
     if all(rate > 0 for rate in rates):
-        extreme = Apply("held", (Apply("max", (_Z,)),))
+        reduction, choice = "max", "maximum"
     elif all(rate < 0 for rate in rates):
-        extreme = Apply("held", (Apply("min", (_Z,)),))
+        reduction, choice = "min", "minimum"
     else:
         return formula.expression
+    largest: Expression = Apply(reduction, (_Z,))
+    if expression != formula.expression:
+        largest = Apply(choice, (largest, constant(0)))
+    extreme = Apply("held", (largest,))
     moved = Apply("subtract", (_Z, extreme))
-    result = substitute(formula.expression, lambda e: _moved(e, moved, sharp))
+    result = substitute(expression, lambda e: _moved(e, moved, sharp))
+    result = substitute(result, lambda e: Apply("negate", (extreme,)) if e == _ORIGIN else None)
     if behaviour[1] == 0.0:
         return result
     times = _exact(behaviour[1])
     return Apply("add", (result, Apply("multiply", (times, extreme))))
+
+
+def _with_unit_at_zero(expression: Expression, values: Mapping[str, float]) -> Expression:
+    """Write numbers next to exponentials as those of a unit that stays at 0.
+
+    ``1 + sum(exp(z)) -> exp(0) + sum(exp(z))``: with the unit at 0 shifted like the others, the
+    sum scales. The unit stands as a variable that `shifted` replaces by 0 less the extreme.
+    """
+
+    def of_unit(e: Expression) -> Expression | None:
+        if not isinstance(e, Apply) or e.operation not in ("add", "subtract"):
+            return None
+        parts = [_with_unit_at_zero(part, values) for part in e.arguments]
+        for here, there in ((0, 1), (1, 0)):
+            rate = _rate(behaviour_of(parts[there], values), "scales")
+            if not variables_of(parts[here]) and rate:
+                power = Apply("exp", (Apply("multiply", (_exact(rate), _ORIGIN)),))
+                parts[here] = Apply("multiply", (parts[here], power))
+        return Apply(e.operation, tuple(parts))
+
+    return substitute(expression, of_unit)
 
 
 def _moved(e: Expression, moved: Expression, sharp: bool) -> Expression | None:
@@ -101,7 +129,7 @@ def _rates_in_sums(e: Expression, values: Mapping[str, float], *, inside: bool) 
 
 def behaviour_of(e: Expression, values: Mapping[str, float]) -> Behaviour:
     """Return ("adds", k) for ``+ k c``, ("scales", k) for ``* exp(k c)``, else None."""
-    if e == _Z:
+    if e in (_Z, _ORIGIN):
         return ("adds", 1.0)
     if not isinstance(e, Apply):
         return _INVARIANT

@@ -116,7 +116,7 @@ class _Writer:
         self.vanishing: set[Any] = set()
         self.order: list[Any] = []
         self.below_one: dict[Any, str] = {}  # generator -> source of the argument of expm1
-        self.complements: dict[Any, Any] = {}  # erf generator -> erfc symbol
+        self.complements: dict[Any, Any] = {}  # erf generator, sign -> symbol of erfc(sign x)
         self.parameters: list[Any] = []
         for symbol, leaf in field.translation.meaning.items():
             if isinstance(leaf, Parameter):
@@ -161,11 +161,21 @@ class _Writer:
             if g.argument.is_polynomial(self.field.x):
                 self.vanishing.add(g.symbol)
         if g.kind == "erf" and self.field.side is not None:
-            complement = sympy.Dummy("erfc", positive=True)
-            self.complements[g.symbol] = complement
-            self.names[complement] = f"{name}c"
-            self.order.insert(len(self.order) - 1, complement)
-            self.vanishing.add(complement)
+            for sign, suffix in ((1, "c"), (-1, "m")):
+                complement = sympy.Dummy("erfc", positive=True)
+                self.complements[g.symbol, sign] = complement
+                self.names[complement] = f"{name}{suffix}"
+                self.order.insert(len(self.order) - 1, complement)
+                if sign == self.far_sign(g.argument):
+                    self.vanishing.add(complement)
+
+    def far_sign(self, argument: Any) -> int:
+        """Return the sign of an argument at large x; 1 where it is no polynomial."""
+        if not argument.is_polynomial(self.field.x):
+            return 1
+        leading = sympy.Poly(argument, self.field.x).LC()
+        others = {g.symbol for g in self.field.generators}
+        return -1 if not leading.free_symbols & others and self.field.number(leading) < 0 else 1
 
     def tends_to_one(self, argument: Any) -> bool:
         """Tell whether the argument of a logarithm comes close to 1 somewhere."""
@@ -251,14 +261,17 @@ class _Writer:
 
     def complemented(self, base: Any) -> Any:
         """Write a factor over erfc instead of erf where that cancels a term."""
-        for symbol, complement in self.complements.items():
+        for (symbol, side), complement in self.complements.items():
             if base.has(symbol):
-                replaced = sympy.expand(base.subs(symbol, 1 - complement))
+                # erf(x) is 1 - erfc(x), and erfc(-x) - 1
+                replaced = sympy.expand(base.subs(symbol, side * (1 - complement)))
                 if len(sympy.Add.make_args(replaced)) < len(
                     sympy.Add.make_args(sympy.expand(base))
                 ):
                     source = next(g for g in self.field.generators if g.symbol == symbol)
-                    statement = f"{self.names[complement]} = erfc({self.quotient(source.argument)})"
+                    statement = (
+                        f"{self.names[complement]} = erfc({self.quotient(side * source.argument)})"
+                    )
                     if statement not in self.statements:
                         self.statements.append(statement)
                     base = replaced

@@ -8,7 +8,7 @@ last places. Source is written without a tier; here it gets one, function by fun
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 TIERS = ("single", "wide", "double")  # in order of cost
 
@@ -22,12 +22,12 @@ _READS = re.compile(r"\bnumbers\[\d+\]")
 _LARGEST_POWER = 1e30  # of float32, with room for a square
 
 
-def in_tiers(lines: list[str], tiers: Mapping[str, str], others: str) -> list[str]:
+def in_tiers(lines: Sequence[str], tiers: Mapping[str, str], others: str) -> list[str]:
     """Return generated source with every function in its tier.
 
     Parameters
     ----------
-    lines : list of str
+    lines : sequence of str
         Function after function, each from its decorator on.
     tiers : mapping of str to str
         By the functions' names.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 
-from chainrule.catalogue import assumption_on_targets
+from chainrule.catalogue import assumption_on_targets, domain_of_targets
 from chainrule.derivations import (
     CostDerivation,
     Derivation,
@@ -35,6 +35,8 @@ from chainrule.networks._layer_notation import Notation, before
 
 _J, _COST_OF_ONE = symbol("J"), symbol("J_i")
 _PENALTY, _SQUARES = symbol("lambda"), symbol("S")
+_WEIGHT = symbol("s_i")
+_ALL_WEIGHTS = Apply("sum_examples", (_WEIGHT,))
 _MOST_SIZES_IN_TITLE = 8
 _FEWEST_ALIKE = 3  # that many like layers in a row share one general equation
 
@@ -62,6 +64,9 @@ class Propagation(Documented):
         The axis of the units.
     penalty : float
         Strength λ of the penalty λ/(2m)·Σ W² on the weights; at 0 it is left out.
+    weighted : bool
+        Whether every example i has a weight s_i; J is the weighted mean then, and Σ s_i stands
+        where m does.
     """
 
     sizes: tuple[int, ...]
@@ -71,6 +76,7 @@ class Propagation(Documented):
     batch: int | None = None
     axis: int = -1
     penalty: float = 0.0
+    weighted: bool = False
 
     def __post_init__(self) -> None:
         whole = isinstance(self.batch, int) and not isinstance(self.batch, bool)
@@ -105,7 +111,8 @@ class Propagation(Documented):
     @cached_property
     def behind(self) -> CostDerivation:
         """The derivation of the cost behind the output activation."""
-        return derive_cost(self.activations[-1], self.cost, assumption_on_targets(self.cost))
+        assumption, targets = assumption_on_targets(self.cost), domain_of_targets(self.cost)
+        return derive_cost(self.activations[-1], self.cost, assumption, targets)
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
@@ -130,6 +137,14 @@ class Propagation(Documented):
     def document(self) -> Document:
         """The equations as a document."""
         return Document(self.title, self.sections)
+
+
+def _mean(network: Propagation, of_examples: Expression) -> Expression:
+    """Return what each example passes on, as a part of the mean over the batch."""
+    if not network.weighted:
+        return batch_mean(of_examples)
+    weights = Apply("broadcast", (symbol("s"),))
+    return Apply("divide", (Apply("hadamard", (weights, of_examples)), _ALL_WEIGHTS))
 
 
 @dataclass(frozen=True)
@@ -237,14 +252,20 @@ def _cost(network: Propagation, notation: Notation) -> Section:
     last = str(len(network.sizes) - 1)
     of_one = substitute(batch_form(network.cost.expression), _without_broadcast)
     sentences = [f"{network.cost.title}: J_i of each example i, and their mean J."]
+    if network.behind.warning:
+        sentences.append(network.behind.warning)
     mean, remark = batch_mean(Apply("sum_examples", (_COST_OF_ONE,))), ""
+    if network.weighted:
+        sentences.append("Example i has the weight s_i; s holds the weights of the batch.")
+        weighted = Apply("sum_examples", (Apply("multiply", (_WEIGHT, _COST_OF_ONE)),))
+        mean = Apply("divide", (weighted, _ALL_WEIGHTS))
     if network.penalty:
         sentences.append(
             "J includes a penalty on the weights. S is the sum of the squares of all entries of "
             "all W[l]; biases are free."
         )
         square: Expression = Apply("power", (symbol("z"), constant(2)))
-        added = _with_penalty_named(_penalty(network).expression, {square: _SQUARES})
+        added = _with_penalty_named(network, _penalty(network).expression, {square: _SQUARES})
         mean = Apply("add", (mean, added))
         remark = f"lambda = {network.penalty:.12g}"
     return Section(
@@ -264,8 +285,11 @@ def _penalty(network: Propagation) -> Formula:
     return parse("p*z**2/(2*m)", {"p": network.penalty, "m": 1.0})
 
 
-def _with_penalty_named(e: Expression, named: dict[Expression, Expression]) -> Expression:
-    return substitute(e, (named | {Parameter("p"): _PENALTY, Parameter("m"): symbol("m")}).get)
+def _with_penalty_named(
+    network: Propagation, e: Expression, named: dict[Expression, Expression]
+) -> Expression:
+    count = _ALL_WEIGHTS if network.weighted else symbol("m")
+    return substitute(e, (named | {Parameter("p"): _PENALTY, Parameter("m"): count}).get)
 
 
 def _without_broadcast(e: Expression) -> Expression | None:
@@ -303,7 +327,7 @@ def _output(network: Propagation, notation: Notation, layers: _Layers) -> Sectio
     shape = notation.shape("Z", layer)
 
     def mean_of(e: Expression) -> Expression:
-        return notation.of_layer(batch_mean(batch_form(e)), layer)
+        return notation.of_layer(_mean(network, batch_form(e)), layer)
 
     by_output = Equation(
         (partial(_J, notation.matrix("A", layer)), mean_of(fused.by_output)), shape
@@ -368,7 +392,9 @@ def _to_layer_before(
     to_weights: Expression = notation.product(z, Apply("transpose", (a,)))
     if network.penalty:
         slope = derive(_penalty(network)).steps[-1].in_variables
-        to_weights = Apply("add", (to_weights, _with_penalty_named(slope, {symbol("z"): w})))
+        to_weights = Apply(
+            "add", (to_weights, _with_penalty_named(network, slope, {symbol("z"): w}))
+        )
     to_layer = notation.product(Apply("transpose", (w,)), z)
     equations = [
         Equation((partial(_J, w), to_weights), notation.shape("W", layer)),

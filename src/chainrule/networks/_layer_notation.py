@@ -62,7 +62,7 @@ class Notation:
         """Name the matrices of a derivation's equation after a layer."""
 
         def named(e: Expression) -> Expression | None:
-            if isinstance(e, Variable) and e.name in ("A", "Z"):
+            if isinstance(e, Variable) and (e.name in ("A", "Z") or e.name.startswith("H")):
                 return self.matrix(e.name, layer)
             if isinstance(e, Apply) and e.operation == "count":
                 width = self.units(layer)

@@ -91,7 +91,12 @@ class Network:
         return replace(self, parameters=parameters)
 
     def propagation(
-        self, *, batch: int | None = None, axis: int = -1, penalty: float = 0.0
+        self,
+        *,
+        batch: int | None = None,
+        axis: int = -1,
+        penalty: float = 0.0,
+        weighted: bool = False,
     ) -> Propagation:
         """Derive the equations of the network, forward and backward, with the actual shapes.
 
@@ -104,6 +109,8 @@ class Network:
             columns are.
         penalty : float
             Strength λ of a penalty λ/(2m)·Σ W² on the weights, as `alpha` is in training.
+        weighted : bool
+            Whether every example i has a weight s_i, as `sample_weight` gives it in training.
 
         Raises
         ------
@@ -119,7 +126,7 @@ class Network:
         """
         return propagation(
             self.sizes, self.activations, self.cost,
-            dtype=self.dtype, batch=batch, axis=axis, penalty=penalty,
+            dtype=self.dtype, batch=batch, axis=axis, penalty=penalty, weighted=weighted,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -176,6 +183,7 @@ def propagation(
     batch: int | None = None,
     axis: int = -1,
     penalty: float = 0.0,
+    weighted: bool = False,
 ) -> Propagation:
     """Derive the equations of a network that need not exist: no parameter is allocated.
 
@@ -183,7 +191,7 @@ def propagation(
     ----------
     sizes, activations, cost, dtype
         As in `network`.
-    batch, axis, penalty
+    batch, axis, penalty, weighted
         As in `Network.propagation`.
 
     Raises
@@ -204,7 +212,9 @@ def propagation(
     formulas = tuple(activation_formula(activation) for activation in activations)
     check_architecture(layers, formulas)
     item_size = np.dtype(dtype).itemsize
-    return Propagation(layers, formulas, cost_formula(cost), item_size, batch, axis, penalty)
+    return Propagation(
+        layers, formulas, cost_formula(cost), item_size, batch, axis, penalty, weighted
+    )
 
 
 def parameter_count(sizes: tuple[int, ...]) -> int:

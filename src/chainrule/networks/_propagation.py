@@ -10,12 +10,14 @@ r"""Forward and backward propagation of a network.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.catalogue import assumption_on_targets, domain_of_targets
+from chainrule.derivations import undefined_output
 from chainrule.formulas import Formula
 from chainrule.networks._compiled import batch_gradient, run_forward
 from chainrule.networks._errors import NetworkError
@@ -127,9 +129,11 @@ def compiled_cost(network: Network, targets: NDArray[Any]) -> CostProgram:
     Raises
     ------
     NetworkError
-        Where the targets lie outside of those that a named cost is made for.
+        Where the targets lie outside of those that a named cost is made for, or the cost has no
+        value at outputs that the output activation has.
     """
     _check_targets(network.cost, targets)
+    _check_outputs(network.activations[-1], network.cost)
     activation, dtype = network.activations[-1], network.dtype.name
     assumption = assumption_on_targets(network.cost)
     satisfied = not assumption or (
@@ -152,6 +156,17 @@ def _check_targets(cost: Formula, targets: NDArray[Any]) -> None:
         raise NetworkError(
             f"the targets of {cost.title} must be {expected}; got {targets[outside][0]:g}\n"
             "Change the targets, or choose a cost that is made for them."
+        )
+
+
+@lru_cache(maxsize=256)
+def _check_outputs(activation: Formula, cost: Formula) -> None:
+    output = undefined_output(activation, cost, domain_of_targets(cost))
+    if output is not None:
+        raise NetworkError(
+            f"{cost.title} has no value at a = {output:.3g}, which is an output of "
+            f"{activation.title}\nChoose an output activation whose values the cost is defined "
+            "for, such as exponential for logarithms of a, or sigmoid for those of a and 1 - a."
         )
 
 

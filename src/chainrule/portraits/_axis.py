@@ -1,188 +1,344 @@
-"""Signs of a formula's derivatives and its limits on the whole axis, piece by piece."""
+"""A piecewise function on its domain: the signs of its derivatives and the limits at all ends."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import mpmath
+import sympy
 
-from chainrule.derivations import Breakpoint, Piece, Pieces, TimeLimitError, evaluate, time_limit
+from chainrule.derivations import Pieces, evaluate, time_limit
 from chainrule.derivations._pieces import differentiate
-from chainrule.formulas import Expression, Formula, constant
+from chainrule.formulas import Expression, constant
 from chainrule.portraits import _tail
+from chainrule.portraits._domain import Edge, Span, breakpoint_edges
+from chainrule.portraits._end import ALGEBRA, End
 from chainrule.portraits._interval import Program
-from chainrule.portraits._signs import Signs, Stretch, Zero, sign_at, signs_between
+from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
+from chainrule.portraits._statement import Bounds, bounds_of
 
-_REACH = 64.0
-_STEP_SECONDS = 1.0
+_SHORT = 1e-4
+_MOST_MULTIPLE = 4
 _ZERO = mpmath.mpf(10) ** -40
-_FAR = (8, 16, 32)  # powers of ten
 
 
-@dataclass(frozen=True)
-class Order:
-    """The signs of one derivative on the axis, its programs and its limits.
+class Line:
+    """A smooth function on one span, with its derivatives, programs and ends.
 
     Parameters
     ----------
-    signs : Signs
-    programs : tuple of Program
-        One a piece.
-    limits : tuple
-        At -inf and at inf: SymPy numbers, or None where not settled.
+    span : Span
+    expression : Expression
+    parameters : mapping of str to float
     """
 
-    signs: Signs
-    programs: tuple[Program, ...]
-    limits: tuple[Any, Any]
+    def __init__(
+        self,
+        span: Span,
+        expression: Expression,
+        parameters: Mapping[str, float],
+    ) -> None:
+        self.span, self.expression, self.parameters = span, expression, dict(parameters)
+        self._chain = [expression]
+        self._programs: dict[int, Program] = {}
+        self._known_tails: dict[tuple[int, int], tuple[float, int] | None] = {}
+        self.ends = tuple(
+            End(self.derivative, parameters, edge, side)
+            for edge, side in ((span.low, -1), (span.high, 1))
+        )
+
+    def derivative(self, order: int) -> Expression:
+        """Return the derivative of an order; the function itself for 0."""
+        while len(self._chain) <= order:
+            self._chain.append(differentiate(self._chain[-1]))
+        return self._chain[order]
+
+    def program(self, order: int) -> Program:
+        """Return the derivative of an order as a program."""
+        if order not in self._programs:
+            self._programs[order] = Program(self.derivative(order), self.parameters)
+        return self._programs[order]
+
+    def transformed(self, by: Callable[[Expression], Expression]) -> Line:
+        """Return another function on the same span, such as ``f(z) - z``."""
+        return Line(self.span, by(self.expression), self.parameters)
+
+    def is_regular(self, side: int, order: int) -> bool:
+        """Tell whether a derivative is defined at an end (0 low, 1 high) itself."""
+        return self.is_regular_at(self.ends[side].edge.place, order)
+
+    def is_regular_at(self, place: float, order: int = 0) -> bool:
+        """Tell whether a derivative is defined at a place."""
+        if not math.isfinite(place):
+            return False
+        with mpmath.workdps(60):
+            value = evaluate(self.derivative(order), {**self.parameters, "z": mpmath.mpf(place)})
+            return bool(mpmath.isfinite(value))
+
+    def value(self, order: int, low: float, high: float) -> Bounds:
+        """Return bounds of a derivative over a small interval; exact at one place if rational."""
+        if low == high:
+            try:
+                with time_limit(0.2):
+                    e = _tail.exact_sympy(
+                        self.derivative(order), self.parameters, 1, positive=False
+                    )
+                    exact = sympy.cancel(e.subs(_tail.REAL, sympy.Rational(low)))
+                if exact.is_Rational:
+                    return bounds_of(exact)
+            except ALGEBRA:
+                pass
+        return self.program(order).over(low, high)
+
+    def at_end(self, side: int, order: int) -> Bounds | None:
+        """Return bounds of the limit at an end (0 low, 1 high), or None."""
+        end = self.ends[side]
+        if self.is_regular(side, order):
+            if end.edge.breakpoint is None and end.edge.exact == sympy.Rational(end.edge.place):
+                return self.value(order, end.edge.place, end.edge.place)
+            bounds = near(self.program(order), end.edge.place, end.edge.exact)
+            if math.isfinite(bounds[0]) and math.isfinite(bounds[1]):
+                return bounds
+        limit = end.limit(order)
+        return None if limit is None else bounds_of(limit)
+
+    def signs(self, order: int, deadline: float) -> Signs:
+        """Return the signs of a derivative on the span; of order 2 at most."""
+        low, high = self.span.low, self.span.high
+        if self.derivative(order) == constant(0):
+            return Signs((Stretch(low.place, high.place, 0),), ())
+        tails = [self._tail(order, side) for side in (0, 1)]
+        (left, first), (right, last) = tails
+        if left >= right:  # each end's sign is known beyond the other's: look between them
+            inner, outer = min(left, right), max(left, right)
+            left = inner - 1 if math.isinf(low.place) else (low.place + inner) / 2
+            right = outer + 1 if math.isinf(high.place) else (outer + high.place) / 2
+        stretches = [Stretch(low.place, left, first)] if left > low.place else []
+        zeros: tuple[Zero, ...] = ()
+        if left < right:
+            at_ends = (
+                first if left > low.place else self._sign_at(order, 0),
+                last if right < high.place else self._sign_at(order, 1),
+            )
+            found = signs_between(
+                self.program(order), self.program(order + 1), left, right, deadline, at_ends
+            )
+            parts = [self._resolved(order, s) for s in _clustered(found.stretches)]
+            stretches += [s for part in parts for s in part.stretches]
+            multiple = tuple(z for part in parts for z in part.zeros)
+            simple = [self._exact_zero(order, zero) for zero in found.zeros]
+            zeros = multiple + tuple(
+                z for z in simple if not any(abs(z.low - m.low) < _SHORT for m in multiple)
+            )
+        if right < high.place:
+            stretches.append(Stretch(right, high.place, last))
+        zeros = tuple(sorted(zeros, key=lambda zero: zero.low))
+        return Signs(_closed_up(stretches, zeros), zeros)
+
+    def _exact_zero(self, order: int, zero: Zero) -> Zero:
+        """Return the zero as one place, where algebra finds it at a simple number."""
+        place = Fraction((zero.low + zero.high) / 2).limit_denominator(1000)
+        if not zero.low <= place <= zero.high:
+            return zero
+        exact = sympy.Rational(place.numerator, place.denominator)
+        vanishes = _vanishes(self.derivative(order), self.parameters, exact)
+        return Zero(*bounds_of(exact)) if vanishes else zero
+
+    def _resolved(self, order: int, stretch: Stretch) -> Signs:
+        """Settle a short stretch on which algebra finds a zero at which derivatives vanish too."""
+        low, high = stretch.low, stretch.high
+        if stretch.sign is not None or high - low > _SHORT:
+            return Signs((stretch,), ())
+        place = Fraction((low + high) / 2).limit_denominator(1000)
+        exact = sympy.Rational(place.numerator, place.denominator)
+        if not low <= place <= high:
+            return Signs((stretch,), ())
+        for multiplicity in range(_MOST_MULTIPLE + 1):
+            bounds = self.program(order + multiplicity).over(low, high)
+            if bounds[0] > 0 or bounds[1] < 0:
+                last = 1 if bounds[0] > 0 else -1
+                first = last * (-1) ** multiplicity
+                there = float(place)
+                zero = Zero(*bounds_of(exact), multiplicity)
+                return Signs((Stretch(low, there, first), Stretch(there, high, last)), (zero,))
+            if not _vanishes(self.derivative(order + multiplicity), self.parameters, exact):
+                break
+        return Signs((stretch,), ())
+
+    def _settled_tail(self, order: int, side: int) -> tuple[float, int] | None:
+        key = (order, side)
+        if key not in self._known_tails:
+            end, least = self.ends[side], self._least(side)
+            regular = end.is_finite and self.is_regular(side, order)
+            found = None
+            if not regular or order == 0 or end.edge.breakpoint is None:
+                found = end.strict_sign(self.program(order), least)
+                if found is None and not regular:
+                    found = end.sign(order, least)
+            if found is None and order < 2 and not end.is_finite:
+                slope = self._settled_tail(order + 1, side)
+                found = end.sign_by_slope(order, slope, self.program(order))
+            self._known_tails[key] = found
+        return self._known_tails[key]
+
+    def _tail(self, order: int, side: int) -> tuple[float, int | None]:
+        found = self._settled_tail(order, side)
+        if found is not None:
+            return found
+        return self.ends[side].unsettled_place(self._least(side)), None
+
+    def _least(self, side: int) -> float:
+        """Return the least x towards an end, so that its place lies on the span."""
+        end, other = self.ends[side], self.ends[1 - side]
+        if end.is_finite:
+            width = abs(end.edge.place - other.edge.place)
+            return 1 / width if math.isfinite(width) else 0.0
+        return max(end.side * other.edge.place, 0.0) if other.is_finite else 0.0
+
+    def _sign_at(self, order: int, side: int) -> int | None:
+        edge = self.span.low if side == 0 else self.span.high
+        return sign_at(self.derivative(order), self.parameters, edge)
 
 
-def axis(formula: Formula, pieces: Pieces, deadline: float) -> tuple[Order, Order, Order]:
-    """Return function (its signs unsettled), derivative and second derivative on the axis."""
-    parameters = dict(formula.parameters)
-    chains = [_chain(piece) for piece in pieces.pieces]
-    programs = [tuple(Program(chain[k], parameters) for chain in chains) for k in range(4)]
-    ends = [_End(chains[0], parameters, -1), _End(chains[-1], parameters, 1)]
-    limits = [(ends[0].limit(k), ends[1].limit(k)) for k in range(3)]
-    places = [b.place for b in pieces.breakpoints]
-    orders = [Order(Signs((), ()), programs[0], limits[0])]
-    for k in (1, 2):
-        stretches: list[Stretch] = []
-        zeros: list[Zero] = []
-        tails = [end.sign(k, _least(places, end.side), programs) for end in ends]
-        for j, chain in enumerate(chains):
-            low = places[j - 1] if j else -tails[0][0]
-            high = places[j] if j < len(places) else tails[1][0]
-            if j == 0:
-                stretches.append(Stretch(-math.inf, low, tails[0][1]))
-            if chain[k] == constant(0):
-                stretches.append(Stretch(low, high, 0))
-            else:
-                at_ends = (
-                    _sign(chain[k], parameters, pieces.breakpoints[j - 1]) if j else tails[0][1],
-                    _sign(chain[k], parameters, pieces.breakpoints[j])
-                    if j < len(places)
-                    else tails[1][1],
-                )
-                found = signs_between(
-                    programs[k][j], programs[k + 1][j], low, high, deadline, at_ends
-                )
-                stretches += found.stretches
-                zeros += found.zeros
-            if j == len(chains) - 1:
-                stretches.append(Stretch(high, math.inf, tails[1][1]))
-        orders.append(Order(Signs(tuple(stretches), tuple(zeros)), programs[k], limits[k]))
-    return orders[0], orders[1], orders[2]
+@dataclass(frozen=True)
+class Axis:
+    """A function on its whole domain.
+
+    Parameters
+    ----------
+    lines : tuple of Line
+        From left to right.
+    edges : tuple of Edge
+        The breakpoints.
+    owns : tuple of Expression
+        What holds at each breakpoint itself.
+    parameters : dict
+    deadline : float
+        Of `time.thread_time`; what is not settled then stays so.
+    """
+
+    lines: tuple[Line, ...]
+    edges: tuple[Edge, ...]
+    owns: tuple[Expression, ...]
+    parameters: dict[str, float]
+    deadline: float
+    _signs: dict[int, Signs] = field(default_factory=dict, compare=False)
+
+    def signs(self, order: int) -> Signs:
+        """Return the signs of a derivative on every span."""
+        if order not in self._signs:
+            parts = [line.signs(order, self.deadline) for line in self.lines]
+            self._signs[order] = Signs(
+                tuple(s for part in parts for s in part.stretches),
+                tuple(z for part in parts for z in part.zeros),
+            )
+        return self._signs[order]
+
+    def transformed(self, by: Callable[[Expression], Expression]) -> Axis:
+        """Return another function on the same domain."""
+        lines = tuple(line.transformed(by) for line in self.lines)
+        owns = tuple(by(e) for e in self.owns)
+        return Axis(lines, self.edges, owns, self.parameters, self.deadline)
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether the spans leave out nothing but breakpoints."""
+        wanted = [-math.inf, *(edge.place for edge in self.edges), math.inf]
+        found = [(line.span.low.place, line.span.high.place) for line in self.lines]
+        return found == list(pairwise(wanted))
+
+    @property
+    def gaps(self) -> list[float]:
+        """The ends of spans, other than breakpoints, between which the function is cut."""
+        edges = [edge for line in self.lines for edge in (line.span.low, line.span.high)]
+        return [edge.place for edge in edges if edge.breakpoint is None]
+
+    def own_value(self, k: int) -> Bounds | None:
+        """Return bounds of the value at a breakpoint itself; None where it is undefined."""
+        place = self.edges[k].place
+        with mpmath.workdps(60):
+            value = evaluate(self.owns[k], {**self.parameters, "z": mpmath.mpf(place)})
+            if not mpmath.isfinite(value):
+                return None
+        return near(Program(self.owns[k], self.parameters), place, self.edges[k].exact)
 
 
-def _chain(piece: Piece) -> tuple[Expression, Expression, Expression, Expression]:
-    second = differentiate(piece.derivative)
-    return piece.expression, piece.derivative, second, differentiate(second)
-
-
-def _least(places: list[float], side: int) -> float:
-    if not places:
-        return 0.0
-    return max(side * (places[-1] if side > 0 else places[0]), 0.0)
-
-
-def _sign(e: Expression, parameters: dict[str, float], b: Breakpoint) -> int | None:
-    """Return the sign at a breakpoint; 0 only where algebra shows that it is zero."""
+def sign_at(e: Expression, parameters: Mapping[str, float], edge: Edge) -> int | None:
+    """Return the sign at a place; 0 only where algebra shows that it is zero."""
     with mpmath.workdps(60):
-        value = evaluate(e, {**parameters, "z": mpmath.mpf(b.place)})
+        place = mpmath.mpf(str(sympy.N(edge.exact, 60)))
+        value = evaluate(e, {**parameters, "z": place})
         if not mpmath.isfinite(value):
             return None
         if abs(value) >= _ZERO:
             return int(mpmath.sign(value))
+    return 0 if _vanishes(e, parameters, edge.exact) else None
+
+
+def _clustered(stretches: tuple[Stretch, ...]) -> list[Stretch]:
+    """Join unsettled stretches that lie close together: around a multiple zero."""
+    result: list[Stretch] = []
+    for stretch in stretches:
+        if stretch.sign is None:
+            k = next((k for k, s in enumerate(result) if s.sign is None
+                      and stretch.high - s.low < _SHORT), None)  # fmt: skip
+            if k is not None:
+                result[k:] = [Stretch(result[k].low, stretch.high, None)]
+                continue
+        result.append(stretch)
+    return result
+
+
+def _closed_up(stretches: list[Stretch], zeros: tuple[Zero, ...]) -> tuple[Stretch, ...]:
+    """Let stretches reach to the zeros between them whose place is exact."""
+    exact = {zero.low for zero in zeros if zero.low == zero.high}
+    result = []
+    for s in stretches:
+        if any(z - 1e-9 <= s.low and s.high <= z + 1e-9 for z in exact) and s.low < s.high:
+            continue
+        low = next((z for z in exact if z < s.low <= z + 1e-9), s.low)
+        high = next((z for z in exact if z - 1e-9 <= s.high < z), s.high)
+        result.append(replace(s, low=low, high=high) if s.low < s.high else s)
+    return tuple(result)
+
+
+def _vanishes(e: Expression, parameters: Mapping[str, float], exact: Any) -> bool:
     try:
         with time_limit(0.2):
-            return 0 if _tail.vanishes(e, parameters, b.location) else None
-    except (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError):
-        return None
+            return _tail.vanishes(e, parameters, exact)
+    except ALGEBRA:
+        return False
 
 
-class _End:
-    """The function and its derivatives towards one end of the axis."""
+def axis(
+    pieces: Pieces, spans: tuple[Span, ...], parameters: Mapping[str, float], deadline: float
+) -> Axis:
+    """Return a piecewise function on the spans of its domain."""
+    lines = tuple(Line(span, pieces.pieces[span.piece].expression, parameters) for span in spans)
+    edges = tuple(breakpoint_edges(pieces, parameters))
+    owns = tuple(b.value for b in pieces.breakpoints)
+    return Axis(lines, edges, owns, dict(parameters), deadline)
 
-    def __init__(
-        self, chain: tuple[Expression, ...], parameters: dict[str, float], side: int
-    ) -> None:
-        self.side, self.chain, self.parameters = side, chain, parameters
-        self.forms: list[Any] = [None] * 3
-        self.tails: list[_tail.Tail | None] = [None] * 3
-        for k in range(3):
-            try:
-                with time_limit(_STEP_SECONDS):
-                    self.forms[k] = _tail.exact_sympy(chain[k], parameters, side)
-                    self.tails[k] = _tail.tail(self.forms[k])
-            except (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError):
-                self.tails[k] = None
 
-    def limit(self, order: int) -> Any:
-        """Return the limit at this end, or None."""
-        try:
-            with time_limit(_STEP_SECONDS):
-                found = self.tails[order]
-                if found is not None:
-                    return found.limit()
-                if self.forms[order] is None:
-                    return None
-                value = _tail.limit_of(self.forms[order])
-                return value if self._agrees(order, value) else None
-        except Exception:  # SymPy's limits raise whatever they meet
-            return None
+def without_terms_that_cancel(e: Expression, parameters: Mapping[str, float]) -> Expression:
+    """Return an expression, or what is left of it where its terms add up to a number."""
+    try:
+        with time_limit(0.2):
+            exact = sympy.expand(_tail.exact_sympy(e, parameters, 1, positive=False))
+    except ALGEBRA:
+        return e
+    if exact.is_Rational:
+        return constant(Fraction(int(exact.p), int(exact.q)))
+    return e
 
-    def _agrees(self, order: int, limit: Any) -> bool:
-        """Check a limit against the values far out, which come ever closer to it."""
-        if not (limit.is_number and limit.is_extended_real):
-            return False
-        with mpmath.workdps(60):
-            far = [
-                evaluate(
-                    self.chain[order], {**self.parameters, "z": self.side * mpmath.mpf(10) ** k}
-                )
-                for k in _FAR
-            ]
-            if limit.is_infinite:
-                sizes = [value if limit > 0 else -value for value in far]
-                return bool(1 < sizes[0] <= sizes[1] <= sizes[2])
-            exact = mpmath.mpf(str(limit.evalf(50)))
-            errors = [abs(value - exact) for value in far]
-            close = 1e-3 * (1 + abs(exact))
-            return bool(close > errors[0] >= errors[1] >= errors[2] and errors[2] < close / 1e3)
 
-    def sign(
-        self, order: int, least: float, programs: list[tuple[Program, ...]]
-    ) -> tuple[float, int | None]:
-        """Return a place and the sign beyond it, None where not settled."""
-        found = self._by_dominance(order, least)
-        if found is None and order == 1:
-            found = self._by_slope(least, programs[1][0 if self.side < 0 else -1])
-        return found or (max(_REACH, 2 * least), None)
-
-    def _by_dominance(self, order: int, least: float) -> tuple[float, int] | None:
-        quotient = self.tails[order]
-        if quotient is None:
-            return None
-        try:
-            with time_limit(_STEP_SECONDS):
-                found = _tail.first_place(quotient, least)
-        except (TimeLimitError, ArithmeticError, ValueError, TypeError):
-            return None
-        return None if found is None else (float(found[0]), found[1])
-
-    def _by_slope(self, least: float, function: Program) -> tuple[float, int] | None:
-        """Settle a sign by a derivative that is monotone towards a known limit."""
-        second, limit = self._by_dominance(2, least), self.limit(1)
-        if second is None or limit is None:
-            return None
-        place, outward = second[0], self.side * second[1]
-        if outward and limit * outward <= 0:
-            return place, -outward
-        if limit.is_finite and limit != 0 and outward:
-            sign = sign_at(function, self.side * place)
-            if sign == (1 if limit > 0 else -1):
-                return place, sign
-        return None
+def near(program: Program, place: float, exact: Any) -> Bounds:
+    """Return bounds at a place; where it is no double, around the nearest one."""
+    if exact == sympy.Rational(place):
+        return program.at(place)
+    return program.over(math.nextafter(place, -math.inf), math.nextafter(place, math.inf))

@@ -1,42 +1,188 @@
-"""Whether a smooth expression is defined on an interval, proved by interval arithmetic."""
+"""Where a piecewise formula is defined: stretches of the axis between exact places.
+
+A smooth expression is undefined where a divisor is zero or an argument of ``log``, ``sqrt`` or a
+fractional power is not positive. Interval arithmetic shows that this never happens on a stretch,
+or else the zeros of the condition are found by algebra; between two of them its sign is that at
+any one place.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import mpmath
 import numpy as np
+import sympy
 
-from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions, variables_of
+from chainrule.derivations import Pieces, TimeLimitError, evaluate, time_limit
+from chainrule.formulas import Apply, Expression, constant, subexpressions, variables_of
+from chainrule.portraits import _tail
 from chainrule.portraits._interval import Program
+from chainrule.portraits._statement import Bounds, bounds_of
 
 _LEVELS = 8
 _START = 256
 _REACH = 1e4
+_SECONDS = 1.0
+_MOST_DEGREE = 8
+_SAME_ZEROS = ("sinh", "tanh", "atan", "asinh", "erf", "expm1", "sqrt", "log1p", "negate")
+_NO_ZEROS = ("exp", "cosh", "reciprocal")
 
 
-def is_defined(e: Expression, parameters: Mapping[str, float], low: float, high: float) -> bool:
-    """Tell whether every divisor and every argument is proved to be where it must be."""
+@dataclass(frozen=True)
+class Edge:
+    """An end of a stretch of the axis.
+
+    Parameters
+    ----------
+    place : float
+    exact : object
+        The same as a SymPy number, or ±oo.
+    breakpoint : int or None
+        Which breakpoint of the pieces it is.
+    """
+
+    place: float
+    exact: Any
+    breakpoint: int | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        """The place between doubles."""
+        return bounds_of(self.exact)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of the axis on which one piece is defined.
+
+    Parameters
+    ----------
+    piece : int
+    low, high : Edge
+    """
+
+    piece: int
+    low: Edge
+    high: Edge
+
+
+def domain(pieces: Pieces, parameters: Mapping[str, float]) -> tuple[Span, ...] | None:
+    """Return where a formula is defined, apart from single places, or None where not settled."""
+    inner = breakpoint_edges(pieces, parameters)
+    edges = [Edge(-math.inf, -sympy.oo), *inner, Edge(math.inf, sympy.oo)]
+    spans: list[Span] = []
+    for k, piece in enumerate(pieces.pieces):
+        try:
+            with time_limit(_SECONDS):
+                found = _spans(k, piece.expression, parameters, edges[k], edges[k + 1])
+        except (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError):
+            return None
+        if found is None:
+            return None
+        spans += found
+    return tuple(spans)
+
+
+def breakpoint_edges(pieces: Pieces, parameters: Mapping[str, float]) -> list[Edge]:
+    """Return the places where pieces meet, with their exact values."""
+    return [
+        Edge(b.place, _tail.exact_sympy(b.location, parameters, 1), k)
+        for k, b in enumerate(pieces.breakpoints)
+    ]
+
+
+def _spans(
+    k: int, e: Expression, parameters: Mapping[str, float], low: Edge, high: Edge
+) -> list[Span] | None:
+    cuts: set[Any] = set()
+    conditions = list(dict.fromkeys(_conditions(e, parameters)))
+    for condition, positive in conditions:
+        if _always(Program(condition, parameters), low.place, high.place, positive=positive):
+            continue
+        zeros = _zeros(condition, parameters)
+        if zeros is None:
+            return None
+        cuts |= zeros
+    inside = sorted(c for c in cuts if low.exact < c < high.exact)
+    edges = [low, *(Edge(float(c), c) for c in inside), high]
+    spans = []
+    for left, right in itertools.pairwise(edges):
+        with mpmath.workdps(60):
+            values = {**parameters, "z": _between(left.place, right.place)}
+            signs = [(evaluate(c, values), positive) for c, positive in conditions]
+        if all(value > 0 if positive else value != 0 for value, positive in signs):
+            spans.append(Span(k, left, right))
+    return spans
+
+
+def _between(low: float, high: float) -> Any:
+    if math.isinf(low) and math.isinf(high):
+        return mpmath.mpf("0.3")
+    if math.isinf(low):
+        return mpmath.mpf(high) - 1
+    return mpmath.mpf(low) + (1 if math.isinf(high) else (mpmath.mpf(high) - low) / 2)
+
+
+def _zeros(e: Expression, parameters: Mapping[str, float]) -> set[Any] | None:
+    """Return all real zeros of an expression, and places where it begins to be undefined."""
+    if not variables_of(e):
+        return set() if evaluate(e, parameters) != 0 else None
+    found = _polynomial_zeros(e, parameters)
+    if found is not None or not isinstance(e, Apply):
+        return found
+    x = e.arguments
+    if e.operation in _NO_ZEROS:
+        return set()
+    if e.operation in _SAME_ZEROS or (e.operation == "divide"):
+        return _zeros(x[0], parameters)
+    if e.operation == "log":
+        return _zeros(Apply("subtract", (x[0], constant(1))), parameters)
+    if e.operation == "power" and not variables_of(x[1]):
+        return _zeros(x[0], parameters)
+    if e.operation == "multiply":
+        sets = [_zeros(part, parameters) for part in x]
+        return None if None in sets else set().union(*sets)  # type: ignore[arg-type]
+    return None
+
+
+def _polynomial_zeros(e: Expression, parameters: Mapping[str, float]) -> set[Any] | None:
+    exact = sympy.expand(_tail.exact_sympy(e, parameters, 1, positive=False))
+    if not exact.is_polynomial(_tail.REAL):
+        return None
+    polynomial = sympy.Poly(exact, _tail.REAL)
+    if polynomial.degree() > _MOST_DEGREE or not all(c.is_Rational for c in polynomial.coeffs()):
+        return None
+    return set(sympy.real_roots(polynomial)) if polynomial.degree() else set()
+
+
+def _always(program: Program, low: float, high: float, *, positive: bool) -> bool:
+    """Tell whether interval arithmetic shows that a value is never zero, or always positive."""
     near, far = max(low, -_REACH), min(high, _REACH)
-    for condition, positive in dict.fromkeys(_conditions(e)):
-        program = Program(condition, parameters)
-        tails = [(low, near)] * (low < near) + [(far, high)] * (far < high)
-        ends = np.linspace(near, far, _START + 1) if near < far else np.array([])
-        left = np.array([*(t[0] for t in tails), *ends[:-1]])
-        right = np.array([*(t[1] for t in tails), *ends[1:]])
-        for _ in range(_LEVELS):
-            lower, upper = program((left, right))
-            open_ = ~((lower > 0) | ((upper < 0) & (not positive)))
-            left, right = left[open_], right[open_]
-            if not left.size or not (np.isfinite(left).all() and np.isfinite(right).all()):
-                break
-            middle = (left + right) / 2
-            left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
-        if left.size:
+    tails = [(low, near)] * (low < near) + [(far, high)] * (far < high)
+    ends = np.linspace(near, far, _START + 1) if near < far else np.array([])
+    left = np.array([*(t[0] for t in tails), *ends[:-1]])
+    right = np.array([*(t[1] for t in tails), *ends[1:]])
+    for _ in range(_LEVELS):
+        lower, upper = program((left, right))
+        open_ = ~((lower > 0) | ((upper < 0) & (not positive)))
+        left, right = left[open_], right[open_]
+        if not left.size:
+            return True
+        if left.size > _START or not (np.isfinite(left).all() and np.isfinite(right).all()):
             return False
-    return True
+        middle = (left + right) / 2
+        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
+    return False
 
 
-def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
+def _conditions(
+    e: Expression, parameters: Mapping[str, float]
+) -> Iterator[tuple[Expression, bool]]:
     """Yield what must differ from zero, and whether it must be positive."""
     for part in subexpressions(e):
         if not isinstance(part, Apply) or not variables_of(part):
@@ -51,9 +197,43 @@ def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
         elif part.operation == "reciprocal":
             yield x[0], False
         elif part.operation == "power":
-            exponent = x[1]
-            whole = isinstance(exponent, Constant) and exponent.value.denominator == 1
-            if not whole:
+            exponent = None if variables_of(x[1]) else evaluate(x[1], parameters)
+            if exponent is None or not mpmath.isint(exponent):
                 yield x[0], True
-            elif isinstance(exponent, Constant) and exponent.value < 0:
+            elif exponent < 0:
                 yield x[0], False
+
+
+def written(spans: tuple[Span, ...], included: Mapping[float, bool]) -> str:
+    """Write a domain: every real z, or the intervals that it consists of.
+
+    Parameters
+    ----------
+    spans : tuple of Span
+    included : mapping of float to bool
+        Whether the function is defined at each of their ends.
+    """
+    joined: list[list[Edge]] = []
+    for span in spans:
+        if joined and joined[-1][1].exact == span.low.exact and included[span.low.place]:
+            joined[-1][1] = span.high
+        else:
+            joined.append([span.low, span.high])
+    if joined and (joined[0][0].exact, joined[-1][1].exact) == (-sympy.oo, sympy.oo):
+        if len(joined) == 1:
+            return "defined for every real z"
+        gaps = list(itertools.pairwise(joined))
+        if all(a[1].exact == b[0].exact for a, b in gaps):
+            return "defined for z ≠ " + ", ".join(_place(a[1]) for a, _ in gaps)
+    parts = []
+    for low, high in joined:
+        left = "[" if included.get(low.place) else "("
+        right = "]" if included.get(high.place) else ")"
+        parts.append(f"{left}{_place(low)}, {_place(high)}{right}")
+    return "defined on " + " and ".join(parts) if parts else "defined nowhere"
+
+
+def _place(edge: Edge) -> str:
+    if edge.exact.is_Rational:
+        return f"{edge.place + 0.0:.12g}"
+    return str(edge.exact).replace("oo", "∞") if edge.exact.is_infinite else f"{edge.place:.12g}"

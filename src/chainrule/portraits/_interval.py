@@ -2,8 +2,7 @@
 
 Bounds are doubles. Each operation is widened by more than the libraries' functions err (a few
 units in the last place are allowed for; NumPy and SciPy document about one), so that the result
-holds every value the expression takes. Where an operation is undefined on a part of its argument
-the result is the whole line, which settles nothing.
+holds every value the expression takes where it is defined.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ _FUNCTIONS = 2.0**-48
 _SMALLEST = 5e-324
 _LARGEST = np.finfo(np.float64).max
 _LARGEST_ANGLE = 1e8
+_LARGEST_POWER = 1000
 
 
 class UnsupportedOperationError(Exception):
@@ -64,15 +64,15 @@ def _multiply(x: Interval, y: Interval) -> Interval:
 
 
 def _reciprocal(x: Interval) -> Interval:
-    holds_zero = (x[0] <= 0) & (x[1] >= 0)
+    # Where the argument is zero the value is undefined: [0, d] has values beyond 1/d alone.
     low, high = _widened(1.0 / x[1], 1.0 / x[0])
-    return np.where(holds_zero, -np.inf, low), np.where(holds_zero, np.inf, high)
+    low = np.where((x[0] < 0) & (x[1] >= 0) | (x[1] == 0), -np.inf, low)
+    high = np.where((x[0] <= 0) & (x[1] > 0) | (x[0] == 0), np.inf, high)
+    return low, high
 
 
 def _divide(x: Interval, y: Interval) -> Interval:
-    holds_zero = (y[0] <= 0) & (y[1] >= 0)
-    low, high = _multiply(x, _reciprocal(y))
-    return np.where(holds_zero, -np.inf, low), np.where(holds_zero, np.inf, high)
+    return _multiply(x, _reciprocal(y))
 
 
 def _rising(function: Callable[[Any], Any], floor: float = -np.inf, ceiling: float = np.inf) -> Any:
@@ -83,14 +83,12 @@ def _rising(function: Callable[[Any], Any], floor: float = -np.inf, ceiling: flo
     return bounds
 
 
-def _defined(function: Callable[[Interval], Interval], least: float, *, closed: bool) -> Any:
-    """Give the whole line where a part of the argument is outside the function's domain."""
+def _defined(function: Callable[[Interval], Interval], least: float) -> Any:
+    """Leave out what lies outside the function's domain; all of it is undefined: the whole line."""
 
     def bounds(x: Interval) -> Interval:
-        outside = x[0] < least if closed else x[0] <= least
-        low, high = function(
-            (np.where(outside, least + 1, x[0]), np.where(outside, least + 1, x[1]))
-        )
+        outside = x[1] < least
+        low, high = function((np.maximum(x[0], least), np.maximum(x[1], least)))
         return np.where(outside, -np.inf, low), np.where(outside, np.inf, high)
 
     return bounds
@@ -143,7 +141,7 @@ def _sin(x: Interval) -> Interval:
 
 
 _exp = _rising(np.exp, 0.0)
-_log = _defined(_rising(np.log), 0.0, closed=False)
+_log = _defined(_rising(np.log), 0.0)
 _OPERATIONS: dict[str, Callable[..., Interval]] = {
     "add": _add,
     "subtract": _subtract,
@@ -155,8 +153,8 @@ _OPERATIONS: dict[str, Callable[..., Interval]] = {
     "exp": _exp,
     "expm1": _rising(np.expm1, -1.0),
     "log": _log,
-    "log1p": _defined(_rising(np.log1p), -1.0, closed=False),
-    "sqrt": _defined(_rising(np.sqrt, 0.0), 0.0, closed=True),
+    "log1p": _defined(_rising(np.log1p), -1.0),
+    "sqrt": _defined(_rising(np.sqrt, 0.0), 0.0),
     "tanh": _rising(np.tanh, -1.0, 1.0),
     "sinh": _rising(np.sinh),
     "cosh": _cosh,
@@ -209,7 +207,9 @@ class Program:
             raise UnsupportedOperationError(e.operation)
         if e.operation == "power" and not variables_of(e.arguments[1]):
             exponent = self._constant(e.arguments[1])
-            if exponent is not None and mpmath.isint(exponent) and abs(exponent) <= 64:
+            if exponent is not None and mpmath.isint(exponent):
+                if abs(exponent) > _LARGEST_POWER:
+                    raise UnsupportedOperationError("so large a power")
                 return ("whole_power", (self._line(e.arguments[0]), int(exponent)))
         return (e.operation, tuple(self._line(argument) for argument in e.arguments))
 
@@ -227,8 +227,8 @@ class Program:
             return nearest, nearest
         return float(np.nextafter(nearest, -np.inf)), float(np.nextafter(nearest, np.inf))
 
-    def __call__(self, z: Interval, **given: Interval) -> Interval:
-        """Return bounds of the values over each interval."""
+    def trace(self, z: Interval, **given: Interval) -> list[Interval]:
+        """Return bounds of every line's values over each interval."""
         values: list[Interval] = []
         known = {"z": z, **given}
         with np.errstate(all="ignore"):
@@ -241,7 +241,11 @@ class Program:
                     values.append(_whole_power(values[of[0]], of[1]))
                 else:
                     values.append(_OPERATIONS[operation](*(values[k] for k in of)))
-        low, high = values[self.output]
+        return values
+
+    def __call__(self, z: Interval, **given: Interval) -> Interval:
+        """Return bounds of the values over each interval."""
+        low, high = self.trace(z, **given)[self.output]
         return np.broadcast_to(low, z[0].shape), np.broadcast_to(high, z[0].shape)
 
     def at(self, place: float) -> tuple[float, float]:

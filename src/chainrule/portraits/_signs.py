@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.portraits._interval import Array, Interval, Program
+from chainrule.portraits._interval import Array, Interval
 
 _START = 192
 _LEVELS = 44
+_COARSE_LEVELS = 8
+_STEPS = 12
 _MOST = 3000
 _MOST_ZEROS = 64  # more of them, as a periodic function has, are no longer told apart
 _UNEVEN = 0.4871  # halves would put the zeros of odd functions on an end
@@ -27,15 +31,16 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Zero:
-    """An interval that holds exactly one zero, at which the sign changes."""
+    """An interval that holds exactly one zero; the sign changes where its multiplicity is odd."""
 
     low: float
     high: float
+    multiplicity: int = 1
 
 
 @dataclass(frozen=True)
 class Signs:
-    """Stretches from left to right; between two of opposite sign lies one `Zero`."""
+    """Stretches from left to right; zeros lie between them."""
 
     stretches: tuple[Stretch, ...]
     zeros: tuple[Zero, ...]
@@ -46,21 +51,39 @@ class Signs:
         return all(stretch.sign is not None for stretch in self.stretches)
 
 
+class Bounded(Protocol):
+    """A function of one variable of which bounds over intervals can be had."""
+
+    def __call__(self, z: Interval, /) -> Interval:
+        """Return bounds of the values over each interval."""
+        ...
+
+    def at(self, place: float, /) -> tuple[float, float]:
+        """Return bounds of the value at one double."""
+        ...
+
+    def over(self, low: float, high: float, /) -> tuple[float, float]:
+        """Return bounds of the values over one interval."""
+        ...
+
+
 def signs_between(
-    function: Program, slope: Program, low: float, high: float, deadline: float,
-    at_ends: tuple[int | None, int | None] = (None, None),
+    function: Bounded, slope: Bounded, low: float, high: float, deadline: float,
+    at_ends: tuple[int | None, int | None] = (None, None), *, coarsest: float = 0.0,
 ) -> Signs:  # fmt: skip
     """Return the signs on a finite interval.
 
     Parameters
     ----------
-    function, slope : Program
+    function, slope : Bounded
         The function and its derivative.
     low, high : float
     deadline : float
-        Of `time.monotonic`; what is not settled then stays so.
+        Of `time.thread_time`; what is not settled then stays so.
     at_ends : pair of int or None
         The function's signs at the two ends where they are known otherwise (0 where it vanishes).
+    coarsest : float
+        Zeros need not be enclosed in less than this.
     """
     if low >= high:
         return Signs((), ())
@@ -68,14 +91,16 @@ def signs_between(
     edges[1:-1] += (0.5 - _UNEVEN) * (high - low) / _START
     left, right = edges[:-1], edges[1:]
     settled: list[tuple[Array, Array, Array]] = []
-    for _ in range(_LEVELS):
-        lower, upper = bounds(function, slope, left, right)
+    for level in range(_LEVELS):
+        lower, upper, steady = bounds(function, slope, left, right)
         sign = np.where(lower > 0, 1, np.where(upper < 0, -1, 0))
         done = sign != 0
         settled.append((left[done], right[done], sign[done]))
-        left, right = left[~done], right[~done]
-        narrow = right - left < 1e-10 * (1e-3 + np.abs(left))
-        if not left.size or narrow.all() or left.size > _MOST or time.monotonic() > deadline:
+        left, right, steady = left[~done], right[~done], steady[~done]
+        # Where the slope keeps its sign, Newton's method is faster.
+        narrow = right - left < np.maximum(1e-10 * (1e-3 + np.abs(left)), coarsest)
+        narrow |= steady & (level >= _COARSE_LEVELS)
+        if not left.size or narrow.all() or left.size > _MOST or time.thread_time() > deadline:
             break
         middle = left + _UNEVEN * (right - left)
         kept = ~narrow
@@ -85,11 +110,13 @@ def signs_between(
         )
     settled.append((left, right, np.full(left.size, 9)))
     lefts, rights, signs = (np.concatenate([part[k] for part in settled]) for k in range(3))
-    return _joined(function, slope, lefts, rights, signs, at_ends)
+    return _joined(function, slope, lefts, rights, signs, at_ends, coarsest)
 
 
-def bounds(function: Program, slope: Program, left: Array, right: Array) -> Interval:
-    """Return bounds over intervals, by the natural and by the mean value form."""
+def bounds(
+    function: Bounded, slope: Bounded, left: Array, right: Array
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Return bounds over intervals, by the natural and by the mean value form, and monotony."""
     lower, upper = function((left, right))
     middle = 0.5 * (left + right)
     at_middle = function((middle, middle))
@@ -100,18 +127,19 @@ def bounds(function: Program, slope: Program, left: Array, right: Array) -> Inte
         # Two roundings of the middle, which the width of the interval dwarfs otherwise.
         reach = reach + np.abs(at_middle[0]) * 1e-15 + 1e-300
         low, high = at_middle[0] - reach, at_middle[1] + reach
-    return np.fmax(lower, low), np.fmin(upper, high)
+    steady = (steepest[0] > 0) | (steepest[1] < 0)
+    return np.fmax(lower, low), np.fmin(upper, high), steady
 
 
-def sign_at(function: Program, place: float) -> int:
+def sign_at(function: Bounded, place: float) -> int:
     """Return the sign at a double, 0 where it is not settled."""
     low, high = function.at(place)
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
 def _joined(
-    function: Program, slope: Program, lefts: Array, rights: Array, signs: Array,
-    at_ends: tuple[int | None, int | None],
+    function: Bounded, slope: Bounded, lefts: Array, rights: Array, signs: Array,
+    at_ends: tuple[int | None, int | None], coarsest: float,
 ) -> Signs:  # fmt: skip
     order = np.argsort(lefts)
     runs: list[list[float]] = []
@@ -130,7 +158,7 @@ def _joined(
             continue
         first = at_ends[0] if k == 0 else int(runs[k - 1][2])
         last = at_ends[1] if k == len(runs) - 1 else int(runs[k + 1][2])
-        for part in _doubtful(function, slope, low, high, first, last):
+        for part in _doubtful(function, slope, (low, high), (first, last), coarsest):
             if isinstance(part, Zero):
                 zeros.append(part)
             else:
@@ -146,9 +174,11 @@ def _append(stretches: list[Stretch], new: Stretch) -> None:
 
 
 def _doubtful(
-    function: Program, slope: Program, low: float, high: float, first: int | None, last: int | None
-) -> list[Stretch | Zero]:
+    function: Bounded, slope: Bounded, between: tuple[float, float],
+    at_ends: tuple[int | None, int | None], coarsest: float,
+) -> list[Stretch | Zero]:  # fmt: skip
     """Settle a small interval: where the slope keeps its sign there is at most one zero."""
+    (low, high), (first, last) = between, at_ends
     steep = slope.over(low, high)
     first = first if first is not None else sign_at(function, low) or None
     last = last if last is not None else sign_at(function, high) or None
@@ -156,31 +186,24 @@ def _doubtful(
     if not monotone or first is None or last is None:
         return [Stretch(low, high, None)]
     if first * last < 0:
-        zero = _narrowed(function, low, high, first)
+        wide = high - low > coarsest
+        zero = narrowed(function, slope, low, high) if wide else Zero(low, high)
         return [Stretch(low, zero.low, first), zero, Stretch(zero.high, high, last)]
     # Monotone and zero at one end at most: the sign is that of the other end.
     return [Stretch(low, high, first or last)]
 
 
-def _narrowed(function: Program, low: float, high: float, first: int) -> Zero:
-    for _ in range(60):
+def narrowed(function: Bounded, slope: Bounded, low: float, high: float) -> Zero:
+    """Enclose the zero of a function of known slope by Newton's method in intervals."""
+    for _ in range(_STEPS):
         middle = low + _UNEVEN * (high - low)
-        if not low < middle < high:
-            return Zero(low, high)
-        sign = sign_at(function, middle)
-        if sign == 0:
+        value, rise = function.at(middle), slope.over(low, high)
+        if rise[0] <= 0 <= rise[1]:
             break
-        low, high = (middle, high) if sign == first else (low, middle)
-    return Zero(
-        _last_settled(function, low, middle, first), _last_settled(function, high, middle, -first)
-    )
-
-
-def _last_settled(function: Program, settled: float, unsettled: float, sign: int) -> float:
-    for _ in range(30):
-        middle = (settled + unsettled) / 2
-        if sign_at(function, middle) == sign:
-            settled = middle
-        else:
-            unsettled = middle
-    return settled
+        ways = [v / s for v in value for s in rise]
+        slack = 1e-15 * abs(middle) + 1e-300
+        nearer = max(low, middle - max(ways) - slack), min(high, middle - min(ways) + slack)
+        if not nearer[0] <= nearer[1] or nearer[1] - nearer[0] > 0.9 * (high - low):
+            break
+        low, high = nearer
+    return Zero(low, high)

@@ -20,7 +20,8 @@ from chainrule.derivations._algebra import Translation
 from chainrule.formulas import Constant as ExactNumber
 from chainrule.formulas import Expression, Parameter, Variable, substitute
 
-_X = sympy.Dummy("x", positive=True)
+X = sympy.Dummy("x", positive=True)
+REAL = sympy.Dummy("z", real=True)
 _PLACES = tuple(Fraction(p) for p in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64))
 _MOST_TERMS = 120
 _MARGIN = mpmath.mpf("0.999")
@@ -65,19 +66,30 @@ class Tail:
         return sympy.Integer(0) if growth < 0 else sympy.oo * sympy.sign(ratio.coefficient)
 
 
-def exact_sympy(expression: Expression, parameters: Mapping[str, float], side: int) -> Any:
-    """Return the SymPy form in ``x = side*z``, with parameters as the rationals they are."""
+def exact_sympy(
+    expression: Expression, parameters: Mapping[str, float], side: int, *, positive: bool = True
+) -> Any:
+    """Return the SymPy form in ``x = side*z``, with parameters as the rationals they are.
+
+    Without `positive` it is a form in `REAL`.
+    """
 
     def number(e: Expression) -> Expression | None:
         return ExactNumber(Fraction(parameters[e.name])) if isinstance(e, Parameter) else None
 
     translation = Translation()
     z = translation.symbol(Variable("z"))
-    return translation.to_sympy(substitute(expression, number)).subs(z, side * _X)
+    e = translation.to_sympy(substitute(expression, number))
+    return e.subs(z, side * X if positive else REAL)
+
+
+def near(expression: Expression, parameters: Mapping[str, float], place: Any, side: int) -> Any:
+    """Return the SymPy form in x where ``z = place + side/x``: at a place, from one side."""
+    return exact_sympy(expression, parameters, 1, positive=False).subs(REAL, place + side / X)
 
 
 def tail(e: Any) -> Tail | None:
-    """Bring a SymPy form in `_X` to a quotient of sums of terms, or return None."""
+    """Bring a SymPy form in `X` to a quotient of sums of terms, or return None."""
     e = e.rewrite(sympy.exp) if e.has(sympy.tanh, sympy.sinh, sympy.cosh) else e
     if e.atoms(sympy.Function) - e.atoms(sympy.exp):
         return None
@@ -90,13 +102,12 @@ def tail(e: Any) -> Tail | None:
 
 def limit_of(e: Any) -> Any:
     """Return the limit at x to infinity by SymPy, for what is no quotient of terms."""
-    return sympy.limit(e, _X, sympy.oo)
+    return sympy.limit(e, X, sympy.oo)
 
 
-def vanishes(expression: Expression, parameters: Mapping[str, float], location: Expression) -> bool:
+def vanishes(expression: Expression, parameters: Mapping[str, float], place: Any) -> bool:
     """Tell whether an expression is exactly zero at a place, by algebra."""
-    place = exact_sympy(location, parameters, 1)
-    value = exact_sympy(expression, parameters, 1).subs(_X, place)
+    value = exact_sympy(expression, parameters, 1, positive=False).subs(REAL, place)
     return bool(sympy.simplify(value) == 0)
 
 
@@ -109,9 +120,9 @@ def _terms(e: Any) -> tuple[Term, ...] | None:
         coefficient, degree, exponent = sympy.Integer(1), sympy.Integer(0), sympy.Integer(0)
         for factor in sympy.Mul.make_args(part):
             base, power = factor.as_base_exp()
-            if not factor.has(_X):
+            if not factor.has(X):
                 coefficient *= factor
-            elif base == _X and power.is_Rational:
+            elif base == X and power.is_Rational:
                 degree += power
             elif isinstance(factor, sympy.exp):
                 exponent += factor.args[0]
@@ -122,9 +133,9 @@ def _terms(e: Any) -> tuple[Term, ...] | None:
             else:
                 return None
         exponent = sympy.expand(exponent)
-        if not exponent.is_polynomial(_X):
+        if not exponent.is_polynomial(X):
             return None
-        free = exponent.subs(_X, 0)
+        free = exponent.subs(X, 0)
         key = (degree, exponent - free)
         found[key] = found.get(key, sympy.Integer(0)) + coefficient * sympy.exp(free)
     result = []
@@ -139,8 +150,8 @@ def _terms(e: Any) -> tuple[Term, ...] | None:
 
 def _growth(ratio: Term) -> int:
     """Return the sign of how a positive ratio behaves at infinity: 1 grows, -1 falls, 0 stays."""
-    if ratio.exponent.has(_X):
-        leading = sympy.Poly(ratio.exponent, _X).LC()
+    if ratio.exponent.has(X):
+        leading = sympy.Poly(ratio.exponent, X).LC()
         return 1 if leading > 0 else -1
     return int(sympy.sign(ratio.degree))
 
@@ -173,7 +184,7 @@ def _sign_of_sum(terms: tuple[Term, ...], place: Fraction) -> int | None:
             return None
         total += mpmath.mpf(
             sympy.N(
-                ratio.coefficient * at**ratio.degree * sympy.exp(ratio.exponent.subs(_X, at)), 25
+                ratio.coefficient * at**ratio.degree * sympy.exp(ratio.exponent.subs(X, at)), 25
             )
         )
     if total >= _MARGIN:
@@ -183,8 +194,8 @@ def _sign_of_sum(terms: tuple[Term, ...], place: Fraction) -> int | None:
 
 def _falls_from(ratio: Term, place: Any) -> bool:
     """Tell whether ``x**i * exp(q)`` falls for every x >= place: ``i + x*q' <= 0`` there."""
-    rate = sympy.Poly(ratio.degree + sympy.expand(_X * sympy.diff(ratio.exponent, _X)), _X)
-    shifted = rate.compose(sympy.Poly(_X + place, _X))
+    rate = sympy.Poly(ratio.degree + sympy.expand(X * sympy.diff(ratio.exponent, X)), X)
+    shifted = rate.compose(sympy.Poly(X + place, X))
     return all(coefficient <= 0 for coefficient in shifted.all_coeffs())
 
 

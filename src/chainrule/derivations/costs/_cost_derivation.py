@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from chainrule.derivations._arithmetic import ONE
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations.costs._cost_kinks import CostKink, cost_kinks
+from chainrule.derivations.costs._domain import undefined_output
 from chainrule.derivations.costs._fusion import FusedGradient, fused_gradient
 from chainrule.derivations.sections._elementwise import MATRIX_A, MATRIX_Z, batch_form, per_unit
 from chainrule.derivations.sections._layer_coupled import adjoint_sections
@@ -36,16 +39,30 @@ class CostDerivation(Documented):
     activation, cost : Formula
     fused : FusedGradient
         The derivatives of the cost of one example.
+    targets : dict
+        Where targets may lie, as the catalogue has it.
     """
 
     activation: Formula
     cost: Formula
     fused: FusedGradient
+    targets: dict[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """Both names."""
         return f"{self.cost.title} behind {self.activation.title}"
+
+    @cached_property
+    def warning(self) -> str:
+        """What is wrong with the pair: the cost has no value at outputs of the activation."""
+        output = undefined_output(self.activation, self.cost, self.targets)
+        if output is None:
+            return ""
+        return (
+            f"The cost is not defined at every output of {self.activation.title}: at "
+            f"a = {output:.3g} it has no value."
+        )
 
     @cached_property
     def kinks(self) -> tuple[CostKink, ...]:
@@ -61,6 +78,7 @@ class CostDerivation(Documented):
                 "Cost",
                 (
                     "J is the mean over a batch of m examples i of J_i.",
+                    *((self.warning,) if self.warning else ()),
                     *((f"Parameters: {values}.",) if values else ()),
                 ),
                 (Equation((_J_I, per_unit(self.cost.expression))),),
@@ -120,7 +138,8 @@ class CostDerivation(Documented):
     @property
     def document(self) -> Document:
         """The derivation as a document."""
-        return Document(self.title, self.sections)
+        formula = Equation((_J_I, per_unit(self.cost.expression)))
+        return Document(self.title, self.sections, formula=formula)
 
 
 def batch_mean(e: Expression) -> Expression:
@@ -136,7 +155,12 @@ def _left(assumption: str) -> Expression:
     return parse(assumption.split("==")[0].strip(), variables=("a", "y")).expression
 
 
-def derive_cost(activation: Formula, cost: Formula, assumption: str = "") -> CostDerivation:
+def derive_cost(
+    activation: Formula,
+    cost: Formula,
+    assumption: str = "",
+    targets: Mapping[str, Any] | None = None,
+) -> CostDerivation:
     """Derive ∂J/∂Z of a cost behind an output activation.
 
     Parameters
@@ -144,5 +168,8 @@ def derive_cost(activation: Formula, cost: Formula, assumption: str = "") -> Cos
     activation, cost : Formula
     assumption : str
         What may be taken for granted of the targets, as ``"sum(y) == 1"``.
+    targets : mapping, optional
+        Where targets may lie, as `chainrule.catalogue.domain_of_targets` returns it.
     """
-    return CostDerivation(activation, cost, fused_gradient(activation, cost, assumption))
+    fused = fused_gradient(activation, cost, assumption)
+    return CostDerivation(activation, cost, fused, dict(targets or {}))

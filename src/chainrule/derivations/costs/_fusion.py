@@ -8,18 +8,20 @@ its factors (for the sigmoid with binary cross-entropy it is a - y) it replaces 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import multiply, size
-from chainrule.derivations._closed_form import closed_form, cost_gradient, proved
+from chainrule.derivations._closed_form import closed_form, cost_gradient
 from chainrule.derivations._derivation import derive
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._layer_check import proved
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.derivations.output_forms._elimination import shortest
+from chainrule.derivations.costs._saturation import survives_rounding
+from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.derivations.output_forms._through_output import NoOutputFormError, through_output
 from chainrule.formulas import (
     REDUCTIONS,
@@ -53,17 +55,23 @@ class FusedGradient:
         What of the targets the short form takes for granted; empty if nothing.
     joined : Expression or None
         ∂J/∂z before simplification: ∂J/∂a put into the activation's form through its output.
+    survives_rounding : bool
+        Whether the short form is right where the output has rounded to its limit.
     """
 
     by_output: Expression
     by_preactivation: Expression | None
     assumption: str = ""
     joined: Expression | None = None
+    survives_rounding: bool = True
 
     @property
     def keeps_gradient(self) -> bool:
-        """Whether the short form loses nothing in floating point: it is linear in the output."""
-        if self.by_preactivation is None:
+        """Whether the short form loses nothing in floating point.
+
+        It is linear in the output, and does not vanish where the output rounds to its limit.
+        """
+        if self.by_preactivation is None or not self.survives_rounding:
             return False
         translation = Translation()
         a = translation.symbol(_A)
@@ -108,10 +116,19 @@ def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> 
     """
     cost = apart(cost, activation)
     by_output = cost_gradient(cost)
-    values = (*activation.parameters, *cost.parameters)
-    if not activation.is_layer_coupled:
-        return _elementwise(activation, by_output, dict(values))
-    formula = Formula(activation.expression, values)
+    formula = Formula(activation.expression, (*activation.parameters, *cost.parameters))
+    if activation.is_layer_coupled:
+        fused = _coupled(formula, by_output, assumption)
+    else:
+        fused = _elementwise(activation, by_output, dict(formula.parameters))
+    if fused.by_preactivation is None or not fused.keeps_gradient:
+        return fused
+    return replace(
+        fused, survives_rounding=survives_rounding(formula, by_output, fused.by_preactivation)
+    )
+
+
+def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedGradient:
     through = closed_form(formula)
     joined, used = None, ""
     if through is not None:
@@ -166,5 +183,5 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
         with time_limit(3.0):
             together = sympy.cancel(sympy.together(translation.to_sympy(product)))
             return min((shortest(together, translation), product), key=size)
-    except (TimeLimitError, sympy.PolynomialError):
+    except FAILURES:
         return product

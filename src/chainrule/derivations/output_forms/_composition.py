@@ -3,232 +3,196 @@
     ∂a/∂z = h'(b) ∂b/∂z,    b = h⁻¹(a)
 
 If u has a form through its own output, and h an inverse, so has the composition. What the outer
-function's derivative says of its own value (``tanh' = 1 - tanh²``) needs no inverse.
+function's derivative says of its own value (``tanh' = 1 - tanh²``) needs no inverse. Where h has
+no inverse but is algebraic, eliminating b leaves an equation between a and ∂a/∂z.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
+import mpmath
 import sympy
 
 from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import rebuilt
+from chainrule.derivations._arithmetic import size
+from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
 from chainrule.derivations._pieces import Piece, differentiate
-from chainrule.derivations.output_forms._elimination import OUTPUT, Candidate, shortest
-from chainrule.formulas import (
-    Apply,
-    Expression,
-    Variable,
-    subexpressions,
-    substitute,
-    variables_of,
+from chainrule.derivations.output_forms._candidates import (
+    LARGEST_DEGREE,
+    OUTPUT,
+    SLOPE,
+    Candidate,
+    Relation,
 )
+from chainrule.derivations.output_forms._inverses import inverses, layer_polynomial
+from chainrule.derivations.output_forms._layers import INNER, exchanged, layers_of
+from chainrule.derivations.output_forms._places import WORKING_DIGITS, Place, signed_symbol
+from chainrule.derivations.output_forms._shortening import polynomial_in, shortest, with_cosines
+from chainrule.formulas import Apply, Expression, Parameter, Variable, variables_of
 
 _Z = Variable("z")
-_INNER = Variable("b")
-_MOST = 12  # branches that are followed
+_TOLERANCE = 1e-15
+_FEWEST = 5
+# Beyond these a layer's output may have reached its limit within the working precision.
+_FAR, _EXTREME = 15, mpmath.mpf(10) ** 60
+_LARGEST_IDENTITY = 60  # operations of a form whose identity is tested symbolically
 
 
-def compositions(piece: Piece, translation: Translation) -> Iterator[Candidate]:
-    """Yield the forms that the structure of a piece suggests, one for each choice of branches."""
-    layers = _layers(rebuilt(piece.expression))
-    a = translation.symbol(OUTPUT)
+def compositions(
+    piece: Piece, values: Mapping[str, float], places: list[Place]
+) -> Iterator[Candidate | Relation]:
+    """Yield the forms that the structure of a piece suggests, then equations for the slope."""
+    chain = Chain(piece, values, places)
+    translation = chain.translation
     value = translation.to_sympy(piece.expression)
     slope = translation.to_sympy(piece.derivative)
-    for derivative in _derivatives(layers, a, translation):
-        residual = sympy.together(derivative.subs(a, value) - slope)
-        proved = bool(residual == 0 or sympy.cancel(residual) == 0)
-        for way in (derivative, _with_cosines(derivative)):
-            yield Candidate(shortest(_without_signs(way), translation), proved)
-
-
-def _layers(expression: Expression) -> list[Expression]:
-    """Take a formula apart, outside first, wherever all its `z` sit in one common part."""
-    layers = []
-    while expression != _Z:
-        inner = _common_part(expression)
-        replaced = _exchanged(expression, inner, _INNER)
-        layers.append(replaced)
-        expression = inner
-    return layers
-
-
-def _exchanged(expression: Expression, old: Expression, new: Expression) -> Expression:
-    return substitute(expression, lambda e: new if e == old else None)
-
-
-def _common_part(expression: Expression) -> Expression:
-    """Return the largest proper part outside of which no `z` occurs."""
-    for part in subexpressions(expression):
-        if part == expression or "z" not in variables_of(part):
+    for derivative in dict.fromkeys(chain.derivatives(0, chain.a)):
+        if derivative.has(sympy.Piecewise):
+            yield Candidate(shortest(derivative, translation, places, values), is_identity=False)
             continue
-        outside = _exchanged(expression, part, _INNER)
-        if "z" not in variables_of(outside):
-            return part
-    return _Z
+        proved = False
+        if derivative.count_ops() < _LARGEST_IDENTITY:
+            residual = sympy.together(derivative.subs(chain.a, value) - slope)
+            proved = bool(residual == 0 or sympy.cancel(residual) == 0)
+        for way in dict.fromkeys((derivative, with_cosines(derivative))):
+            yield Candidate(shortest(way, translation, places, values), proved)
+    yield from chain.relations()
 
 
-def _derivatives(layers: list[Expression], a: Any, translation: Translation) -> Iterator[Any]:
-    if not layers:
-        yield sympy.Integer(1)
-        return
-    outer, rest = layers[0], layers[1:]
-    b = sympy.Dummy("b", real=True)  # its own for every layer
-    own = {translation.symbol(_INNER): b}
-    local = _local_derivative(outer, a, translation).subs(own)
-    inverses = list(_inverses(outer, a, translation))[:_MOST]
-    for inner in _derivatives(rest, b, translation):
-        product = local * inner
-        if not product.has(b):
-            yield product
-            continue
-        for inverse in inverses:
-            yield product.subs(b, inverse)
+class Chain:
+    """The layers of a piece, with their values at places."""
 
+    def __init__(self, piece: Piece, values: Mapping[str, float], places: list[Place]) -> None:
+        self.values = values
+        self.translation = Translation()
+        for name, value in values.items():
+            self.translation.symbol(Parameter(name), positive=True if value > 0 else None)
+        self.a = signed_symbol("a", [place.output for place in places])
+        self.translation.symbols[OUTPUT] = self.a
+        self.translation.meaning[self.a] = OUTPUT
+        self.layers = layers_of(piece.expression, values)
+        with mpmath.workdps(WORKING_DIGITS):
+            levels = [[place.z for place in places]]
+            for layer in reversed(self.layers):
+                levels.append([evaluate(layer, {**values, "b": b}) for b in levels[-1]])
+        self.levels = levels[::-1]  # the output of layer k, and last z
 
-def _local_derivative(outer: Expression, a: Any, translation: Translation) -> Any:
-    """Return h'(b), in h's own value where the table of operations writes it so."""
-    if isinstance(outer, Apply) and outer.arguments.count(_INNER) == 1:
-        others = [x for x in outer.arguments if x != _INNER]
-        if not any("b" in variables_of(x) for x in others):
-            partials = LOCAL_DERIVATIVES[outer.operation](outer.arguments, OUTPUT)
-            # The own value of this layer is `a` here, whatever the layer.
-            written = translation.to_sympy(partials[outer.arguments.index(_INNER)])
-            return written.subs(translation.symbol(OUTPUT), a)
-    derivative = _exchanged(differentiate(_exchanged(outer, _INNER, _Z)), _Z, _INNER)
-    return translation.to_sympy(derivative)
+    @cached_property
+    def symbols(self) -> list[Any]:
+        """The output of every layer, and z, as symbols that know their sign."""
+        return [self.a, *(signed_symbol("b", level) for level in self.levels[1:])]
 
-
-def _inverses(outer: Expression, a: Any, translation: Translation) -> Iterator[Any]:
-    """Yield the solutions b of a = h(b), one for each branch."""
-    b = translation.symbol(_INNER)
-    if isinstance(outer, Apply) and outer.arguments[0] == _INNER and len(outer.arguments) == 1:
-        yield from _INVERSES.get(outer.operation, lambda a: ())(a)
-        return
-    match outer:
-        case Apply("power", (base, exponent)) if base == _INNER and not variables_of(exponent):
-            yield from _roots(a, translation.to_sympy(exponent))
+    def derivatives(self, k: int, a: Any) -> Iterator[Any]:
+        """Yield ∂a/∂z of the layers from the k-th inwards, in their output a."""
+        if k == len(self.layers):
+            yield sympy.Integer(1)
             return
-        case Apply("power", (base, exponent)) if exponent == _INNER:
-            yield sympy.log(a) / sympy.log(translation.to_sympy(base))
+        b = self.symbols[k + 1]
+        local = self.local_derivative(k)
+        inverse: Any = None
+        for inner in self.derivatives(k + 1, b):
+            product = local * inner
+            if not product.has(b):
+                yield product
+                continue
+            inverse = inverse if inverse is not None else self.inverse(k)
+            if inverse is None:
+                return
+            for way in self.reduced(k, product):
+                if isinstance(inverse, sympy.Piecewise):
+                    yield sympy.Piecewise(*((way.subs(b, x), held) for x, held in inverse.args))
+                else:
+                    yield way.subs(b, inverse)
+
+    def reduced(self, k: int, product: Any) -> Iterator[Any]:
+        """Yield a slope in b, and the same with powers of b lowered by ``a = h(b)``."""
+        yield product
+        a, b = self.symbols[k], self.symbols[k + 1]
+        expanded = sympy.cancel(product) if product.is_rational_function(b) else product
+        if not expanded.is_polynomial(b):
             return
-    h = translation.to_sympy(outer)
-    if not h.is_rational_function(b):
-        return
-    above, below = sympy.fraction(sympy.together(h))
-    polynomial = sympy.Poly(sympy.expand(above - a * below), b)
-    yield from _solutions(polynomial)
+        polynomial = layer_polynomial(self.layers[k], a, b, self.translation)
+        if polynomial is not None and sympy.degree(expanded, b) >= sympy.degree(polynomial, b):
+            yield sympy.rem(expanded, polynomial, b)
 
+    def local_derivative(self, k: int) -> Any:
+        """Return h'(b), in h's own value where the table of operations writes it so."""
+        outer = self.layers[k]
+        translation = self.translation
+        own = {translation.symbol(INNER): self.symbols[k + 1], self.a: self.symbols[k]}
+        if isinstance(outer, Apply) and outer.arguments.count(INNER) == 1:
+            others = [x for x in outer.arguments if x != INNER]
+            if not any("b" in variables_of(x) for x in others):
+                partials = LOCAL_DERIVATIVES[outer.operation](outer.arguments, OUTPUT)
+                written = translation.to_sympy(partials[outer.arguments.index(INNER)])
+                return written.subs(own, simultaneous=True)
+        derivative = exchanged(differentiate(exchanged(outer, INNER, _Z)), _Z, INNER)
+        return translation.to_sympy(derivative).subs(own)
 
-def _solutions(polynomial: Any) -> Iterator[Any]:
-    """Yield the real solutions of a polynomial of degree up to three, or composed of such."""
-    parts = sympy.decompose(polynomial.as_expr(), polynomial.gen)
-    if len(parts) > 1:
-        outermost = sympy.Poly(parts[0], polynomial.gen)
-        inner = reduce(lambda f, g: g.subs(polynomial.gen, f), reversed(parts[1:]))
-        for root in _solutions(outermost):
-            yield from _solutions(sympy.Poly(sympy.expand(inner - root), polynomial.gen))
-        return
-    coefficients = polynomial.all_coeffs()
-    if len(coefficients) == 2:
-        yield -coefficients[1] / coefficients[0]
-    elif len(coefficients) == 3:
-        p, q = (c / coefficients[0] for c in coefficients[1:])
-        root = sympy.sqrt(sympy.factor(p**2 / 4 - q))
-        yield -p / 2 + root
-        yield -p / 2 - root
-    elif polynomial.is_monomial or not any(coefficients[1:-1]):
-        yield from _roots(-coefficients[-1] / coefficients[0], sympy.Integer(polynomial.degree()))
-    elif len(coefficients) == 4:
-        yield from _cubic(*(sympy.cancel(c / coefficients[0]) for c in coefficients[1:]))
+    def inverse(self, k: int) -> Any:
+        """Return the shortest solution of ``a = h(b)`` that has b's value at all places."""
+        a, b = self.symbols[k], self.symbols[k + 1]
+        best: tuple[int, int, Any] | None = None
+        for solution in inverses(self.layers[k], a, b, self.translation):
+            if solution.has(sympy.I, sympy.zoo, sympy.nan):
+                continue
+            meaning = {**self.translation.meaning, a: OUTPUT}
+            written = Translation(meaning=meaning).to_expression(solution)
+            agreeing = self.agreeing(k, written)
+            if agreeing >= min(_FEWEST, len(self.levels[k])):
+                rank = (-agreeing, size(written), solution)
+                if best is None or rank[:2] < best[:2]:
+                    best = rank
+        return None if best is None else best[2]
 
+    def agreeing(self, k: int, solution: Expression) -> int:
+        """Return at how many places a solution has b's value; 0 if it has another at one."""
+        count = 0
+        with mpmath.workdps(WORKING_DIGITS):
+            levels = zip(self.levels[k], self.levels[k + 1], self.levels[-1], strict=True)
+            for output, wanted, z in levels:
+                if abs(z) > _FAR or not 1 / _EXTREME < abs(wanted) < _EXTREME:
+                    continue
+                got = evaluate(solution, {**self.values, "a": output})
+                if mpmath.isfinite(got):
+                    if abs(got - wanted) > _TOLERANCE * abs(wanted):
+                        return 0
+                    count += 1
+        return count
 
-def _cubic(second: Any, first: Any, absolute: Any) -> Iterator[Any]:
-    """Yield the real solutions of x³ + second x² + first x + absolute, without complex numbers."""
-    p = sympy.cancel(first - second**2 / 3)
-    q = sympy.cancel(2 * second**3 / 27 - second * first / 3 + absolute)
-    shift = -second / 3
-    if p == 0:
-        yield from (shift + root for root in _roots(-q, sympy.Integer(3)))
-        return
-    if p.is_negative is not True:
-        width = sympy.sqrt(p / 3)
-        yield shift - 2 * width * sympy.sinh(sympy.asinh(3 * q / (2 * p * width)) / 3)
-    if p.is_positive is not True:
-        width = sympy.sqrt(-p / 3)
-        ratio = sympy.cancel(3 * q / (2 * p)) / width
-        for angle in _arc_cosines(ratio):
-            for k in range(3):
-                yield shift + 2 * width * sympy.cos((angle - 2 * sympy.pi * k) / 3)
-        for sign in (1, -1):
-            for growth in _area_cosines(-sign * ratio):
-                yield shift - sign * 2 * width * sympy.cosh(growth / 3)
+    def relations(self) -> Iterator[Relation]:
+        """Yield P(a, d) = 0 between output and slope: a layer without inverse is eliminated."""
+        output, outside = self.a, sympy.Integer(1)
+        slope = sympy.Dummy("d", real=True)
+        for k in range(len(self.layers)):
+            own, b = self.symbols[k], self.symbols[k + 1]
+            inverse = self.inverse(k)
+            if inverse is None or inverse.has(sympy.Piecewise):
+                for inner in self.derivatives(k + 1, b):
+                    found = self.eliminated(k, self.local_derivative(k) * inner, slope)
+                    if found is not None:
+                        written = found.subs({own: output, slope: slope / outside})
+                        yield from self.relation(written, slope)
+                return
+            outside = (outside * self.local_derivative(k)).subs(b, inverse).subs(own, output)
+            output = inverse.subs(own, output)
 
+    def eliminated(self, k: int, product: Any, slope: Any) -> Any:
+        """Return a polynomial in the k-th layer's output and its slope, which is a product in b."""
+        a, b = self.symbols[k], self.symbols[k + 1]
+        polynomial = layer_polynomial(self.layers[k], a, b, self.translation)
+        if polynomial is None or not product.is_rational_function(b):
+            return None
+        above, below = sympy.fraction(sympy.together(product))
+        return sympy.resultant(polynomial, sympy.expand(slope * below - above), b)
 
-def _roots(a: Any, exponent: Any) -> Iterator[Any]:
-    """Yield the real solutions b of b**exponent = a."""
-    if exponent.is_Integer and exponent % 2:
-        yield sympy.sign(a) * sympy.Abs(a) ** (1 / exponent)
-        return
-    yield a ** (1 / exponent)
-    if exponent.is_Integer:
-        yield -(a ** (1 / exponent))
-
-
-def _arc_cosines(a: Any) -> tuple[Any, ...]:
-    return (sympy.pi / 2 - sympy.atan(a / sympy.sqrt(1 - a**2)),)
-
-
-def _area_cosines(a: Any) -> tuple[Any, ...]:
-    root = sympy.log(a + sympy.sqrt(a**2 - 1))
-    return root, -root
-
-
-_INVERSES: dict[str, Any] = {
-    "negate": lambda a: (-a,),
-    "exp": lambda a: (sympy.log(a),),
-    "expm1": lambda a: (sympy.log(1 + a),),
-    "log": lambda a: (sympy.exp(a),),
-    "log1p": lambda a: (sympy.exp(a) - 1,),
-    "sqrt": lambda a: (a**2,),
-    "tanh": lambda a: (sympy.log((1 + a) / (1 - a)) / 2,),
-    "sinh": lambda a: (sympy.asinh(a),),
-    "asinh": lambda a: (sympy.sinh(a),),
-    "cosh": _area_cosines,
-    "atan": lambda a: (sympy.tan(a),),
-    "sin": lambda a: (sympy.atan(a / sympy.sqrt(1 - a**2)),),
-    "cos": lambda a: (_arc_cosines(a)[0], -_arc_cosines(a)[0]),
-}
-
-
-def _without_signs(e: Any) -> Any:
-    """``sign(x)**2 -> 1``; the limit at 0 is the other factor's."""
-    return e.replace(
-        lambda part: part.is_Pow and isinstance(part.base, sympy.sign) and part.exp.is_even,
-        lambda part: sympy.Integer(1),
-    )
-
-
-def _with_cosines(e: Any) -> Any:
-    """Write even powers of tangents and of (hyperbolic) sines through the cosines."""
-    e = e.replace(
-        lambda part: part.is_Pow and isinstance(part.base, sympy.sinh) and part.exp == 2,
-        lambda part: sympy.cosh(part.base.args[0]) ** 2 - 1,
-    )
-    e = e.replace(
-        lambda part: part.is_Pow and isinstance(part.base, sympy.tan) and part.exp == 2,
-        lambda part: 1 / sympy.cos(part.base.args[0]) ** 2 - 1,
-    )
-    for angle in {part.args[0] for part in e.atoms(sympy.tan)}:
-        s, c = sympy.Dummy("s"), sympy.Dummy("c")
-        above, below = sympy.fraction(sympy.together(e.subs(sympy.tan(angle), s / c)))
-        if not (above.is_polynomial(s, c) and below.is_polynomial(s, c)):
-            continue
-        relation = s**2 + c**2 - 1
-        e = sympy.cancel(sympy.rem(above, relation, s) / sympy.rem(below, relation, s))
-        e = e.subs({s: sympy.sin(angle), c: sympy.cos(angle)})
-    return e
+    def relation(self, equation: Any, slope: Any) -> Iterator[Relation]:
+        above, _ = sympy.fraction(sympy.together(equation))
+        translation = Translation(meaning={**self.translation.meaning, slope: SLOPE})
+        for factor, _ in sympy.factor_list(above)[1]:
+            if factor.has(slope) and sympy.degree(factor, slope) <= LARGEST_DEGREE:
+                yield Relation(polynomial_in(factor, slope, translation))

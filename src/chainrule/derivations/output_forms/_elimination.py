@@ -7,52 +7,43 @@ generators' relations the generators are eliminated; what is left is a polynomia
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import size
 from chainrule.derivations._field import Field
 from chainrule.derivations._pieces import Piece
-from chainrule.formulas import Expression, Variable
-
-OUTPUT = Variable("a")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A form that elimination or composition proposes.
-
-    Parameters
-    ----------
-    derivative : Expression
-    is_identity : bool
-        Whether putting the piece's expression for `a` gives its derivative as an identity of
-        the field.
-    generator, inverse : Expression or None
-        What was eliminated, and its value in `a`, where it is a rational one.
-    """
-
-    derivative: Expression
-    is_identity: bool
-    generator: Expression | None = None
-    inverse: Expression | None = None
+from chainrule.derivations.output_forms._candidates import (
+    LARGEST_DEGREE,
+    OUTPUT,
+    SLOPE,
+    Candidate,
+    Relation,
+)
+from chainrule.derivations.output_forms._places import Place, signed_symbol
+from chainrule.derivations.output_forms._shortening import polynomial_in, shortest
+from chainrule.formulas import Expression
 
 
 class Elimination:
     """The field of a piece, with its value and slope as quotients of polynomials there."""
 
-    def __init__(self, piece: Piece, values: dict[str, float]) -> None:
+    def __init__(self, piece: Piece, values: dict[str, float], places: list[Place]) -> None:
+        self.places, self.values = places, values
         self.field = Field(values)
         self.field.prepare(piece.expression, piece.derivative)
         self.value = self.field.normal(self.field.build(piece.expression))
         self.slope = self.field.normal(self.field.build(piece.derivative))
-        self.a = self.field.translation.symbol(OUTPUT)
+        self.a = signed_symbol("a", [place.output for place in places])
+        self.field.translation.symbols[OUTPUT] = self.a
+        self.field.translation.meaning[self.a] = OUTPUT
         self.d = sympy.Dummy("d", real=True)
 
-    def candidates(self) -> Iterator[Candidate]:
+    def shortest(self, e: Any) -> Expression:
+        """Return the shortest way to write an expression on this piece."""
+        return shortest(e, self.field.translation, self.places, self.values)
+
+    def candidates(self) -> Iterator[Candidate | Relation]:
         """Yield forms through the output."""
         slope = self.slope[0] / self.slope[1]
         if not self.field.depends(slope):
@@ -63,7 +54,7 @@ class Elimination:
             if g.kind == "log" and self.value[0].has(g.symbol):
                 yield from self.through_exponential(g.symbol)
 
-    def through_exponential(self, logarithm: Any) -> Iterator[Candidate]:
+    def through_exponential(self, logarithm: Any) -> Iterator[Candidate | Relation]:
         """Where a holds a logarithm, exp(c a) may be rational in the generators: use it for a."""
         value = self.value[0] / self.value[1]
         coefficient = sympy.cancel(sympy.diff(value, logarithm))
@@ -75,7 +66,9 @@ class Elimination:
         written = sympy.exp(scale * self.a)
         yield from self.through(symbol, self.field.normal(exponential), written)
 
-    def through(self, symbol: Any, form: tuple[Any, Any], in_output: Any) -> Iterator[Candidate]:
+    def through(
+        self, symbol: Any, form: tuple[Any, Any], in_output: Any
+    ) -> Iterator[Candidate | Relation]:
         """Eliminate the generators between ``symbol = form`` and ``d = slope``."""
         wanted = [
             sympy.expand(symbol * form[1] - form[0]),
@@ -93,10 +86,13 @@ class Elimination:
         for polynomial in polynomials:
             if polynomial.has(self.d):
                 inverse = self.inverse(transcendental[0], symbol, wanted[0], roots)
-                for solution in self.solutions(polynomial):
+                for solution in self.solutions(polynomial, symbol, in_output):
+                    if isinstance(solution, Relation):
+                        yield solution
+                        continue
                     written = solution.subs(symbol, in_output)
                     yield Candidate(
-                        shortest(written, self.field.translation),
+                        self.shortest(written),
                         self.is_identity(solution, symbol, form),
                         *inverse,
                     )
@@ -127,12 +123,17 @@ class Elimination:
             rest.append(sympy.expand(sympy.resultant(with_it[0], other, generator)))
         return rest
 
-    def solutions(self, polynomial: Any) -> Iterator[Any]:
-        """Yield the solutions for d of the factors of low degree."""
+    def solutions(self, polynomial: Any, symbol: Any, in_output: Any) -> Iterator[Any]:
+        """Yield the solutions for d of the factors of low degree, and the other factors."""
         _, factors = sympy.factor_list(polynomial)
         for factor, _ in factors:
-            if factor.has(self.d) and sympy.degree(factor, self.d) <= 2:
+            degree = sympy.degree(factor, self.d) if factor.has(self.d) else 0
+            if 0 < degree <= 2:
                 yield from sympy.solve(factor, self.d)
+            elif 0 < degree <= LARGEST_DEGREE:
+                self.field.translation.meaning[self.d] = SLOPE
+                written = factor.subs(symbol, in_output)
+                yield Relation(polynomial_in(written, self.d, self.field.translation))
 
     def is_identity(self, solution: Any, symbol: Any, form: tuple[Any, Any]) -> bool:
         """Put the value for a and test for zero in the field; a solution with roots is left."""
@@ -152,7 +153,7 @@ class Elimination:
             return None, None
         self.name_generators()
         translation = self.field.translation
-        return translation.to_expression(generator), shortest(solved[0], translation)
+        return translation.to_expression(generator), self.shortest(solved[0])
 
     def name_generators(self) -> None:
         """Let expressions hold generators, under their meaning in z."""
@@ -179,12 +180,6 @@ class Elimination:
             residual = replaced.subs(self.a, self.value[0] / self.value[1]) - slope
             self.name_generators()
             yield Candidate(
-                shortest(replaced, self.field.translation),
+                self.shortest(replaced),
                 bool(self.field.normal(residual)[0] == 0),
             )
-
-
-def shortest(e: Any, translation: Translation) -> Expression:
-    """Return the shortest of the usual ways to write an expression."""
-    ways = (sympy.factor(e), sympy.expand(e), sympy.together(e))
-    return min((translation.to_expression(way) for way in ways), key=size)

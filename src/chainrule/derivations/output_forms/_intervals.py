@@ -33,7 +33,7 @@ def _precision() -> Iterator[None]:
         iv.dps = before
 
 
-def enclosure(expression: Expression, values: Mapping[str, Any]) -> Any:
+def enclosure(expression: Expression, values: Mapping[str, Any], *, bounded: bool = True) -> Any:
     """Return an interval that holds an element-wise expression's value, for all given values.
 
     Parameters
@@ -42,6 +42,8 @@ def enclosure(expression: Expression, values: Mapping[str, Any]) -> Any:
         Without comparisons: a smooth piece or its derivative.
     values : mapping of str to interval
         Of `z` and the parameters.
+    bounded : bool
+        Whether every value on the way must have finite bounds.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def enclosure(expression: Expression, values: Mapping[str, Any]) -> Any:
         Where the expression may be undefined.
     """
     with _precision():
-        return _enclosure(expression, values)
+        return _enclosure(expression, values, bounded)
 
 
 def interval(low: Any, high: Any) -> Any:
@@ -58,7 +60,7 @@ def interval(low: Any, high: Any) -> Any:
         return iv.mpf([low, high])
 
 
-def _enclosure(e: Expression, values: Mapping[str, Any]) -> Any:
+def _enclosure(e: Expression, values: Mapping[str, Any], bounded: bool) -> Any:
     match e:
         case Constant(value):
             return iv.mpf(value.numerator) / value.denominator
@@ -67,15 +69,16 @@ def _enclosure(e: Expression, values: Mapping[str, Any]) -> Any:
         case Variable(name) | Parameter(name):
             return values[name]
         case Apply("power", (base, Constant(exponent))) if exponent.denominator == 1:
-            x = _enclosure(base, values)
+            x = _enclosure(base, values, bounded)
             _require(exponent > 0 or 0 not in x)
             return x ** int(exponent)
         case Apply(operation, arguments):
             rule = _OPERATIONS.get(operation)
             _require(rule is not None)
             assert rule is not None
-            result = rule(*(_enclosure(argument, values) for argument in arguments))
-            _require(bool(-iv.inf < result.a and result.b < iv.inf))
+            result = rule(*(_enclosure(argument, values, bounded) for argument in arguments))
+            _require(bool(result.a <= result.b))
+            _require(not bounded or bool(-iv.inf < result.a and result.b < iv.inf))
             return result
     raise NotEnclosedError
 
@@ -91,8 +94,10 @@ def _divide(x: Any, y: Any) -> Any:
 
 
 def _exp(x: Any) -> Any:
-    _require(bool(x.b < _LARGEST_EXPONENT and x.a > -_LARGEST_EXPONENT))
-    return iv.exp(x)
+    lower, upper = max(x.a, -_LARGEST_EXPONENT), min(x.b, _LARGEST_EXPONENT)
+    low = iv.exp(min(lower, _LARGEST_EXPONENT)).a if x.a >= -_LARGEST_EXPONENT else 0
+    high = iv.exp(max(upper, -_LARGEST_EXPONENT)).b if x.b <= _LARGEST_EXPONENT else iv.inf
+    return iv.mpf([low, high])
 
 
 def _log(x: Any) -> Any:
@@ -113,10 +118,14 @@ def _tanh(x: Any) -> Any:
     return 1 - 2 / (_exp(2 * x) + 1)
 
 
-def _odd_and_increasing(positive: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _odd_and_increasing(
+    positive: Callable[[Any], Any], limit: Callable[[], Any]
+) -> Callable[[Any], Any]:
     """Enclose an odd increasing function from its values at non-negative points."""
 
     def at(point: Any) -> Any:
+        if abs(point) == iv.inf:
+            return limit() if point.a > 0 else -limit()
         return positive(point) if point.a >= 0 else -positive(-point)
 
     def over(x: Any) -> Any:
@@ -173,7 +182,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,
     "sin": iv.sin,
     "cos": iv.cos,
-    "atan": _odd_and_increasing(_arctangent),
-    "asinh": _odd_and_increasing(lambda x: iv.log(x + iv.sqrt(1 + x * x))),
-    "erf": _odd_and_increasing(_error_function),
+    "atan": _odd_and_increasing(_arctangent, lambda: iv.pi / 2),
+    "asinh": _odd_and_increasing(lambda x: iv.log(x + iv.sqrt(1 + x * x)), lambda: +iv.inf),
+    "erf": _odd_and_increasing(_error_function, lambda: iv.mpf(1)),
 }

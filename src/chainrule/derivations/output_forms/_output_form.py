@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import mpmath
-import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
 from chainrule.derivations._pieces import Piece
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.output_forms._candidates import Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
-from chainrule.derivations.output_forms._elimination import Candidate, Elimination
+from chainrule.derivations.output_forms._domain import Stretch, domain
+from chainrule.derivations.output_forms._elimination import Elimination
+from chainrule.derivations.output_forms._implicit_form import ImplicitForm, implicit_form
+from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
+from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
-from chainrule.formulas import Expression, FormulaError, Parameter, variables_of
+from chainrule.formulas import Expression, variables_of
 
 _SECONDS = 1.2  # for each way of looking
+_LONGEST = 150  # parts of an equation that is shown
 PROVED = "proved symbolically"
+UNDEFINED = "the formula has no value there"
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,17 @@ class NoOutputForm:
         Two places with the same output and different slopes, which exclude every such form.
     through_preactivation : OutputForm or None
         A form in `a` and `z` that is simpler than the derivative in `z`, where there is one.
+    equation : ImplicitForm or None
+        An equation between output and slope, where one is found but not its solution.
+    direction : int
+        1 or -1 where the piece is proved to be strictly rising or falling, else 0.
     """
 
     reason: str
     witness: Witness | None = None
     through_preactivation: OutputForm | None = None
+    equation: ImplicitForm | None = None
+    direction: int = 0
 
 
 def output_form(
@@ -72,35 +85,61 @@ def output_form(
     at places all over the piece; else it is rejected.
     """
     low, high = float(low), float(high)
-    places = places_of(piece, values, low, high)
+    stretches = _bounded(lambda: domain(piece.expression, values, low, high))
+    known = stretches if stretches is not None else (Stretch(low, high),)
+    places = places_of(piece, values, [(s.low, s.high) for s in known])
+    if not known:
+        return NoOutputForm(UNDEFINED)
     if not places:
-        return NoOutputForm("the formula has no value on this piece")
-    try:
-        with time_limit(_SECONDS):
-            witness = find_witness([Branch(piece, low, high)], values)
-    except TimeLimitError:
-        witness = None
+        return NoOutputForm("the formula has no value at any of the places tested")
+    search = _Search(piece, values, places)
+    branches = [Branch(piece, s.low, s.high) for s in known]
+    witness = _bounded(lambda: find_witness(branches, values))
     if witness is None:
-        for search in (_eliminated, _composed, _mixed):
-            found = _first(search, piece, values, places, {"a"})
+        for way in (_eliminated, _composed, _mixed):
+            found = search.first(way, {"a"})
             if found is not None:
                 return found
-    mixed = _first(_mixed, piece, values, places, {"a", "z"})
+    mixed = search.first(_mixed, {"a", "z"})
     if mixed is not None and size(mixed.derivative) >= size(piece.derivative):
         mixed = None
     if mixed is not None and low < 0 < high and not _holds_at_zero(mixed, piece, values):
         mixed = replace(mixed, proof=f"{mixed.proof}, for z ≠ 0")
     if witness is not None:
         return NoOutputForm(f"{witness}: the output does not tell the slope", witness, mixed)
-    signs = {bool(place.slope > 0) for place in places if place.slope != 0}
-    if len(signs) == 1:
-        reason = (
+    direction = _direction(piece, values, stretches)
+    equation = search.equation()
+    return NoOutputForm(_reason(direction, equation, places), None, mixed, equation, direction)
+
+
+def _direction(
+    piece: Piece, values: dict[str, float], stretches: tuple[Stretch, ...] | None
+) -> int:
+    """Return 1 or -1 where the piece is proved to rise or fall strictly, else 0.
+
+    A slope that is nowhere of the other sign, on one stretch, vanishes at single places at most:
+    the piece is analytic, and not constant, or it had a form.
+    """
+    if stretches is None or len(stretches) != 1:
+        return 0
+    low, high = stretches[0].low, stretches[0].high
+    return _bounded(lambda: proved_sign(piece.derivative, values, low, high)) or 0
+
+
+def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) -> str:
+    if direction:
+        rises = "rising" if direction > 0 else "falling"
+        sure = f"a is proved to be strictly {rises} in z, so that it determines the slope"
+    elif len({bool(place.slope > 0) for place in places if place.slope != 0}) == 1:
+        sure = (
             f"the slope keeps its sign at all {len(places)} places tested, so that the output "
-            "seems to determine it, but no closed form was found"
+            "seems to determine it (this is not proved)"
         )
     else:
-        reason = "no closed form was found, and no two places that exclude one"
-    return NoOutputForm(reason, None, mixed)
+        return "none was found, and no two places that exclude one"
+    if equation is not None:
+        return f"{sure}: as a root of an equation that no short formula solves"
+    return f"{sure}; no form in the formula language was found"
 
 
 def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> bool:
@@ -108,46 +147,80 @@ def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> 
     return bool(mpmath.isfinite(evaluate(form.derivative, {**values, "a": output, "z": 0})))
 
 
-Search = Callable[[Piece, dict[str, float], list[Place]], Iterator[Candidate]]
+_Way = Callable[
+    [Piece, dict[str, float], list[Place]], Iterator[Candidate] | Iterator[Candidate | Relation]
+]
 
 
-def _eliminated(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
-    return Elimination(piece, values).candidates()
+def _eliminated(
+    piece: Piece, values: dict[str, float], places: list[Place]
+) -> Iterator[Candidate | Relation]:
+    return Elimination(piece, values, places).candidates()
 
 
 def _mixed(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
-    return Elimination(piece, values).mixed()
+    return mixed_forms(piece, values, places)
 
 
-def _composed(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
-    translation = Translation()
-    for name, value in values.items():
-        translation.symbol(Parameter(name), positive=True if value > 0 else None)
-    return compositions(piece, translation)
+def _composed(
+    piece: Piece, values: dict[str, float], places: list[Place]
+) -> Iterator[Candidate | Relation]:
+    return compositions(piece, values, places)
 
 
-def _first(
-    search: Search,
-    piece: Piece,
-    values: dict[str, float],
-    places: list[Place],
-    variables: set[str],
-) -> OutputForm | None:
-    """Return the shortest candidate that holds; what a time limit leaves is used."""
-    found: OutputForm | None = None
+class _Search:
+    """The ways of looking for a form on one piece, each bounded in time."""
+
+    def __init__(self, piece: Piece, values: dict[str, float], places: list[Place]) -> None:
+        self.piece, self.values, self.places = piece, values, places
+        self.relations: list[Relation] = []
+
+    def first(self, way: _Way, variables: set[str]) -> OutputForm | None:
+        """Return the shortest candidate that holds; what a time limit leaves is used."""
+        found: OutputForm | None = None
+        try:
+            with time_limit(_SECONDS):
+                for candidate in way(self.piece, self.values, self.places):
+                    if isinstance(candidate, Relation):
+                        if found is not None:
+                            break
+                        self.relations.append(candidate)
+                        continue
+                    form = _checked(candidate, self.values, self.places, variables)
+                    if form is not None and (
+                        found is None or size(form.derivative) < size(found.derivative)
+                    ):
+                        found = form
+        except _ENDS:
+            return found
+        return found
+
+    def equation(self) -> ImplicitForm | None:
+        """Return the shortest equation between output and slope that holds."""
+        return _bounded(self._equation)
+
+    def _equation(self) -> ImplicitForm | None:
+        for relation in sorted(self.relations, key=lambda r: size(r.polynomial)):
+            if size(relation.polynomial) > _LONGEST:
+                return None
+            found = implicit_form(relation, self.places, self.values)
+            if found is not None:
+                return found
+        return None
+
+
+# Where algebra cannot go on a way of looking ends.
+_ENDS = (*FAILURES, NotInFieldError)
+_T = TypeVar("_T")
+
+
+def _bounded(compute: Callable[[], _T]) -> _T | None:
+    """Return what is computed, or None where the time is up or algebra cannot go on."""
     try:
         with time_limit(_SECONDS):
-            for candidate in search(piece, values, places):
-                form = _checked(candidate, values, places, variables)
-                if form is not None and (
-                    found is None or size(form.derivative) < size(found.derivative)
-                ):
-                    found = form
-    except (TimeLimitError, NotInFieldError, FormulaError, sympy.PolynomialError,
-            NotImplementedError, ArithmeticError, TypeError, ValueError, AttributeError,
-            KeyError, RecursionError):  # fmt: skip
-        return found
-    return found
+            return compute()
+    except _ENDS:
+        return None
 
 
 def _checked(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import mpmath
+import sympy
 
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Piece
 from chainrule.formulas import Expression
 
 DIGITS = 50
-_WORKING_DIGITS = 240  # what cancels in the tails is kept
+WORKING_DIGITS = 240  # what cancels in the tails is kept
+NEGLIGIBLE = mpmath.mpf(10) ** (DIGITS - WORKING_DIGITS)
 _FEWEST = 5
 
 
@@ -26,16 +28,35 @@ class Place:
     slope: Any
 
 
-def places_of(piece: Piece, values: Mapping[str, float], low: float, high: float) -> list[Place]:
-    """Return places inside (low, high) at which the piece has a value and a slope."""
+def places_of(
+    piece: Piece, values: Mapping[str, float], stretches: Iterable[tuple[float, float]]
+) -> list[Place]:
+    """Return places between pairs of ends at which the piece has a value and a slope."""
+    with mpmath.workdps(WORKING_DIGITS):
+        return places_at(piece, values, (z for low, high in stretches for z in _spread(low, high)))
+
+
+def places_at(piece: Piece, values: Mapping[str, float], where: Iterable[Any]) -> list[Place]:
+    """Return those of some places at which the piece has a value and a slope."""
     found = []
-    with mpmath.workdps(_WORKING_DIGITS):
-        for z in _spread(low, high):
+    with mpmath.workdps(WORKING_DIGITS):
+        for z in where:
             at = {**values, "z": z}
             output, slope = evaluate(piece.expression, at), evaluate(piece.derivative, at)
             if mpmath.isfinite(output) and mpmath.isfinite(slope):
                 found.append(Place(z, output, slope))
     return found
+
+
+def signed_symbol(name: str, numbers: Iterable[Any]) -> Any:
+    """Return a real symbol; with its sign, if all numbers have the same one."""
+    signs = {int(mpmath.sign(x)) for x in numbers if mpmath.isfinite(x) and x != 0}
+    return sympy.Dummy(
+        name,
+        real=True,
+        positive=True if signs == {1} else None,
+        negative=True if signs == {-1} else None,
+    )
 
 
 def holds(form: Expression, places: list[Place], values: Mapping[str, float]) -> int:
@@ -44,17 +65,16 @@ def holds(form: Expression, places: list[Place], values: Mapping[str, float]) ->
     A place is passed over where the output has reached a limit within the working precision.
     """
     checked = 0
-    with mpmath.workdps(_WORKING_DIGITS):
-        negligible = mpmath.mpf(10) ** (DIGITS - _WORKING_DIGITS)
+    with mpmath.workdps(WORKING_DIGITS):
         tolerance = mpmath.mpf(10) ** -DIGITS
         for place in places:
             got = evaluate(form, {**values, "a": place.output, "z": place.z})
             if mpmath.isfinite(got):
                 error = abs(got - place.slope)
-                if error > tolerance * abs(place.slope) and error > negligible:
+                if error > tolerance * abs(place.slope) and error > NEGLIGIBLE:
                     return 0
                 checked += 1
-            elif abs(place.slope) > negligible and abs(place.output) > negligible:
+            elif abs(place.slope) > NEGLIGIBLE and abs(place.output) > NEGLIGIBLE:
                 return 0
     return checked if checked >= min(_FEWEST, len(places)) else 0
 

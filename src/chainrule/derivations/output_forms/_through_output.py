@@ -9,7 +9,7 @@ import mpmath
 from chainrule.derivations._derivation import Derivation
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
-from chainrule.derivations.output_forms._output_form import NoOutputForm
+from chainrule.derivations.output_forms._output_form import UNDEFINED, OutputForm
 from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
 from chainrule.formulas import (
     Apply,
@@ -55,14 +55,17 @@ def through_output(derivation: Derivation) -> Expression:
     pieces = derivation.pieces
     if pieces is None:
         raise NoOutputFormError(_refusal(formula, "the places where it changes form are too many"))
-    forms = []
-    for form in derivation.output_forms:
-        if isinstance(form, NoOutputForm):
+    forms: dict[int, Expression] = {}  # of the pieces on which the formula has a value
+    for k, form in enumerate(derivation.output_forms):
+        if isinstance(form, OutputForm):
+            forms[k] = form.derivative
+        elif form.reason != UNDEFINED:
             raise NoOutputFormError(_refusal(formula, form.reason))
-        forms.append(form.derivative)
-    rises = _direction(derivation) if len(forms) > 1 else 1
-    result = forms[-1]
-    for k in range(len(pieces.breakpoints) - 1, -1, -1):
+    if not forms:
+        raise NoOutputFormError(_refusal(formula, "it has no value anywhere"))
+    rises = _direction(derivation, sorted(forms)) if len(forms) > 1 else 1
+    result = forms.pop(max(forms))
+    for k in sorted(forms, reverse=True):
         at = pieces.breakpoints[k]
         if at.slope_from == "own":
             reason = f"the slope taken at the kink z = {at.place:g} is that of neither piece"
@@ -83,7 +86,7 @@ def _refusal(formula: Formula, reason: str) -> str:
     )
 
 
-def _direction(derivation: Derivation) -> int:
+def _direction(derivation: Derivation, defined: list[int]) -> int:
     """Return 1 where the outputs of the pieces rise from left to right, -1 where they fall.
 
     Raises
@@ -95,10 +98,7 @@ def _direction(derivation: Derivation) -> int:
     assert pieces is not None
     values = dict(formula.parameters)
     edges = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
-    branches = [
-        Branch(piece, low, high)
-        for piece, (low, high) in zip(pieces.pieces, pairwise(edges), strict=True)
-    ]
+    branches = [Branch(pieces.pieces[k], edges[k], edges[k + 1]) for k in defined]
     try:
         with time_limit(_SECONDS):
             witness = find_witness(branches, values)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chainrule.derivations._arithmetic import ONE, ZERO
 from chainrule.derivations._chain_rule import Step, node_names
+from chainrule.derivations._example import Example, example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import indicator
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._output_form import OutputForm
 from chainrule.derivations.sections._simplification import simplification_section
-from chainrule.documents import Equation, Section, equation, partial, symbol
+from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -46,7 +48,12 @@ def elementwise_sections(derivation: Derivation) -> tuple[Section, ...]:
         Section(
             "Chain rule, outside first",
             (),
-            step_equations(derivation.steps, node_names(derivation.graph), A),
+            step_equations(
+                derivation.steps,
+                node_names(derivation.graph),
+                A,
+                example(derivation.graph, dict(derivation.formula.parameters)),
+            ),
         ),
         simplification_section(derivation),
         Section(
@@ -73,32 +80,54 @@ def formula_section(formula: Formula) -> Section:
 
 
 def graph_equations(
-    graph: Graph, names: dict[int, Expression], output: Expression
+    graph: Graph,
+    names: dict[int, Expression],
+    output: Expression,
+    prefix: str = "",
+    derived: Expression | None = None,
 ) -> tuple[Equation, ...]:
+    """Write a node a line; `prefix` tells the graphs of one document apart.
+
+    ``derived`` is what the chain rule differentiates by the nodes, if not the output.
+    """
     equations = []
     for index, name in names.items():
         sides = [name, graph.definition(index, names)]
         if index == graph.output:
             sides.append(output)
         remark = "for all p ≠ j" if isinstance(name, Variable) and ",p" in name.name else ""
-        equations.append(Equation(tuple(sides), remark))
+        own, step = text_of(name), text_of(partial(derived or output, name))
+        equations.append(Equation(tuple(sides), remark, f"{prefix}{own}", see=(f"{prefix}{step}",)))
     return tuple(equations)
 
 
 def step_equations(
-    steps: tuple[Step, ...], names: dict[int, Expression], output: Expression
+    steps: tuple[Step, ...],
+    names: dict[int, Expression],
+    output: Expression,
+    followed: Example | None,
+    prefix: str = "",
 ) -> tuple[Equation, ...]:
+    """Write a step a line; it rests on the local derivatives, and has a value at the example."""
     equations = []
     for step in steps:
         left = partial(output, names[step.node])
         chain: Expression = ZERO
-        for user, _ in step.contributions:
-            term = Apply(
-                "multiply", (partial(output, names[user]), partial(names[user], names[step.node]))
-            )
+        local = []
+        for user, derivative in step.contributions:
+            by_argument = partial(names[user], names[step.node])
+            local.append(Equation((by_argument, derivative), "local derivative"))
+            term = Apply("multiply", (partial(output, names[user]), by_argument))
             chain = term if chain == ZERO else Apply("add", (chain, term))
         sides = [chain] if step.contributions else []
-        equations.append(equation(left, *sides, step.through_nodes, step.in_variables))
+        whole = equation(left, *sides, step.through_nodes, step.in_variables)
+        if followed is not None:
+            value = f"≈ {followed.backward(step.node)} at {followed.place}"
+            local.append(Equation((left,), value))
+        name, see = text_of(left), text_of(names[step.node])
+        equations.append(
+            replace(whole, name=f"{prefix}{name}", details=tuple(local), see=(f"{prefix}{see}",))
+        )
     return tuple(equations)
 
 
@@ -107,7 +136,7 @@ def _derivative_in_z(derivation: Derivation) -> Expression:
     return derivation.steps[-1].in_variables
 
 
-def _shortest(derivation: Derivation) -> Expression:
+def shortest_slope(derivation: Derivation) -> Expression:
     """Return the derivative through the output where the formula has one smooth piece."""
     forms = derivation.output_forms
     if len(forms) == 1 and isinstance(forms[0], OutputForm):
@@ -130,7 +159,7 @@ def _indicator_form(derivation: Derivation) -> Expression | None:
 
 
 def _assembly(derivation: Derivation) -> Section:
-    return assembly_section(_times(partial(J, A_J), indexed(_shortest(derivation), "j")))
+    return assembly_section(_times(partial(J, A_J), indexed(shortest_slope(derivation), "j")))
 
 
 def assembly_section(result: Expression) -> Section:
@@ -165,7 +194,7 @@ def indexed(e: Expression, index: str) -> Expression:
 def elementwise_matrix_form(derivation: Derivation) -> Section:
     forward = Equation((MATRIX_A, batch_form(derivation.formula.expression)))
     received = partial(J, MATRIX_A)
-    short = _shortest(derivation)
+    short = shortest_slope(derivation)
     product = received if short == ONE else hadamard(received, batch_form(short))
     equations = [forward, Equation((partial(J, MATRIX_Z), product))]
     sentences = ["Rows are examples, or columns: nothing here couples the units."]

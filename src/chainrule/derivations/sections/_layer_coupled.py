@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.derivations._arithmetic import ONE, ZERO, power, rebuilt
+from chainrule.derivations._arithmetic import ONE, ZERO, rebuilt, size
 from chainrule.derivations._chain_rule import node_names
+from chainrule.derivations._example import example
 from chainrule.derivations._graph import Graph
+from chainrule.derivations._jacobian import bound_to
+from chainrule.derivations._stages import Stage
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.sections._elementwise import (
     A_J,
@@ -16,49 +19,56 @@ from chainrule.derivations.sections._elementwise import (
     Z_J,
     A,
     J,
+    Z,
     assembly_section,
     batch_form,
     formula_section,
     graph_equations,
-    indexed,
     per_unit,
     step_equations,
 )
-from chainrule.documents import Equation, Section, equation, partial
-from chainrule.formulas import REDUCTIONS, Apply, Expression, Variable, constant, variables_of
+from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
+from chainrule.formulas import REDUCTIONS, Apply, Expression, substitute, variables_of
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
+
+_LONGEST_WHOLE = 40  # parts of a product that is shown as a whole beside its stages
+_LONGEST_ENTRY = 80  # parts of a Jacobian's entry that are still shown beside the one in z
 
 
 def coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
     """Return the sections of a layer-coupled formula's derivation."""
     sections = [formula_section(derivation.formula)]
     if derivation.unit_graphs:
-        for graph, output, title in zip(
+        for graph, output, title, prefix in zip(
             derivation.unit_graphs,
             (A_J, A_P),
             ("unit j by z_j", "unit p ≠ j by z_j"),
+            ("", "p ≠ j: "),
             strict=True,
         ):
+            followed = example(graph.graph, dict(derivation.formula.parameters))
             sections.append(
                 Section(
                     f"Computation graph: {title}",
                     (),
-                    graph_equations(graph.graph, graph.names, output),
+                    graph_equations(graph.graph, graph.names, output, prefix),
                 )
             )
             sections.append(
                 Section(
                     f"Chain rule, outside first: {title}",
                     (),
-                    step_equations(graph.steps, graph.names, output),
+                    step_equations(graph.steps, graph.names, output, followed, prefix),
                 )
             )
     else:
         sections += _layer_sections(derivation)
     sections.append(_coupled_simplification(derivation))
-    sections.append(assembly_section(per_unit(_product_of(derivation))))
+    if derivation.stages:
+        sections.append(_stages_section(derivation.stages))
+    sections.append(assembly_section(_assembled(derivation)))
     sections.append(coupled_matrix_form(derivation))
     return tuple(sections)
 
@@ -78,6 +88,7 @@ def adjoint_sections(
 ) -> tuple[Section, ...]:
     """Show a graph over all units, and the derivative of `cost` by each node, outside first."""
     names = node_names(graph)
+    prefix = "" if title == "layer" else f"{title}: "
     backward, adjoints = backward_graph(graph, variable, seed)
     known: dict[int, Expression] = dict(names)
     for index, node in adjoints.items():
@@ -94,12 +105,15 @@ def adjoint_sections(
         else:
             right = seed if seed == ONE else partial(cost, output)
         if right != left:
-            equations.append(equation(left, right))
+            own, below = text_of(left), text_of(names[index])
+            equations.append(
+                Equation((left, right), "", f"{prefix}{own}", see=(f"{prefix}{below}",))
+            )
     return (
         Section(
             f"Computation graph of the {title}",
             ("A sum or mean over the units is one node, shared by all of them.",),
-            graph_equations(graph, names, output),
+            graph_equations(graph, names, output, prefix, cost),
         ),
         Section(
             f"Chain rule through the {title}, outside first",
@@ -110,69 +124,80 @@ def adjoint_sections(
 
 
 def _coupled_simplification(derivation: Derivation) -> Section:
-    product = derivation.product
     in_z: list[Expression | None] = [None, None]
     if derivation.unit_graphs:
         in_z = [
             graph.steps[-1].in_variables if graph.steps else ZERO
             for graph in derivation.unit_graphs
         ]
-    through = (None, None) if product is None else jacobian_entries(product)
+    jacobian = derivation.jacobian
+    through = (None, None) if jacobian is None else (jacobian.own, jacobian.cross)
     equations = []
     for output, written, short, remark in zip(
         (A_J, A_P), in_z, through, ("", "for p ≠ j"), strict=True
     ):
-        sides = [side for side in (written, short) if side is not None]
+        sides = [] if written is None else [written]
+        if short is not None and size(short) <= _LONGEST_ENTRY:
+            sides.append(bound_to(short, "k"))
         if sides:
             e = equation(partial(output, Z_J), *sides)
             equations.append(Equation(e.sides, remark))
-    sentences = (
-        ("Through the output: the equation for a is solved for one value, which is then put in.",)
-        if product is not None
-        else ("No form through the output alone was found.",)
-    )
+    product = derivation.product
+    known = variables_of(product) if product is not None else frozenset("z")
+    sentences: tuple[str, ...] = ()
+    if "a" in known:
+        sentences = (
+            "Through the output: the equation for a is solved for one value, which is then put in.",
+        )
+    elif "z" in known:
+        sentences = ("No form through the output alone was found.",)
     return Section("Simplification", sentences, tuple(equations))
 
 
-def jacobian_entries(product: Expression) -> tuple[Expression, Expression]:
-    """Return ∂a_j/∂z_j and ∂a_p/∂z_j from ∂J/∂z_j: its value where g is 1 at one unit, 0 elsewhere.
-
-    ``product`` is linear in g; a sum over the units that holds g keeps the term of that unit.
-    """
-
-    def entry(unit: str) -> Expression:
-        own: Expression = ONE if unit == "j" else ZERO
-
-        def write(e: Expression) -> Expression:
-            if e == SEED:
-                return own
-            if not isinstance(e, Apply):
-                return indexed(e, "j")
-            if e.operation in REDUCTIONS:
-                inner = e.arguments[0]
-                if SEED.name not in variables_of(inner):
-                    return per_unit(e)
-                chosen = _rebuild(inner, {SEED: ONE})
-                return indexed(chosen, unit)
-            return _simplified(e.operation, tuple(write(part) for part in e.arguments))
-
-        return write(product)
-
-    return entry("j"), entry("p")
+def _value(stages: tuple[Stage, ...], k: int, unit: str) -> Expression:
+    """Return the name of what the first k stages make of z."""
+    if k in (0, len(stages)):
+        return symbol(f"{'z' if k == 0 else 'a'}_{unit}")
+    return symbol(f"h_{unit}" if len(stages) == 2 else f"h_{{{k},{unit}}}")
 
 
-def _rebuild(e: Expression, values: dict[Expression, Expression]) -> Expression:
-    if e in values:
-        return values[e]
+def _of_stage(e: Expression, stages: tuple[Stage, ...], k: int, unit: str = "j") -> Expression:
+    """Write an expression of stage k for one unit, with k for the units of a reduction."""
+    names: dict[Expression, Expression] = {
+        Z: _value(stages, k, unit),
+        A: _value(stages, k + 1, unit),
+        SEED: partial(J, _value(stages, k + 1, unit)),
+    }
+    if e in names:
+        return names[e]
     if not isinstance(e, Apply):
         return e
-    return _simplified(e.operation, tuple(_rebuild(part, values) for part in e.arguments))
+    inner = "k" if e.operation in REDUCTIONS else unit
+    return Apply(e.operation, tuple(_of_stage(part, stages, k, inner) for part in e.arguments))
 
 
-def _simplified(operation: str, parts: tuple[Expression, ...]) -> Expression:
-    if operation == "multiply" and parts[0] == parts[1] and isinstance(parts[0], Variable):
-        return power(parts[0], constant(2))
-    return rebuilt(Apply(operation, parts))
+def _stages_section(stages: tuple[Stage, ...]) -> Section:
+    """Show a composition: each stage forward, then backward, the last first."""
+    equations = [
+        Equation((_value(stages, k + 1, "j"), _of_stage(stage.definition, stages, k)))
+        for k, stage in enumerate(stages)
+    ]
+    for k in range(len(stages) - 1, -1, -1):
+        left = partial(J, _value(stages, k, "j"))
+        equations.append(equation(left, _of_stage(stages[k].product, stages, k)))
+    sentence = (
+        "All ways from z to a lead through the values h, so that each stage has its own backward "
+        "pass; the last stage comes first."
+    )
+    return Section("In stages", (sentence,), tuple(equations))
+
+
+def _assembled(derivation: Derivation) -> Expression:
+    """Return ∂J/∂z_j, from the first stage where the whole is long."""
+    product, stages = _product_of(derivation), derivation.stages
+    if stages and size(product) > _LONGEST_WHOLE:
+        return _of_stage(stages[0].product, stages, 0)
+    return per_unit(product)
 
 
 def _product_of(derivation: Derivation) -> Expression:
@@ -183,10 +208,34 @@ def _product_of(derivation: Derivation) -> Expression:
 
 
 def coupled_matrix_form(derivation: Derivation) -> Section:
+    product, stages = _product_of(derivation), derivation.stages
     equations = [Equation((MATRIX_A, batch_form(derivation.formula.expression)))]
-    equations.append(Equation((partial(J, MATRIX_Z), batch_form(_product_of(derivation)))))
+    if stages and size(product) > _LONGEST_WHOLE:
+        equations += _matrix_stages(stages)
+    else:
+        equations.append(Equation((partial(J, MATRIX_Z), batch_form(product))))
     return Section(
         "Matrix form",
         ("The axis is that of the units: 0 where columns are examples, 1 where rows are.",),
         tuple(equations),
     )
+
+
+def _matrix_stages(stages: tuple[Stage, ...]) -> list[Equation]:
+    last = len(stages)
+
+    def matrix(k: int) -> Expression:
+        if k in (0, last):
+            return MATRIX_Z if k == 0 else MATRIX_A
+        return symbol("H" if last == 2 else f"H_{k}")
+
+    def written(e: Expression, k: int) -> Expression:
+        named: dict[Expression, Expression] = {MATRIX_Z: matrix(k), MATRIX_A: matrix(k + 1)}
+        return substitute(batch_form(e), named.get)
+
+    forward = [Equation((matrix(k + 1), written(stages[k].definition, k))) for k in range(last - 1)]
+    backward = [
+        Equation((partial(J, matrix(k)), written(stages[k].product, k)))
+        for k in range(last - 1, -1, -1)
+    ]
+    return [*forward, *backward]

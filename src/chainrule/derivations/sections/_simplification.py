@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING
 
+from chainrule.derivations._arithmetic import ZERO
 from chainrule.derivations._pieces import Breakpoint, Piece
-from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm
+from chainrule.derivations.output_forms._domain import Stretch, domain
+from chainrule.derivations.output_forms._output_form import (
+    UNDEFINED,
+    NoOutputForm,
+    OutputForm,
+)
 from chainrule.derivations.sections._kinks import kink_sentence
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Expression, variables_of
@@ -25,19 +33,29 @@ def simplification_section(derivation: Derivation) -> Section:
         sentence = "The places where the formula changes its form could not be told apart."
         return Section("Simplification", (sentence,), (equation(derivative, last),))
     if len(pieces.pieces) == 1:
-        sentences = _form_sentences(pieces.pieces[0], forms[0])
+        where = _domain_sentence(derivation, 0, -inf, inf)
+        sentences = [where] * bool(where) + _form_sentences(pieces.pieces[0], forms[0])
         shown = equation(derivative, last, *_sides(forms[0]))
-        return Section("Simplification", tuple(sentences), (shown,))
+        return Section("Simplification", tuple(sentences), (shown, *_slope_equations(forms[0], "")))
     sentences = []
+    places = [-inf, *(b.place for b in pieces.breakpoints), inf]
     equations = [equation(derivative, last)]
     for k, (piece, form) in enumerate(zip(pieces.pieces, forms, strict=True)):
         where = f"where {interval(pieces.breakpoints, k)}"
+        if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
+            sentences.append(f"W{where[1:]}: {UNDEFINED}.")
+            continue
         sides = equation(derivative, piece.derivative, *_sides(form)).sides
-        equations.append(Equation(sides, where))
+        equations += [Equation(sides, where), *_slope_equations(form, where)]
+        undefined = _domain_sentence(derivation, k, places[k], places[k + 1])
+        if undefined:
+            sentences.append(f"W{where[1:]}: {undefined}")
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
             sentences += [f"W{where[1:]}: {s}" for s in _form_sentences(piece, form)]
     sentences += [
-        kink_sentence(derivation.formula, pieces, k) for k in range(len(pieces.breakpoints))
+        kink_sentence(derivation.formula, pieces, k)
+        for k, b in enumerate(pieces.breakpoints)
+        if not b.is_end_of_domain
     ]
     return Section("Simplification", tuple(sentences), tuple(equations))
 
@@ -52,6 +70,11 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm) -> list[str]:
         sentences = [f"There is no form through the output a alone: {form.reason}."]
         if form.witness is None:
             sentences = [f"No form through the output a alone: {form.reason}."]
+        if form.equation is not None:
+            sentences.append(
+                "With d = ∂a/∂z the equation below holds, and ∂a/∂z is its "
+                f"{form.equation.branch.removeprefix('the ')} ({form.equation.proof})."
+            )
         mixed = form.through_preactivation
         if mixed is not None:
             sentences.append(f"The form through a and z is shorter ({mixed.proof}).")
@@ -65,6 +88,40 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm) -> list[str]:
             f"follows {generator} = {text_of(form.inverse)} ({form.proof})."
         ]
     return [f"Eliminate z between a and ∂a/∂z ({form.proof})."]
+
+
+def _slope_equations(form: OutputForm | NoOutputForm, where: str) -> list[Equation]:
+    """Return the equation between output and slope where there is no form."""
+    if isinstance(form, OutputForm) or form.equation is None:
+        return []
+    remark = f"d = ∂a/∂z, {form.equation.branch}"
+    sides = (form.equation.polynomial, ZERO)
+    return [Equation(sides, f"{where}, {remark}" if where else remark)]
+
+
+def _domain_sentence(derivation: Derivation, k: int, low: float, high: float) -> str:
+    """Say where a piece is undefined, if it is somewhere."""
+    assert derivation.pieces is not None
+    expression = derivation.pieces.pieces[k].expression
+    stretches = domain(expression, dict(derivation.formula.parameters), low, high)
+    if stretches is None or (len(stretches) < 2 and all(s.ends == (None, None) for s in stretches)):
+        return ""
+    holes = [one.high for one, two in pairwise(stretches) if one.high == two.low]
+    shown = " or ".join(_stretch(s) for s in stretches)
+    if holes and len(holes) == len(stretches) - 1 and not _is_bounded(stretches, low, high):
+        shown = " and ".join(f"z ≠ {text_of(s.ends[1])}" for s in stretches if s.ends[1])
+    return f"The formula is defined where {shown}."
+
+
+def _is_bounded(stretches: tuple[Stretch, ...], low: float, high: float) -> bool:
+    return stretches[0].low != low or stretches[-1].high != high
+
+
+def _stretch(stretch: Stretch) -> str:
+    low, high = (None if end is None else text_of(end) for end in stretch.ends)
+    if low is None:
+        return f"z < {high}"
+    return f"z > {low}" if high is None else f"{low} < z < {high}"
 
 
 def interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:

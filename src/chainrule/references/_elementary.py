@@ -7,8 +7,8 @@ from typing import Any
 
 from mpmath import libmp
 
-from chainrule.certificates import _ball
-from chainrule.certificates._ball import ONE, UNKNOWN, ZERO, Ball, Raw, magnitude
+from chainrule.references import _ball
+from chainrule.references._ball import ONE, UNKNOWN, ZERO, Ball, Raw, magnitude
 
 _LARGEST_ANGLE = 5000
 _SURELY_SATURATED = 16

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import libmp, mp, mpf
 
-from chainrule.certificates._ball import EXACT, UNKNOWN, Ball
-from chainrule.certificates._elementary import OPERATIONS
-from chainrule.certificates._reference import Reference, Truth
 from chainrule.certificates._ulp import format_of, to_number
 from chainrule.formulas import parse
+from chainrule.references._ball import EXACT, UNKNOWN, Ball
+from chainrule.references._elementary import OPERATIONS
+from chainrule.references._reference import Reference, Truth
 
 FLOAT32, FLOAT64 = format_of("float32"), format_of("float64")
 TANH = "(exp(z) - exp(-z))/(exp(z) + exp(-z))"

@@ -14,8 +14,9 @@ from itertools import pairwise
 
 from mpmath import libmp
 
-from chainrule.certificates import _ball
-from chainrule.certificates._ball import (
+from chainrule.formulas import Formula
+from chainrule.references import _ball
+from chainrule.references._ball import (
     EXACT,
     NO_NUMBER,
     NOTHING,
@@ -25,9 +26,8 @@ from chainrule.certificates._ball import (
     magnitude,
     multiply,
 )
-from chainrule.certificates._program import Program
-from chainrule.certificates._ulp import Format
-from chainrule.formulas import Formula
+from chainrule.references._format import Format
+from chainrule.references._program import Program
 
 _BEYOND_FORMAT = 60
 _PATIENCE = 10

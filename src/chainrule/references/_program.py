@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from chainrule.certificates import _ball
-from chainrule.certificates._ball import Ball
-from chainrule.certificates._elementary import OPERATIONS, ORDERS, REDUCTIONS, choose
 from chainrule.formulas import Apply, Constant, Expression, Formula, Parameter, Pi, Variable
+from chainrule.references import _ball
+from chainrule.references._ball import Ball
+from chainrule.references._elementary import OPERATIONS, ORDERS, REDUCTIONS, choose
 
 _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict.fromkeys(ORDERS, 2)
 

@@ -1,0 +1,185 @@
+"""Where the two sides of a comparison meet, and where one of them ceases to be defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._evaluate import evaluate
+from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable, variables_of
+
+MANY_DIGITS = 400  # by which the smallest doubles are told from rounding
+_Z = Variable("z")
+_SMALL = (330, 300, 250, 200, 150, 100, 60, 40, 25, 15, 8, 4)  # powers of ten near 0
+_NEAR = 30  # digits to which a short fraction must be the place
+
+Crossing = tuple[Expression, Any]
+
+
+def crossings_of(difference: Expression, values: Mapping[str, Any]) -> tuple[list[Crossing], bool]:
+    """Return where a smooth difference changes sign, vanishes, or begins or ceases to be defined.
+
+    Parameters
+    ----------
+    difference : Expression
+    values : mapping of str to float
+        Of the parameters.
+
+    Returns
+    -------
+    tuple
+        Locations, exact where the difference is a polynomial of low degree, with their places in
+        mpmath's current precision, from left to right; and whether they were looked for on a
+        grid, which may miss some.
+    """
+    if "z" not in variables_of(difference):
+        return [], False
+    polynomial = _polynomial_roots(difference, values)
+    found = polynomial if polynomial is not None else _Scan(difference, values).crossings()
+    return sorted(found, key=lambda crossing: crossing[1]), polynomial is None
+
+
+def _polynomial_roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
+    translation = Translation()
+    z = translation.symbol(_Z)
+    e = sympy.expand(translation.to_sympy(difference))
+    hidden = (translation.meaning[symbol] for symbol in e.free_symbols if symbol != z)
+    if any("z" in variables_of(part) for part in hidden):
+        return None
+    if not e.is_polynomial(z) or sympy.degree(e, z) > 2:
+        return None
+    found = []
+    for root in sympy.roots(e, z):
+        if not _is_real(root, translation, values):
+            continue
+        location = translation.to_expression(root)
+        place = evaluate(location, values)
+        if mpmath.isfinite(place):
+            found.append((location, place))
+    return found
+
+
+def _is_real(root: Any, translation: Translation, values: Mapping[str, Any]) -> bool:
+    numbers = {
+        symbol: sympy.Float(values[leaf.name], 30)
+        for symbol, leaf in translation.meaning.items()
+        if isinstance(leaf, Parameter)
+    }
+    value = sympy.N(root.subs(numbers), 30)
+    return bool(abs(sympy.im(value)) <= 1e-25 * abs(value))
+
+
+class _Scan:
+    """A search for crossings on a grid that covers the doubles."""
+
+    def __init__(self, difference: Expression, values: Mapping[str, Any]) -> None:
+        self.difference, self.values = difference, values
+
+    def at(self, z: Any) -> Any:
+        # Next to 0 a difference of numbers about 1 needs as many digits as z has zeros.
+        digits = MANY_DIGITS if 0 < abs(z) < 1e-8 else mpmath.mp.dps
+        with mpmath.workdps(digits):
+            return evaluate(self.difference, {**self.values, "z": z})
+
+    def is_defined(self, z: Any) -> bool:
+        return not mpmath.isnan(self.at(z))
+
+    def crossings(self) -> list[Crossing]:
+        places: list[Any] = []
+        before: tuple[Any, Any] | None = None  # the last place with a sign, and its value
+        last: tuple[Any, bool] | None = None
+        for x in _grid():
+            value = self.at(x)
+            defined = not mpmath.isnan(value)
+            if last is not None and last[1] != defined:
+                places.append(self.end_of_domain(last[0], x))
+                before = None
+            last = (x, defined)
+            if value == 0:
+                places.append(x)
+                before = None
+            elif mpmath.isfinite(value):
+                if before is not None and value * before[1] < 0:
+                    # A root, or a pole: on either side the comparison falls out differently.
+                    places.append(self.snapped(_bisect(self.at, before[0], x)))
+                before = (x, value)
+        return [(_located(x), x) for x in dict.fromkeys(places)]
+
+    def end_of_domain(self, low: Any, high: Any) -> Any:
+        begins = self.is_defined(high)
+        end = _bisect(lambda t: 1 if self.is_defined(t) == begins else -1, low, high)
+        short = _short(end)
+        step = (abs(short) or 1) * mpmath.mpf(10) ** -_NEAR
+        sides = [self.is_defined(short + sign * step) for sign in (1, -1)]
+        return short if sides == [begins, not begins] else end
+
+    def snapped(self, root: Any) -> Any:
+        short = _short(root)
+        value = self.at(short)
+        vanishes = abs(value) < mpmath.mpf(10) ** -45 or not mpmath.isfinite(value)
+        return short if _is_near(short, root, -25) and vanishes else root
+
+
+def _grid() -> list[Any]:
+    half = [mpmath.sinh(mpmath.mpf(k) / 12) for k in range(1, 121)]
+    half += [half[-1] * mpmath.mpf(2) ** k for k in range(1, 118)]
+    half = [*(mpmath.mpf(10) ** -k for k in _SMALL), *half]
+    return [-x for x in reversed(half)] + [mpmath.mpf(0)] + half
+
+
+def _short(place: Any) -> Any:
+    nice = Fraction(str(mpmath.nstr(place, _NEAR))).limit_denominator(1000)
+    return mpmath.mpf(nice.numerator) / nice.denominator
+
+
+def _is_near(short: Any, place: Any, power: int) -> bool:
+    if short == 0:
+        return bool(abs(place) < mpmath.mpf(10) ** -_SMALL[0])
+    return bool(abs(short - place) < abs(place) * mpmath.mpf(10) ** power)
+
+
+def _bisect(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    below = function(low)
+    for _ in range(4 * mpmath.mp.dps):
+        middle = (low + high) / 2
+        if low * high > 0 and max(low / high, high / low) > 4:
+            middle = mpmath.sign(low) * mpmath.sqrt(low * high)
+        value = function(middle)
+        if value == 0:
+            return middle
+        if value * below > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _located(place: Any) -> Expression:
+    """Return a place as an expression: a short number of a few kinds, else the nearest double."""
+    short = Fraction(mpmath.nstr(place, _NEAR)).limit_denominator(1000)
+    if _is_near(mpmath.mpf(short.numerator) / short.denominator, place, -40):
+        return Constant(short)
+    for candidate in _candidates(place):
+        if _is_near(evaluate(candidate, {}), place, -50):
+            return candidate
+    return Constant(Fraction(float(place)))
+
+
+def _candidates(place: Any) -> Iterator[Expression]:
+    """Yield a quadratic number and a logarithm that are near a place."""
+    if not mpmath.mpf(10) ** -6 < abs(place) < mpmath.mpf(10) ** 6:
+        return
+    translation = Translation()
+    coefficients = mpmath.findpoly(place, 2, maxcoeff=100, tol=mpmath.mpf(10) ** -45)
+    if coefficients:
+        z = sympy.Dummy("z")
+        for root in sympy.roots(sympy.Poly(coefficients, z)):
+            yield translation.to_expression(root)
+    ratio = Fraction(mpmath.nstr(mpmath.exp(place), _NEAR)).limit_denominator(1000)
+    if ratio > 0:
+        yield Apply("log", (Constant(ratio),))

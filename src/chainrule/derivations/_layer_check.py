@@ -1,0 +1,131 @@
+"""Layer-coupled forms checked against central differences in many digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+
+from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.formulas import Expression, Formula
+
+_PLACES = (
+    ("0.61", "-0.87", "1.34", "0.22"),
+    ("0.31", "0.83", "0.52", "0.12"),
+    ("-0.31", "-0.83", "-1.52", "-2.12"),
+    ("-4.7", "5.3", "-2.4", "7.1"),
+)
+_AWKWARD = (
+    ("0", "1.3", "-0.4", "0"),
+    ("0.7", "-0.7", "0.3", "-0.3"),
+    ("0", "0", "0", "0"),
+    ("0.5", "0.5", "0.5", "0.5"),
+)
+_SLOPES = ("0.4", "-1.3", "0.9", "0.7")
+_TARGETS = (("0.5", "0", "0.2", "0.3"), ("1", "0", "0", "0"), ("-1", "1", "1.6", "-0.4"))
+
+
+def proved(
+    formula: Formula,
+    product: Expression,
+    seed: Expression | None = None,
+    assumption: tuple[Expression, Expression] | None = None,
+) -> bool:
+    """Check a form against central differences of Σ g a in 50 digits; wrong ones are rejected.
+
+    With a `seed` its values stand for g, for several targets: those that it has values for, and
+    that satisfy the assumption.
+    """
+    parameters = dict(formula.parameters)
+    checked = 0
+    with mpmath.workdps(80):
+        for places in _PLACES:
+            z = [mpmath.mpf(x) for x in places]
+            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            slopes = _slopes(formula, z)
+            for targets in _TARGETS if seed is not None else (_SLOPES,):
+                y = [mpmath.mpf(x) for x in targets]
+                known = {**parameters, "z": z, "a": a, "y": y}
+                if assumption is not None and not _holds(assumption, known):
+                    continue
+                g = y if seed is None else evaluate_layer(seed, known)
+                if not all(mpmath.isfinite(x) for x in (*a, *g)):
+                    continue
+                got = evaluate_layer(product, {**known, "g": g})
+                wanted = (mpmath.fdot(g, row) for row in slopes)
+                if not all(map(_agree, got, wanted)):
+                    return False
+                checked += 1
+    return checked > 0
+
+
+def _agree(value: Any, wanted: Any) -> bool:
+    # A comparison with NaN is false: what cannot be checked is not proved.
+    return bool(abs(value - wanted) < mpmath.mpf(10) ** -30 * (1 + abs(wanted)))
+
+
+def _slopes(formula: Formula, z: list[Any]) -> list[list[Any]]:
+    """Return ∂a_p/∂z_j by central differences, a row for each j."""
+    step = mpmath.mpf(10) ** -25
+    rows = []
+    for j in range(len(z)):
+        above, below = (
+            evaluate_layer(
+                formula.expression,
+                {**dict(formula.parameters), "z": [x + s * (k == j) for k, x in enumerate(z)]},
+            )
+            for s in (step, -step)
+        )
+        rows.append([(x - y) / (2 * step) for x, y in zip(above, below, strict=True)])
+    return rows
+
+
+def _holds(assumption: tuple[Expression, Expression], known: dict[str, Any]) -> bool:
+    left, right = (evaluate_layer(side, known)[0] for side in assumption)
+    return bool(abs(left - right) < mpmath.mpf(10) ** -30)
+
+
+def agrees_where_awkward(
+    formula: Formula,
+    product: Expression,
+    chained: Expression,
+    seed: Expression | None = None,
+) -> bool:
+    """Tell whether a form holds at zeros, at ties and where sums vanish, as the chain rule does.
+
+    There the slopes at kinks are those that are taken, and a form that divides by what may
+    vanish has no value although the derivative has one.
+    """
+    parameters = dict(formula.parameters)
+    with mpmath.workdps(80):
+        for places in _AWKWARD:
+            z = [mpmath.mpf(x) for x in places]
+            y = [mpmath.mpf(x) for x in _TARGETS[0]]
+            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            known = {**parameters, "z": z, "a": a, "y": y}
+            slopes = [mpmath.mpf(x) for x in _SLOPES]
+            g = slopes if seed is None else evaluate_layer(seed, known)
+            wanted = evaluate_layer(chained, {**known, "g": g})
+            if not all(mpmath.isfinite(x) for x in (*a, *g, *wanted)):
+                continue
+            if not all(map(_agree, evaluate_layer(product, {**known, "g": g}), wanted)):
+                return False
+    return True
+
+
+def same_values(formula: Formula, form: Expression, wanted: Expression) -> bool:
+    """Tell whether a form in `a` and `z` is another in `z`, wherever that has a value."""
+    parameters = dict(formula.parameters)
+    checked = 0
+    with mpmath.workdps(80):
+        for places in (*_PLACES, *_AWKWARD):
+            z = [mpmath.mpf(x) for x in places]
+            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            known = {**parameters, "z": z, "a": a}
+            values = evaluate_layer(wanted, known)
+            if not all(mpmath.isfinite(x) for x in (*a, *values)):
+                continue
+            if not all(map(_agree, evaluate_layer(form, known), values)):
+                return False
+            checked += 1
+    return checked > 0

@@ -1,0 +1,154 @@
+"""Where a smooth piece is defined: what its logarithms, roots and quotients ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.output_forms._signs import proved_sign
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Variable,
+    constant,
+    subexpressions,
+    variables_of,
+)
+
+_Z = Variable("z")
+_DIGITS = 60
+_MOST = 8  # stretches
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """An open interval on which a piece is defined.
+
+    Parameters
+    ----------
+    low, high : float
+    ends : pair of (Expression or None)
+        Where the domain ends, exactly; None at infinity and at the ends of the piece.
+    """
+
+    low: float
+    high: float
+    ends: tuple[Expression | None, Expression | None] = (None, None)
+
+
+def domain(
+    expression: Expression, values: Mapping[str, float], low: float, high: float
+) -> tuple[Stretch, ...] | None:
+    """Return the stretches of (low, high) on which an expression is defined; None if not known."""
+    open_conditions = [
+        (condition, positive)
+        for condition, positive in dict.fromkeys(_conditions(expression))
+        if not _always(condition, positive, values, low, high)
+    ]
+    if not open_conditions:
+        return (Stretch(low, high),) if _is_defined(expression, values, low, high) else ()
+    ends: dict[float, Expression] = {}
+    for condition, _ in open_conditions:
+        roots = _roots(condition, values)
+        if roots is None:
+            return None
+        ends |= {place: location for place, location in roots.items() if low < place < high}
+    edges = [low, *sorted(ends), high]
+    if len(edges) > _MOST + 1:
+        return None
+    return tuple(
+        Stretch(left, right, (ends.get(left), ends.get(right)))
+        for left, right in pairwise(edges)
+        if _is_defined(expression, values, left, right)
+    )
+
+
+def _always(
+    condition: Expression, positive: bool, values: Mapping[str, float], low: float, high: float
+) -> bool:
+    """Tell whether a condition is proved to hold everywhere between two places."""
+    sign = proved_sign(condition, values, low, high, strict=True)
+    return sign > 0 or (sign < 0 and not positive)
+
+
+def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
+    """Yield what must differ from zero, and whether it must be positive."""
+    for part in subexpressions(e):
+        if not isinstance(part, Apply) or not variables_of(part):
+            continue
+        x = part.arguments
+        match part.operation:
+            case "log" | "sqrt":
+                yield x[0], True
+            case "log1p":
+                yield Apply("add", (constant(1), x[0])), True
+            case "divide" if variables_of(x[1]):
+                yield x[1], False
+            case "power" if not (isinstance(x[1], Constant) and x[1].value.denominator == 1):
+                if variables_of(x[0]):
+                    yield x[0], True
+            case "power" if isinstance(x[1], Constant) and x[1].value < 0:
+                yield x[0], False
+
+
+def _roots(condition: Expression, values: Mapping[str, float]) -> dict[float, Expression] | None:
+    """Return where a quotient of polynomials in z, or in one exponential, is zero or infinite."""
+    translation = Translation()
+    z = translation.symbol(_Z)
+    e = sympy.together(translation.to_sympy(condition))
+    exponentials = {part.args[0] for part in e.atoms(sympy.exp)}
+    rate: Any = None
+    if len(exponentials) == 1:
+        (argument,) = exponentials
+        rate = sympy.cancel(argument / z)
+        if rate.has(z):
+            return None
+        z = sympy.Dummy("t", positive=True)
+        e = e.subs(sympy.exp(argument), z)
+    found: dict[float, Expression] = {}
+    for part in sympy.fraction(e):
+        if part.has(translation.symbol(_Z)) if rate is not None else not part.is_polynomial(z):
+            return None
+        if not part.has(z):
+            continue
+        if not part.is_polynomial(z):
+            return None
+        roots = sympy.roots(part, z)
+        if sum(roots.values()) != sympy.degree(part, z):
+            return None
+        for root in roots:
+            place = _real(root, translation, values)
+            if place is None or (rate is not None and place <= 0):
+                continue
+            location = root if rate is None else sympy.log(root) / rate
+            written = translation.to_expression(location)
+            found[float(evaluate(written, values))] = written
+    return found
+
+
+def _real(root: Any, translation: Translation, values: Mapping[str, float]) -> float | None:
+    numbers = {
+        symbol: sympy.Float(values[leaf.name], 30)
+        for symbol, leaf in translation.meaning.items()
+        if isinstance(leaf, Parameter)
+    }
+    value = sympy.N(root.subs(numbers), 30)
+    return float(sympy.re(value)) if abs(sympy.im(value)) < 1e-20 else None
+
+
+def _is_defined(e: Expression, values: Mapping[str, float], low: float, high: float) -> bool:
+    if mpmath.isinf(low):
+        middle = mpmath.mpf("0.7320508") if mpmath.isinf(high) else high - (1 + abs(high))
+    else:
+        middle = low + (1 + abs(low)) if mpmath.isinf(high) else (mpmath.mpf(low) + high) / 2
+    with mpmath.workdps(_DIGITS):
+        return bool(mpmath.isfinite(evaluate(e, {**values, "z": middle})))

@@ -1,0 +1,188 @@
+"""A formula taken apart into layers, outside first: a = h₁(h₂(… hₙ(z))).
+
+A layer is an expression in ``b``, the value of the next one. Where every `z` sits in one common
+part, that part begins the next layer. Where none is common but `z` itself, several exponentials
+are powers of one, and several roots of a value are powers of one root: ``exp(3*z) + exp(z)`` is
+``b**3 + b`` with ``b = exp(z)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from math import lcm
+
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import rebuilt
+from chainrule.derivations._field import Field, NotInFieldError
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    FormulaError,
+    Parameter,
+    Pi,
+    Variable,
+    constant,
+    subexpressions,
+    substitute,
+    variables_of,
+)
+
+INNER = Variable("b")
+_Z = Variable("z")
+_LARGEST_ROOT = 12
+_Parts = tuple[Expression, Expression]
+
+
+def layers_of(expression: Expression, values: Mapping[str, float]) -> list[Expression]:
+    """Return the layers of a smooth expression in `z`, outside first.
+
+    Parameters
+    ----------
+    expression : Expression
+    values : mapping of str to float
+        Of the parameters.
+    """
+    expression = rebuilt(expression)
+    if expression == _Z:
+        return []
+    inner = _common_part(expression)
+    if inner != _Z:
+        outer = exchanged(expression, inner, _Z)
+        return [*layers_of(outer, values), *layers_of(inner, values)]
+    if sum(e == _Z for e in subexpressions(expression)) > 1:
+        for way in _WAYS:
+            parts = way(expression, values)
+            if parts is not None:
+                return [layer for part in parts for layer in layers_of(part, values)]
+    return [exchanged(expression, _Z, INNER)]
+
+
+def exchanged(expression: Expression, old: Expression, new: Expression) -> Expression:
+    """Return an expression with one part replaced everywhere."""
+    return substitute(expression, lambda e: new if e == old else None)
+
+
+def _common_part(expression: Expression) -> Expression:
+    """Return the largest proper part outside of which no `z` occurs."""
+    for part in subexpressions(expression):
+        if part == expression or "z" not in variables_of(part):
+            continue
+        outside = exchanged(expression, part, INNER)
+        if "z" not in variables_of(outside):
+            return part
+    return _Z
+
+
+def _by_exponential(expression: Expression, values: Mapping[str, float]) -> _Parts | None:
+    """``exp(3*z) + 2*tanh(z) -> b**3 + …``, ``b = exp(z)``."""
+    field = Field(dict(values))
+    try:
+        exponents = _without_bases(expression)
+        field.prepare(exponents)
+        if field.exponential is None:
+            return None
+        value = field.normal(field.build(exponents))
+        meaning = field.translation.meaning
+        meaning[field.exponential.symbol] = _Z
+        for g in field.generators:
+            if g is not field.exponential:
+                meaning[g.symbol] = field.translation.to_expression(
+                    getattr(sympy, g.kind)(g.argument)
+                )
+        meaning[field.x] = Variable("x")  # no function of the exponential
+        outer = field.translation.to_expression(value[0] / value[1])
+        rate = field.translation.to_expression(field.rate)
+    except (NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError):
+        return None
+    if "x" in variables_of(outer) or outer == _Z:
+        return None
+    return outer, rebuilt(Apply("exp", (Apply("multiply", (rate, _Z)),)))
+
+
+def _without_bases(expression: Expression) -> Expression:
+    """``2**z -> exp(log(2)*z)``."""
+    translation = Translation()
+
+    def exponential(e: Expression) -> Expression | None:
+        match e:
+            case Apply("power", (base, exponent)) if "z" in variables_of(
+                exponent
+            ) and not variables_of(base):
+                logarithm = sympy.expand_log(sympy.log(translation.to_sympy(base)))
+                rate = translation.to_expression(logarithm)
+                return Apply("exp", (Apply("multiply", (rate, _without_bases(exponent))),))
+        return None
+
+    return substitute(expression, exponential)
+
+
+def _by_root(expression: Expression, values: Mapping[str, float]) -> _Parts | None:
+    """``z**1.5 + z -> b**3 + b**2``, ``b = sqrt(z)``; also roots of a linear function of z."""
+    exponents: dict[Expression, list[Fraction]] = {}
+    for e in subexpressions(expression):
+        found = _fractional_power(e)
+        if found is not None:
+            exponents.setdefault(found[0], []).append(found[1])
+    if len(exponents) != 1:
+        return None
+    ((base, powers),) = exponents.items()
+    order = lcm(*(p.denominator for p in powers))
+    solved = _solved_for_z(base, order)
+    if solved is None or order > _LARGEST_ROOT:
+        return None
+
+    def replaced(e: Expression) -> Expression | None:
+        found = _fractional_power(e)
+        if found is not None:
+            return Apply("power", (_Z, constant(found[1] * order)))
+        return solved if e == _Z else None
+
+    root = (
+        Apply("sqrt", (base,))
+        if order == 2
+        else Apply("power", (base, Constant(Fraction(1, order))))
+    )
+    return rebuilt(substitute(expression, replaced)), root
+
+
+def _fractional_power(e: Expression) -> tuple[Expression, Fraction] | None:
+    match e:
+        case Apply("sqrt", (base,)) if "z" in variables_of(base):
+            return base, Fraction(1, 2)
+        case Apply("power", (base, Constant(exponent))) if (
+            "z" in variables_of(base) and exponent.denominator > 1
+        ):
+            return base, exponent
+    return None
+
+
+def _solved_for_z(base: Expression, order: int) -> Expression | None:
+    """Return z in ``base = z**order``, where the base is linear in z."""
+    if base == _Z:
+        return Apply("power", (_Z, constant(order)))
+    if any(not _is_polynomial(e) for e in subexpressions(base)):
+        return None
+    translation = Translation()
+    z = translation.symbol(_Z)
+    line = sympy.expand(translation.to_sympy(base))
+    if not line.is_polynomial(z) or sympy.degree(line, z) != 1:
+        return None
+    slope, absolute = sympy.Poly(line, z).all_coeffs()
+    return translation.to_expression((z**order - absolute) / slope)
+
+
+def _is_polynomial(e: Expression) -> bool:
+    if isinstance(e, Apply):
+        arithmetic = ("add", "subtract", "multiply", "divide", "negate")
+        return e.operation in arithmetic
+    return isinstance(e, Constant | Pi | Parameter | Variable)
+
+
+_WAYS: tuple[Callable[[Expression, Mapping[str, float]], _Parts | None], ...] = (
+    _by_exponential,
+    _by_root,
+)

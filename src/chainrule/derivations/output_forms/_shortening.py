@@ -1,0 +1,198 @@
+"""The shortest of many ways to write a form, as an author would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import multiply, negate, size, total
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.output_forms._places import Place
+from chainrule.formulas import Apply, Expression
+
+_LARGEST_DENOMINATOR = 16  # of a fraction that is not better kept as a decimal
+_LARGE = 8  # operations of a part that algebra need not look into
+
+
+def shortest(
+    e: Any,
+    translation: Translation,
+    places: list[Place] | None = None,
+    values: Mapping[str, float] | None = None,
+) -> Expression:
+    """Return the shortest of the usual ways to write an expression.
+
+    Parameters
+    ----------
+    e : sympy.Expr
+    translation : Translation
+    places : list of Place, optional
+        Of the piece on which it holds: there factors under roots are known by their signs.
+    values : mapping of str to float, optional
+        Of the parameters.
+    """
+    for choice in e.atoms(sympy.Piecewise):
+        (beyond, condition), (within, _) = choice.args
+        held = translation.to_expression(sympy.Piecewise((1, condition), (0, True)))
+        assert isinstance(held, Apply)
+        cases = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
+        return Apply("where", (held.arguments[0], *cases))
+    signs = _Signs(translation, places or [], values or {})
+    core, parts = _with_large_parts_named(_without_signs(e))
+    ways = [way.subs(parts) for way in _ways(core)]
+    decimals = {x: sympy.Dummy("decimal", positive=True) for x in core.atoms(sympy.Rational)
+                if x.q > _LARGEST_DENOMINATOR}  # fmt: skip
+    if decimals:
+        numbers = {symbol: x for x, symbol in decimals.items()}
+        ways += [way.subs(numbers).subs(parts) for way in _ways(core.subs(decimals))]
+    ways = [*map(signs.without_roots_of_products, ways), *ways]
+    written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
+    return min(written or [translation.to_expression(e)], key=size)
+
+
+def polynomial_in(e: Any, variable: Any, translation: Translation) -> Expression:
+    """Write a polynomial by falling powers of a variable, with short coefficients."""
+    terms = []
+    polynomial = sympy.Poly(e, variable)
+    if polynomial.LC().could_extract_minus_sign():
+        polynomial = -polynomial
+    for (power,), coefficient in polynomial.terms():
+        sign = -1 if coefficient.could_extract_minus_sign() else 1
+        written = shortest(sign * coefficient, translation)
+        term = multiply(written, translation.to_expression(variable**power))
+        terms.append(term if sign > 0 else negate(term))
+    return total(terms)
+
+
+def _is_real(e: Any) -> bool:
+    """Tell whether no root of a negative number occurs."""
+    return not e.has(sympy.I) and not any(
+        part.exp.is_Rational and part.exp.q > 1 and part.base.is_negative
+        for part in e.atoms(sympy.Pow)
+    )
+
+
+def _with_large_parts_named(e: Any) -> tuple[Any, dict[Any, Any]]:
+    """Put symbols for the outermost functions and roots that are long."""
+    names: dict[Any, Any] = {}
+
+    def is_large(part: Any) -> bool:
+        is_root = part.is_Pow and part.exp.is_Rational and part.exp.q > 1
+        is_function = part.is_Function and not isinstance(part, sympy.exp)
+        return (is_root or is_function) and part.count_ops() > _LARGE
+
+    def named(part: Any) -> Any:
+        if is_large(part):
+            if part.is_Pow and part.exp != sympy.Rational(1, part.exp.q):
+                return named(part.base ** sympy.Rational(1, part.exp.q)) ** part.exp.p
+            if part not in names:
+                names[part] = sympy.Dummy("part", real=part.is_real, positive=part.is_positive)
+            return names[part]
+        return part.func(*map(named, part.args)) if part.args else part
+
+    core = named(e)
+    return core, {symbol: part for part, symbol in names.items()}
+
+
+def _ways(e: Any) -> Iterator[Any]:
+    yield from (e, sympy.factor(e), sympy.expand(e), sympy.together(e))
+    e = sympy.powsimp(sympy.expand(e))
+    yield from (e, sympy.factor_terms(e), sympy.factor(e))
+
+
+class _Signs:
+    """The signs that factors have on a piece, as its places show them."""
+
+    def __init__(
+        self, translation: Translation, places: list[Place], values: Mapping[str, float]
+    ) -> None:
+        self.translation, self.places, self.values = translation, places, values
+        self.known: dict[Any, int] = {}
+
+    def of(self, factor: Any) -> int:
+        """Return 1 or -1, or 0 where the sign changes or is not known."""
+        if factor not in self.known:
+            written = self.translation.to_expression(factor)
+            with mpmath.workdps(60):
+                found = {
+                    mpmath.sign(evaluate(written, {**self.values, "a": p.output, "z": p.z}))
+                    for p in self.places
+                }
+            signs = {int(sign) for sign in found if sign in (1, -1)}
+            self.known[factor] = signs.pop() if len(signs) == 1 else 0
+        return self.known[factor]
+
+    def without_roots_of_products(self, e: Any) -> Any:
+        """``sqrt(-(1 + a)**3*(a - 1)**3) -> (1 - a**2)**(3/2)``, where 1 - a**2 is positive."""
+        if not self.places:
+            return e
+        e = e.replace(
+            lambda part: part.is_Pow and part.exp.is_Rational and part.exp.q > 1,
+            lambda part: self.root(part.base, part.exp),
+        )
+        positive = {part.base for part in e.atoms(sympy.Pow) if not part.exp.is_Integer}
+        flipped = e.replace(
+            lambda part: (
+                part.is_Pow
+                and part.exp.is_even is True
+                and (-part.base in positive or (part.base.is_Add and self.of(part.base) < 0))
+            ),
+            lambda part: (-part.base) ** part.exp,
+        )
+        return sympy.powsimp(flipped)
+
+    def root(self, base: Any, exponent: Any) -> Any:
+        number = sympy.Integer(1)
+        groups: dict[Any, Any] = {}
+        for factor in sympy.Mul.make_args(sympy.factor(base)):
+            is_exponential = isinstance(factor, sympy.exp)
+            core, power = (factor, sympy.S.One) if is_exponential else factor.as_base_exp()
+            if not core.free_symbols:
+                number *= factor
+                continue
+            sign = self.of(core)
+            if sign == 0 or (sign < 0 and not power.is_Integer):
+                return base**exponent
+            number *= sign**power
+            groups[power] = groups.get(power, 1) * core * sign
+        if number.is_positive is not True:
+            return base**exponent
+        result = number**exponent
+        for power, group in groups.items():
+            ways = (group, sympy.expand(group))
+            chosen = min(ways, key=lambda way: size(self.translation.to_expression(way)))
+            result *= chosen ** (power * exponent)
+        return result
+
+
+def _without_signs(e: Any) -> Any:
+    """``sign(x)**2 -> 1``; the limit at 0 is the other factor's."""
+    return e.replace(
+        lambda part: part.is_Pow and isinstance(part.base, sympy.sign) and part.exp.is_even,
+        lambda part: sympy.Integer(1),
+    )
+
+
+def with_cosines(e: Any) -> Any:
+    """Write even powers of tangents and of (hyperbolic) sines through the cosines."""
+    e = e.replace(
+        lambda part: part.is_Pow and isinstance(part.base, sympy.sinh) and part.exp == 2,
+        lambda part: sympy.cosh(part.base.args[0]) ** 2 - 1,
+    )
+    e = e.replace(
+        lambda part: part.is_Pow and isinstance(part.base, sympy.tan) and part.exp == 2,
+        lambda part: 1 / sympy.cos(part.base.args[0]) ** 2 - 1,
+    )
+    for angle in {part.args[0] for part in e.atoms(sympy.tan)}:
+        s, c = sympy.Dummy("s"), sympy.Dummy("c")
+        above, below = sympy.fraction(sympy.together(e.subs(sympy.tan(angle), s / c)))
+        if not (above.is_polynomial(s, c) and below.is_polynomial(s, c)):
+            continue
+        relation = s**2 + c**2 - 1
+        e = sympy.cancel(sympy.rem(above, relation, s) / sympy.rem(below, relation, s))
+        e = e.subs({s: sympy.sin(angle), c: sympy.cos(angle)})
+    return e

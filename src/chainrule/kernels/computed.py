@@ -1,0 +1,202 @@
+"""What the generated source computes, written as equations that its lines can be linked with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from chainrule.derivations import (
+    Graph,
+    TooManyPiecesError,
+    backward_graph,
+    computation_graph,
+    smooth_pieces,
+    time_budget,
+)
+from chainrule.documents import Equation, partial, symbol
+from chainrule.formulas import Apply, Expression, Formula, Variable, substitute, variables_of
+from chainrule.kernels._reading import (
+    RESULT,
+    Statement,
+    assigned_names,
+    displayed,
+    on_side,
+    read_functions,
+)
+from chainrule.kernels._rewrite import Rewriting, rewrite
+from chainrule.kernels._shift import shifted
+
+_INLINED = ("numerator", "denominator")
+_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One function of the generated source.
+
+    Parameters
+    ----------
+    function : str
+        Its name there.
+    rewritings : tuple of Rewriting
+        The steps from the formula to what is computed.
+    equations : tuple of Equation
+        What is computed, name by name; each equation is called ``function-name``.
+    """
+
+    function: str
+    rewritings: tuple[Rewriting, ...]
+    equations: tuple[Equation, ...]
+
+
+def computed(formula: Formula, source: str) -> tuple[Computed, ...]:
+    """Read what an activation's generated source computes, forward and backward.
+
+    Parameters
+    ----------
+    formula : Formula
+    source : str
+        The source of its kernels.
+    """
+    if formula.is_layer_coupled:
+        return _of_layer(formula)
+    results = {"activation": symbol("a"), "derivative": partial(symbol("a"), symbol("z"))}
+    read = read_functions(source, tuple(results))
+    rewritings = _rewritings(formula)
+    return tuple(
+        Computed(
+            name,
+            rewritings[name] if _is_direct(statements) else (),
+            _equations(name, statements, results[name]),
+        )
+        for name, statements in read.items()
+    )
+
+
+def line_names(source: str) -> tuple[tuple[int, str], ...]:
+    """Return, line by line, what a line computes: ``function-name``, and its comment's names."""
+    lines = source.splitlines()
+    found: list[tuple[int, str]] = []
+    for number, function, name in assigned_names(source):
+        found.append((number, f"{function}-{name}"))
+        _, _, comment = lines[number - 1].partition("  # ")
+        found += [(number, part.partition(" (")[0]) for part in comment.split(", ") if comment]
+    return tuple(found)
+
+
+def _is_direct(statements: tuple[Statement, ...]) -> bool:
+    """Tell whether a function goes along a graph, node by node, and not over decaying terms."""
+    return any(re.fullmatch(r"v\d+(_\d+)?", s.name) for s in statements)
+
+
+def _rewritings(formula: Formula) -> dict[str, tuple[Rewriting, ...]]:
+    try:
+        with time_budget(_SECONDS):
+            pieces = smooth_pieces(formula).pieces
+    except TooManyPiecesError:
+        return {"activation": (), "derivative": ()}
+    expressions = {
+        "activation": [piece.expression for piece in pieces],
+        "derivative": [piece.derivative for piece in pieces],
+    }
+    applied: dict[str, tuple[Rewriting, ...]] = {}
+    for name, parts in expressions.items():
+        steps: list[Rewriting] = []
+        for part in parts:
+            rewrite(part, steps)
+        applied[name] = tuple(dict.fromkeys(steps))
+    return applied
+
+
+def _equations(
+    function: str, statements: tuple[Statement, ...], result: Expression
+) -> tuple[Equation, ...]:
+    inlined: dict[Expression, Expression] = {}
+    equations = []
+    for s in statements:
+        value = substitute(s.value, inlined.get)
+        if s.name in _INLINED or (s.name != RESULT and isinstance(s.value, Variable)):
+            inlined[Variable(s.name)] = value
+        elif s.name != RESULT:
+            equations.append(_equation(function, s.name, Variable(s.name), value))
+        else:
+            right, left = (on_side(value, right=side) for side in (True, False))
+            if right == left:
+                equations.append(_equation(function, RESULT, result, value))
+            else:
+                equations.append(_equation(function, RESULT, result, right, "for z ≥ 0"))
+                equations.append(_equation("", "", result, left, "for z < 0"))
+    return _needed(equations)
+
+
+def _needed(equations: list[Equation]) -> tuple[Equation, ...]:
+    """Leave out names that no later equation uses: they serve where |z| is very large."""
+    kept: list[Equation] = []
+    used: frozenset[str] = frozenset()
+    for e in reversed(equations):
+        left = e.sides[0]
+        if not isinstance(left, Variable) or left.name in used | {"a"}:
+            kept.insert(0, e)
+            used |= variables_of(e.sides[1])
+    return tuple(kept)
+
+
+def _equation(
+    function: str, name: str, left: Expression, value: Expression, remark: str = ""
+) -> Equation:
+    anchor = f"{function}-{name}" if function else ""
+    return Equation((left, displayed(value)), remark, anchor)
+
+
+def _of_layer(formula: Formula) -> tuple[Computed, ...]:
+    forward: list[Rewriting] = []
+    backward: list[Rewriting] = []
+    sharp, moved = shifted(formula, sharp=True), shifted(formula)
+    for steps, form in ((forward, sharp), (backward, moved)):
+        if form != formula.expression:
+            reason = "every unit less the extreme one: no exponential overflows"
+            steps.append(Rewriting(formula.expression, form, reason))
+    values = computation_graph(rewrite(sharp, forward))
+    slopes = backward_graph(computation_graph(rewrite(moved, backward)))[0]
+    return (
+        Computed("forward", _without_marks(forward), _along(values, "forward", symbol("a_j"))),
+        Computed(
+            "backward",
+            _without_marks(backward),
+            _along(slopes, "backward", partial(symbol("J"), symbol("z_j"))),
+        ),
+    )
+
+
+def _without_marks(steps: list[Rewriting]) -> tuple[Rewriting, ...]:
+    """Leave out what only differentiation asks: that an extreme is held as a constant."""
+    return tuple(Rewriting(_unheld(r.before), _unheld(r.after), r.reason) for r in steps)
+
+
+def _unheld(e: Expression) -> Expression:
+    def known(part: Expression) -> Expression | None:
+        match part:
+            case Apply("held", (inner,)):
+                return _unheld(inner)
+        return None
+
+    return substitute(e, known)
+
+
+def _along(graph: Graph, function: str, result: Expression) -> tuple[Equation, ...]:
+    names: dict[int, Expression] = {k: Variable(f"v{k}") for k in graph.order}
+    equations = []
+    for index in graph.reached():
+        if index in names:
+            sides = (names[index], _shown(graph.definition(index, names)))
+            last = (result,) if index == graph.output else ()
+            equations.append(Equation((*sides, *last), "", f"{function}-v{index}"))
+    return tuple(equations)
+
+
+def _shown(e: Expression) -> Expression:
+    names: dict[Expression, Expression] = {
+        Variable("g"): partial(symbol("J"), symbol("a_j")),
+        Variable("z"): symbol("z_j"),
+    }
+    return substitute(_unheld(e), names.get)

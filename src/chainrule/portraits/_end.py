@@ -1,0 +1,189 @@
+"""A function and its derivatives towards an end: limits, and the sign near enough to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations import TimeLimitError, evaluate, time_limit
+from chainrule.formulas import Expression
+from chainrule.portraits import _tail
+from chainrule.portraits._domain import Edge
+from chainrule.portraits._factors import sign_of_factors, strict_sign
+from chainrule.portraits._interval import Program
+
+_STEP_SECONDS = 1.0
+_REACH = 64.0
+_FAR = (8, 16, 32)  # powers of ten
+ALGEBRA = (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError)
+
+
+class End:
+    """The way to one end of a span: to ±∞, or to a place from one side.
+
+    Parameters
+    ----------
+    derivative : callable
+        Returns the function's derivative of an order.
+    parameters : mapping of str to float
+    edge : Edge
+    side : int
+        1 where the span lies left of the edge, -1 where it lies right of it.
+    """
+
+    def __init__(
+        self,
+        derivative: Callable[[int], Expression],
+        parameters: Mapping[str, float],
+        edge: Edge,
+        side: int,
+    ) -> None:
+        self.edge, self.side, self.parameters = edge, side, parameters
+        self.derivative = derivative
+        self._forms: dict[int, Any] = {}
+        self._tails: dict[int, _tail.Tail | None] = {}
+        self._limits: dict[int, Any] = {}
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether it is a place on the axis."""
+        return bool(self.edge.exact.is_finite)
+
+    def form(self, order: int) -> Any:
+        """Return a derivative in x, which goes to ∞, or None."""
+        if order not in self._forms:
+            try:
+                with time_limit(_STEP_SECONDS):
+                    e = self.derivative(order)
+                    self._forms[order] = (
+                        _tail.near(e, self.parameters, self.edge.exact, -self.side)
+                        if self.is_finite
+                        else _tail.exact_sympy(e, self.parameters, self.side)
+                    )
+            except ALGEBRA:
+                self._forms[order] = None
+        return self._forms[order]
+
+    def tail(self, order: int) -> _tail.Tail | None:
+        """Return a derivative as a quotient of sums of terms in x, or None."""
+        if order not in self._tails:
+            try:
+                with time_limit(_STEP_SECONDS):
+                    form = self.form(order)
+                    self._tails[order] = None if form is None else _tail.tail(form)
+            except ALGEBRA:
+                self._tails[order] = None
+        return self._tails[order]
+
+    def limit(self, order: int) -> Any:
+        """Return the limit at this end, a SymPy number or ±oo, or None."""
+        if order not in self._limits:
+            self._limits[order] = self._limit(order)
+        return self._limits[order]
+
+    def _limit(self, order: int) -> Any:
+        try:
+            with time_limit(_STEP_SECONDS):
+                found = self.tail(order)
+                if found is not None:
+                    return found.limit()
+                if self.form(order) is None:
+                    return None
+                value = _tail.limit_of(self.form(order))
+                return value if self._agrees(order, value) else None
+        except Exception:  # SymPy's limits raise whatever they meet
+            return None
+
+    def _agrees(self, order: int, limit: Any) -> bool:
+        """Check a limit against values towards the end, which come ever closer to it."""
+        if not (limit.is_number and limit.is_extended_real):
+            return False
+        with mpmath.workdps(100):
+            values = [
+                evaluate(self.derivative(order), {**self.parameters, "z": self._place(k)})
+                for k in _FAR
+            ]
+            if limit.is_infinite:
+                sizes = [value if limit > 0 else -value for value in values]
+                return bool(1 < sizes[0] <= sizes[1] <= sizes[2])
+            exact = mpmath.mpf(str(limit.evalf(90)))
+            errors = [abs(value - exact) for value in values]
+            close = 1e-3 * (1 + abs(exact))
+            return bool(close > errors[0] >= errors[1] >= errors[2] and errors[2] < close / 1e3)
+
+    def _place(self, power: int) -> Any:
+        far = mpmath.mpf(10) ** power
+        if not self.is_finite:
+            return self.side * far
+        return mpmath.mpf(str(sympy.N(self.edge.exact, 100))) - self.side / far
+
+    def sign(self, order: int, least: float) -> tuple[float, int] | None:
+        """Return a place and the sign from there to the end, or None where it is not settled.
+
+        Parameters
+        ----------
+        order : int
+        least : float
+            The least x, of ``side*z`` or of one over the distance, at which the place may lie.
+        """
+        quotient = self.tail(order)
+        try:
+            with time_limit(_STEP_SECONDS):
+                if quotient is not None:
+                    found = _tail.first_place(quotient, least)
+                elif self.form(order) is not None:
+                    found = sign_of_factors(self.form(order), least)
+                else:
+                    found = None
+        except ALGEBRA:
+            found = None
+        if found is None or float(found[0]) < least:
+            return None
+        return self.at(float(found[0])), found[1]
+
+    def strict_sign(self, program: Program, least: float) -> tuple[float, int] | None:
+        """Return a place and the sign from there to the end by the signs of a program's lines."""
+        for factor in (1.01, 2.0, 4.0, 16.0, 64.0):
+            place = self.at(max(least, 1.0) * factor)
+            sign = strict_sign(program, *sorted((place, self.edge.place)))
+            if sign:
+                return place, sign
+        return None
+
+    def at(self, x: float) -> float:
+        """Return the place on the axis for an x."""
+        return self.edge.place - self.side / x if self.is_finite else self.side * x
+
+    def sign_by_slope(
+        self, order: int, beyond: tuple[float, int] | None, function: Program
+    ) -> tuple[float, int] | None:
+        """Settle a sign by a derivative of known sign beyond a place, and the limit.
+
+        Parameters
+        ----------
+        order : int
+        beyond : tuple of float and int, optional
+            From where on the next derivative has which sign.
+        function : Program
+        """
+        limit = self.limit(order) if beyond is not None and beyond[1] else None
+        if beyond is None or limit is None or self.is_finite:
+            return None
+        place, outward = beyond[0], self.side * beyond[1]
+        if limit * outward <= 0:
+            return place, -outward
+        # It moves away from zero: once it has the limit's sign, it keeps it.
+        wanted = 1 if limit > 0 else -1
+        for factor in (1.0, 2.0, 4.0, 16.0, 256.0):
+            further = self.side * max(abs(place), 1.0) * factor
+            low, high = function.at(further)
+            if low * wanted > 0 and high * wanted > 0:
+                return further, wanted
+        return None
+
+    def unsettled_place(self, least: float) -> float:
+        """Return where the axis is cut when nothing is known of the way to the end."""
+        return self.at(max(_REACH, 2 * least)) if not self.is_finite else self.edge.place

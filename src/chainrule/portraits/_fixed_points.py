@@ -1,0 +1,213 @@
+"""How a layer carries on mean and variance: fixed points, enclosed, and whether they attract.
+
+A unit sums many inputs of mean μ and variance ν with weights whose sum is 0 and whose squares add
+up to 1, so that z is normal with mean 0 and variance ν. The map is (μ, ν) → (E f(z), Var f(z));
+without subtracting the mean it is q → E f(z)² for z of variance q.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chainrule.formulas import Expression
+from chainrule.portraits._interval import Array, Interval
+from chainrule.portraits._moment import RATIO, Growth, NormalMoment, normal_moments
+from chainrule.portraits._signs import narrowed, signs_between
+
+LEAST, MOST = 0.01, 100.0  # the variances searched
+_CENTRES = RATIO ** np.arange(-8.0, 9.0)
+_ONE = 8  # the place of 1 among the centres
+_REFINEMENTS = (1, 5)
+_CLOSE = 1e-4
+_COARSEST = 1e-4  # of the logarithm of a variance, before Newton's method
+
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class PiecewiseFunction:
+    """A function given piece by piece, with a bound of its size.
+
+    Parameters
+    ----------
+    expressions : tuple of Expression
+    places : tuple of float
+        Where pieces meet.
+    parameters : mapping of str to float
+    growth : Growth
+    """
+
+    expressions: tuple[Expression, ...]
+    places: tuple[float, ...]
+    parameters: Mapping[str, float]
+    growth: Growth
+
+    def moments(
+        self, centres: Array = _CENTRES, powers: Sequence[int] = (1, 2)
+    ) -> tuple[NormalMoment, ...] | None:
+        """Return its moments around each variance, close at the first; None where unbounded."""
+        for refinement in _REFINEMENTS:
+            found = normal_moments(
+                self.expressions, self.places, self.parameters, self.growth, centres, powers,
+                refinement=refinement,
+            )  # fmt: skip
+            if found is None:
+                return None
+            one = min(_ONE, len(centres) - 1)
+            widths = [m.high[0, one] - m.low[0, one] for m in found]
+            if max(widths) < _CLOSE * max(1e-3, float(found[-1].high[0, one])):
+                return found
+        return None
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A fixed point of the map.
+
+    Parameters
+    ----------
+    variance : tuple of float
+        Of the variance, or of the second moment.
+    mean : tuple of float
+        Of the mean.
+    slope : tuple of float
+        How the variance's image changes with it: the map attracts where it is within ±1.
+    norm : tuple of float
+        The largest singular value of the map's Jacobian.
+    """
+
+    variance: Bounds
+    mean: Bounds
+    slope: Bounds
+    norm: Bounds
+
+
+@dataclass(frozen=True)
+class FixedPoints:
+    """All fixed points with a variance between `LEAST` and `MOST`.
+
+    Parameters
+    ----------
+    points : tuple of FixedPoint
+    settled : bool
+        Whether it is proved that there are no others.
+    growing : tuple of int
+        On each stretch between them 1 where the variance grows, -1 where it shrinks.
+    """
+
+    points: tuple[FixedPoint, ...]
+    settled: bool
+    growing: tuple[int | None, ...]
+
+
+def at_one(moment: NormalMoment) -> Bounds:
+    """Return the moment for a standard normal variable."""
+    return float(moment.low[0, _ONE]), float(moment.high[0, _ONE])
+
+
+def fixed_points(
+    function: PiecewiseFunction, moments: Sequence[NormalMoment], *, centred: bool, deadline: float
+) -> FixedPoints:
+    """Enclose all fixed points between `LEAST` and `MOST`.
+
+    Parameters
+    ----------
+    function : PiecewiseFunction
+    moments : pair of NormalMoment
+        Its first and second moments.
+    centred : bool
+        Whether the mean is subtracted: mean and variance, or the second moment.
+    deadline : float
+        Of `time.thread_time`.
+    """
+    rate = _Growth(moments[0], moments[1], centred)
+    found = signs_between(
+        rate, rate.slope, math.log(LEAST), math.log(MOST), deadline, coarsest=_COARSEST
+    )
+    points = []
+    for zero in found.zeros:
+        closer = function.moments(np.array([math.exp((zero.low + zero.high) / 2)])) or moments
+        rate = _Growth(closer[0], closer[1], centred)
+        nearer = narrowed(rate, rate.slope, zero.low, zero.high)
+        points.append(_point(closer, centred, nearer.low, nearer.high))
+    growing = tuple(s.sign for s in found.stretches if s.low < s.high)
+    return FixedPoints(tuple(points), found.settled, growing)
+
+
+def _point(moments: Sequence[NormalMoment], centred: bool, low: float, high: float) -> FixedPoint:
+    variance = _exp(np.array([low]), np.array([high]))
+    _, slope = _image(moments[0], moments[1], centred, variance)
+    mean, drift = moments[0](variance)
+    if centred:
+        sizes = [np.abs(drift), np.abs(slope)]
+        holds = [(x[0] < 0) & (x[1] > 0) for x in (drift, slope)]
+        least = [np.where(h, 0.0, np.min(x, axis=0)) for h, x in zip(holds, sizes, strict=True)]
+        norm = (np.hypot(*least), np.hypot(*(np.max(x, axis=0) for x in sizes)))
+    else:
+        norm = slope
+    return FixedPoint(*(_pair(x) for x in (variance, mean, slope, norm)))
+
+
+def _pair(x: Interval) -> Bounds:
+    return float(x[0][0]), float(x[1][0])
+
+
+def _image(
+    first: NormalMoment, second: NormalMoment, centred: bool, variance: Interval
+) -> tuple[Interval, Interval]:
+    """Return bounds of the variance's image and of its derivative."""
+    value, slope = second(variance)
+    if not centred:
+        return value, slope
+    mean, drift = first(variance)
+    return _less(value, _product(mean, mean)), _less(slope, _product(_product(mean, drift), 2.0))
+
+
+def _product(x: Interval, y: Interval | float) -> Interval:
+    other = y if isinstance(y, tuple) else (np.float64(y), np.float64(y))
+    products = [a * b for a in x for b in other]
+    low, high = np.minimum.reduce(products), np.maximum.reduce(products)
+    return low - np.abs(low) * 3e-16, high + np.abs(high) * 3e-16
+
+
+def _less(x: Interval, y: Interval) -> Interval:
+    low, high = x[0] - y[1], x[1] - y[0]
+    slack = 3e-16 * (np.abs(x[0]) + np.abs(x[1]) + np.abs(y[0]) + np.abs(y[1]))
+    return low - slack, high + slack
+
+
+def _exp(low: Array, high: Array) -> Interval:
+    return np.exp(low) * (1 - 1e-15), np.exp(high) * (1 + 1e-15)
+
+
+@dataclass(frozen=True)
+class _Growth:
+    """By which part the variance grows in one step, ``image/ν - 1``, as a function of log ν."""
+
+    first: NormalMoment
+    second: NormalMoment
+    centred: bool
+    derivative: bool = False
+
+    def __call__(self, logarithm: Interval) -> Interval:
+        variance = _exp(*logarithm)
+        value, slope = _image(self.first, self.second, self.centred, variance)
+        part = _product(value, (1 / variance[1] * (1 - 1e-15), 1 / variance[0] * (1 + 1e-15)))
+        if self.derivative:
+            return _less(slope, part)
+        one = np.ones_like(part[0])
+        return _less(part, (one, one))
+
+    @property
+    def slope(self) -> _Growth:
+        return replace(self, derivative=True)
+
+    def at(self, place: float) -> Bounds:
+        return self.over(place, place)
+
+    def over(self, low: float, high: float) -> Bounds:
+        return _pair(self((np.array([low]), np.array([high]))))

@@ -1,0 +1,72 @@
+"""A statement on a function, and how its numbers are written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One property of a function.
+
+    Parameters
+    ----------
+    subject, text : str
+    proved : bool
+        Whether it is proved by symbolic algebra or interval arithmetic.
+    bounds : tuple of float, optional
+        An enclosure of the number it states.
+    """
+
+    subject: str
+    text: str
+    proved: bool
+    bounds: Bounds | None = None
+
+
+def unsettled(subject: str, reason: str = "") -> Statement:
+    """Return the statement that nothing is known."""
+    return Statement(subject, f"not settled: {reason}" if reason else "not settled", False)
+
+
+def bounds_of(exact: Any) -> Bounds:
+    """Enclose a SymPy number, or ±oo, between doubles."""
+    if exact in (sympy.oo, -sympy.oo):
+        return (math.inf, math.inf) if exact == sympy.oo else (-math.inf, -math.inf)
+    nearest = float(sympy.N(exact, 30))
+    if exact == sympy.Rational(nearest):
+        return nearest, nearest
+    return float(np.nextafter(nearest, -np.inf)), float(np.nextafter(nearest, np.inf))
+
+
+def enclosed(bounds: Bounds) -> str:
+    """Write a number with its enclosure; without, where it is exact."""
+    low, high = bounds
+    if low == high:
+        return f"{low + 0.0:.12g}".replace("inf", "∞")
+    return f"{(low + high) / 2 + 0.0:.10g} in [{low:.17g}, {high:.17g}]"
+
+
+def rounded(bounds: Bounds) -> str:
+    """Write the digits of a number that its enclosure settles, at most eight."""
+    low, high = bounds
+    middle = (low + high) / 2
+    if low <= 0 <= high:
+        return "0" if high - low < 1e-6 else f"{middle:.1g}"
+    for digits in range(8, 1, -1):
+        unit = 10.0 ** (math.floor(math.log10(abs(middle) or 1.0)) - digits + 1)
+        if high - low < unit:
+            return f"{round(middle / unit) * unit + 0.0:.{digits}g}"
+    return f"{middle + 0.0:.2g}"
+
+
+def place(number: float) -> str:
+    """Write a place on the axis."""
+    return f"{number + 0.0:.12g}".replace("inf", "∞")

@@ -1,0 +1,186 @@
+"""Statements on a layer's statistics: gain, slope moment, fixed points of mean and variance."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from chainrule.portraits._axis import Axis
+from chainrule.portraits._fixed_points import (
+    LEAST,
+    MOST,
+    FixedPoint,
+    PiecewiseFunction,
+    at_one,
+    fixed_points,
+)
+from chainrule.portraits._interval import Program
+from chainrule.portraits._moment import Growth, NormalMoment, growth
+from chainrule.portraits._statement import Bounds, Statement, enclosed, rounded, unsettled
+from chainrule.portraits._symmetry import homogeneous_slopes
+
+_DERIVATIVES = 4
+_CENTRED = "fixed point of mean and variance"
+_SECOND = "fixed point of E f(z)²"
+_AREA = f"{LEAST:g} ≤ ν ≤ {MOST:g}"
+
+
+def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Statement]:
+    """State what a layer with this activation does to normally distributed pre-activations.
+
+    Parameters
+    ----------
+    axis : Axis
+    steepest : tuple of float, optional
+        An enclosure of the largest slope.
+    jumps : bool
+        Whether the function may jump.
+    """
+    if not axis.is_everywhere:
+        reason = "the function is not defined for every z"
+        return [unsettled(s, reason) for s in ("gain", _CENTRED, _SECOND)]
+    function = _piecewise(axis, 0, _growth(axis, steepest))
+    moments = function.moments() if function else None
+    if function is None or moments is None:
+        return [unsettled(s) for s in ("gain", _CENTRED, _SECOND)]
+    slopes = None
+    if not jumps:
+        whole = Growth(steepest[1], 0) if steepest and math.isfinite(steepest[1]) else None
+        slopes = _piecewise(axis, 1, whole or growth(_programs(axis, 1), _places(axis)))
+    result = [_gain(moments[1])]
+    if slopes is not None:
+        found = slopes.moments(powers=(2,))
+        if found is not None:
+            bounds = at_one(found[0])
+            text = f"E f'(z)² = {enclosed(bounds)} for z ~ N(0, 1)"
+            result.append(Statement("slope moment", text, True, bounds))
+    contracts = steepest is not None and steepest[1] <= 1 and not jumps and _flattens(axis)
+    for centred in (True, False):
+        result += _fixed(axis, function, moments, slopes, centred=centred, contracts=contracts)
+    return result
+
+
+def _places(axis: Axis) -> list[float]:
+    return [edge.place for edge in axis.edges]
+
+
+def _programs(axis: Axis, order: int) -> list[list[Program]]:
+    return [[line.program(order + k) for line in axis.lines] for k in range(_DERIVATIVES)]
+
+
+def _growth(axis: Axis, steepest: Bounds | None) -> Growth | None:
+    found = growth(_programs(axis, 0), _places(axis))
+    if found is None or found.power > 1:
+        at_zero = max(abs(x) for x in _value_at_zero(axis))
+        if steepest is not None and math.isfinite(steepest[1] + at_zero):
+            return Growth(max(at_zero, steepest[1]), 1)
+    return found
+
+
+def _value_at_zero(axis: Axis) -> Bounds:
+    for line in axis.lines:
+        if line.span.low.place <= 0 <= line.span.high.place and (line.is_regular_at(0.0)):
+            return line.program(0).at(0.0)
+    return -math.inf, math.inf
+
+
+def _piecewise(axis: Axis, order: int, bound: Growth | None) -> PiecewiseFunction | None:
+    if bound is None:
+        return None
+    expressions = tuple(line.derivative(order) for line in axis.lines)
+    return PiecewiseFunction(expressions, tuple(_places(axis)), axis.parameters, bound)
+
+
+def _gain(moment: NormalMoment) -> Statement:
+    low, high = at_one(moment)
+    if not low > 0:
+        return unsettled("gain")
+    gain = (1 / math.sqrt(high) * (1 - 1e-15), 1 / math.sqrt(low) * (1 + 1e-15))
+    return Statement("gain", f"1/sqrt(E f(z)²) = {enclosed(gain)} for z ~ N(0, 1)", True, gain)
+
+
+def _flattens(axis: Axis) -> bool:
+    """Tell whether the slope is somewhere proved to be less than 1 in size."""
+    for line in axis.lines:
+        for place in (-2.0, -0.5, 0.25, 1.5, 3.0, 8.0):
+            if line.span.low.place < place < line.span.high.place:
+                low, high = line.program(1).at(place)
+                if low > -1 and high < 1:
+                    return True
+    return False
+
+
+def _fixed(
+    axis: Axis, function: PiecewiseFunction, moments: tuple[NormalMoment, ...],
+    slopes: PiecewiseFunction | None, *, centred: bool, contracts: bool,
+) -> list[Statement]:  # fmt: skip
+    subject = _CENTRED if centred else _SECOND
+    linear = homogeneous_slopes(axis)
+    if linear is not None and _keeps(linear, centred=centred):
+        name = "ν" if centred else "q"
+        return [Statement(subject, f"every {name}: f keeps it", True)]
+    if contracts and (centred or _is_zero_at_zero(axis)):
+        name = "ν" if centred else "q"
+        reason = "values lie no farther apart than their z, some of them closer"
+        return [Statement(subject, f"none with {name} > 0: {reason}", True)]
+    found = fixed_points(function, moments, centred=centred, deadline=axis.deadline)
+    area = _AREA if centred else _AREA.replace("ν", "q")
+    result = []
+    for point in found.points:
+        result.append(
+            Statement(subject, _text(point, slopes, centred=centred), True, point.variance)
+        )
+    if not found.settled:
+        result.append(
+            unsettled(subject, f"whether there are others with {area}"[0 if result else 8 :])
+        )
+    elif not result:
+        name = "variance" if centred else "second moment"
+        does = "grows" if found.growing and found.growing[0] == 1 else "shrinks"
+        result.append(Statement(subject, f"none with {area}: there the {name} {does}", True))
+    else:
+        others = f"no other{'' if len(result) == 1 else 's'} with {area}"
+        result.append(Statement(subject, others, True))
+    return result
+
+
+def _keeps(slopes: tuple[Fraction, Fraction], *, centred: bool) -> bool:
+    left, right = slopes
+    if centred:
+        return left == right and abs(left) == 1
+    return left**2 + right**2 == 2
+
+
+def _is_zero_at_zero(axis: Axis) -> bool:
+    return _value_at_zero(axis) == (0.0, 0.0) or any(
+        zero.low == zero.high == 0 for zero in axis.signs(0).zeros
+    )
+
+
+def _text(point: FixedPoint, slopes: PiecewiseFunction | None, *, centred: bool) -> str:
+    if centred:
+        where = f"(μ, ν) = ({rounded(point.mean)}, {rounded(point.variance)})"
+    else:
+        where = f"q = {rounded(point.variance)}"
+    name = "ν" if centred else "q"
+    text = f"{where}, {name} in [{point.variance[0]:.15g}, {point.variance[1]:.15g}]: "
+    low, high = point.slope
+    if low > -1 and high < 1:
+        text += "attracting"
+    elif low > 1 or high < -1:
+        text += "repelling"
+    else:
+        text += "attracting or not is not settled"
+    text += f", slope {rounded(point.slope)}"
+    if centred:
+        text += f", largest singular value of the Jacobian {rounded(point.norm)}"
+        return text
+    middle = math.sqrt(point.variance[0] * point.variance[1])
+    found = slopes.moments(np.array([middle]), powers=(2,)) if slopes else None
+    if found is not None:
+        ends = np.array([point.variance[0]]), np.array([point.variance[1]])
+        (low_, high_), _ = found[0](ends)
+        text += f", χ = E f'(z)² = {rounded((float(low_[0]), float(high_[0])))} there"
+    return text

@@ -1,0 +1,155 @@
+"""Formulas that nobody has written: never wrong, never hanging, no error but the package's own.
+
+By default a few fixed examples; ``make fuzz`` draws thousands of new ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.derivations.oracle import (
+    PLACES,
+    check_cost,
+    check_documents,
+    check_elementwise,
+    check_parameters,
+    check_portrait,
+    check_product,
+    contradicted,
+    settled_places,
+)
+from tests.formulas.generated import (
+    Written,
+    cost_formulas,
+    coupled_formulas,
+    elementwise_formulas,
+)
+
+from chainrule.catalogue import activation_formula
+from chainrule.derivations import backward_graph, derive, derive_cost
+from chainrule.formulas import ChainruleError, Formula, parse, to_text
+from chainrule.portraits import portrait
+
+LONGEST = 5.0  # seconds of processor time that a derivation may take
+OUTPUTS = ("sigmoid", "tanh", "softmax", "identity", "softplus", "leaky_relu", "z**2")
+
+
+def examples(count: int) -> Callable[..., object]:
+    """Return few fixed examples, or, in the profile for it, as many new ones as that says."""
+    if settings.get_current_profile_name() == "fuzz":
+        return settings(settings.get_profile("fuzz"))
+    return settings(
+        max_examples=count,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@contextmanager
+def bounded_in_time():
+    """Fail where what is inside takes longer than a user waits."""
+    start = time.process_time()
+    yield
+    assert time.process_time() - start < LONGEST
+
+
+def read(w: Written, variables: tuple[str, ...] = ("z",)) -> Formula | None:
+    """Parse what was drawn; what the package refuses it refuses by its own errors."""
+    try:
+        formula = parse(w.text, w.values, variables=variables)
+    except ChainruleError:
+        return None
+    again = parse(to_text(formula.expression), w.values, variables=variables)
+    assert again.expression == formula.expression
+    return formula
+
+
+def check_activation(w: Written) -> int:
+    """Check everything that is said of an element-wise formula, against the tree as drawn."""
+    formula = read(w)
+    if formula is None:
+        return 0
+    with bounded_in_time():
+        derivation = derive(formula)
+        check_documents(derivation)
+    return contradicted(lambda: check_elementwise(w.expression, derivation))
+
+
+@examples(20)
+@given(elementwise_formulas())
+def test_any_elementwise_formula(w):
+    """Pieces, kinks, forms through the output, witnesses, second and parameters' derivatives."""
+    check_activation(w)
+
+
+@examples(40)
+@given(coupled_formulas())
+def test_any_layer_coupled_formula(w):
+    """∂J/∂z of layers of one to four units, plain and in closed form, and by the parameters."""
+    formula = read(w)
+    if formula is None:
+        return
+    with bounded_in_time():
+        derivation = derive(formula)
+        check_documents(derivation)
+    plain = backward_graph(derivation.graph)[0].expression()
+    for product in (plain, derivation.product):
+        if product is not None:
+            contradicted(lambda p=product: check_product(w.expression, p, w.values))
+    contradicted(lambda: check_parameters(w.expression, derivation, ("-2.3", "0.31", "1.7")))
+
+
+@examples(14)
+@given(cost_formulas(), st.sampled_from(OUTPUTS))
+def test_any_cost_behind_an_output(w, output):
+    """∂J/∂a, and ∂J/∂z through the output, for targets of every kind."""
+    cost = read(w, ("a", "y"))
+    if cost is None:
+        return
+    activation = activation_formula(output)
+    with bounded_in_time():
+        derivation = derive_cost(activation, cost)
+        check_documents(derivation)
+    contradicted(lambda: check_cost(activation.expression, w.expression, derivation))
+
+
+@examples(12)
+@given(elementwise_formulas(leaves=4, awkward=False))
+def test_any_portrait(w):
+    """What is proved of range, slopes and stretches holds at every place."""
+    formula = read(w)
+    if formula is not None:
+        settled = settled_places(w.expression, w.values, PLACES)
+        found = portrait(formula)
+        contradicted(lambda: check_portrait(w.expression, found, settled))
+
+
+REDUCED = [
+    ("sign(min(alpha, z))", {"alpha": 1e-300}),
+    ("0**z", {}),
+    ("0**where(z < z, z, z)", {}),
+    ("where(z <= 3, z, z)**where(z != 3, pi**z, sinh(z))", {}),
+    ("exp(exp((z/z)**(-z)))", {}),
+    ("z**(-1/3) - min(1e300, z)", {}),
+    ("min(1e9, z)**1e9", {}),
+    ("((3*z)**1e9)**2", {}),
+    ("max(beta**z, where(z >= beta, z, beta))", {"beta": 1e17}),
+    ("where(z == z**1e9, tanh(z), z)*max(pi, z)", {}),
+    ("where(tanh(asinh(sinh(cos(expm1(sinh(z)))))) < where(z <= 3, z, z), 1, min(1/2, z))", {}),
+    ("max(expm1(z), where(z > 1/z, min(1/3, z), pi)**(3 - z))", {}),
+    ("max(z, 1e-300)**-2 + 1e9 + z", {}),
+    ("2**2**2**2**z", {}),
+]
+
+
+@pytest.mark.parametrize(("text", "values"), REDUCED, ids=[text for text, _ in REDUCED])
+def test_formulas_that_were_once_wrong_or_slow(text, values):
+    """Reduced from what generated formulas found."""
+    expression = parse(text, values).expression
+    check_activation(Written(expression, tuple(values.items())))

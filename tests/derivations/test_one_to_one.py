@@ -1,0 +1,212 @@
+"""Pieces that are one-to-one: forms through layers, equations for the slope, proofs of rising."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import mpmath
+import pytest
+from tests.formulas.language import UndefinedError, central_difference, value_at
+
+from chainrule.derivations import (
+    NoOutputForm,
+    NoOutputFormError,
+    OutputForm,
+    derive,
+    smooth_pieces,
+    through_output,
+)
+from chainrule.derivations.output_forms._signs import proved_sign
+from chainrule.formulas import parse, to_text, variables_of
+
+PLACES = ("-7.3", "-2.2", "-0.6", "-0.13", "0.11", "0.7", "1.9", "5.3", "6.1")
+LAYERED = [
+    "exp(3*z) + exp(z)", "3**z + 9**z", "tanh(z) + tanh(z)**3", "exp(0.5*z) + exp(1.5*z)",
+    "log(1 + exp(z) + exp(3*z))", "tanh(exp(z) + exp(2*z))", "exp(-exp(-z) - exp(-2*z))",
+    "z*sqrt(1 + z**2)", "tanh(z)/sqrt(1 + tanh(z)**2)", "sin(atan(z)/2)",
+    "atan(exp(z) + exp(3*z))", "log(1 + exp(z))**3",
+]  # fmt: skip
+TO_THE_RIGHT_OF_ONE = [
+    "z**3 - 3*z", "z**1.5 + z", "z**(1/3) + z**(2/3)", "z**3 + z**2", "z**0.3/(1 + z**0.3)",
+    "sqrt(z) + z", "log(z)**3 + log(z)", "exp(-z**2) + exp(-2*z**2)",
+]  # fmt: skip
+EQUATIONS = {
+    "z**5 + z": "the only real root",
+    "exp(4*z) + exp(z)": "the smallest real root",
+    "tanh(z) + tanh(z)**5": "the only real root",
+    "z/sqrt(1 + z**2) + z": "the largest real root",
+}
+RISING = [
+    "z - tanh(z)", "z + sin(z)", "z + erf(z)", "z + log(1 + exp(z))", "z + atan(z)",
+    "exp(z)*(1 + z**2)", "2**z + 3**z", "z**2*atan(z)", "erf(z) + erf(z)**3",
+]  # fmt: skip
+NOT_RISING = ["z**3 - 3*z", "z*exp(z)", "z + 1.01*sin(z)", "z**3 - z**2/1000", "cosh(z)"]
+
+
+def compared(form, expression, places) -> int:
+    """Compare a form with slopes by central differences at places where it is defined."""
+    count = 0
+    with mpmath.workdps(200):
+        for place in places:
+            z = mpmath.mpf(place)
+            try:
+                a = value_at(expression, z, {})
+                slope = mpmath.diff(lambda t: value_at(expression, t, {}), z, h="1e-80")
+                got = value_at(form, z, {}, a=a)
+            except (UndefinedError, ArithmeticError):
+                continue  # also where the output has reached its limit
+            assert abs(got - slope) < 1e-30 * (1 + abs(slope)), place
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("text", LAYERED)
+def test_powers_of_one_exponential_and_nested_roots_are_seen_through(text):
+    """The form in a alone has the slope at every place."""
+    formula = parse(text)
+    (form,) = derive(formula).output_forms
+    assert isinstance(form, OutputForm), form
+    assert variables_of(form.derivative) == {"a"}
+    assert compared(form.derivative, formula.expression, PLACES) >= 6
+
+
+@pytest.mark.parametrize("text", TO_THE_RIGHT_OF_ONE)
+def test_the_branch_of_a_root_is_the_one_of_the_piece(text):
+    """Where two branches of a cubic meet on the piece, both are used."""
+    formula = parse(f"where(z > 1, {text}, -9)")
+    form = derive(formula).output_forms[1]
+    assert isinstance(form, OutputForm), form
+    assert variables_of(form.derivative) == {"a"}
+    assert compared(form.derivative, formula.expression, ("1.01", "1.7", "2.3", "6.1")) == 4
+
+
+@pytest.mark.parametrize("text", EQUATIONS)
+def test_an_equation_stands_where_no_short_formula_solves_it(text):
+    """P(a, d) is 0 at the true slope, and the root that is named is the slope."""
+    formula = parse(text)
+    (found,) = derive(formula).output_forms
+    assert isinstance(found, NoOutputForm)
+    assert found.equation is not None
+    assert found.equation.branch == EQUATIONS[text]
+    with mpmath.workdps(60):
+        for place in ("-1.3", "-0.4", "0.2", "1.1"):
+            z = mpmath.mpf(place)
+            a = value_at(formula.expression, z, {})
+            slope = central_difference(lambda t: value_at(formula.expression, t, {}), z)
+
+            def polynomial(d, a=a):
+                return value_at(found.equation.polynomial, 0, {}, a=a, d=d)
+
+            assert abs(polynomial(slope)) < 1e-15 * abs(polynomial(slope + 1))
+            taylor = mpmath.taylor(polynomial, 0, 6)
+            while abs(taylor[-1]) < 1e-30:
+                taylor.pop()
+            roots = mpmath.polyroots(taylor[::-1], maxsteps=200, extraprec=200)
+            real = sorted(mpmath.re(r) for r in roots if abs(mpmath.im(r)) < 1e-12)
+            wanted = real[0] if "smallest" in found.equation.branch else real[-1]
+            assert abs(slope - wanted) < 1e-12 * (1 + slope)
+
+
+def test_an_equation_is_shown_and_is_no_backward_pass():
+    """In the text with its root; computing through the output is refused with the reason."""
+    derivation = derive(parse("z**5 + z"))
+    shown = str(derivation)
+    assert "d⁵ + 15·d⁴ + 80·d³ + 160·d² - (256 + 3125·a⁴) = 0" in shown
+    assert "d = ∂a/∂z, the only real root" in shown
+    with pytest.raises(NoOutputFormError, match="root of an equation"):
+        through_output(derivation)
+
+
+@pytest.mark.parametrize("text", RISING)
+def test_rising_functions_are_proved_to_rise(text):
+    """Also where the slope vanishes at single places."""
+    (piece,) = smooth_pieces(parse(text)).pieces
+    assert proved_sign(piece.derivative, {}, -mpmath.inf, mpmath.inf) == 1
+
+
+@pytest.mark.parametrize("text", NOT_RISING)
+def test_nothing_is_proved_of_slopes_that_change_sign(text):
+    """However little they do."""
+    (piece,) = smooth_pieces(parse(text)).pieces
+    assert proved_sign(piece.derivative, {}, -mpmath.inf, mpmath.inf) == 0
+
+
+def test_a_sign_is_proved_between_two_places():
+    """z³ - 3z falls between -1 and 1 and rises beyond; z² is not strictly positive about 0."""
+    (piece,) = smooth_pieces(parse("z**3 - 3*z")).pieces
+    ends = (-mpmath.inf, -1.0, 1.0, mpmath.inf)
+    signs = [proved_sign(piece.derivative, {}, *pair) for pair in pairwise(ends)]
+    assert signs == [1, -1, 1]
+    square = parse("z**2").expression
+    assert proved_sign(square, {}, -1.0, 1.0) == 1
+    assert proved_sign(square, {}, -1.0, 1.0, strict=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("z + log(1 + exp(z))", "2 - exp(z - a)"),
+        ("z*tanh(log(1 + exp(z)))", "a/z + z*exp(z)*(1 - a**2/z**2)/(1 + exp(z))"),
+    ],
+)
+def test_the_form_in_a_and_z_goes_through_a_part_of_the_formula(text, wanted):
+    """As worked by hand: the tanh of Mish is a/z."""
+    (found,) = derive(parse(text)).output_forms
+    assert isinstance(found, NoOutputForm)
+    assert found.through_preactivation is not None
+    assert to_text(found.through_preactivation.derivative) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("z/sqrt(1 + z**2)", "(1 - a**2)**(3/2)"),
+        ("1/(1 + exp(-z))**2", "2*(a - a**(3/2))"),
+        ("1.702/(1 + exp(-1.702*z))", "a*(1.702 - a)"),
+        ("log(1 + log(1 + exp(z)))", "exp(-a) - exp(1 - a - exp(a))"),
+    ],
+)
+def test_forms_are_as_short_as_an_author_would_write_them(text, wanted):
+    """Squares stand outside of roots, exponentials together."""
+    (form,) = derive(parse(text)).output_forms
+    assert isinstance(form, OutputForm)
+    assert to_text(form.derivative) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("log(1 - z**2)", "defined where -1 < z < 1"),
+        ("1/z", "defined where z ≠ 0"),
+        ("log(exp(z) - 1)", "defined where z > 0"),
+        ("log(z**2 - 1)", "defined where z < -1 or z > 1"),
+        ("max(log(z), 0)", "Where z ≤ 0: the formula has no value there."),
+    ],
+)
+def test_it_is_said_where_a_formula_is_defined(text, sentence):
+    """Half-axes, stretches and holes."""
+    assert sentence in str(derive(parse(text)))
+
+
+def test_a_clipped_logarithm_has_a_form_where_it_has_values():
+    """max(log(z), 0): the slope is 0 at the output 0, exp(-a) above."""
+    form = through_output(derive(parse("max(log(z), 0)")))
+    assert value_at(form, 0, {}, a=0) == 0
+    assert abs(value_at(form, 0, {}, a=2) - mpmath.exp(-2)) < 1e-15
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("min(max(z, -1e-300), 1e-300)", [-1e-300, 1e-300]),
+        ("min(max(z, -1e300), 1e300)", [-1e300, 1e300]),
+        ("max(tanh(z), 1e-100)", [1e-100]),
+        ("max(sqrt(z), 1)", [0.0, 1.0]),
+        ("max(exp(z), 2)", [float(mpmath.log(2))]),
+        ("max(sqrt(1 - z**2), 1/2)", [-1.0, -(0.75**0.5), 0.75**0.5, 1.0]),
+    ],
+)
+def test_breakpoints_of_every_size_and_ends_of_domains_are_found(text, places):
+    """From the smallest doubles to the largest; where a branch ceases to be defined, too."""
+    found = smooth_pieces(parse(text)).breakpoints
+    assert [b.place for b in found] == pytest.approx(places, rel=1e-14, abs=0)

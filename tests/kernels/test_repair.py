@@ -1,0 +1,66 @@
+"""Formulas as nobody should write them: kernels are mended wherever the formula loses digits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule.certificates import certify
+from chainrule.formulas import parse
+from chainrule.kernels import forward
+from chainrule.kernels._elementwise import scalar_functions
+from chainrule.kernels._fit import fitted
+
+NAIVE = (
+    *("sqrt(z**2 + 1) - 1", "z - log(cosh(z))", "(1 + erf(z))/2", "z - sin(z)", "1 - cos(z)"),
+    *("exp(z) - 1 - z", "z/sqrt(1 + z**2) - 1", "1 - exp(-exp(z))", "atan(z) - z", "asinh(z) - z"),
+    *("z*(1 - z/sqrt(1 + z**2))", "z*tanh(exp(z))", "(exp(z) - 1)/z", "sin(z)/z", "tanh(z)/z"),
+    *("z*erf(exp(z))", "log((1 + exp(z))/2)"),
+)
+
+
+@pytest.mark.parametrize("text", NAIVE)
+def test_a_naive_formula_passes_its_certificate(text):
+    """In float32, over the whole range: value and slope to an ulp, limits at the infinities."""
+    certificate = certify(parse(text, {}))
+    assert certificate.passed, str(certificate)
+    assert certificate.meets(1.0, 1.0, conditioned=True)
+
+
+def test_what_loses_nothing_is_left_as_it_is():
+    """No fit and no limit is added to a sigmoid or a softplus."""
+    for text in ("1/(1 + exp(-z))", "log(1 + exp(z))", "z/(1 + exp(-z))"):
+        source = "\n".join(scalar_functions(parse(text, {}), "float32"))
+        assert "u0" not in source
+        assert "inf" not in source
+
+
+def test_a_removable_zero_gets_its_series():
+    """(z - tanh z)/z³ is 1/3 at 0: one polynomial serves both signs."""
+    z = np.array([1e-30, 1e-12, -1e-5, 1e-3], dtype=np.float64)
+    a = forward(parse("z - tanh(z)", {}), z)
+    np.testing.assert_allclose(a, z**3 / 3 * (1 - 2 * z**2 / 5), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("function", "low", "high", "power", "sign"),
+    [
+        (lambda z: z**3 * (1 + z) / 7, -0.5, 0.5, 3, 0),
+        (lambda z: (2 + 1 / z) / z, 4.0, np.inf, -1, 0),
+        (lambda z: -(2 ** -(z * z)), 3.0, 20.0, 0, -1),
+    ],
+)
+def test_fits_find_the_power_and_the_sign(function, low, high, power, sign):
+    """A zero of third order, a tail like 2/z, a tail that decays like a Gaussian."""
+    fit = fitted(function, low, high, 40)
+    assert (fit.power, fit.sign) == (power, sign)
+    lines, result = fit.source("u")
+    for z in (low + 0.25, low + 0.4, min(high, 100.0) - 0.1):
+        names = {"z": z, "exp": np.exp}
+        exec("\n".join(lines), names)
+        assert eval(result, names) == pytest.approx(float(function(z)), rel=1e-10)
+
+
+def test_a_function_with_a_kink_has_no_fit_across_it():
+    """|z| and sqrt(z) are no power series at 0."""
+    assert fitted(abs, -1.0, 1.0, 40) is None

@@ -1,0 +1,65 @@
+"""Portraits of layer-coupled functions against kernels and SVD."""
+
+import numpy as np
+import pytest
+
+import chainrule
+
+_LAYERS = np.random.default_rng(3).normal(scale=2.0, size=(40, 5))
+_COUPLED = [
+    "softmax", "softmin", "log_softmax", "layer_norm", "rms_norm", "l2_normalization",
+    "z/sqrt(sum(z**2))", "exp(z - max(z))/sum(exp(z - max(z)))",
+]  # fmt: skip
+
+
+def _texts(source, subject):
+    return [s.text for s in chainrule.activation(source).portrait().about(subject) if s.proved]
+
+
+@pytest.mark.parametrize("source", _COUPLED)
+def test_what_is_called_invariant_is_and_the_rest_is_not(source):
+    f, small = chainrule.activation(source), 1e-5 * _LAYERS
+    moved = {"shift": f(small + 1.3), "scale": f(small * 2.5)}
+    for subject, values in moved.items():
+        (text,) = _texts(source, subject)
+        assert np.allclose(values, f(small), rtol=0, atol=1e-9) == (" = " in text)
+
+
+@pytest.mark.parametrize("source", _COUPLED)
+def test_sums_ranges_and_monotony_hold_at_random_layers(source):
+    f = chainrule.activation(source)
+    a, jacobian = f(_LAYERS), f.jacobian(_LAYERS)
+    drawn = f.portrait()
+    for statement in drawn.statements:
+        if not statement.proved:
+            continue
+        if statement.subject == "sum of the outputs":
+            assert np.allclose(a.sum(-1), float(statement.text))
+        if statement.subject == "range of one output" and statement.bounds:
+            assert (a >= statement.bounds[0]).all()
+            assert (a <= statement.bounds[1]).all()
+        if statement.subject == "one output":
+            sign = 1 if "increasing" in statement.text else -1
+            own = np.eye(5, dtype=bool)
+            chosen = jacobian[:, own] if "own" in statement.text else jacobian[:, ~own]
+            assert (sign * chosen > 0).all()
+        if statement.subject == "norm of the Jacobian":
+            order = 2 if "spectral" in statement.text else np.inf
+            assert (np.linalg.norm(jacobian, order, (1, 2)) <= statement.bounds[1] + 1e-12).all()
+        if statement.subject == "Jacobian":
+            smallest = np.linalg.svd(jacobian, compute_uv=False)[:, -1]
+            assert np.allclose(smallest, 0, atol=1e-9)
+
+
+def test_softmax_has_spectral_norm_one_half_which_two_equal_units_attain():
+    (statement,) = chainrule.activation("softmax").portrait().about("norm of the Jacobian")
+    assert statement.bounds[1] == 0.5
+    attained = np.linalg.norm(chainrule.activation("softmax").jacobian(np.zeros(2)), 2)
+    assert attained == pytest.approx(0.5)
+
+
+def test_a_unit_that_others_may_leave_alone_is_not_called_monotone():
+    """Where all other units are 0, z/sqrt(sum(z**2)) is the sign of z: it attains 1, and stays."""
+    drawn = chainrule.activation("z/sqrt(sum(z**2))").portrait()
+    assert not any(s.proved for s in drawn.about("range of one output"))
+    assert not any(s.proved for s in drawn.about("one output"))

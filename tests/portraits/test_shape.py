@@ -1,0 +1,113 @@
+"""Domains, symmetries, ranges and tails against hand-worked results."""
+
+import math
+
+import mpmath
+import pytest
+
+import chainrule
+from chainrule.derivations import evaluate
+
+
+def _statements(text, subject):
+    return chainrule.activation(text).portrait().about(subject)
+
+
+def _only(text, subject):
+    (statement,) = _statements(text, subject)
+    assert statement.proved
+    return statement.text
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [("log(z)", "(0, ∞)"), ("sqrt(1 - z**2)", "[-1, 1]"), ("1/z", "z ≠ 0"),
+     ("1/(z**2 - 1)", "z ≠ -1, 1"),
+     ("z**1.5", "[0, ∞)"), ("log(z/(1 - z))", "(0, 1)"), ("1/log(z)", "(0, 1) and (1, ∞)"),
+     ("tanh(z)/(1 + exp(z))", "every real z"), ("where(z > 0, sqrt(z), 0)", "every real z")],
+)  # fmt: skip
+def test_the_domain_is_found(text, domain):
+    assert domain in _only(text, "domain")
+
+
+def test_a_whole_power_that_is_a_parameter_is_defined_everywhere():
+    (statement,) = chainrule.activation("z**p", p=3.0).portrait().about("domain")
+    assert "every real z" in statement.text
+
+
+@pytest.mark.parametrize(
+    ("text", "symmetry"),
+    [("tanh", "odd"), ("gaussian", "even"), ("silu", "f(z) - f(-z) = z"),
+     ("softplus", "f(z) - f(-z) = z"),
+     ("gelu", "f(z) - f(-z) = z"), ("relu", "f(z) - f(-z) = z"), ("sigmoid", "about (0, 1/2)"),
+     ("hard_sigmoid", "about (0, 1/2)"), ("mish", "neither"), ("elu", "neither"), ("1/z", "odd"),
+     ("relu6", "neither")],
+)  # fmt: skip
+def test_symmetries_are_proved(text, symmetry):
+    assert symmetry in _only(text, "symmetry")
+
+
+def test_a_symmetry_that_nearly_holds_is_not_stated():
+    assert "neither" in _only("tanh(z) + 1e-25*exp(-z**2)", "symmetry")
+
+
+@pytest.mark.parametrize(
+    ("text", "infimum", "supremum"),
+    [("tanh", "-1, not attained", "1, not attained"),
+     ("relu6", "0, attained on a whole stretch", "6, attained on a whole stretch"),
+     ("gaussian", "0, not attained", "1, attained at z = 0"),
+     ("sqrt(1 - z**2)", "0, attained at z = -1 or 1", "1, attained at z = 0"),
+     ("isru", "-1, not attained", "1, not attained")],
+)  # fmt: skip
+def test_the_range_says_what_is_attained(text, infimum, supremum):
+    assert _only(text, "infimum") == infimum
+    assert _only(text, "supremum") == supremum
+
+
+def test_asymptotes_are_lines():
+    assert [s.text for s in _statements("mish", "asymptote")] == ["a = z at ∞"]
+    assert [s.text for s in _statements("z*atan(z)", "asymptote")] == [
+        "a = -pi/2*z - 1 at -∞", "a = pi/2*z - 1 at ∞",
+    ]  # fmt: skip
+
+
+def test_a_period_gives_range_and_slope():
+    assert _only("siren", "period") == "f(z + pi/15) = f(z)"
+    (steepest,) = _statements("siren", "largest slope")
+    assert steepest.bounds[0] <= 30 <= steepest.bounds[1] < 30.001
+    assert _only("snake", "period") == "f(z + pi) = f(z) + pi"
+
+
+@pytest.mark.parametrize(
+    "text", ["asinh(z)", "isru", "squareplus", "exp(-exp(z))", "z - tanh(z)", "z**3"]
+)
+def test_where_a_function_is_monotone_is_settled_up_to_infinity(text):
+    statements = _statements(text, "monotone")
+    assert len(statements) == 1
+    assert statements[0].proved
+    assert statements[0].bounds == (-math.inf, math.inf)
+
+
+def test_a_function_is_not_called_monotone_across_a_pole():
+    assert [s.bounds for s in _statements("1/z", "monotone")] == [(-math.inf, 0), (0, math.inf)]
+
+
+@pytest.mark.parametrize("text", ["cos(z)", "selu", "z**3 - 2*z", "log(z)", "z**2 - 1", "relu6"])
+def test_zeros_and_fixed_points_are_places_of_that_kind(text):
+    formula = chainrule.activation(text).formula
+    for subject, less in (("zero", 0), ("fixed point f(z) = z", 1)):
+        for statement in _statements(text, subject):
+            if not statement.bounds or statement.text.startswith("every"):
+                continue
+            z = mpmath.mpf(sum(statement.bounds)) / 2
+            value = evaluate(formula.expression, {**dict(formula.parameters), "z": z})
+            assert abs(value - less * z) < 1e-9
+
+
+def test_a_zero_where_what_is_known_of_both_ends_meets_is_seen():
+    """Soft shrinkage keeps 0 alone: it moves every other z by up to a half."""
+    assert _only("soft_shrink", "fixed point f(z) = z") == "z = 0"
+
+
+def test_cubic_has_its_three_zeros():
+    assert len(_statements("z**3 - 2*z", "zero")) == 3
