@@ -24,17 +24,17 @@ def worst(errors, z, limit) -> None:
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
-def test_float32_values_and_slopes_are_within_a_rounding(name):
-    """At most 1 ulp for values and 2 ulp for slopes, from 1e-30 to the largest number."""
+def test_float32_values_and_slopes_are_within_their_bounds(name):
+    """At most 2 ulp for values and 4 ulp for slopes, from 1e-30 to the largest number."""
     formula = activation_formula(name)
     z = sample(np.float32, ELEMENTWISE[name].kinks)
     a, slopes = forward(formula, z), backward(formula, np.ones_like(z), z)
     assert a.dtype == slopes.dtype == np.float32
     true = [truth(name, float(place)) for place in z]
-    worst([error(x, t[0], np.float32) for x, t in zip(a, true, strict=True)], z, 1.0)
+    worst([error(x, t[0], np.float32) for x, t in zip(a, true, strict=True)], z, 2.0)
     pairs = [(x, t[1]) for x, t in zip(slopes, true, strict=True)]
     smooth = [0.0 if t is None else error(x, t, np.float32) for x, t in pairs]
-    worst(smooth, z, 2.0)
+    worst(smooth, z, 4.0)
 
 
 @pytest.mark.parametrize("name", [n for n in ELEMENTWISE if n not in IN_FLOAT32_ONLY])

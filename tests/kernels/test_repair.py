@@ -21,17 +21,17 @@ NAIVE = (
 
 @pytest.mark.parametrize("text", NAIVE)
 def test_a_naive_formula_passes_its_certificate(text):
-    """In float32, over the whole range: value and slope to an ulp, limits at the infinities."""
+    """In float32, over the whole range: within 2 and 4 ulp, limits at the infinities."""
     certificate = certify(parse(text, {}))
     assert certificate.passed, str(certificate)
-    assert certificate.meets(1.0, 1.0, conditioned=True)
+    assert certificate.meets(2.0, 4.0, conditioned=True)
 
 
 def test_what_loses_nothing_is_left_as_it_is():
     """No fit and no limit is added to a sigmoid or a softplus."""
     for text in ("1/(1 + exp(-z))", "log(1 + exp(z))", "z/(1 + exp(-z))"):
         source = "\n".join(scalar_functions(parse(text, {}), "float32"))
-        assert "u0" not in source
+        assert "fit" not in source
         assert "inf" not in source
 
 

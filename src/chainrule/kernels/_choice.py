@@ -107,7 +107,8 @@ def inputs() -> Array:
     """Return float32 numbers from the whole range, dense where functions change, and ±0, ±inf."""
     patterns = np.arange(0, 2**32, _STEP, dtype=np.uint32).view(np.float32)
     near = np.linspace(-120.0, 120.0, 200_003, dtype=np.float32)
-    special = np.array([0.0, -0.0, np.inf, -np.inf], np.float32)
+    sizes = np.ldexp(np.linspace(1.0, 1.9, 7)[:, np.newaxis], np.arange(-149, 128)).ravel()
+    special = np.array([*sizes, *-sizes, 0.0, -0.0, np.inf, -np.inf]).astype(np.float32)
     return np.concatenate([patterns[np.isfinite(patterns)], near, special])
 
 

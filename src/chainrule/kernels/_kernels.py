@@ -124,7 +124,7 @@ _NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 
 @lru_cache(maxsize=512)
 def _output_kernel(formula: Formula, dtype: str) -> Kernel:
-    question = f"output {dtype} {formula}"
+    question = f"output {dtype} {_exactly(formula)}"
     name = find_source(question)
     if name is None:
         from chainrule.kernels._modules import output_module
@@ -135,6 +135,11 @@ def _output_kernel(formula: Formula, dtype: str) -> Kernel:
     return _kernel(name, "backward_from_output", _values(formula), dtype, coupled)
 
 
+def _exactly(formula: Formula) -> str:
+    """Return a formula with every digit of its parameters: pieces and choices depend on them."""
+    return f"{formula.text} {formula.parameters!r}"
+
+
 def _values(*formulas: Formula) -> NDArray[np.float64]:
     pairs = [pair for formula in formulas for pair in formula.parameters]
     return np.array([value for _, value in pairs], dtype=np.float64)
@@ -142,7 +147,7 @@ def _values(*formulas: Formula) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=512)
 def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
-    question = f"activation {dtype} {formula}"
+    question = f"activation {dtype} {_exactly(formula)}"
     name = find_source(question)
     if name is None:
         name, note = _generated(formula, dtype)
@@ -185,7 +190,7 @@ def _loaded(name: str, formula: Formula, dtype: str, note: str) -> ActivationKer
 def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) -> CostKernels:
     assumption = assumption_on_targets(cost) if assume else ""
     cost = apart(cost, activation)
-    question = f"cost {dtype} {cost} of {activation} given {assumption}"
+    question = f"cost {dtype} {_exactly(cost)} of {_exactly(activation)} given {assumption}"
     name = find_source(question)
     if name is None:
         from chainrule.kernels._modules import cost_module

@@ -1,0 +1,70 @@
+"""Kernels run in the cheapest arithmetic that keeps their bounds, and say which."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule.catalogue import activation_formula
+from chainrule.formulas import parse
+from chainrule.kernels import activation_kernels
+from chainrule.kernels._choice import inputs, of_elements
+from chainrule.kernels._tiers import in_tiers
+
+
+def test_what_only_compares_and_scales_runs_in_float32():
+    """Nothing is gained by more."""
+    kernels = activation_kernels(activation_formula("relu"), np.float32)
+    assert kernels.arithmetic.count("in single") == 2
+    assert "float64(" not in kernels.forward.source.split("def forward")[1]
+
+
+def test_what_cancels_in_float32_does_not_run_in_it():
+    """z²/2 near 0 is the difference of numbers about 1; in float32 all its digits are lost."""
+    kernels = activation_kernels(parse("(1 + z) - exp(z)"), np.float32)
+    assert "activation in single" not in kernels.arithmetic
+
+
+def test_the_choice_is_kept_with_the_kernel():
+    """A second process reads it; it is not measured again."""
+    first = activation_kernels(parse("z/(1 + abs(z))"), np.float32)
+    activation_kernels.__globals__["_activation_kernels"].cache_clear()
+    again = activation_kernels(parse("z/(1 + abs(z))"), np.float32)
+    assert again.arithmetic == first.arithmetic != ""
+    assert "ulp" in again.arithmetic
+
+
+def test_errors_are_counted_in_the_last_place_of_the_truth():
+    """Also next to 0, and infinities and NaN count when they are wrong."""
+    true = np.array([1.0, 1e-45, 1e39, np.nan, 2.0])
+    assert of_elements(np.array([1.0, 1e-45, np.inf, np.nan, 2.0], np.float32), true) < 0.51
+    assert of_elements(np.array([1.0, 3e-45, np.inf, np.nan, 2.0], np.float32), true) > 1
+    assert of_elements(np.array([np.nan, 1e-45, np.inf, np.nan, 2.0], np.float32), true) == np.inf
+    assert of_elements(np.array([1.0, 1e-45, 1e38, np.nan, 2.0], np.float32), true) == np.inf
+
+
+def test_inputs_come_from_the_whole_range():
+    """Every exponent of float32, both signs, zeros and infinities."""
+    z = inputs()
+    exponents = np.unique(np.frexp(z[np.isfinite(z) & (z != 0)])[1])
+    assert set(range(-148, 129)) <= set(exponents.tolist())
+    assert np.isinf(z).sum() == 2
+    assert (np.signbit(z) & (z == 0)).any()
+
+
+@pytest.mark.parametrize(
+    ("line", "single"),
+    [
+        ("    t = exp(x * -1.5)", "    t = single.exp(x * -np.float32(1.5))"),
+        ("    y = x if not x > 1e60 else 1e60",
+         "    y = x if not x > np.float32(1e+30) else np.float32(1e+30)"),
+        ("    p_a = numbers[0]", "    p_a = np.float32(numbers[0])"),
+        ("    exp0 = log1p(exp1)", "    exp0 = single.log1p(exp1)"),
+        ('    """exp(1.5)"""', '    """exp(1.5)"""'),
+    ],
+)  # fmt: skip
+def test_source_gets_its_arithmetic_line_by_line(line, single):
+    """Functions, numbers and parameters; names that look like functions stay."""
+    lines = ["def activation(z):", line]
+    assert in_tiers(lines, {"activation": "single"}, "double")[1] == single
+    assert "single" not in in_tiers(lines, {}, "double")[1]
