@@ -260,21 +260,24 @@ class _Writer:
         return self.horner(base, vanished=vanishes), False
 
     def complemented(self, base: Any) -> Any:
-        """Write a factor over erfc instead of erf where that cancels a term."""
-        for (symbol, side), complement in self.complements.items():
-            if base.has(symbol):
+        """Write a factor over erfc instead of erf where that cancels a term, or adds none.
+
+        Both signs of z need one function then, and not two.
+        """
+        for added in (-1, 0):
+            for (symbol, side), complement in self.complements.items():
+                if not base.has(symbol):
+                    continue
                 # erf(x) is 1 - erfc(x), and erfc(-x) - 1
                 replaced = sympy.expand(base.subs(symbol, side * (1 - complement)))
-                if len(sympy.Add.make_args(replaced)) < len(
-                    sympy.Add.make_args(sympy.expand(base))
-                ):
-                    source = next(g for g in self.field.generators if g.symbol == symbol)
-                    statement = (
-                        f"{self.names[complement]} = erfc({self.quotient(side * source.argument)})"
-                    )
-                    if statement not in self.statements:
-                        self.statements.append(statement)
-                    base = replaced
+                if _count(replaced) > _count(sympy.expand(base)) + added:
+                    continue
+                source = next(g for g in self.field.generators if g.symbol == symbol)
+                argument = self.quotient(side * source.argument)
+                statement = f"{self.names[complement]} = erfc({argument})"
+                if statement not in self.statements:
+                    self.statements.append(statement)
+                base = replaced
         return base
 
     def without_irrationals(self, e: Any) -> Any:
@@ -286,6 +289,10 @@ class _Writer:
             self.parameters.append(symbol)
             e = e.subs(irrational, symbol)
         return e
+
+
+def _count(total: Any) -> int:
+    return len(sympy.Add.make_args(total))
 
 
 def _is_multiple_of(base: Any, symbols: set[Any]) -> bool:
