@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chainrule.catalogue import (
@@ -47,10 +47,12 @@ class Cost:
         'a - y'
         """
         from chainrule.derivations import derive_cost
+        from chainrule.functions._cost_page import cost_supplements
 
         activation = activation_formula(output_activation, **parameters)
         assumption, targets = assumption_on_targets(self.formula), domain_of_targets(self.formula)
-        return derive_cost(activation, self.formula, assumption, targets)
+        derived = derive_cost(activation, self.formula, assumption, targets)
+        return replace(derived, supplements=cost_supplements)
 
     def __str__(self) -> str:
         name = self.formula.name

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainrule.functions._graph_figure import graph_figure, with_figures
 from chainrule.functions._plots import plot_section
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chainrule.certificates import Certificate
-    from chainrule.derivations import Derivation, Example, Graph, Step
-    from chainrule.documents import Equation, Figure, Section
-    from chainrule.formulas import Expression
+    from chainrule.derivations import Derivation
+    from chainrule.documents import Equation, Section
     from chainrule.kernels.computed import Computed
     from chainrule.portraits import Portrait
 
@@ -103,71 +101,9 @@ def _with_pictures(derivation: Derivation) -> tuple[Section, ...]:
         cost = "J" if derivation.formula.is_layer_coupled else "a"
         graph = derivation.graph
         drawn = [(graph, node_names(graph), derivation.steps, cost, "")]
-    pictures = iter(_picture(derivation, *parts) for parts in drawn)
-    return tuple(
-        replace(section, blocks=(*section.blocks, next(pictures)))
-        if section.title.startswith("Computation graph")
-        else section
-        for section in derivation.sections
-    )
-
-
-def _picture(
-    derivation: Derivation,
-    graph: Graph,
-    names: dict[int, Expression],
-    steps: Sequence[Step],
-    output: str,
-    prefix: str,
-) -> Figure:
-    from chainrule.derivations import example
-    from chainrule.documents import Figure, GraphNode, graph_picture, text_of
-
-    position = {index: k for k, index in enumerate(names)}
-    followed = example(graph, dict(derivation.formula.parameters)) if steps else None
-    local = {
-        (user, step.node): text_of(partial_derivative)
-        for step in steps
-        for user, partial_derivative in step.contributions
-    }
-    differentiated = {step.node for step in steps}
-    nodes = []
-    for index, name in names.items():
-        arguments = _named_below(graph, index, position)
-        last = f" = {output}" if index == graph.output and output != "J" else ""
-        nodes.append(
-            GraphNode(
-                f"{text_of(name)} = {text_of(graph.definition(index, names))}{last}",
-                graph.depths[index],
-                tuple(position[k] for k in arguments),
-                tuple(local.get((index, k), "") for k in arguments) if local else (),
-                followed.forward(index) if followed else "",
-                followed.backward(index) if followed and index in differentiated else "",
-                f"{prefix}∂{output}/∂{text_of(name)}"
-                if index in differentiated or output == "J"
-                else f"{prefix}{text_of(name)}",
-            )
-        )
-    what = "the layer" if output == "J" else output
-    words = f"Computation graph of {what} in {derivation.title}." + _legend(followed, output)
-    return Figure(graph_picture(tuple(nodes), words), words)
-
-
-def _legend(followed: Example | None, output: str) -> str:
-    if followed is None:
-        return ""
-    return (
-        f" In each node, on the left what it holds, on the right ∂{output}/∂u, for the example "
-        f"{followed.place}; at each arrow the local derivative."
-    )
-
-
-def _named_below(graph: Graph, index: int, position: dict[int, int]) -> tuple[int, ...]:
-    found: list[int] = []
-    for argument in graph.nodes[index].arguments:
-        inner = (argument,) if argument in position else _named_below(graph, argument, position)
-        found += [k for k in inner if k not in found]
-    return tuple(found)
+    parameters, title = dict(derivation.formula.parameters), derivation.title
+    pictures = (graph_figure(title, parameters, *parts) for parts in drawn)
+    return with_figures(derivation.sections, pictures)
 
 
 def _computed_sections(part: Computed) -> tuple[Section, ...]:

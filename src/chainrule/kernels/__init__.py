@@ -7,6 +7,7 @@ from chainrule.kernels._arrays import as_float_array as as_float_array
 from chainrule.kernels._arrays import backward as backward
 from chainrule.kernels._arrays import backward_from_output as backward_from_output
 from chainrule.kernels._arrays import forward as forward
+from chainrule.kernels._arrays import value_and_gradient as value_and_gradient
 from chainrule.kernels._call import call_kernel as call_kernel
 from chainrule.kernels._compile import CacheError as CacheError
 from chainrule.kernels._compile import cache_folder as cache_folder

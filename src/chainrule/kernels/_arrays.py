@@ -116,6 +116,27 @@ def backward_from_output(
     return array_functions(formula).backward_from_output(da, a, axis, out)
 
 
+def value_and_gradient(
+    activation: Formula, cost: Formula, z: Array, targets: Array
+) -> tuple[Array, Array]:
+    """Return a cost behind an output activation for each row, and its derivative by `z`.
+
+    Parameters
+    ----------
+    activation, cost : Formula
+    z, targets : ndarray
+        Of one shape (examples, units) and one dtype, float32 or float64.
+    """
+    from chainrule.kernels._kernels import cost_kernels
+
+    kernels = cost_kernels(activation, cost, z.dtype, assume=False)
+    values, gradient = np.empty_like(z), np.empty_like(z)
+    _apply(kernels.value, (z, targets), values, -1)
+    _apply(kernels.gradient, (z, targets), gradient, -1)
+    # A value for each row is written into the first places.
+    return values.reshape(-1)[: len(z)], gradient
+
+
 def as_float_array(values: ArrayLike, name: str) -> Array:
     """Return values as a float32 or float64 array; refuse other types with the remedy."""
     try:

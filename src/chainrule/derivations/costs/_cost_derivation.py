@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from functools import partial as given
 from typing import Any
 
 from chainrule.derivations._arithmetic import ONE
-from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations.costs._cost_kinks import CostKink, cost_kinks
 from chainrule.derivations.costs._domain import undefined_output
 from chainrule.derivations.costs._fusion import FusedGradient, fused_gradient
@@ -41,12 +42,17 @@ class CostDerivation(Documented):
         The derivatives of the cost of one example.
     targets : dict
         Where targets may lie, as the catalogue has it.
+    supplements : callable or None
+        Returns what a page shows: the sections, with plots and the graph drawn.
     """
 
     activation: Formula
     cost: Formula
     fused: FusedGradient
     targets: dict[str, Any] = field(default_factory=dict)
+    supplements: Callable[[CostDerivation], tuple[Section, ...]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     @property
     def title(self) -> str:
@@ -70,6 +76,11 @@ class CostDerivation(Documented):
         return cost_kinks(self.cost, self.fused.by_output)
 
     @cached_property
+    def graph(self) -> Graph:
+        """The computation graph of the cost."""
+        return computation_graph(self.cost.expression)
+
+    @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The derivation as titled sections of equations."""
         values = ", ".join(f"{name} = {value:.12g}" for name, value in self.cost.parameters)
@@ -83,9 +94,7 @@ class CostDerivation(Documented):
                 ),
                 (Equation((_J_I, per_unit(self.cost.expression))),),
             ),
-            *adjoint_sections(
-                computation_graph(self.cost.expression), "cost", _J_I, _J_I, "a", ONE
-            ),
+            *adjoint_sections(self.graph, "cost", _J_I, _J_I, "a", ONE),
             self._by_output(),
             self._by_preactivation(),
         )
@@ -137,9 +146,10 @@ class CostDerivation(Documented):
 
     @property
     def document(self) -> Document:
-        """The derivation as a document."""
+        """The derivation as a document; its page shows more."""
         formula = Equation((_J_I, per_unit(self.cost.expression)))
-        return Document(self.title, self.sections, formula=formula)
+        more = given(self.supplements, self) if self.supplements else None
+        return Document(self.title, self.sections, more, formula)
 
 
 def batch_mean(e: Expression) -> Expression:
