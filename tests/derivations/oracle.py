@@ -507,7 +507,7 @@ def check_portrait(e: Expression, portrait: Any, settled: Sequence[tuple[Any, An
                 wrong = [x for x in inside if (x[2] * sign < 0 if sign else x[2] != 0)]
                 assert not wrong, (statement, wrong[0])
             case "convexity":
-                sign = {"convex": 1, "concave": -1, "straight": 0}[word]
+                sign = {"convex": 1, "concave": -1, "affine": 0}[word]
                 steps = list(pairwise(inside))
                 wrong = [x for x in steps if sign * (x[1][2] - x[0][2]) < 0]
                 assert not wrong, (statement, wrong[0])

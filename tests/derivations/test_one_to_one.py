@@ -180,7 +180,7 @@ def test_forms_are_as_short_as_an_author_would_write_them(text, wanted):
         ("1/z", "defined where z ≠ 0"),
         ("log(exp(z) - 1)", "defined where z > 0"),
         ("log(z**2 - 1)", "defined where z < -1 or z > 1"),
-        ("max(log(z), 0)", "Where z ≤ 0: the formula has no value there."),
+        ("max(log(z), 0)", "Where z ≤ 0 the formula has no value."),
     ],
 )
 def test_it_is_said_where_a_formula_is_defined(text, sentence):

@@ -69,7 +69,7 @@ def test_the_gain_is_enclosed(name):
 
 def test_a_kinked_function_is_not_called_straight_across_its_kink():
     texts = [s.text for s in portrait(activation_formula("relu")).about("convexity")]
-    assert texts == ["straight on (-∞, 0)", "straight on (0, ∞)"]
+    assert texts == ["affine on (-∞, 0)", "affine on (0, ∞)"]
 
 
 def test_where_a_domain_is_not_settled_nothing_else_is_claimed():

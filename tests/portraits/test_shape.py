@@ -67,7 +67,7 @@ def test_the_range_says_what_is_attained(text, infimum, supremum):
 def test_asymptotes_are_lines():
     assert [s.text for s in _statements("mish", "asymptote")] == ["a = z at ∞"]
     assert [s.text for s in _statements("z*atan(z)", "asymptote")] == [
-        "a = -pi/2*z - 1 at -∞", "a = pi/2*z - 1 at ∞",
+        "a = -pi/2·z - 1 at -∞", "a = pi/2·z - 1 at ∞",
     ]  # fmt: skip
 
 

@@ -56,6 +56,14 @@ class Kink:
         return "between" if sides[0] < self.computed < sides[1] else "neither"
 
 
+_TAKEN = {
+    "left": "that on the left",
+    "right": "that on the right",
+    "between": "between them",
+    "neither": "neither of them nor between them",
+}
+
+
 @dataclass(frozen=True)
 class Edge:
     """What happens at an input that is not an ordinary number.
@@ -221,7 +229,10 @@ class Certificate(Documented):
         """The certificate as a section of a document."""
         inputs = "rows" if self.is_layer_coupled else "inputs"
         counted = f"{self.points} {inputs}"
-        first = f"Measured in {self.dtype} over {counted}; errors in units in the last place."
+        first = (
+            f"Measured in {self.dtype} over {counted}; errors in units in the last place (ulp). "
+            "Conditioned errors are those beyond what one rounding of z explains."
+        )
         tables = tuple(Table(rows[0], tuple(rows[1:])) for rows in (self._errors(), self._edges()))
         remarks = tuple(f"{line[0].upper()}{line[1:]}." for line in self._remarks())
         return (Section("Certificate", (first, *remarks), blocks=tables),)
@@ -240,13 +251,11 @@ class Certificate(Documented):
             ("derivative, conditioned", self.derivative_conditioned),
         ]
         for name, deviation in found:
-            rows.append((
-                name,
-                _ulp(deviation),
-                _place(deviation, self.dtype),
-                _number(deviation.computed, self.dtype) if deviation.z else "-",
-                f"{deviation.true:.10g}" if deviation.z else "-",
-            ))  # fmt: skip
+            shown = ("-", "-", "-")
+            if deviation.z and deviation.ulp:
+                computed = _number(deviation.computed, self.dtype)
+                shown = (_place(deviation, self.dtype), computed, f"{deviation.true:.10g}")
+            rows.append((name, _ulp(deviation), *shown))
         return rows
 
     def _edges(self) -> list[tuple[str, ...]]:
@@ -264,23 +273,24 @@ class Certificate(Documented):
         lines = []
         for kink in self.kinks[:4]:
             lines.append(
-                f"kink at {_number(kink.z, self.dtype)}: derivative {kink.computed:.6g} "
-                f"({kink.taken}; left {kink.left:.6g}, right {kink.right:.6g})"
+                f"kink at {_number(kink.z + 0.0, self.dtype)}: slope {kink.left:.6g} on the left, "
+                f"{kink.right:.6g} on the right; computed {kink.computed:.6g}, {_TAKEN[kink.taken]}"
             )
         if len(self.kinks) > 4:
             lines.append(f"and {len(self.kinks) - 4} more kinks")
         counts = (
-            (self.not_finite_values, "values are not finite though the truth is"),
-            (self.not_finite_derivatives, "derivatives are not finite though the truth is"),
-            (self.undefined, "inputs where the function or its derivative is undefined"),
-            (self.unresolved_values, "values without a reference, not judged"),
-            (self.unresolved_derivatives, "derivatives without a reference, not judged"),
+            (self.not_finite_values, "value", "not finite though the truth is"),
+            (self.not_finite_derivatives, "derivative", "not finite though the truth is"),
+            (self.undefined, "input", "where the function or its derivative is undefined"),
+            (self.unresolved_values, "value", "without a reference, not judged"),
+            (self.unresolved_derivatives, "derivative", "without a reference, not judged"),
         )
-        lines += [f"{count} {what}" for count, what in counts if count]
+        lines += [f"{n} {what}{'s' * (n != 1)} {where}" for n, what, where in counts if n]
         check = self.gradient
         lines.append(
-            f"backward pass against central differences in float64: {check.deviation:.1e} apart "
-            f"(at most {check.tolerance:.0e}), {check.points} entries, {check.skipped} skipped"
+            f"backward pass against central differences in float64: at most "
+            f"{check.deviation:.1e} apart ({check.tolerance:.0e} allowed) in {check.points} entries"
+            + (f", {check.skipped} others skipped" if check.skipped else "")
         )
         lines.append("passed" if self.passed else "NOT passed")
         return lines

@@ -14,7 +14,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from chainrule.certificates import Certificate
 from chainrule.command._learning_curve import learning_curve
 from chainrule.command._messages import counted, heading, say
 from chainrule.command._options import check_destination
@@ -76,9 +75,9 @@ def demo(formula: str, parameters: dict[str, float], page_path: Path) -> None:
     remarks = _remarks(function.formula.title)
     for line in (*_lines(outcomes), "", *remarks):
         say(line)
-    results = _result_sections(outcomes, remarks, certificate, learning_curve(losses, scores))
+    results = _result_sections(outcomes, remarks, learning_curve(losses, scores))
     document = derivation.document
-    text = page(document.title, (*document.sections, *results), document.formula)
+    text = page(document.title, (*document.page_sections(), *results), document.formula)
     page_path.write_text(text, encoding="utf-8")
     heading("5. The page")
     say(f"Wrote {page_path}: the derivation, the certificate and the learning curve.")
@@ -153,7 +152,7 @@ def _remarks(title: str) -> list[str]:
 
 
 def _result_sections(
-    outcomes: list[Outcome], remarks: list[str], certificate: Certificate, curve: str
+    outcomes: list[Outcome], remarks: list[str], curve: str
 ) -> tuple[Section, ...]:
     words = "Loss and accuracy after each epoch of training on handwritten digits."
     rows = tuple(
@@ -162,7 +161,6 @@ def _result_sections(
     )
     table = Table(("", "accuracy", "fit", "epochs"), rows)
     return (
-        *certificate.sections,
         Section("Learning curve on handwritten digits", blocks=(Figure(curve, words),)),
         Section("Held-out rows", tuple(remarks), blocks=(table,)),
     )

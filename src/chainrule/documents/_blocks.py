@@ -15,9 +15,9 @@ from chainrule.documents._mathml import prose_html
 def block_html(block: Block, anchors: Anchors) -> str:
     """Return a block as HTML."""
     if isinstance(block, Table):
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in block.header)
+        head = "".join(f"<th>{prose_html(cell)}</th>" for cell in block.header)
         rows = "\n".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            "<tr>" + "".join(f"<td>{prose_html(cell)}</td>" for cell in row) + "</tr>"
             for row in block.rows
         )
         return f'<div class="scroll"><table class="data"><tr>{head}</tr>\n{rows}</table></div>\n'

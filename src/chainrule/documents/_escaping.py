@@ -24,8 +24,11 @@ _TEXT = {
 }  # fmt: skip
 
 
+_GREEK_SUM = {"Σ": r"\Sigma"}
 # A letter with an index, as z_j, ∂a_p or u_{-1} in a sentence.
-INDEXED = re.compile(r"(?<![\w.])(∂?)([A-Za-z])_(?:\{([^{}]*)\}|(\w)(?!\w))")
+INDEXED = re.compile(
+    r"(?<![\w.])(?P<sign>∂?)(?P<letter>[A-Za-zΣ])_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>\w)(?!\w))"
+)
 
 
 def escaped(text: str) -> str:
@@ -39,7 +42,10 @@ def prose_latex(text: str) -> str:
     for match in INDEXED.finditer(text):
         sign, letter, braced, plain = match.groups()
         index = escaped(braced or plain or "").replace("$", "")
-        parts.append(escaped(text[end : match.start()] + sign) + f"${letter}_{{{index}}}$")
+        parts.append(
+            escaped(text[end : match.start()] + sign)
+            + f"${_GREEK_SUM.get(letter, letter)}_{{{index}}}$"
+        )
         end = match.end()
     return "".join(parts) + escaped(text[end:])
 

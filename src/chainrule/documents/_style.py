@@ -18,6 +18,8 @@ SHEET = f"""
 .chainrule header h1 {{ font-size: 1.9em; line-height: 1.2; margin: 0; overflow-wrap: anywhere; }}
 .chainrule header .formula {{ font-size: 1.35em; overflow-x: auto; margin: 0.5em 0;
   padding: 0.2em 0; }}
+.chainrule header {{ margin-bottom: 0.5em; }}
+.chainrule sup {{ line-height: 0; font-size: 0.72em; }}
 .chainrule header code {{ color: var(--soft); overflow-wrap: anywhere; }}
 .chainrule h2 {{ display: inline; font-size: 1.25em; font-weight: 650; color: var(--accent);
   margin: 0; overflow-wrap: anywhere; }}
@@ -26,7 +28,7 @@ SHEET = f"""
 .chainrule details.section > summary {{ padding: 0.15em 0; }}
 .chainrule p {{ margin: 0.6em 0; max-width: 44em; overflow-wrap: anywhere; }}
 .chainrule sub {{ line-height: 0; font-size: 0.72em; padding-left: 0.1em; }}
-.chainrule i {{ font-size: 1.12em;
+.chainrule i, .chainrule p b, .chainrule figcaption b, .chainrule td b {{ font-size: 1.12em;
   font-family: "Latin Modern Math", "STIX Two Text", Georgia, serif; }}
 .chainrule .scroll {{ overflow-x: auto; max-width: 100%; }}
 .chainrule table {{ border-collapse: collapse; border: 0; margin: 0; font-size: inherit; }}

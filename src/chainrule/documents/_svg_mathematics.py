@@ -12,6 +12,7 @@ _TOKEN = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
+_ROOT = re.compile(r"sqrt\((\w+)\)")
 _FAMILY = "'Latin Modern Math','STIX Two Text','Cambria Math',Georgia,serif"
 _WIDTH, _SUBSCRIPT = 0.56, 0.7
 _HALO = ";paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round"
@@ -20,7 +21,7 @@ _HALO = ";paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoi
 def _runs(text: str) -> list[tuple[str, str, str]]:
     """Return base, style and subscript of what follows one another."""
     runs: list[tuple[str, str, str]] = []
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(_ROOT.sub(r"√\1", text)):
         if match["other"] is not None:
             sign = match["other"].replace("-", "−")
             if runs and runs[-1][1:] == ("normal", ""):

@@ -1,4 +1,4 @@
-"""The page of a cost behind an output activation: plots, and the derivation with its graph drawn."""
+"""The page of a cost behind an output activation: plots, and the derivation with its graph."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def cost_supplements(derivation: CostDerivation) -> tuple[Section, ...]:
 
     graph = derivation.graph
     parameters = dict(derivation.cost.parameters)
-    figure = graph_figure(
-        derivation.title, parameters, graph, node_names(graph), (), "J_i", "cost: "
-    )
+    figure = graph_figure(parameters, graph, node_names(graph), (), "J_i", "cost: ")
     return (*_plots(derivation), *with_figures(derivation.sections, iter((figure,))))
 
 
@@ -58,14 +56,14 @@ def _plots(derivation: CostDerivation) -> tuple[Section, ...]:
         slopes.append(_curve(f"y = {target:g}", z, slope[:, 0]))
     if not all(np.isfinite(y) for curve in costs for part in curve.stretches for _, y in part):
         return ()
-    values = ", ".join(
+    given = ", ".join(
         f"{name} = {value:.6g}" for name, value in (*activation.parameters, *cost.parameters)
     )
-    given = f" Parameters: {values}." if values else ""
+    given = f" Parameters: {given}." if given else ""
     figures = tuple(
         Figure(plot_picture(tuple(curves), words), words)
         for curves, words in (
-            (costs, f"The cost J_i of one output over its z, for three targets y.{given}"),
+            (costs, f"The cost J_i of one output over its z, for targets y.{given}"),
             (slopes, "Its derivative ∂J_i/∂z, for the same targets."),
         )
     )

@@ -26,7 +26,6 @@ def with_figures(sections: tuple[Section, ...], figures: Iterator[Figure]) -> tu
 
 
 def graph_figure(
-    title: str,
     parameters: Mapping[str, float],
     graph: Graph,
     names: dict[int, Expression],
@@ -38,8 +37,6 @@ def graph_figure(
 
     Parameters
     ----------
-    title : str
-        What the graph belongs to.
     parameters : mapping of str to float
     graph : Graph
     names : dict of int to Expression
@@ -80,7 +77,7 @@ def graph_figure(
             )
         )
     what = _WHOLE.get(output, output)
-    words = f"Computation graph of {what} in {title}." + _legend(followed, output)
+    words = f"Computation graph of {what}." + _legend(followed, output)
     return Figure(graph_picture(tuple(nodes), words), words)
 
 

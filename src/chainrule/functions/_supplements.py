@@ -64,8 +64,14 @@ def _summary(derivation: Derivation, seen: Portrait, certificate: Certificate) -
     from chainrule.documents import Section, Table
 
     formula = derivation.sections[0]
-    simplification = next(s for s in derivation.sections if s.title == "Simplification")
-    equations = tuple(_anonymous(e) for e in (*formula.equations, *simplification.equations))
+    titled = {s.title: s for s in derivation.sections}
+    # What is too long to be written as one is there in stages, or as the sum for a unit.
+    shown = next(
+        titled[title]
+        for title in ("Simplification", "In stages", "Assembly for one unit")
+        if title in titled and titled[title].equations
+    )
+    equations = tuple(_anonymous(e) for e in (*formula.equations, *shown.equations))
     rows = [
         (s.subject, s.text.partition(" in [")[0]) for s in seen.statements if s.subject in _IN_SHORT
     ]
@@ -75,7 +81,7 @@ def _summary(derivation: Derivation, seen: Portrait, certificate: Certificate) -
         rows.insert(0, ("parameters", ", ".join(f"{n} = {v:.12g}" for n, v in values)))
     return Section(
         "In short",
-        simplification.sentences,
+        shown.sentences,
         equations,
         (Table(("property", "value"), tuple(rows)),),
     )
@@ -101,8 +107,8 @@ def _with_pictures(derivation: Derivation) -> tuple[Section, ...]:
         cost = "J" if derivation.formula.is_layer_coupled else "a"
         graph = derivation.graph
         drawn = [(graph, node_names(graph), derivation.steps, cost, "")]
-    parameters, title = dict(derivation.formula.parameters), derivation.title
-    pictures = (graph_figure(title, parameters, *parts) for parts in drawn)
+    parameters = dict(derivation.formula.parameters)
+    pictures = (graph_figure(parameters, *parts) for parts in drawn)
     return with_figures(derivation.sections, pictures)
 
 
@@ -122,7 +128,9 @@ def _computed_sections(part: Computed) -> tuple[Section, ...]:
             "true values takes its place."
         )
     steps = tuple(Equation((r.before, r.after), r.reason) for r in part.rewritings)
-    rewritten = "What stands on the left is written as on the right: equal, and kinder to numbers."
+    rewritten = (
+        "Each expression on the left is replaced by the equal one on the right, which rounds less."
+    )
     first = (Section(f"What is rewritten: the {what}", (rewritten,), steps),) if steps else ()
     is_short = len(part.equations) <= _MOST_OPEN
     title = f"What is computed: the {what}"

@@ -340,13 +340,12 @@ def _output(network: Propagation, notation: Notation, layers: _Layers) -> Sectio
     else:
         left = partial(_J, notation.matrix("Z", layer))
         together = Equation((left, mean_of(fused.by_preactivation)), shape)
-        sentences.append("The cost and the output activation together.")
+        sentences.append("The cost and the output activation are differentiated together.")
         if fused.assumption:
             left_of, right_of = fused.assumption.split("==")
             total = text_of(parse(left_of.strip(), variables=("a", "y")).expression)
-            sentences.append(
-                f"It holds for targets with {total} = {right_of.strip()} in every example."
-            )
+            given = f"{total} = {right_of.strip()}"
+            sentences.append(f"The form below holds for targets with {given} in every example.")
         equations = [together]
         if not fused.keeps_gradient:
             sentences.append(

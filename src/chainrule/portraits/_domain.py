@@ -235,5 +235,5 @@ def written(spans: tuple[Span, ...], included: Mapping[float, bool]) -> str:
 
 def _place(edge: Edge) -> str:
     if edge.exact.is_Rational:
-        return f"{edge.place + 0.0:.12g}"
-    return str(edge.exact).replace("oo", "∞") if edge.exact.is_infinite else f"{edge.place:.12g}"
+        return f"{edge.place + 0.0:.10g}"
+    return str(edge.exact).replace("oo", "∞") if edge.exact.is_infinite else f"{edge.place:.10g}"

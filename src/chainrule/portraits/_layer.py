@@ -71,7 +71,7 @@ def layer_statements(formula: Formula) -> tuple[Statement, ...]:
     result = [
         Statement("permutation", "permuting the units permutes the outputs alike", True),
         _stated("shift", "f(z + c) = f(z) for every c", "f(z + c) ≠ f(z) in general", shift),
-        _stated("scale", "f(c*z) = f(z) for every c > 0", "f(c*z) ≠ f(z) in general", scale),
+        _stated("scale", "f(c·z) = f(z) for every c > 0", "f(c·z) ≠ f(z) in general", scale),
         *_sum_statements(total, squares),
         *_one_output_statements(one, rises, follows),
         *_jacobian_statements(shift, scale, total),
@@ -258,7 +258,7 @@ def _jacobian_statements(shift: bool | None, scale: bool | None, total: Any) -> 
     if shift:
         found.append("J·(1, …, 1) = 0, as f(z + c) = f(z)")
     if scale:
-        found.append("J·z = 0, as f(c*z) = f(z)")
+        found.append("J·z = 0, as f(c·z) = f(z)")
     if total is not None:
         found.append("(1, …, 1)·J = 0, as the outputs' sum is constant")
     if not found:

@@ -139,7 +139,11 @@ def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
         steepest = _shape.steepest(once)
     else:
         result += _shape.limits(whole) + asymptotes(whole) + _shape.extremes(whole)
-    broken: list[bool] = _shape.jumps(whole)
+    # Where the domain ends, the function does not jump: there is nothing to jump from.
+    broken: list[bool] = [
+        jump and not (b.is_end_of_domain and b.place in ends)
+        for b, jump in zip(pieces.breakpoints, _shape.jumps(whole), strict=True)
+    ]
     if repeated is None:
         apart = [e.place for e, jump in zip(whole.edges, broken, strict=True) if jump]
         result += _shape.monotone(whole, apart)
@@ -148,6 +152,8 @@ def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
         result += _shape.places_of(whole)
         steepest = None if any(broken) else _shape.steepest(whole)
     for b, jump in zip(pieces.breakpoints, broken, strict=True):
+        if b.is_end_of_domain and b.place in ends:
+            continue
         if jump or b.is_kink:
             what = "jump" if jump else "kink"
             sides = f"slopes {b.left_slope:.10g} and {b.right_slope:.10g}, taken {b.slope:.10g}"

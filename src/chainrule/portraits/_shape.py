@@ -16,7 +16,7 @@ from chainrule.portraits._symmetry import Period
 _MOST_STRETCHES = 16
 _WORDS = {1: "increasing", -1: "decreasing", 0: "constant", None: "not settled"}
 _STRETCH = "on a whole stretch"
-_BENDS = {1: "convex", -1: "concave", 0: "straight", None: "not settled"}
+_BENDS = {1: "convex", -1: "concave", 0: "affine", None: "not settled"}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,14 @@ def enclosed(bounds: Bounds) -> str:
     low, high = bounds
     if low == high:
         return f"{low + 0.0:.12g}".replace("inf", "∞")
-    return f"{(low + high) / 2 + 0.0:.10g} in [{low:.17g}, {high:.17g}]"
+    return f"{(low + high) / 2 + 0.0:.10g} in {interval(bounds)}"
+
+
+def interval(bounds: Bounds) -> str:
+    """Write an enclosure in eleven digits, rounded outward: it holds as it is written."""
+    ways = zip(bounds, (ROUND_FLOOR, ROUND_CEILING), strict=True)
+    low, high = (Context(11, way).create_decimal(Decimal(end)) for end, way in ways)
+    return f"[{float(low):.12g}, {float(high):.12g}]"
 
 
 def rounded(bounds: Bounds) -> str:
@@ -69,4 +77,4 @@ def rounded(bounds: Bounds) -> str:
 
 def place(number: float) -> str:
     """Write a place on the axis."""
-    return f"{number + 0.0:.12g}".replace("inf", "∞")
+    return f"{number + 0.0:.10g}".replace("inf", "∞")

@@ -18,7 +18,7 @@ from chainrule.portraits._fixed_points import (
 )
 from chainrule.portraits._interval import Program
 from chainrule.portraits._moment import Growth, NormalMoment, growth
-from chainrule.portraits._statement import Bounds, Statement, enclosed, rounded, unsettled
+from chainrule.portraits._statement import Bounds, Statement, enclosed, interval, rounded, unsettled
 from chainrule.portraits._symmetry import homogeneous_slopes
 
 _DERIVATIVES = 4
@@ -165,7 +165,7 @@ def _text(point: FixedPoint, slopes: PiecewiseFunction | None, *, centred: bool)
     else:
         where = f"q = {rounded(point.variance)}"
     name = "ν" if centred else "q"
-    text = f"{where}, {name} in [{point.variance[0]:.15g}, {point.variance[1]:.15g}]: "
+    text = f"{where}, {name} in {interval(point.variance)}: "
     low, high = point.slope
     if low > -1 and high < 1:
         text += "attracting"

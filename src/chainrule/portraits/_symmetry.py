@@ -96,7 +96,7 @@ def symmetries(axis: Axis) -> list[Statement]:
         text = f"f(z) + f(-z) = {2 * centre}: point symmetric about (0, {centre})"
         ways.append((text, 1, Constant(2 * centre)))
     if rate:
-        factor = {"1": "", "-1": "-"}.get(str(rate), f"{rate}*")
+        factor = {"1": "", "-1": "-"}.get(str(rate), f"{rate}·")
         ways.append((f"f(z) - f(-z) = {factor}z", -1, multiply(Constant(rate), _Z)))
     for text, sign, target in ways:
         if _holds(axis, sign, target):
@@ -226,7 +226,7 @@ def one_period(axis: Axis, found: Period) -> Axis:
 
 
 def homogeneous_slopes(axis: Axis) -> tuple[Fraction, Fraction] | None:
-    """Return the slopes left and right of 0 of a function with ``f(c*z) = c*f(z)``, c > 0."""
+    """Return the slopes left and right of 0 of a function with ``f(c·z) = c·f(z)``, c > 0."""
     if not axis.is_everywhere or any(edge.exact != 0 for edge in axis.edges):
         return None
     slopes = []
@@ -244,7 +244,7 @@ def homogeneity(axis: Axis) -> list[Statement]:
     """State that the function keeps positive factors, where it does."""
     if homogeneous_slopes(axis) is None:
         return []
-    return [Statement("homogeneity", "f(c*z) = c*f(z) for every c > 0", True)]
+    return [Statement("homogeneity", "f(c·z) = c·f(z) for every c > 0", True)]
 
 
 def asymptotes(axis: Axis) -> list[Statement]:
@@ -275,11 +275,11 @@ def _less_line(slope: Expression, e: Expression) -> Expression:
 def _written(slope: Any, offset: Any) -> str:
     """Write a line; fractions as fractions where they are short, else as decimals."""
     parts = []
+    short = all(not n.is_Rational or max(abs(n.p), n.q) < 1000 for n in (slope, offset))
     for number, unit in ((slope, "z"), (offset, "")):
-        short = not number.is_Rational or max(abs(number.p), number.q) < 1000
-        text = str(number) if short else rounded(bounds_of(number))
+        text = str(number).replace("*", "·") if short else rounded(bounds_of(number))
         if unit:
-            text = {"1": "z", "-1": "-z"}.get(text, f"{text}*z")
+            text = {"1": "z", "-1": "-z"}.get(text, f"{text}·z")
         if number != 0:
             parts.append(text)
     return " + ".join(parts).replace("+ -", "- ")

@@ -129,17 +129,17 @@ def _direction(
 def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) -> str:
     if direction:
         rises = "rising" if direction > 0 else "falling"
-        sure = f"a is proved to be strictly {rises} in z, so that it determines the slope"
+        sure = f"a is proved to be strictly {rises} in z, and so determines the slope"
     elif len({bool(place.slope > 0) for place in places if place.slope != 0}) == 1:
         sure = (
             f"the slope keeps its sign at all {len(places)} places tested, so that the output "
-            "seems to determine it (this is not proved)"
+            "seems to determine it (not proved)"
         )
     else:
-        return "none was found, and no two places that exclude one"
+        return "no two places that exclude one were found either"
     if equation is not None:
-        return f"{sure}: as a root of an equation that no short formula solves"
-    return f"{sure}; no form in the formula language was found"
+        return f"{sure}, but as a root of an equation that no short formula solves"
+    return f"{sure}, but no formula for it was found"
 
 
 def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> bool:

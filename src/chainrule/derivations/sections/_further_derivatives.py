@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import mpmath
@@ -9,6 +12,7 @@ import mpmath
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._further_derivatives import SecondDerivative
 from chainrule.derivations._pieces import Breakpoint, one_sided
+from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
 from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
 from chainrule.derivations.sections._simplification import interval
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
@@ -38,9 +42,11 @@ def _by_parameters(derivation: Derivation) -> Section:
         shown = per_unit(found.derivative) if coupled else found.derivative
         if found.pieces:
             assert derivation.pieces is not None
-            for k, piece in enumerate(found.pieces):
-                remark = f"where {interval(derivation.pieces.breakpoints, k)}"
-                equations.append(Equation((left, piece), remark))
+            breakpoints = derivation.pieces.breakpoints
+            for first, last in _runs(found.pieces):
+                everywhere = last - first == len(breakpoints)
+                remark = "" if everywhere else f"where {interval(breakpoints, first, last)}"
+                equations.append(Equation((left, found.pieces[first]), remark))
         else:
             equations.append(equation(left, shown))
         term = term_of(partial(J, A_P), partial(A_P, parameter))
@@ -54,24 +60,44 @@ def _by_parameters(derivation: Derivation) -> Section:
     return Section("Derivative by the parameters", tuple(sentences), tuple(equations))
 
 
+def _runs(pieces: tuple[Expression, ...]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of pieces that follow one another and are alike."""
+    for _, run in groupby(range(len(pieces)), key=lambda k: pieces[k]):
+        positions = list(run)
+        yield positions[0], positions[-1]
+
+
 def _second(derivation: Derivation) -> Section:
     pieces = derivation.pieces
     assert pieces is not None
+    breakpoints = pieces.breakpoints
+    with mpmath.workdps(60):
+        values = {name: mpmath.mpf(value) for name, value in derivation.formula.parameters}
+        bends = [
+            _bend_sentence(b, derivation.second[k : k + 2], values)
+            for k, b in enumerate(breakpoints)
+        ]
+    kinks = [text_of(b.location) for b in breakpoints if b.is_kink]
+    sentences = [bend for bend in bends if bend]
+    if kinks:
+        places = " and ".join(filter(None, (", ".join(kinks[:-1]), kinks[-1])))
+        sentences.insert(0, f"At z = {places} the slope jumps: there is no second derivative.")
+    # Where there is none, the place belongs to neither piece.
+    joins = tuple(
+        replace(b, slope_from="between") if b.is_kink or bend else b
+        for b, bend in zip(breakpoints, bends, strict=True)
+    )
     left = Apply("partial_twice", (A, Z))
     equations = []
     for k, found in enumerate(derivation.second):
+        form = derivation.output_forms[k]
+        if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
+            continue
         sides: list[Expression] = [left, found.by_preactivation]
         if found.through_output is not None:
             sides.append(found.through_output)
-        remark = f"where {interval(pieces.breakpoints, k)}" if pieces.breakpoints else ""
+        remark = f"where {interval(joins, k)}" if joins else ""
         equations.append(Equation(equation(*sides).sides, remark))
-    with mpmath.workdps(60):
-        values = {name: mpmath.mpf(value) for name, value in derivation.formula.parameters}
-        sentences = [
-            sentence
-            for k, b in enumerate(pieces.breakpoints)
-            if (sentence := _bend_sentence(b, derivation.second[k : k + 2], values))
-        ]
     return Section("Second derivative", tuple(sentences), tuple(equations))
 
 
@@ -79,9 +105,9 @@ def _bend_sentence(
     b: Breakpoint, sides: tuple[SecondDerivative, ...], values: dict[str, Any]
 ) -> str:
     """Say why there is no second derivative where two pieces meet, if there is none."""
+    if b.is_kink or b.is_end_of_domain:
+        return ""
     at = f"At z = {text_of(b.location)}"
-    if b.is_kink:
-        return f"{at} the slope jumps: there is no second derivative."
     place = evaluate(b.location, values)
     left, right = (
         one_sided(found.by_preactivation, values, place, side)

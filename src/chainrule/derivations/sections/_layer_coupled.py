@@ -28,7 +28,14 @@ from chainrule.derivations.sections._elementwise import (
     step_equations,
 )
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
-from chainrule.formulas import REDUCTIONS, Apply, Expression, substitute, variables_of
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Expression,
+    parameters_of,
+    substitute,
+    variables_of,
+)
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
@@ -99,8 +106,17 @@ def adjoint_sections(
         if index not in adjoints or variable not in variables_of(graph.expression(index)):
             continue
         left = partial(cost, names[index])
-        others = {k: v for k, v in known.items() if k != adjoints[index]}
-        if index != graph.output:
+        # Equal adjoints are one node: it is called by a node that uses this one.
+        users = [k for k in _users(graph, index, names) if k in adjoints]
+        passed = {adjoints[k]: partial(cost, names[k]) for k in reversed(users)}
+        others = {k: v for k, v in (known | passed).items() if k != adjoints[index]}
+        if (
+            index != graph.output
+            and adjoints[index] in passed
+            and not _is_number(backward.expression(adjoints[index]))
+        ):
+            right = passed[adjoints[index]]
+        elif index != graph.output:
             right = backward.definition(adjoints[index], others)
         else:
             right = seed if seed == ONE else partial(cost, output)
@@ -121,6 +137,19 @@ def adjoint_sections(
             tuple(equations),
         ),
     )
+
+
+def _users(graph: Graph, index: int, names: dict[int, Expression]) -> list[int]:
+    """Return the named nodes that a node is an argument of, also by way of unnamed ones."""
+    found: list[int] = []
+    for k, node in enumerate(graph.nodes):
+        if index in node.arguments:
+            found += [k] if k in names else _users(graph, k, names)
+    return found
+
+
+def _is_number(e: Expression) -> bool:
+    return not variables_of(e) and not parameters_of(e)
 
 
 def _coupled_simplification(derivation: Derivation) -> Section:
@@ -147,7 +176,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
     sentences: tuple[str, ...] = ()
     if "a" in known:
         sentences = (
-            "Through the output: the equation for a is solved for one value, which is then put in.",
+            "Through the output: a = f(z) is solved for one value in it, which is then put in.",
         )
     elif "z" in known:
         sentences = ("No form through the output alone was found.",)

@@ -6,7 +6,8 @@ from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
-from chainrule.derivations._arithmetic import ZERO
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import ZERO, size
 from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.derivations.output_forms._domain import Stretch, domain
 from chainrule.derivations.output_forms._output_form import (
@@ -34,8 +35,8 @@ def simplification_section(derivation: Derivation) -> Section:
         return Section("Simplification", (sentence,), (equation(derivative, last),))
     if len(pieces.pieces) == 1:
         where = _domain_sentence(derivation, 0, -inf, inf)
-        sentences = [where] * bool(where) + _form_sentences(pieces.pieces[0], forms[0])
-        shown = equation(derivative, last, *_sides(forms[0]))
+        sentences = [where] * bool(where) + _form_sentences(pieces.pieces[0], forms[0], last)
+        shown = equation(derivative, last, *_sides(forms[0], last))
         return Section("Simplification", tuple(sentences), (shown, *_slope_equations(forms[0], "")))
     sentences = []
     places = [-inf, *(b.place for b in pieces.breakpoints), inf]
@@ -43,15 +44,16 @@ def simplification_section(derivation: Derivation) -> Section:
     for k, (piece, form) in enumerate(zip(pieces.pieces, forms, strict=True)):
         where = f"where {interval(pieces.breakpoints, k)}"
         if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
-            sentences.append(f"W{where[1:]}: {UNDEFINED}.")
+            sentences.append(f"W{where[1:]} the formula has no value.")
             continue
-        sides = equation(derivative, piece.derivative, *_sides(form)).sides
+        sides = equation(derivative, piece.derivative, *_sides(form, piece.derivative)).sides
         equations += [Equation(sides, where), *_slope_equations(form, where)]
         undefined = _domain_sentence(derivation, k, places[k], places[k + 1])
         if undefined:
-            sentences.append(f"W{where[1:]}: {undefined}")
+            sentences.append(f"W{where[1:]}: {undefined[0].lower()}{undefined[1:]}")
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
-            sentences += [f"W{where[1:]}: {s}" for s in _form_sentences(piece, form)]
+            known = _form_sentences(piece, form, piece.derivative)
+            sentences += [f"W{where[1:]}: {s[0].lower()}{s[1:]}" for s in known]
     sentences += [
         kink_sentence(derivation.formula, pieces, k)
         for k, b in enumerate(pieces.breakpoints)
@@ -60,24 +62,33 @@ def simplification_section(derivation: Derivation) -> Section:
     return Section("Simplification", tuple(sentences), tuple(equations))
 
 
-def _sides(form: OutputForm | NoOutputForm) -> tuple[Expression, ...]:
+def _sides(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
     shown = form if isinstance(form, OutputForm) else form.through_preactivation
-    return () if shown is None else (shown.derivative,)
+    return () if shown is None or _is_reordered(shown.derivative, last) else (shown.derivative,)
 
 
-def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm) -> list[str]:
+def _is_reordered(e: Expression, other: Expression) -> bool:
+    """Tell whether two expressions differ by the order of terms and factors alone."""
+    if size(e) != size(other):
+        return False
+    translation = Translation()
+    return bool(translation.to_sympy(e) == translation.to_sympy(other))
+
+
+def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm, last: Expression) -> list[str]:
     if isinstance(form, NoOutputForm):
         sentences = [f"There is no form through the output a alone: {form.reason}."]
         if form.witness is None:
-            sentences = [f"No form through the output a alone: {form.reason}."]
+            sentences = [f"No form through the output a alone was found: {form.reason}."]
         if form.equation is not None:
             sentences.append(
                 "With d = ∂a/∂z the equation below holds, and ∂a/∂z is its "
                 f"{form.equation.branch.removeprefix('the ')} ({form.equation.proof})."
             )
         mixed = form.through_preactivation
-        if mixed is not None:
-            sentences.append(f"The form through a and z is shorter ({mixed.proof}).")
+        if mixed is not None and not _is_reordered(mixed.derivative, last):
+            through = "through a and z" if "a" in variables_of(mixed.derivative) else "in z"
+            sentences.append(f"There is a shorter form {through} ({mixed.proof}).")
         return sentences
     if "a" not in variables_of(form.derivative):
         return []
@@ -124,9 +135,11 @@ def _stretch(stretch: Stretch) -> str:
     return f"z > {low}" if high is None else f"{low} < z < {high}"
 
 
-def interval(breakpoints: tuple[Breakpoint, ...], k: int) -> str:
+def interval(breakpoints: tuple[Breakpoint, ...], k: int, last: int | None = None) -> str:
+    """Write where z lies on a piece, or on those from the k-th to the last one."""
+    end = k if last is None else last
     low = breakpoints[k - 1] if k > 0 else None
-    high = breakpoints[k] if k < len(breakpoints) else None
+    high = breakpoints[end] if end < len(breakpoints) else None
     left = "" if low is None else f"{text_of(low.location)} {_sign(low, 'right')} "
     right = "" if high is None else f" {_sign(high, 'left')} {text_of(high.location)}"
     if low is not None and high is None:
