@@ -125,8 +125,8 @@ def test_a_branch_that_is_not_taken_leaves_no_trace(text, parameters, name, z, w
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("max(0, z)", "taken there: 0, since where max ties it takes its constant 0"),
-        ("max(z/2, z)", "taken there: 0.5, since where max ties it takes its first argument z/2"),
+        ("max(0, z)", "taken there: 0, since max takes its constant 0 where both"),
+        ("max(z/2, z)", "taken there: 0.5, since max takes its first argument z/2 where"),
         ("abs(z - 2)", "At z = 2 the slope jumps from -1 to 1; taken there: 0, since sign(0) = 0"),
         ("where(z >= 0, z, 0)", "taken there: 1, since z ≥ 0 holds there"),
         ("where(z > 1, z, 0)", "The function itself jumps there, from 0 to 1"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 import re
 import textwrap
+from itertools import chain, zip_longest
 
 from chainrule.documents._anchors import Anchors
 from chainrule.documents._content import Block, Figure, Listing, Table
 from chainrule.documents._escaping import escaped
 from chainrule.documents._mathml import prose_html
+
+_NARROWEST = 24  # characters of a column of a table in text
 
 
 def block_html(block: Block, anchors: Anchors) -> str:
@@ -70,11 +73,21 @@ def block_lines(block: Block, width: int) -> list[str]:
         return [f"{n:>4}  {line}" for n, line in enumerate(block.source.splitlines(), 1)]
     rows = [block.header, *block.rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(block.header))]
-    lines = [
-        "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+    excess = sum(widths) + 2 * (len(widths) - 1) - width
+    if excess > 0:
+        widest = widths.index(max(widths))
+        widths[widest] = max(_NARROWEST, widths[widest] - excess)
+    lines = [_row_lines(row, widths) for row in rows]
+    return [*lines[0], "  ".join("-" * size for size in widths), *chain(*lines[1:])]
+
+
+def _row_lines(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Return a row of a table as lines, cells that are too wide broken between words."""
+    cells = [textwrap.wrap(cell, size) or [""] for cell, size in zip(row, widths, strict=True)]
+    return [
+        "  ".join(part.ljust(size) for part, size in zip(parts, widths, strict=True)).rstrip()
+        for parts in zip_longest(*cells, fillvalue="")
     ]
-    return [lines[0], "  ".join("-" * size for size in widths), *lines[1:]]
 
 
 def block_latex(block: Block) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from chainrule.documents._blocks import block_lines
@@ -47,6 +48,7 @@ _SUMS = {
     "sum_examples": "Σ_i ",
     "sum_next_units": "Σ_j ",
 }
+_RELATION = re.compile(r"\b(\w{1,3}) ([=<>≤≥≠]) (?=-?[\w.]{1,12}\b)")
 _BREAKS = (" + ", " - ", " ⊙ ")
 _ATOM = 9
 
@@ -130,12 +132,18 @@ def sections_text(title: str, sections: tuple[Section, ...], width: int = 100) -
     for number, section in enumerate(sections, 1):
         lines += ["", f"{number}. {section.title}"]
         for sentence in section.sentences:
-            lines += [f"   {line}" for line in textwrap.wrap(sentence, max(20, width - 3))]
+            lines += [f"   {line}" for line in _sentence_lines(sentence, max(20, width - 3))]
         for e in section.equations:
             lines += [f"      {line}" for line in _wrapped(e, width - 6)]
         for block in section.blocks:
             lines += ["", *(f"   {line}" for line in block_lines(block, max(20, width - 3)))]
     return "\n".join(lines)
+
+
+def _sentence_lines(sentence: str, width: int) -> list[str]:
+    """Break a sentence between words, and a short relation such as ``z > 0`` nowhere."""
+    kept = _RELATION.sub("\\1\u00a0\\2\u00a0", sentence)
+    return [line.replace("\u00a0", " ") for line in textwrap.wrap(kept, width)]
 
 
 def _wrapped(e: Equation, width: int) -> list[str]:

@@ -114,7 +114,7 @@ class CostDerivation(Documented):
                 sentences.append(f"The cost has a kink {place}; what is taken: {kink.reason}.")
                 left = partial(_J_I, symbol("a_j"))
                 equations.append(Equation((left, per_unit(kink.slope)), place))
-        return Section("Derivative by the output", tuple(sentences), tuple(equations))
+        return Section("Derivative with respect to the output", tuple(sentences), tuple(equations))
 
     def _by_preactivation(self) -> Section:
         left, short = partial(_J_I, symbol("z_j")), self.fused.by_preactivation
@@ -142,7 +142,9 @@ class CostDerivation(Documented):
                     "This form rounds where the output saturates; the two factors are computed "
                     "one by one from z, which keeps the gradient."
                 )
-        return Section("Derivative by the pre-activation", tuple(sentences), tuple(equations))
+        return Section(
+            "Derivative with respect to the pre-activation", tuple(sentences), tuple(equations)
+        )
 
     @property
     def document(self) -> Document:

@@ -42,7 +42,7 @@ def elementwise_sections(derivation: Derivation) -> tuple[Section, ...]:
         formula_section(derivation.formula),
         Section(
             "Computation graph",
-            ("One elementary operation a node; a value used twice is one node.",),
+            ("Each node is one elementary operation; a value that is used twice is one node.",),
             graph_equations(derivation.graph, node_names(derivation.graph), A),
         ),
         Section(
@@ -197,15 +197,15 @@ def elementwise_matrix_form(derivation: Derivation) -> Section:
     short = shortest_slope(derivation)
     product = received if short == ONE else hadamard(received, batch_form(short))
     equations = [forward, Equation((partial(J, MATRIX_Z), product))]
-    sentences = ["Rows are examples, or columns: nothing here couples the units."]
+    sentences = ["Examples are rows, or columns: nothing here couples the units."]
     if "a" in variables_of(short):
         in_z = batch_form(_derivative_in_z(derivation))
         equations.append(
             Equation((partial(J, MATRIX_Z), hadamard(received, in_z)), "what is computed")
         )
         sentences.append(
-            "The form through A saves memory; A rounds where it saturates, and with it the "
-            "gradient. What is computed is the form through Z, which keeps it."
+            "The form through A saves memory, but where A saturates it rounds, and the gradient "
+            "with it. What is computed is the form through Z, which keeps the gradient."
         )
     return Section("Matrix form", tuple(sentences), tuple(equations))
 

@@ -57,7 +57,7 @@ def _by_parameters(derivation: Derivation) -> Section:
                 f"{text_of(parameter)} moves a kink: the derivative is that of the piece on which "
                 "z lies, and at the kink that of the branch that is taken there."
             )
-    return Section("Derivative by the parameters", tuple(sentences), tuple(equations))
+    return Section("Derivatives with respect to the parameters", tuple(sentences), tuple(equations))
 
 
 def _runs(pieces: tuple[Expression, ...]) -> Iterator[tuple[int, int]]:

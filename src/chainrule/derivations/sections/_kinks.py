@@ -26,7 +26,7 @@ def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
     >>> relu = parse("max(0, z)")
     >>> print(kink_sentence(relu, smooth_pieces(relu), 0).replace("; ", ";\n"))
     At z = 0 the slope jumps from 0 to 1;
-    taken there: 0, since where max ties it takes its constant 0.
+    taken there: 0, since max takes its constant 0 where both arguments are equal.
     """
     b, left, right = pieces.breakpoints[k], pieces.pieces[k], pieces.pieces[k + 1]
     with mpmath.workdps(_DIGITS):
@@ -98,7 +98,8 @@ def _tie(e: Apply) -> str:
     constants = [part for part in e.arguments if not variables_of(part)]
     which = "constant" if constants else "first argument"
     chosen = constants[0] if constants else e.arguments[0]
-    return f"where {_WORDS[e.operation]} ties it takes its {which} {text_of(chosen)}"
+    word = _WORDS[e.operation]
+    return f"{word} takes its {which} {text_of(chosen)} where both arguments are equal"
 
 
 def _equal(values: dict[str, Any], *compared: Expression) -> bool:

@@ -51,21 +51,21 @@ def coupled_sections(derivation: Derivation) -> tuple[Section, ...]:
         for graph, output, title, prefix in zip(
             derivation.unit_graphs,
             (A_J, A_P),
-            ("unit j by z_j", "unit p ≠ j by z_j"),
+            ("a_j", "a_p for p ≠ j"),
             ("", "p ≠ j: "),
             strict=True,
         ):
             followed = example(graph.graph, dict(derivation.formula.parameters))
             sections.append(
                 Section(
-                    f"Computation graph: {title}",
+                    f"Computation graph of {title}",
                     (),
                     graph_equations(graph.graph, graph.names, output, prefix),
                 )
             )
             sections.append(
                 Section(
-                    f"Chain rule, outside first: {title}",
+                    f"Chain rule for ∂{title[:3]}/∂z_j, outside first",
                     (),
                     step_equations(graph.steps, graph.names, output, followed, prefix),
                 )

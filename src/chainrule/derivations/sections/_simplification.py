@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ZERO, size
+from chainrule.derivations._further_derivatives import simplified
 from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.derivations.output_forms._domain import Stretch, domain
 from chainrule.derivations.output_forms._output_form import (
@@ -17,12 +18,13 @@ from chainrule.derivations.output_forms._output_form import (
 )
 from chainrule.derivations.sections._kinks import kink_sentence
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
-from chainrule.formulas import Expression, variables_of
+from chainrule.formulas import Apply, Expression, subexpressions, variables_of
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
 A, Z = symbol("a"), symbol("z")
+_ARITHMETIC = ("add", "subtract", "multiply", "negate")
 
 
 def simplification_section(derivation: Derivation) -> Section:
@@ -64,7 +66,17 @@ def simplification_section(derivation: Derivation) -> Section:
 
 def _sides(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
     shown = form if isinstance(form, OutputForm) else form.through_preactivation
-    return () if shown is None or _is_reordered(shown.derivative, last) else (shown.derivative,)
+    if shown is None:
+        short = simplified(last) if _is_polynomial(last) else last
+        return (short,) if size(short) < size(last) else ()
+    return () if _is_reordered(shown.derivative, last) else (shown.derivative,)
+
+
+def _is_polynomial(e: Expression) -> bool:
+    """Tell whether there are arithmetic and powers alone, which algebra may rewrite at will."""
+    return all(
+        part.operation in _ARITHMETIC for part in subexpressions(e) if isinstance(part, Apply)
+    )
 
 
 def _is_reordered(e: Expression, other: Expression) -> bool:
