@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import mpmath
 import numpy as np
 import pytest
@@ -159,3 +161,28 @@ def test_a_power_by_its_exponent_is_zero_at_zero() -> None:
     with mpmath.workdps(40):
         value = evaluate(found.derivative, {"z": 3, "n": 2})
         assert abs(value - 9 * mpmath.log(3)) < mpmath.mpf(10) ** -35
+
+
+def test_no_second_derivative_is_stated_where_there_is_none() -> None:
+    """Where log(z) has no value there is none, and none at the kink z = 1 either."""
+    text = derive(parse("max(log(z), 0)")).to_text()
+    assert re.findall(r"∂²a/∂z² = .*", text) == [
+        "∂²a/∂z² = 0    where 0 < z < 1",
+        "∂²a/∂z² = -1/z² = -exp(-2·a)    where z > 1",
+    ]
+
+
+def test_derivatives_alike_on_pieces_side_by_side_are_stated_once() -> None:
+    """By alpha, only max(alpha*z, z) changes: z up to 0, whatever the kink at -2."""
+    text = derive(parse("max(alpha*z, z) + abs(z + 2)", {"alpha": 0.1})).to_text()
+    assert re.findall(r"∂a/∂alpha = .*", text)[-2:] == [
+        "∂a/∂alpha = z    where z ≤ 0",
+        "∂a/∂alpha = 0    where z > 0",
+    ]
+
+
+def test_another_order_of_terms_is_not_called_a_simpler_form() -> None:
+    """Of z + sin(z)**2 no form is shorter; of z*(z + 3)/6 inside its kinks 1/2 + z/3 is."""
+    assert "shorter form" not in derive(parse("z + sin(z)**2")).to_text()
+    inside = parse("where(z <= -3, 0, where(z >= 3, z, z*(z + 3)/6))")
+    assert "= 1/2 + z/3    where -3 < z < 3" in derive(inside).to_text()

@@ -204,3 +204,11 @@ def test_costs_of_ones_own_are_never_wrong(terms, weights, reduction, output) ->
             up, down = (cost_at([x + s * (k == j) for k, x in enumerate(z)]) for s in (step, -step))
             slope = (up - down) / (2 * step)
             assert abs(value - slope) < mpmath.mpf(10) ** -30 * (1 + abs(slope))
+
+
+def test_each_adjoint_is_written_with_those_of_the_nodes_that_use_it() -> None:
+    """Equal adjoints are one node, but a reader follows the graph: u6 is used by u7 alone."""
+    cost = cost_formula("binary_cross_entropy")
+    text = derive_cost(activation_formula("sigmoid"), cost).to_text()
+    assert "∂J_i/∂u6 = ∂J_i/∂u7·u3" in text
+    assert "∂J_i/∂u2 = ∂J_i/∂u5·u0" in text

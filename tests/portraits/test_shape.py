@@ -7,6 +7,7 @@ import pytest
 
 import chainrule
 from chainrule.derivations import evaluate
+from chainrule.portraits._statement import interval
 
 
 def _statements(text, subject):
@@ -111,3 +112,19 @@ def test_a_zero_where_what_is_known_of_both_ends_meets_is_seen():
 
 def test_cubic_has_its_three_zeros():
     assert len(_statements("z**3 - 2*z", "zero")) == 3
+
+
+def test_the_end_of_a_domain_is_no_jump():
+    """max(log(z), 0) starts at 0 without a jump, and its slope is largest just above 1."""
+    assert not _statements("max(log(z), 0)", "jump")
+    (steepest,) = _statements("max(log(z), 0)", "largest slope")
+    assert steepest.bounds[0] <= 1 <= steepest.bounds[1] < 1.000001
+
+
+@pytest.mark.parametrize("low", [-0.30884341301726359, 0.49999999999991712, 1e-30, -7.0])
+def test_an_enclosure_as_it_is_written_holds(low):
+    """Rounded to fewer digits it is wider, never narrower."""
+    high = low + abs(low) * 1e-13
+    lower, upper = (float(end) for end in interval((low, high))[1:-1].split(", "))
+    assert lower <= low <= high <= upper
+    assert upper - lower <= 3e-10 * abs(low)
