@@ -16,10 +16,10 @@ _PROSE = re.compile(
     rf"{INDEXED.pattern}"
     r"|(?P<minus>(?<![\w)\]])-(?=[\w∂∞(])|(?<=\s)-(?=\s))"
     rf"|(?<![A-Za-z0-9_.'’])(?P<symbol>{'|'.join(GREEK_LETTERS)}|[b-zJ]|a{_NO_ARTICLE})"
-    r"(?![A-Za-z0-9_'’]|\.\w)"
+    r"(?![A-Za-z0-9_]|['’.]\w)"
     r"|(?:(?<=∂)|(?<=∂²))(?P<differential>a)\b"
     rf"|(?<![\w.])(?P<matrix>[A-Zb])\[(?P<layer>[l\d])\]"
-    rf"|(?<![\w.'’])(?P<alone>[WXYZ]|A{_NO_ARTICLE})(?![\w'’]|\.\w)"
+    rf"|(?<![\w.'’])(?P<alone>[WXYZ]|A{_NO_ARTICLE})(?!\w|['’.]\w)"
 )
 _NODE = re.compile(r"([A-Za-z])(?:_?\{([^{}]*)\}|_?(\d+|[a-z]\b))?")
 

@@ -28,6 +28,7 @@ SHEET = f"""
 .chainrule details.section > summary {{ padding: 0.15em 0; }}
 .chainrule p {{ margin: 0.6em 0; max-width: 44em; overflow-wrap: anywhere; }}
 .chainrule sub {{ line-height: 0; font-size: 0.72em; padding-left: 0.1em; }}
+.chainrule i {{ padding-right: 0.07em; }}
 .chainrule i, .chainrule p b, .chainrule figcaption b, .chainrule td b {{ font-size: 1.12em;
   font-family: "Latin Modern Math", "STIX Two Text", Georgia, serif; }}
 .chainrule .scroll {{ overflow-x: auto; max-width: 100%; }}

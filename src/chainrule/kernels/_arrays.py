@@ -131,8 +131,8 @@ def value_and_gradient(
 
     kernels = cost_kernels(activation, cost, z.dtype, assume=False)
     values, gradient = np.empty_like(z), np.empty_like(z)
-    _apply(kernels.value, (z, targets), values, -1)
-    _apply(kernels.gradient, (z, targets), gradient, -1)
+    apply_kernel(kernels.value, z, targets, values)
+    apply_kernel(kernels.gradient, z, targets, gradient)
     # A value for each row is written into the first places.
     return values.reshape(-1)[: len(z)], gradient
 
