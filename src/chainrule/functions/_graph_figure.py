@@ -85,7 +85,7 @@ def _legend(followed: Example | None, output: str) -> str:
     if followed is None:
         return ""
     return (
-        f" In each node, on the left what it holds, on the right ∂{output}/∂u, for the example "
+        f" In each node its value, on the left, and ∂{output}/∂u, on the right, for the example "
         f"{followed.place}; at each arrow the local derivative."
     )
 

@@ -45,9 +45,9 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
     seen, certificate = portrait(formula), certify(formula)
     listing = Listing(source, "source", line_names(source))
     about_source = (
-        "Generated from the derivation, and compiled as it stands here. A comment names the nodes "
-        "and derivatives that a line computes, in whatever form: those whose values it has, "
-        "compared with 40 digits at places of either sign."
+        "Generated from the derivation and compiled as it stands here. A comment names the nodes "
+        "and derivatives whose values a line computes, in whatever form, as a comparison in 40 "
+        "digits at places of either sign shows."
     )
     return (
         _summary(derivation, seen, certificate),
@@ -118,9 +118,8 @@ def _computed_sections(part: Computed) -> tuple[Section, ...]:
 
     what = "value" if part.function in ("activation", "forward") else "derivative"
     computed = (
-        f"What the function {part.function} of the source below computes, read from its lines: the "
-        "same function, written over decaying exponentials and without differences that cancel "
-        "wherever such a form is found."
+        f"What the function {part.function} in the source below computes, read from its lines: the "
+        "same values, in a form that neither overflows nor cancels wherever one is found."
     )
     if any(e.name.startswith(f"{part.function}-fit") for e in part.equations):
         computed += (

@@ -27,14 +27,14 @@ from chainrule.portraits._symmetry import (
 _SECONDS = 3.5
 _COMPUTED = ("kink", "jump")
 _METHOD = (
-    "Signs are settled by interval arithmetic, far out by the term that outweighs all others; "
-    "limits by algebra, checked far out; symmetries by algebra. The smooth pieces and the slopes "
-    "at kinks are the derivation's, computed to 60 digits. Numbers in brackets are enclosures."
+    "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits by "
+    "algebra, checked at large |z|; symmetries by algebra. The smooth pieces and the slopes at "
+    "kinks are the derivation's, computed to 60 digits. Numbers in brackets are enclosures."
 )
 _MAP = (
-    "A layer's map of mean and variance is (μ, ν) → (E f(z), Var f(z)), that of the second moment "
-    "q → E f(z)², for normal z of mean 0 and of variance ν, or q: each unit sums many inputs with "
-    "weights whose sum is 0 and whose squares add up to 1."
+    "A layer maps mean and variance as (μ, ν) → (E f(z), Var f(z)), where z is normal with mean 0 "
+    "and variance ν: each unit sums many inputs with weights whose sum is 0 and whose squares add "
+    "up to 1. It maps the second moment as q → E f(z)², where the variance of z is q."
 )
 _LAYER_METHOD = (
     "Statements hold for layers of any number of units n ≥ 2, and are proved by algebra."

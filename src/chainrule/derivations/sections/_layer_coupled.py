@@ -176,7 +176,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
     sentences: tuple[str, ...] = ()
     if "a" in known:
         sentences = (
-            "Through the output: a = f(z) is solved for one value in it, which is then put in.",
+            "Through the output: a value in the formula is written in a and put into the derivative.",
         )
     elif "z" in known:
         sentences = ("No form through the output alone was found.",)
@@ -215,7 +215,7 @@ def _stages_section(stages: tuple[Stage, ...]) -> Section:
         left = partial(J, _value(stages, k, "j"))
         equations.append(equation(left, _of_stage(stages[k].product, stages, k)))
     sentence = (
-        "All ways from z to a lead through the values h, so that each stage has its own backward "
+        "The values h lie on every path between z and a, so that each stage has its own backward "
         "pass; the last stage comes first."
     )
     return Section("In stages", (sentence,), tuple(equations))
