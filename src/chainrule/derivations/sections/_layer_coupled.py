@@ -176,7 +176,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
     sentences: tuple[str, ...] = ()
     if "a" in known:
         sentences = (
-            "Through the output: a value in the formula is written in a and put into the derivative.",
+            "Through the output: a value in the formula is written in a, then put into the slope.",
         )
     elif "z" in known:
         sentences = ("No form through the output alone was found.",)
