@@ -176,7 +176,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
     sentences: tuple[str, ...] = ()
     if "a" in known:
         sentences = (
-            "Through the output: a value in the formula is written in a, then put into the slope.",
+            "Through the output: by the formula, a value in the derivative is written in a.",
         )
     elif "z" in known:
         sentences = ("No form through the output alone was found.",)
