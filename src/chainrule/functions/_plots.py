@@ -50,7 +50,7 @@ def plot_section(derivation: Derivation) -> Section:
         words = "The function a, its derivative" + (
             " and its second derivative." if len(curves) > 2 else "."
         )
-        words += " Thin upright lines: where its pieces meet." if seen else ""
+        words += " Upright dashed lines: where its pieces meet." if seen else ""
         kinks = seen
     values = ", ".join(f"{name} = {value:.6g}" for name, value in formula.parameters)
     words += f" Parameters: {values}." if values else ""
