@@ -181,7 +181,7 @@ DOUBLE_FITS = {
 CONSTANT_LOW_KEPT = {"ERFC"}
 WIDE_ERF_LAST = mp.mpf("5.25")
 WIDE_FITS = {
-    "EXPONENTIAL": exponential(7),
+    "EXPONENTIAL": exponential(8),
     "LOGARITHM": logarithm(4),
     "SINH": odd(mp.sinh, HALF_STEP, 3),
     "COSH": even_hyperbolic(3),

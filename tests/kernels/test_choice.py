@@ -8,7 +8,7 @@ import pytest
 from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
-from chainrule.kernels._choice import inputs, of_elements
+from chainrule.kernels._choice import inputs, near_zeros, of_elements
 from chainrule.kernels._tiers import in_tiers
 
 
@@ -20,9 +20,9 @@ def test_what_only_compares_and_scales_runs_in_float32():
 
 
 def test_what_cancels_in_float32_does_not_run_in_it():
-    """z²/2 near 0 is the difference of numbers about 1; in float32 all its digits are lost."""
-    kernels = activation_kernels(parse("(1 + z) - exp(z)"), np.float32)
-    assert "activation in single" not in kernels.arithmetic
+    """The slope of silu is a difference near its zero at -1.278."""
+    kernels = activation_kernels(activation_formula("silu"), np.float32)
+    assert "derivative in single" not in kernels.arithmetic
 
 
 def test_the_choice_is_kept_with_the_kernel():
@@ -68,3 +68,12 @@ def test_source_gets_its_arithmetic_line_by_line(line, single):
     lines = ["def activation(z):", line]
     assert in_tiers(lines, {"activation": "single"}, "double")[1] == single
     assert "single" not in in_tiers(lines, {}, "double")[1]
+
+
+def test_neighbours_of_zeros_are_tried():
+    """Among millions of inputs the few that cancel most would be missed."""
+    exact = activation_kernels(activation_formula("mish"), np.float64)
+    tried = np.concatenate(near_zeros(exact))
+    nearest = np.float32(-1.19243121451)
+    for neighbour in (nearest, *np.nextafter(nearest, np.float32([9, -9]))):
+        assert neighbour in tried

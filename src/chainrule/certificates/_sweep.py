@@ -7,12 +7,14 @@ finds, and over a certificate's sample, they are compared with the reference of 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from chainrule.formulas import Formula
 
 ALL = 2**32
 PART = 2**22  # inputs between two looks at the clock and the file
+# Of either sign: numbers about 1e-45, 1e-12, 0.01 to 8, 50 and 1e30.
+SAMPLE = (0, 170, 240, 252, 255, 256, 260, 266, 450, 512, 682, 752, 764, 767, 768, 772, 778, 962)
 VALUE_BOUND, DERIVATIVE_BOUND = 2.0, 4.0
 
 
@@ -94,7 +98,7 @@ class Sweep:
 def sweep(
     formula: Formula,
     *,
-    parts: range | None = None,
+    parts: Sequence[int] | None = None,
     state: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
@@ -105,7 +109,7 @@ def sweep(
     ----------
     formula : Formula
         An element-wise activation.
-    parts : range, optional
+    parts : sequence of int, optional
         Which of the 1024 parts of the inputs; all of them by default.
     state : Path, optional
         A file that keeps what was found so far; a sweep that was cut off goes on from there.
@@ -127,7 +131,7 @@ def sweep(
             "its layer. certify() tries rows of many kinds."
         )
     single, double = (activation_kernels(formula, t) for t in (np.float32, np.float64))
-    digest = single.forward.path.stem
+    digest = source_digest(formula)
     todo = list(range(ALL // PART) if parts is None else parts)
     found = _Found(digest, state)
     left = [part for part in todo if part not in found.done]
@@ -151,6 +155,25 @@ def sweep(
             pass
     found.save()
     return Sweep(str(formula), digest, *(_tally(row) for row in found.counts))
+
+
+def source_digest(formula: Formula) -> str:
+    """Return a digest of a function's float32 kernels and of the elementary functions they use."""
+    from chainrule.kernels import activation_kernels, elementary
+
+    digest = hashlib.sha256()
+    # The first line names the version of the generator, not what it generated.
+    source = activation_kernels(formula, np.float32).forward.source.split("\n", 1)[1]
+    digest.update(source.encode())
+    for path in sorted(Path(elementary.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def kept_sweeps() -> dict[str, Any]:
+    """Return the sweeps of the catalogue's functions that come with the package, by name."""
+    text = resources.files("chainrule.certificates").joinpath("sweeps.json")
+    return dict(json.loads(text.read_text(encoding="utf-8"))) if text.is_file() else {}
 
 
 def _native(kernel: Any) -> np.ndarray:

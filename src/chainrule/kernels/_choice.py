@@ -24,6 +24,7 @@ Array = NDArray[Any]
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
 BOUNDS = {"activation": 1.9, "derivative": 3.8}
+_MOST_ZEROS, _NEIGHBOURS = 16, 1024
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
 
 
@@ -64,7 +65,11 @@ def choose(
     coupled : bool
         Whether the units of a layer are coupled. Sums over them need more than float32.
     """
-    z, da = rows() if coupled else (inputs(), np.ones_like(inputs()))
+    if coupled:
+        z, da = rows()
+    else:
+        z = np.concatenate([inputs(), *near_zeros(exact)])
+        da = np.ones_like(z)
     deviation = of_rows if coupled else of_elements
     wanted = _run(exact, z.astype(np.float64), da.astype(np.float64))
     tiers = dict.fromkeys(wanted, TIERS[1] if coupled else TIERS[0])
@@ -110,6 +115,43 @@ def inputs() -> Array:
     sizes = np.ldexp(np.linspace(1.0, 1.9, 7)[:, np.newaxis], np.arange(-149, 128)).ravel()
     special = np.array([*sizes, *-sizes, 0.0, -0.0, np.inf, -np.inf]).astype(np.float32)
     return np.concatenate([patterns[np.isfinite(patterns)], near, special])
+
+
+def near_zeros(exact: ActivationKernels) -> list[Array]:
+    """Return the neighbours of zeros of value and slope, where digits cancel most."""
+    z = np.unique(inputs()[np.isfinite(inputs())])
+    results = _run(exact, z.astype(np.float64), np.ones(z.size))
+    found = []
+    for name, values in results.items():
+        changes = np.flatnonzero(values[:-1] * values[1:] < 0)[:_MOST_ZEROS]
+        for low, high in zip(z[changes], z[changes + 1], strict=True):
+            found.append(_around(_zero(exact, name, low, high)))
+    return found
+
+
+def _zero(exact: ActivationKernels, name: str, low: Any, high: Any) -> Any:
+    """Halve the floats between two places of different signs until they are neighbours."""
+    first, last = _position(low), _position(high)
+    while last - first > 1:
+        ends = np.array([first, (first + last) // 2])
+        a, b = _run(exact, _floats(ends).astype(np.float64), np.ones(2))[name]
+        first, last = (ends[1], last) if a * b > 0 else (first, ends[1])
+    return first
+
+
+def _around(position: Any) -> Array:
+    return _floats(position + np.arange(-_NEIGHBOURS, _NEIGHBOURS))
+
+
+def _position(z: Any) -> Any:
+    """Return a float32's place among all of them, as an integer."""
+    bits = np.int64(np.float32(z).view(np.int32))
+    return bits if bits >= 0 else -(bits + 2**31)
+
+
+def _floats(positions: Array) -> Array:
+    bits = np.where(positions >= 0, positions, -positions + 2**31)
+    return bits.astype(np.uint32).view(np.float32)
 
 
 def of_elements(got: Array, wanted: Array) -> float:

@@ -52,7 +52,7 @@ POOL_SIZE = 1408
 
 FINISHED_CALL, NOT_TAKEN, WORKERS_WANTED = range(3)
 
-_FLAT_TILE = 16384  # elements that a thread takes at once
+_FLAT_TILE = 8192  # elements that a thread takes at once
 _GATHERED_TILE = 2048
 _TOGETHER = 16  # rows whose elements lie in the same cache lines
 _LARGEST_TILE = 262144

@@ -161,13 +161,30 @@ class _Writer:
             if g.argument.is_polynomial(self.field.x):
                 self.vanishing.add(g.symbol)
         if g.kind == "erf" and self.field.side is not None:
-            for sign, suffix in ((1, "c"), (-1, "m")):
+            for sign in (1, -1):
                 complement = sympy.Dummy("erfc", positive=True)
                 self.complements[g.symbol, sign] = complement
-                self.names[complement] = f"{name}{suffix}"
+                self.names[complement] = f"{name}{self.complement_suffix(g.argument, sign)}"
                 self.order.insert(len(self.order) - 1, complement)
                 if sign == self.far_sign(g.argument):
                     self.vanishing.add(complement)
+
+    def complement_suffix(self, argument: Any, sign: int) -> str:
+        turned = sign * (self.field.side or 1) if self.is_of_z(argument) else sign
+        return "c" if turned > 0 else "m"
+
+    def is_of_z(self, argument: Any) -> bool:
+        return bool(argument.free_symbols <= {self.field.x, *self.parameters})
+
+    def of_z(self, argument: Any) -> str:
+        """Write an argument over z where that can be: it is one value then for both signs of z."""
+        x, side = self.field.x, self.field.side
+        if side is None or not self.is_of_z(argument):
+            return self.quotient(argument)
+        kept, self.names[x] = self.names[x], "z"
+        written = self.quotient(argument.subs(x, side * x))
+        self.names[x] = kept
+        return written
 
     def far_sign(self, argument: Any) -> int:
         """Return the sign of an argument at large x; 1 where it is no polynomial."""
@@ -273,7 +290,7 @@ class _Writer:
                 if _count(replaced) > _count(sympy.expand(base)) + added:
                     continue
                 source = next(g for g in self.field.generators if g.symbol == symbol)
-                argument = self.quotient(side * source.argument)
+                argument = self.of_z(side * source.argument)
                 statement = f"{self.names[complement]} = erfc({argument})"
                 if statement not in self.statements:
                     self.statements.append(statement)
