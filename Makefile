@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: demo test fuzz peers bench sweep-elementary check clean
+.PHONY: demo test fuzz peers bench sweep sweep-elementary check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,6 +25,9 @@ peers: $(VENV)/peers-installed
 
 bench: $(VENV)/benchmark-installed
 	$(BIN)/python -m benchmarks
+
+sweep: $(VENV)/installed
+	$(BIN)/python tools/sweep_catalogue.py
 
 sweep-elementary: $(VENV)/installed
 	$(BIN)/python tools/sweep_elementary.py
