@@ -27,7 +27,7 @@ def test_every_operation_of_the_language_has_a_rule():
     """And no comparison or reduction, which graphs treat by themselves."""
     assert set(UNARY) | set(BINARY) | {"where"} <= set(LOCAL_DERIVATIVES)
     assert set(LOCAL_DERIVATIVES) - set(UNARY) - set(BINARY) == {
-        "where", "held", "others", "others_max", "others_min",
+        "where", "indicator", "held", "others", "others_max", "others_min",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from chainrule.derivations._further_derivatives import (
     simplified,
 )
 from chainrule.derivations._graph import Graph, computation_graph
+from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
@@ -35,6 +36,7 @@ from chainrule.formulas import Expression, Formula
 
 _SECONDS = 3.0
 _FURTHER_SECONDS = 0.5
+_HESSIAN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,16 @@ class Derivation(Documented):
             product = rebuilt(backward_graph(self.graph)[0].expression())
         with time_budget(_FURTHER_SECONDS):
             found = jacobian_of(product, simplified)
+        return None if found is None else replace(found, title=title)
+
+    @cached_property
+    def hessian(self) -> Hessian | None:
+        """∂²a_p/∂z_j∂z_q of a layer-coupled formula; of an element-wise one see `second`."""
+        if not self.formula.is_layer_coupled:
+            return None
+        with time_budget(_HESSIAN_SECONDS):
+            found = hessian_of(self.formula, self.graph, simplified)
+        title = f"Second derivatives of {self.title}"
         return None if found is None else replace(found, title=title)
 
     @property

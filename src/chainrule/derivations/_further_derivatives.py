@@ -10,7 +10,7 @@ from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, size, total
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
 from chainrule.derivations._parameter_form import shortened
-from chainrule.derivations._pieces import Pieces, differentiate
+from chainrule.derivations._pieces import BRANCHING, Pieces, differentiate
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm
 from chainrule.derivations.output_forms._shortening import shortest
@@ -31,7 +31,6 @@ from chainrule.formulas import (
 _SECONDS = 0.5
 _LARGEST_DENOMINATOR = 16
 _A = Variable("a")
-_BRANCHING = ("where", "maximum", "minimum", "abs", "sign")
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,7 @@ def _partials(e: Apply, name: str) -> tuple[Expression, ...]:
     if by_exponent != ZERO and (
         isinstance(base, Variable)
         or any(
-            isinstance(part, Apply) and part.operation in _BRANCHING
-            for part in subexpressions(base)
+            isinstance(part, Apply) and part.operation in BRANCHING for part in subexpressions(base)
         )
     ):
         # Such a base may be 0, some on a whole piece, and 0**p stays 0 when p changes.

@@ -156,13 +156,13 @@ def bound_to(e: Expression, index: str, *, inside: bool = False) -> Expression:
     return Apply(e.operation, tuple(bound_to(part, index, inside=inner) for part in e.arguments))
 
 
-def _at_same_unit(e: Expression, unit: str, same: str) -> Expression:
+def at_same_unit(e: Expression, unit: str, same: str) -> Expression:
     """Let one unit's index be another's."""
     if isinstance(e, Variable) and e.name.endswith(f"_{unit}"):
         return Variable(e.name.removesuffix(unit) + same)
     if not isinstance(e, Apply):
         return e
-    return Apply(e.operation, tuple(_at_same_unit(part, unit, same) for part in e.arguments))
+    return Apply(e.operation, tuple(at_same_unit(part, unit, same) for part in e.arguments))
 
 
 def jacobian_of(
@@ -173,6 +173,6 @@ def jacobian_of(
         own, cross = (at_unit(part, "j") for part in entries(product))
     except NotLinearError:
         return None
-    together = add(own, _at_same_unit(cross, "p", "j"))
+    together = add(own, at_same_unit(cross, "p", "j"))
     own, cross = (min(simplified(e), e, key=size) for e in (together, cross))
     return Jacobian(own, cross)

@@ -9,19 +9,19 @@ import mpmath
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.formulas import Expression, Formula
 
-_PLACES = (
+PLACES = (
     ("0.61", "-0.87", "1.34", "0.22"),
     ("0.31", "0.83", "0.52", "0.12"),
     ("-0.31", "-0.83", "-1.52", "-2.12"),
     ("-4.7", "5.3", "-2.4", "7.1"),
 )
-_AWKWARD = (
+AWKWARD = (
     ("0", "1.3", "-0.4", "0"),
     ("0.7", "-0.7", "0.3", "-0.3"),
     ("0", "0", "0", "0"),
     ("0.5", "0.5", "0.5", "0.5"),
 )
-_SLOPES = ("0.4", "-1.3", "0.9", "0.7")
+SLOPES = ("0.4", "-1.3", "0.9", "0.7")
 _TARGETS = (("0.5", "0", "0.2", "0.3"), ("1", "0", "0", "0"), ("-1", "1", "1.6", "-0.4"))
 
 
@@ -39,11 +39,11 @@ def proved(
     parameters = dict(formula.parameters)
     checked = 0
     with mpmath.workdps(80):
-        for places in _PLACES:
+        for places in PLACES:
             z = [mpmath.mpf(x) for x in places]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})
             slopes = _slopes(formula, z)
-            for targets in _TARGETS if seed is not None else (_SLOPES,):
+            for targets in _TARGETS if seed is not None else (SLOPES,):
                 y = [mpmath.mpf(x) for x in targets]
                 known = {**parameters, "z": z, "a": a, "y": y}
                 if assumption is not None and not _holds(assumption, known):
@@ -53,13 +53,13 @@ def proved(
                     continue
                 got = evaluate_layer(product, {**known, "g": g})
                 wanted = (mpmath.fdot(g, row) for row in slopes)
-                if not all(map(_agree, got, wanted)):
+                if not all(map(agree, got, wanted)):
                     return False
                 checked += 1
     return checked > 0
 
 
-def _agree(value: Any, wanted: Any) -> bool:
+def agree(value: Any, wanted: Any) -> bool:
     # A comparison with NaN is false: what cannot be checked is not proved.
     return bool(abs(value - wanted) < mpmath.mpf(10) ** -30 * (1 + abs(wanted)))
 
@@ -98,17 +98,17 @@ def agrees_where_awkward(
     """
     parameters = dict(formula.parameters)
     with mpmath.workdps(80):
-        for places in _AWKWARD:
+        for places in AWKWARD:
             z = [mpmath.mpf(x) for x in places]
             y = [mpmath.mpf(x) for x in _TARGETS[0]]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})
             known = {**parameters, "z": z, "a": a, "y": y}
-            slopes = [mpmath.mpf(x) for x in _SLOPES]
+            slopes = [mpmath.mpf(x) for x in SLOPES]
             g = slopes if seed is None else evaluate_layer(seed, known)
             wanted = evaluate_layer(chained, {**known, "g": g})
             if not all(mpmath.isfinite(x) for x in (*a, *g, *wanted)):
                 continue
-            if not all(map(_agree, evaluate_layer(product, {**known, "g": g}), wanted)):
+            if not all(map(agree, evaluate_layer(product, {**known, "g": g}), wanted)):
                 return False
     return True
 
@@ -118,14 +118,14 @@ def same_values(formula: Formula, form: Expression, wanted: Expression) -> bool:
     parameters = dict(formula.parameters)
     checked = 0
     with mpmath.workdps(80):
-        for places in (*_PLACES, *_AWKWARD):
+        for places in (*PLACES, *AWKWARD):
             z = [mpmath.mpf(x) for x in places]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})
             known = {**parameters, "z": z, "a": a}
             values = evaluate_layer(wanted, known)
             if not all(mpmath.isfinite(x) for x in (*a, *values)):
                 continue
-            if not all(map(_agree, evaluate_layer(form, known), values)):
+            if not all(map(agree, evaluate_layer(form, known), values)):
                 return False
             checked += 1
     return checked > 0

@@ -82,6 +82,7 @@ LOCAL_DERIVATIVES: dict[str, Rule] = {
     "sqrt": lambda x, own: (divide(ONE, multiply(constant(2), own)),),
     "abs": lambda x, own: (function("sign", x[0]),),
     "sign": lambda x, own: (ZERO,),
+    "indicator": lambda x, own: (ZERO,),
     "tanh": lambda x, own: (subtract(ONE, _square(own)),),
     "sinh": lambda x, own: (function("cosh", x[0]),),
     "cosh": lambda x, own: (function("sinh", x[0]),),

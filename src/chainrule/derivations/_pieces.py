@@ -36,7 +36,7 @@ from chainrule.formulas import (
 
 MAXIMUM_PIECES = 16
 _DIGITS = 60
-_BRANCHING = ("where", "maximum", "minimum", "abs", "sign")
+BRANCHING = ("where", "maximum", "minimum", "abs", "sign")
 _Z = Variable("z")
 
 
@@ -309,7 +309,7 @@ class _Cutter:
         if not isinstance(e, Apply):
             return e
         arguments = tuple(self.own(part, place) for part in e.arguments)
-        if e.operation not in _BRANCHING:
+        if e.operation not in BRANCHING:
             return Apply(e.operation, arguments)
         undefined = self.undefined(e.operation, arguments, place)
         if undefined is not None:
@@ -343,7 +343,7 @@ def _replaced(expression: Expression, old: Expression, new: Expression) -> Expre
 
 def _innermost_branching(expression: Expression) -> Apply | None:
     found = [
-        e for e in subexpressions(expression) if isinstance(e, Apply) and e.operation in _BRANCHING
+        e for e in subexpressions(expression) if isinstance(e, Apply) and e.operation in BRANCHING
     ]
     return found[-1] if found else None
 

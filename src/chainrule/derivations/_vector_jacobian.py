@@ -12,6 +12,7 @@ from chainrule.derivations._operations import LOCAL_DERIVATIVES, complement, ind
 from chainrule.formulas import Apply, Expression, Variable, variables_of
 
 SEED = Variable("g")
+DIRECTION = Variable("v")  # in which the pre-activations move, in second derivatives
 
 
 def backward_graph(

@@ -107,8 +107,9 @@ def _latex(e: Expression) -> tuple[str, int]:
             of, by = (latex_of(part) for part in x)
             return rf"\frac{{\partial {of}}}{{\partial {by}}}", 4
         case "partial_twice":
-            of, by = (latex_of(part) for part in x)
-            return rf"\frac{{\partial^2 {of}}}{{\partial {by}^2}}", 4
+            of, *units = (latex_of(part) for part in x)
+            below = r" \partial ".join(units) + ("^2" if len(units) == 1 else "")
+            return rf"\frac{{\partial^2 {of}}}{{\partial {below}}}", 4
         case "count":
             return "n", _ATOM
         case "transpose":

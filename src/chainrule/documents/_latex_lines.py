@@ -91,8 +91,8 @@ def letters(e: Expression) -> float:
             return 1.0 + (0.6 * (len(name) - 1) if "_" in name or name[1:].isdigit() else 0.0)
         case Apply("divide", (above, below)):
             return max(letters(above), letters(below))
-        case Apply("partial" | "partial_twice", (of, by)):
-            return max(letters(of), letters(by)) + 1.0
+        case Apply("partial" | "partial_twice", (of, *by)):
+            return max(letters(of), sum(map(letters, by))) + 1.0
         case Apply("power", (base, exponent)):
             return letters(base) + _SMALLER * letters(exponent) + 2.0 * _is_sum(base)
         case Apply("exp", (exponent,)):

@@ -11,6 +11,11 @@ def partial(of: Expression, by: Expression) -> Expression:
     return Apply("partial", (of, by))
 
 
+def partial_twice(of: Expression, *by: Expression) -> Expression:
+    """Return ∂²of/∂by² as a symbol, or ∂²of/∂by∂by with two different ones."""
+    return Apply("partial_twice", (of, *by))
+
+
 def equation(*sides: Expression, remark: str = "") -> Equation:
     """Return a chain of equal sides in which repetitions are left out."""
     kept: list[Expression] = []

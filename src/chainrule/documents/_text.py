@@ -88,7 +88,8 @@ def _text(e: Expression) -> tuple[str, int]:
         case "partial":
             return f"∂{text_of(x[0])}/∂{text_of(x[1])}", 4
         case "partial_twice":
-            return f"∂²{text_of(x[0])}/∂{text_of(x[1])}²", 4
+            by = f"∂{text_of(x[1])}²" if len(x) == 2 else "".join(f"∂{text_of(u)}" for u in x[1:])
+            return f"∂²{text_of(x[0])}/{by}", 4
         case "count":
             return "n", _ATOM
         case "transpose":

@@ -10,7 +10,7 @@ from chainrule.derivations._chain_rule import Step, node_names
 from chainrule.derivations._example import Example, example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import indicator
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations._vector_jacobian import DIRECTION, SEED
 from chainrule.derivations.output_forms._output_form import OutputForm
 from chainrule.derivations.sections._simplification import simplification_section
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
@@ -247,6 +247,7 @@ def per_unit(e: Expression, own: str = "j") -> Expression:
         A: symbol(f"a_{own}"),
         Y: symbol(f"y_{own}"),
         SEED: partial(J, symbol(f"a_{own}")),
+        DIRECTION: symbol(f"v_{own}"),
     }
     if e in names:
         return names[e]

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import mpmath
 
+from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._further_derivatives import SecondDerivative
-from chainrule.derivations._pieces import Breakpoint, one_sided
+from chainrule.derivations._hessian import Hessian
+from chainrule.derivations._pieces import BRANCHING, Breakpoint, one_sided
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
 from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
 from chainrule.derivations.sections._simplification import interval
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
-from chainrule.formulas import Apply, Expression, Parameter
+from chainrule.formulas import Apply, Expression, Formula, Parameter, subexpressions
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
+
+_LONGEST_ENTRY = 60  # parts of an entry of a Hessian that is shown
+_LONGEST_PRODUCT = 160  # parts of a Hessian–vector product that is shown
 
 
 def further_sections(derivation: Derivation) -> tuple[Section, ...]:
@@ -29,6 +34,8 @@ def further_sections(derivation: Derivation) -> tuple[Section, ...]:
         sections.append(_by_parameters(derivation))
     if derivation.second:
         sections.append(_second(derivation))
+    if derivation.hessian is not None:
+        sections.append(_second_of_layer(derivation.formula, derivation.hessian))
     return tuple(sections)
 
 
@@ -99,6 +106,32 @@ def _second(derivation: Derivation) -> Section:
         remark = f"where {interval(joins, k)}" if joins else ""
         equations.append(Equation(equation(*sides).sides, remark))
     return Section("Second derivative", tuple(sentences), tuple(equations))
+
+
+def _second_of_layer(formula: Formula, hessian: Hessian) -> Section:
+    """Show the entries, or the Hessian–vector product where they are long."""
+    sentences = []
+    if any(_may_meet(e) for e in subexpressions(formula.expression)):
+        sentences.append("Where branches meet or units tie there is no second derivative.")
+    if max(map(size, hessian.entries)) <= _LONGEST_ENTRY:
+        return Section("Second derivatives", tuple(sentences), hessian.equations)
+    if size(hessian.product) > _LONGEST_PRODUCT:
+        sentences.append("They are too long to be shown; `hessian` holds them.")
+        return Section("Second derivatives", tuple(sentences), ())
+    sentences.append(
+        "The entries are long; shorter is what they do with ∂J/∂a, held fixed, and a direction v "
+        "of z. With ∂J/∂a = 1 at unit p, v = 1 at unit q, and 0 elsewhere, it is ∂²a_p/∂z_j∂z_q."
+    )
+    along = symbol("w")
+    equations = (
+        Equation((along, Apply("sum_units", (term_of(partial(J, symbol("z_p")), symbol("v_p")),)))),
+        Equation((partial(along, symbol("z_j")), per_unit(hessian.product))),
+    )
+    return Section("Second derivatives", tuple(sentences), equations)
+
+
+def _may_meet(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation in (*BRANCHING, "max", "min")
 
 
 def _bend_sentence(
