@@ -8,7 +8,7 @@ reductions give what is known of the sums (for the softmax ``S(a) = 1``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sympy
@@ -118,7 +118,7 @@ def ways(
         if replaced is None:
             continue
         put = _Substitution(algebra, own, replaced)
-        rules = _known_sums(algebra, put, last)
+        rules = known_sums(algebra, put, last)
         yield put(product), rules
         yield put.in_sums(product), rules
     yield product, []
@@ -208,7 +208,7 @@ class _Substitution:
         )
 
 
-def _known_sums(algebra: SumAlgebra, put: _Substitution, last: int) -> list[tuple[Any, Any]]:
+def known_sums(algebra: SumAlgebra, put: Callable[[Any], Any], last: int) -> list[tuple[Any, Any]]:
     """Return what the definitions of the reductions say of single sums."""
     rules: list[tuple[Any, Any]] = []
     for index, symbol in algebra.shared.items():

@@ -18,11 +18,16 @@ from chainrule.derivations._further_derivatives import (
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
+from chainrule.derivations._kept_values import determined
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import time_budget
 from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations.output_forms._layer_witness import (
+    LayerWitness,
+    find_layer_witness,
+)
 from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,
@@ -32,7 +37,7 @@ from chainrule.derivations.sections._elementwise import (
 from chainrule.derivations.sections._further_derivatives import further_sections
 from chainrule.derivations.sections._layer_coupled import coupled_matrix_form, coupled_sections
 from chainrule.documents import Document, Documented, Section
-from chainrule.formulas import Expression, Formula
+from chainrule.formulas import Expression, Formula, variables_of
 
 _SECONDS = 3.0
 _FURTHER_SECONDS = 0.5
@@ -134,6 +139,25 @@ class Derivation(Documented):
             found = hessian_of(self.formula, self.graph, simplified)
         title = f"Second derivatives of {self.title}"
         return None if found is None else replace(found, title=title)
+
+    @cached_property
+    def layer_witness(self) -> LayerWitness | None:
+        """Two layers with the same outputs and different Jacobians, where `product` needs `z`."""
+        if not self.needs_preactivation:
+            return None
+        return find_layer_witness(self.formula, self.graph)
+
+    @cached_property
+    def told_by_output(self) -> tuple[tuple[Expression, Expression], ...]:
+        """Reductions over `z` that the output tells, where `product` needs `z`: value in `a`."""
+        return determined(self.formula, self.graph) if self.needs_preactivation else ()
+
+    @property
+    def needs_preactivation(self) -> bool:
+        """Whether ∂J/∂z of a layer-coupled formula is not written in the output alone."""
+        product = self.product
+        is_through_output = product is not None and "z" not in variables_of(product)
+        return self.formula.is_layer_coupled and not is_through_output
 
     @property
     def document(self) -> Document:

@@ -9,6 +9,7 @@ from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._example import example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._jacobian import bound_to
+from chainrule.derivations._kept_values import kept_values
 from chainrule.derivations._stages import Stage
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.sections._elementwise import (
@@ -171,16 +172,48 @@ def _coupled_simplification(derivation: Derivation) -> Section:
         if sides:
             e = equation(partial(output, Z_J), *sides)
             equations.append(Equation(e.sides, remark))
-    product = derivation.product
-    known = variables_of(product) if product is not None else frozenset("z")
-    sentences: tuple[str, ...] = ()
-    if "a" in known:
-        sentences = (
-            "Through the output: by the formula, a value in the derivative is written in a.",
+    sentences = []
+    if "a" in variables_of(_product_of(derivation)):
+        sentences.append(
+            "Through the output: by the formula, a value in the derivative is written in a."
         )
-    elif "z" in known:
-        sentences = ("No form through the output alone was found.",)
-    return Section("Simplification", sentences, tuple(equations))
+    if derivation.needs_preactivation:
+        kept = kept_values(_product_of(derivation))
+        told = [both for both in derivation.told_by_output if both[0] in kept]
+        sentences += _on_output_alone(derivation, kept, told)
+        equations += [Equation(tuple(map(per_unit, both)), "from the output") for both in told]
+    return Section("Simplification", tuple(sentences), tuple(equations))
+
+
+def _on_output_alone(
+    derivation: Derivation,
+    kept: tuple[Expression, ...],
+    told: list[tuple[Expression, Expression]],
+) -> list[str]:
+    """Say whether the output alone tells the derivative, and what is needed besides."""
+    witness = derivation.layer_witness
+    if told and {left for left, _ in told} == set(kept):
+        return [
+            "What the layer shares can be had from the output, as below, so that a form through "
+            "the output alone exists; where that loses digits, what is shared is better kept."
+        ]
+    if witness is not None:
+        sentences = [
+            f"There is no form through the output alone: {witness}. The output does not tell the "
+            "derivative."
+        ]
+    else:
+        sentences = [
+            "No form through the output alone was found, nor two layers with the same outputs and "
+            "different derivatives, which would exclude one."
+        ]
+    if kept and Z not in kept:
+        values = ", ".join(text_of(per_unit(e)) for e in kept)
+        sentences.append(f"With the output and {values} kept, one value a layer, z is not needed.")
+    elif len(kept) > 1:
+        values = ", ".join(text_of(per_unit(e)) for e in kept if e != Z)
+        sentences.append(f"What the layer shares, {values}, is kept besides z.")
+    return sentences
 
 
 def _value(stages: tuple[Stage, ...], k: int, unit: str) -> Expression:

@@ -1,0 +1,144 @@
+"""What a backward pass needs besides the output: values of the layer, and whether a tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations._closed_form import known_sums
+from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._graph import Graph
+from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
+from chainrule.derivations._sum_algebra import SumAlgebra
+from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.output_forms._invariance import degree
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Expression,
+    Formula,
+    Variable,
+    substitute,
+    variables_of,
+)
+
+_A, _Z = Variable("a"), Variable("z")
+_SECONDS = 0.5
+_DIGITS = 80
+
+
+def kept_values(product: Expression) -> tuple[Expression, ...]:
+    """Return what of `z` a product needs: reductions over the layer, or `z` of each unit.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> product = parse("(g - a*sum(a*g))/sqrt(sum(z**2))", variables=("g", "a", "z"))
+    >>> [to_text(e) for e in kept_values(product.expression)]
+    ['sum(z**2)']
+    """
+    return tuple(dict.fromkeys(_kept(product)))
+
+
+def _kept(e: Expression) -> Iterator[Expression]:
+    if "z" not in variables_of(e):
+        return
+    is_shared = isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"z"}
+    if e == _Z or is_shared:
+        yield e
+    elif isinstance(e, Apply):
+        for part in e.arguments:
+            yield from _kept(part)
+
+
+def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expression], ...]:
+    """Return reductions over `z` that the output tells, each with its value in `a`.
+
+    Parameters
+    ----------
+    formula : Formula
+        Layer-coupled.
+    graph : Graph
+        Its computation graph.
+
+    Examples
+    --------
+    >>> from chainrule.derivations import computation_graph
+    >>> from chainrule.formulas import parse, to_text
+    >>> formula = parse("z/sqrt(sum(z**2) + 1)")
+    >>> [(left, right)] = determined(formula, computation_graph(formula.expression))
+    >>> to_text(left), to_text(right)
+    ('sum(z**2)', 'sum(a**2)/(1 - sum(a**2))')
+    """
+    found: dict[Expression, Expression] = {}
+    try:
+        with time_limit(_SECONDS):
+            algebra = SumAlgebra(graph, dict(formula.parameters))
+            algebra.name_reductions(graph.output)
+            for symbol, equation in _equations(graph, algebra):
+                left = algebra.translation.meaning[symbol]
+                for right in _roots(equation, symbol, algebra):
+                    if left not in found and _holds(formula, left, right):
+                        found[left] = right
+    except FAILURES:
+        pass
+    return tuple(found.items())
+
+
+def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
+    """Yield reductions and what is zero, in them and in sums over the output."""
+    output = algebra.value(graph.output)
+    a, z = (algebra.translation.symbol(x) for x in (_A, _Z))
+    rules = known_sums(algebra, lambda e: algebra.canonical(e), graph.output)
+    shared = list(algebra.shared.values())
+    for power in (1, 2):
+        total = algebra.canonical(algebra.sum(output**power))
+        for atom, known in rules:
+            total = sympy.expand(total.subs(atom, known))
+        total = sympy.cancel(sympy.together(total))
+        inside = [symbol for symbol in shared if total.has(symbol)]
+        if len(inside) == 1 and not total.has(z):
+            yield inside[0], total - algebra.sum(a**power)
+    # z = a D with D shared: a reduction of degree d over z is that over a, times D**d.
+    factor = sympy.cancel(z / output)
+    inside = [symbol for symbol in shared if factor.has(symbol)]
+    if len(inside) != 1 or factor.has(z):
+        return
+    index = next(k for k, symbol in algebra.shared.items() if symbol == inside[0])
+    times = degree(Graph(graph.nodes, index))
+    if times is not None:
+        over_outputs = substitute(graph.expression(index), lambda e: _A if e == _Z else None)
+        yield (
+            inside[0],
+            inside[0]
+            - factor ** sympy.Rational(times.numerator, times.denominator)
+            * algebra.translation.symbol(over_outputs),
+        )
+
+
+def _roots(equation: Any, symbol: Any, algebra: SumAlgebra) -> Iterator[Expression]:
+    unknown = sympy.Dummy("unknown", positive=True)
+    above = sympy.fraction(sympy.together(equation.subs(symbol, unknown)))[0]
+    if above.is_polynomial(unknown) and sympy.degree(above, unknown) in (1, 2):
+        for root in sympy.roots(sympy.Poly(above, unknown)):
+            yield algebra.to_expression(sympy.factor(root))
+
+
+def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
+    """Compare both sides in many digits, wherever the output is defined."""
+    checked = 0
+    with mpmath.workdps(_DIGITS):
+        for places in (*PLACES, *AWKWARD):
+            z = [mpmath.mpf(x) for x in places]
+            a = evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
+            known = {**dict(formula.parameters), "z": z, "a": a}
+            if not all(map(mpmath.isfinite, a)):
+                continue
+            if not agree(evaluate_layer(right, known)[0], evaluate_layer(left, known)[0]):
+                return False
+            checked += 1
+    return checked > 0

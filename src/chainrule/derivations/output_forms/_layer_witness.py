@@ -1,0 +1,196 @@
+"""Two layers with the same outputs and different Jacobians: the output does not tell the slope.
+
+They are found along what leaves the outputs alone: a common factor of all pre-activations, their
+sign, their order where all units share one output; else by solving f(z') = f(z) from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+
+from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._graph import Graph
+from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations.output_forms._invariance import degree, is_even
+from chainrule.formulas import Expression, Formula
+
+_SECONDS = 0.5
+_DIGITS = 60
+_PLACES = (("1", "2", "4"), ("1", "-2", "4"), ("0.5", "-1.5", "0.25"))
+_STARTS = (("4", "-3", "0.5"), ("-2", "-3", "-4"), ("0.1", "0.3", "-0.2"), ("3", "5", "2"))
+_NEWTON_STEPS = 40
+_NEWTON_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class LayerWitness:
+    """Two layers that share their outputs and not their Jacobian.
+
+    Parameters
+    ----------
+    first, second : tuple of float
+        The pre-activations.
+    outputs : tuple of float
+        What both layers give out.
+    units : tuple of int
+        Units p and j, from 0, for which the entries differ.
+    slopes : tuple of float
+        ∂a_p/∂z_j in the one and in the other layer.
+    reason : str
+        Why the outputs are the same, and how that is known.
+    """
+
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+    outputs: tuple[float, ...]
+    units: tuple[int, int]
+    slopes: tuple[float, float]
+    reason: str
+
+    def __str__(self) -> str:
+        p, j = (unit + 1 for unit in self.units)
+        one, two = self.slopes
+        return (
+            f"{self.reason}: z = {_shown(self.first)} and {_shown(self.second)} both give "
+            f"{_shown(self.outputs)}, with ∂a_{p}/∂z_{j} = {one:.4g} and {two:.4g}"
+        )
+
+
+def _shown(layer: tuple[float, ...]) -> str:
+    return f"({', '.join(f'{x:.6g}' for x in layer)})"
+
+
+def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
+    """Return two layers with the same outputs and different Jacobians, where some are found.
+
+    Parameters
+    ----------
+    formula : Formula
+        Layer-coupled.
+    graph : Graph
+        Its computation graph.
+
+    Examples
+    --------
+    >>> from chainrule.derivations import computation_graph
+    >>> from chainrule.formulas import parse
+    >>> formula = parse("z/sum(z)")
+    >>> print(find_layer_witness(formula, computation_graph(formula.expression)).reason)
+    a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation shows
+    """
+    product = backward_graph(graph)[0].expression()
+    try:
+        with time_limit(_SECONDS), mpmath.workdps(_DIGITS):
+            for first, second, reason in _pairs(formula, graph, product):
+                found = _checked(formula, product, first, second, reason)
+                if found is not None:
+                    return found
+    except FAILURES:
+        return None
+    return None
+
+
+_Layer = list[Any]
+
+
+def _pairs(
+    formula: Formula, graph: Graph, product: Expression
+) -> Iterator[tuple[_Layer, _Layer, str]]:
+    layers = [[mpmath.mpf(x) for x in places] for places in _PLACES]
+    if degree(graph) == 0:
+        reason = (
+            "a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation "
+            "shows"
+        )
+        yield from ((z, [2 * x for x in z], reason) for z in layers)
+    if is_even(graph):
+        reason = "a is the same for z and for -z, and ∂a/∂z changes its sign"
+        yield from ((z, [-x for x in z], reason) for z in layers)
+    if not graph.nodes[graph.output].per_unit:
+        reason = "the order of the units does not matter to a, but to ∂a/∂z"
+        yield from ((z, z[::-1], reason) for z in layers)
+    reason = f"found by solving for equal outputs, and checked to {_DIGITS // 2} digits"
+    for z in layers:
+        for start in _STARTS:
+            solved = _solved(formula, product, z, [mpmath.mpf(x) for x in start])
+            if solved is not None:
+                yield z, solved, reason
+
+
+def _checked(
+    formula: Formula, product: Expression, first: _Layer, second: _Layer, reason: str
+) -> LayerWitness | None:
+    one, two = (_outputs(formula, z) for z in (first, second))
+    if not all(map(_agree, one, two)):
+        return None
+    rows = [_jacobian(formula, product, z) for z in (first, second)]
+    for p in range(len(first)):
+        for j in range(len(first)):
+            x, y = rows[0][p][j], rows[1][p][j]
+            # Where rounding alone might make the difference, nothing is claimed.
+            if mpmath.isfinite(x - y) and abs(x - y) > mpmath.mpf("1e-3") * (abs(x) + abs(y)):
+                a, b, outputs = (tuple(map(float, layer)) for layer in (first, second, one))
+                return LayerWitness(a, b, outputs, (p, j), (float(x), float(y)), reason)
+    return None
+
+
+def _agree(x: Any, y: Any) -> bool:
+    return bool(abs(x - y) < mpmath.mpf(10) ** (-_DIGITS // 2) * (1 + abs(x)))
+
+
+def _outputs(formula: Formula, z: _Layer) -> _Layer:
+    return evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
+
+
+def _jacobian(formula: Formula, product: Expression, z: _Layer) -> list[_Layer]:
+    """Return ∂a_p/∂z_j, a row for each p."""
+    known = {**dict(formula.parameters), "z": z}
+    units = range(len(z))
+    return [
+        evaluate_layer(product, {**known, "g": [mpmath.mpf(p == k) for k in units]}) for p in units
+    ]
+
+
+def _solved(formula: Formula, product: Expression, z: _Layer, start: _Layer) -> _Layer | None:
+    """Solve f(z') = f(z) from a start by Newton's method, shortest steps first where many lead."""
+    wanted = mpmath.matrix(_outputs(formula, z))
+    found = mpmath.matrix(start)
+    with mpmath.workdps(_NEWTON_DIGITS):
+        for _ in range(_NEWTON_STEPS):
+            step = _newton_step(formula, product, found, wanted)
+            if step is None or mpmath.norm(step) > 100 * (1 + mpmath.norm(found)):
+                return None
+            found += step
+            if mpmath.norm(step) < mpmath.mpf(10) ** -10:
+                break
+        else:
+            return None
+    for _ in range(4):  # each doubles the digits
+        step = _newton_step(formula, product, found, wanted)
+        if step is None:
+            return None
+        found += step
+    solved = list(found)
+    far = max(abs(x - y) for x, y in zip(solved, z, strict=True))
+    return solved if far > mpmath.mpf("1e-2") else None
+
+
+def _newton_step(formula: Formula, product: Expression, z: Any, wanted: Any) -> Any | None:
+    """Return the least step that solves the linear equations; None where they have no solution."""
+    layer = list(z)
+    missing = wanted - mpmath.matrix(_outputs(formula, layer))
+    if not all(map(mpmath.isfinite, missing)):
+        return None
+    if mpmath.norm(missing) < mpmath.mpf(10) ** (3 - mpmath.mp.dps):
+        return mpmath.zeros(len(layer), 1)
+    rows = mpmath.matrix(_jacobian(formula, product, layer))
+    try:
+        return mpmath.lu_solve(rows, missing)
+    except ZeroDivisionError:
+        return None

@@ -1,0 +1,114 @@
+"""Why a layer-coupled function has no form through the output alone, and what tells it else."""
+
+from __future__ import annotations
+
+import mpmath
+import pytest
+from tests.derivations.oracle import slope_of
+from tests.formulas.language import layer_values
+
+from chainrule.catalogue import activation_formula, activations
+from chainrule.derivations import computation_graph, derive
+from chainrule.derivations._kept_values import kept_values
+from chainrule.derivations.output_forms._invariance import degree, is_even
+from chainrule.documents import text_of
+
+_COUPLED = [e.name for e in activations() if activation_formula(e.name).is_layer_coupled]
+_EXCLUDED = [
+    "z/sqrt(sum(z**2))",
+    "(z - mean(z))/sqrt(mean((z - mean(z))**2))",
+    "z/sum(z)",
+    "z/max(abs(z))",
+    "max(z, 0)/sum(max(z, 0))",
+    "z*z/(1 + sum(z**2))",
+    "log(sum(exp(z)))",
+    "z/(1 + sum(z**2))",
+    "z*exp(z)/sum(exp(z))",
+    "exp(z*tanh(z))/sum(exp(z*tanh(z)))",
+    "where(z > mean(z), z/mean(abs(z)), 0)",
+    "z*exp(-sum(z**2))",
+]
+_TOLD = [
+    *("layer_norm", "rms_norm", "l2_normalization", "l1_normalization"),
+    "sqrt(sum(z**2))*z/(1 + sum(z**2))",
+    "z/(1 + max(abs(z)))",
+]
+
+
+@pytest.mark.parametrize("text", _EXCLUDED)
+def test_two_layers_with_the_same_outputs_have_different_derivatives(text: str) -> None:
+    """As computed by the tests' own evaluation and difference quotients."""
+    formula = activation_formula(text)
+    derivation = derive(formula)
+    found = derivation.layer_witness
+    assert found is not None
+    p, j = found.units
+    slopes = []
+    with mpmath.workdps(30):
+        for layer in (found.first, found.second):
+            z = [mpmath.mpf(x) for x in layer]
+            outputs = layer_values(formula.expression, {"z": z})
+            for got, shown in zip(outputs, found.outputs, strict=True):
+                assert abs(got - shown) <= mpmath.mpf("1e-13") * abs(shown)
+
+            def output(t, z=z):
+                moved = [t if k == j else x for k, x in enumerate(z)]
+                return layer_values(formula.expression, {"z": moved})[p]
+
+            slopes.append(slope_of(output, z[j]))
+    assert slopes == pytest.approx(found.slopes, rel=1e-9)
+    assert abs(slopes[0] - slopes[1]) > 1e-4 * (abs(slopes[0]) + abs(slopes[1]))
+    assert "There is no form through the output alone" in " ".join(str(derivation).split())
+
+
+@pytest.mark.parametrize("text", _COUPLED)
+def test_no_witness_is_named_where_a_form_through_the_output_exists(text: str) -> None:
+    assert derive(activation_formula(text)).layer_witness is None
+
+
+@pytest.mark.parametrize("text", _TOLD)
+def test_what_the_output_tells_of_the_layer_is_true(text: str) -> None:
+    """At layers of several sizes the reduction over z is what the output says."""
+    formula = activation_formula(text)
+    values = dict(formula.parameters)
+    told = derive(formula).told_by_output
+    assert told
+    for places in (("0.3", "-1.7", "2.9"), ("-0.2", "0.1"), ("5.5", "-4", "3", "-2.5", "0.7")):
+        with mpmath.workdps(60):
+            z = [mpmath.mpf(x) for x in places]
+            a = layer_values(formula.expression, {"z": z}, values)
+            for left, right in told:
+                one, two = (layer_values(e, {"z": z, "a": a}, values)[0] for e in (left, right))
+                assert abs(one - two) < mpmath.mpf(10) ** -40 * (1 + abs(one))
+
+
+def test_the_norm_is_what_is_kept_of_a_normalised_layer() -> None:
+    """∂a/∂z = (δ - a aᵀ)/‖z‖, and a tells nothing of ‖z‖."""
+    derivation = derive(activation_formula("z/sqrt(sum(z**2))"))
+    assert derivation.product is not None
+    assert [text_of(e) for e in kept_values(derivation.product)] == ["Σ_k z²"]
+    assert "With the output and Σ_k z_k² kept" in " ".join(str(derivation).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "power", "even"),
+    [
+        ("z/sqrt(sum(z**2))", 0, False),
+        ("sqrt(sum(z**2))", 1, True),
+        ("max(z, 0)*sum(abs(z))**1.5", 2.5, False),
+        ("where(z > mean(z), z, 0)", 1, False),
+        ("where(z > 1, z, 0)", None, False),
+        ("z**2 + z", None, False),
+        ("cosh(z/sum(z))", 0, True),
+        ("z*tanh(z)", None, True),
+        ("exp(z)", None, False),
+        ("max(z, -z)", 1, False),
+        ("2**(z*z)", None, True),
+        ("sign(z)*sum(z)", 1, True),
+        ("z**3*mean(z)", 4, True),
+    ],
+)
+def test_what_a_common_factor_does_is_proved_by_rules(text, power, even) -> None:
+    graph = computation_graph(activation_formula(text).expression)
+    assert degree(graph) == power
+    assert is_even(graph) == even
