@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import mpmath
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import chainrule
 from chainrule.catalogue import activation_formula, activations
-from chainrule.derivations import derive
+from chainrule.derivations import derive, node_names
 from chainrule.derivations._evaluate import evaluate, evaluate_layer
 from chainrule.documents import text_of
 from chainrule.formulas import parse
@@ -152,6 +153,70 @@ def test_the_softmax_by_its_temperature_is_written_in_the_output() -> None:
     """∂a/∂T = a (Σ a z - z)/T², which the differences above confirm."""
     softmax = derive(parse("exp(z/T)/sum(exp(z/T))", {"T": 2.0})).by_parameters[0]
     assert text_of(softmax.derivative) == "a·(Σ_k a·z - z)/T²"
+
+
+_IN_OUTPUT = [
+    ("z/(1 + exp(-beta*z))", {"beta": 1.5}, ["a·(z - a)"]),
+    ("tanh(beta*z + c)", {"beta": 2.0, "c": 1.0}, ["z·(1 - a²)", "1 - a²"]),
+    ("(1 + z**2)**p", {"p": 0.75}, ["a·log(1 + z²)"]),
+    ("z/sqrt(1 + alpha*z**2)", {"alpha": 0.5}, ["-a³/2"]),
+    ("log(1 + exp(beta*z))/beta", {"beta": 2.0}, ["(z - a - z·exp(-a·beta))/beta"]),
+    ("where(z > 0, z, alpha*(exp(z) - 1))", {"alpha": 1.5}, ["a/alpha", None]),
+    ("max(0, z)**p", {"p": 2.0}, [None, "where(z = 0, 0, a·log(z))"]),
+]
+
+
+@pytest.mark.parametrize(("text", "parameters", "wanted"), _IN_OUTPUT)
+def test_derivatives_by_parameters_are_written_in_the_output(text, parameters, wanted) -> None:
+    """As worked by hand; and each equals the derivative in z, which the differences confirm."""
+    derivation = derive(parse(text, parameters))
+    found = [form for d in derivation.by_parameters for form in d.through_output]
+    assert [form and text_of(form) for form in found] == wanted
+
+
+@pytest.mark.parametrize(("text", "parameters"), _WITH_PARAMETERS, ids=lambda x: str(x)[:40])
+def test_forms_and_steps_by_parameters_have_the_value_of_the_derivative(text, parameters) -> None:
+    formula = activation_formula(text, **parameters)
+    derivation = derive(formula)
+    if formula.is_layer_coupled or derivation.pieces is None:
+        return
+    names = node_names(derivation.graph)
+    with mpmath.workdps(60):
+        values = {name: mpmath.mpf(value) for name, value in formula.parameters}
+        for z, found in product(_PLACES, derivation.by_parameters):
+            wanted = evaluate(found.derivative, {**values, "z": z})
+            k = sum(b.place < z for b in derivation.pieces.breakpoints)
+            at = {**values, "z": z, "a": evaluate(formula.expression, {**values, "z": z})}
+            nodes = {
+                name.name: evaluate(derivation.graph.expression(index), at)
+                for index, name in names.items()
+            }
+            assert found.step is not None
+            sides = [(found.step.through_nodes, {**values, **nodes})]
+            if found.through_output[k] is not None:
+                sides.append((found.through_output[k], at))
+            for form, known in sides:
+                got = evaluate(form, known)
+                assert abs(got - wanted) < mpmath.mpf(10) ** -40 * (1 + abs(wanted))
+
+
+def test_the_step_to_a_parameter_names_the_nodes_that_use_it() -> None:
+    shown = str(derive(parse("log(1 + exp(beta*z))/beta", {"beta": 2.0})))
+    assert "∂a/∂beta = ∂a/∂u5·∂u5/∂beta + ∂a/∂u1·∂u1/∂beta" in shown
+
+
+@pytest.mark.parametrize("n", [0.0, -1.0, -0.5])
+def test_a_power_without_a_value_at_zero_has_no_derivative_by_its_exponent_there(n) -> None:
+    for text in ("z**n", "max(0, z)**n", "z**(n*mean(z))"):
+        found = derive(parse(text, {"n": n})).by_parameters[0]
+        known = {"z": [mpmath.mpf(0), mpmath.mpf(1)], "n": n}
+        assert mpmath.isnan(evaluate_layer(found.derivative, known)[0]), text
+
+
+def test_the_limit_that_is_taken_by_an_exponent_is_said() -> None:
+    shown = " ".join(str(derive(parse("z**n", {"n": 2.0}))).split())
+    assert "Where z = 0 the derivative by n is taken as 0, the limit of log(z)·z^n" in shown
+    assert "is taken as 0" not in str(derive(parse("z**n", {"n": -1.0})))
 
 
 def test_a_power_by_its_exponent_is_zero_at_zero() -> None:

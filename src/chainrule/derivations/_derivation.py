@@ -106,7 +106,7 @@ class Derivation(Documented):
     def by_parameters(self) -> tuple[ParameterDerivative, ...]:
         """The derivative of the activation by each of its parameters."""
         with time_budget(_FURTHER_SECONDS):
-            return parameter_derivatives(self.formula, self.pieces)
+            return parameter_derivatives(self.formula, self.graph, self.steps, self.pieces)
 
     @cached_property
     def second(self) -> tuple[SecondDerivative, ...]:

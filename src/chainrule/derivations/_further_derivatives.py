@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
+import mpmath
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, size, total
+from chainrule.derivations._chain_rule import Step, node_names
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
-from chainrule.derivations._parameter_form import shortened
+from chainrule.derivations._parameter_form import in_output, shortened
 from chainrule.derivations._pieces import BRANCHING, Pieces, differentiate
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm
@@ -26,11 +32,29 @@ from chainrule.formulas import (
     parameters_of,
     subexpressions,
     substitute,
+    variables_of,
 )
 
 _SECONDS = 0.5
 _LARGEST_DENOMINATOR = 16
 _A = Variable("a")
+
+
+@dataclass(frozen=True)
+class ParameterStep:
+    """The last step of the chain rule, from the nodes that use a parameter to the parameter.
+
+    Parameters
+    ----------
+    contributions : tuple of (int, Expression)
+        For each node that uses it: its index, and its local derivative by the parameter, in the
+        nodes' names.
+    through_nodes : Expression
+        ∂a/∂parameter in the nodes' names.
+    """
+
+    contributions: tuple[tuple[int, Expression], ...]
+    through_nodes: Expression
 
 
 @dataclass(frozen=True)
@@ -47,12 +71,32 @@ class ParameterDerivative:
         The same on each smooth piece of an element-wise formula; empty where it is not cut.
     moves_kinks : bool
         Whether a kink lies where the parameter says: there the derivative is that of the pieces.
+    through_output : tuple of (Expression or None)
+        Of an element-wise formula, for each smooth piece: the derivative in the output `a`, or in
+        `a` and `z`, where that is shorter.
+    step : ParameterStep or None
+        Of an element-wise formula: how the chain rule gets there.
     """
 
     name: str
     derivative: Expression
     pieces: tuple[Expression, ...]
     moves_kinks: bool
+    through_output: tuple[Expression | None, ...] = ()
+    step: ParameterStep | None = None
+
+    @property
+    def limits(self) -> tuple[Expression, ...]:
+        """Powers whose derivative by the exponent is taken as 0, its limit, where the base is 0."""
+        found: dict[Expression, None] = {}
+        for part in (self.derivative, *self.pieces):
+            for e in subexpressions(part):
+                match e:
+                    case Apply("where", (Apply("equal", (base, zero)), taken, _)) if (
+                        zero == taken == ZERO
+                    ):
+                        found[base] = None
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -64,7 +108,7 @@ class SecondDerivative:
 
 
 def parameter_derivatives(
-    formula: Formula, pieces: Pieces | None
+    formula: Formula, graph: Graph, steps: tuple[Step, ...], pieces: Pieces | None
 ) -> tuple[ParameterDerivative, ...]:
     """Return the derivative by every parameter, in the order in which they are given.
 
@@ -82,34 +126,88 @@ def parameter_derivatives(
         moved = pieces is not None and any(
             name in parameters_of(b.location) for b in pieces.breakpoints
         )
-        derivative = simplified(by_parameter(formula.expression, name))
+        values = dict(formula.parameters)
+        derivative = simplified(by_parameter(formula.expression, name, values))
+        through: list[Expression | None] = []
         if formula.is_layer_coupled:
             derivative = shortened(formula, derivative)
+        slopes = [simplified(by_parameter(piece.expression, name, values)) for piece in smooth]
+        if pieces is not None:
+            ends = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
+            for piece, slope, bounds in zip(
+                pieces.pieces, slopes or [derivative], pairwise(ends), strict=True
+            ):
+                through.append(in_output(piece.expression, slope, values, bounds))
+        step = parameter_step(graph, steps, name, values) if steps else None
         found.append(
-            ParameterDerivative(
-                name,
-                derivative,
-                tuple(simplified(by_parameter(piece.expression, name)) for piece in smooth),
-                moved,
-            )
+            ParameterDerivative(name, derivative, tuple(slopes), moved, tuple(through), step)
         )
     return tuple(found)
 
 
-def by_parameter(expression: Expression, name: str) -> Expression:
+def parameter_step(
+    graph: Graph, steps: tuple[Step, ...], name: str, values: Mapping[str, float]
+) -> ParameterStep:
+    """Go on from ∂a/∂u at the nodes that use a parameter to the parameter itself.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of an element-wise formula.
+    steps : tuple of Step
+        The chain rule from the output to the nodes.
+    name : str
+        The parameter.
+    values : mapping of str to float
+        Of all parameters.
+    """
+    names = node_names(graph)
+    contributions, terms = [], []
+    for step in steps:
+        definition = graph.definition(step.node, names)
+        if not isinstance(definition, Apply) or name not in parameters_of(definition):
+            continue
+        local = by_parameter(definition, name, values)
+        if local != ZERO:
+            contributions.append((step.node, local))
+            terms.append(multiply(step.through_nodes, local))
+    return ParameterStep(tuple(contributions), _merged(total(terms)))
+
+
+def _merged(e: Expression) -> Expression:
+    """Collect equal factors: ``u0*u2*u0 -> u0**2*u2``."""
+    translation = Translation()
+    try:
+        with time_limit(_SECONDS):
+            return min(translation.to_expression(translation.to_sympy(e)), e, key=size)
+    except FAILURES:
+        return e
+
+
+def by_parameter(expression: Expression, name: str, values: Mapping[str, float]) -> Expression:
     """Return the derivative by a parameter, from the inside out.
 
     A parameter is shared by all units, so that a reduction's derivative is the reduction of the
     derivatives; units that share the extreme value share its derivative.
+
+    Parameters
+    ----------
+    expression : Expression
+    name : str
+        The parameter.
+    values : mapping of str to float
+        Of all parameters: they tell whether a power has a value where its base is 0.
     """
     slopes: dict[Expression, Expression] = {}
     for e in reversed(list(subexpressions(expression))):
         if e not in slopes:
-            slopes[e] = _slope(e, name, slopes)
+            slopes[e] = _slope(e, name, values, slopes)
     return slopes[expression]
 
 
-def _slope(e: Expression, name: str, slopes: dict[Expression, Expression]) -> Expression:
+def _slope(
+    e: Expression, name: str, values: Mapping[str, float], slopes: dict[Expression, Expression]
+) -> Expression:
     if not isinstance(e, Apply):
         return ONE if e == Parameter(name) else ZERO
     inner = tuple(slopes.get(part, ZERO) for part in e.arguments)
@@ -122,7 +220,7 @@ def _slope(e: Expression, name: str, slopes: dict[Expression, Expression]) -> Ex
         assert isinstance(first_counts, Apply)
         return _chosen(first_counts.arguments[0], *inner)
     if e.operation not in REDUCTIONS:
-        partials = _partials(e, name)
+        partials = partials_by_parameter(e, name, values)
         return total(multiply(p, s) for p, s in zip(partials, inner, strict=True) if s != ZERO)
     if e.operation in ("sum", "mean"):
         return Apply(e.operation, inner)
@@ -135,11 +233,16 @@ def _chosen(condition: Expression, x: Expression, y: Expression) -> Expression:
     return x if x == y else Apply("where", (condition, simplified(x), simplified(y)))
 
 
-def _partials(e: Apply, name: str) -> tuple[Expression, ...]:
+def partials_by_parameter(
+    e: Apply, name: str, values: Mapping[str, float]
+) -> tuple[Expression, ...]:
+    """Return the local derivatives of an operation whose arguments may hold a parameter."""
     if e.operation != "power":
         return LOCAL_DERIVATIVES[e.operation](e.arguments, e)
-    base = e.arguments[0]
-    if base == ZERO:
+    base, exponent = e.arguments
+    positive = Apply("greater", (exponent, ZERO))
+    is_positive = None if variables_of(exponent) else _is_positive(exponent, values)
+    if base == ZERO and is_positive:
         return ZERO, ZERO
     # The rule spares the logarithm of the base where no variable stands in the exponent.
     to_variable: dict[Expression, Expression] = {Parameter(name): Variable(name)}
@@ -153,9 +256,19 @@ def _partials(e: Apply, name: str) -> tuple[Expression, ...]:
             isinstance(part, Apply) and part.operation in BRANCHING for part in subexpressions(base)
         )
     ):
-        # Such a base may be 0, some on a whole piece, and 0**p stays 0 when p changes.
-        by_exponent = _chosen(Apply("equal", (base, ZERO)), ZERO, by_exponent)
+        # Such a base may be 0, some on a whole piece: for p > 0 there 0**p stays 0 when p changes,
+        # and for p <= 0 it has no value.
+        held = _chosen(Apply("equal", (base, ZERO)), ZERO, by_exponent)
+        if is_positive is None:
+            by_exponent = Apply("where", (positive, held, by_exponent))
+        elif is_positive:
+            by_exponent = held
     return by_base, by_exponent
+
+
+def _is_positive(exponent: Expression, values: Mapping[str, float]) -> bool:
+    with mpmath.workdps(40):
+        return bool(evaluate(exponent, values) > 0)
 
 
 def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[SecondDerivative, ...]:

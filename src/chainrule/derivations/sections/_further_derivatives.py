@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import size
+from chainrule.derivations._arithmetic import size, total
+from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._further_derivatives import SecondDerivative
+from chainrule.derivations._further_derivatives import ParameterDerivative, SecondDerivative
 from chainrule.derivations._hessian import Hessian
 from chainrule.derivations._pieces import BRANCHING, Breakpoint, one_sided
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
@@ -46,19 +47,18 @@ def _by_parameters(derivation: Derivation) -> Section:
     for found in derivation.by_parameters:
         parameter = Parameter(found.name)
         left = partial(symbol("a_j") if coupled else A, parameter)
-        shown = per_unit(found.derivative) if coupled else found.derivative
+        if found.step is not None:
+            equations.append(_parameter_step(derivation, found, left))
         if found.pieces:
-            assert derivation.pieces is not None
-            breakpoints = derivation.pieces.breakpoints
-            for first, last in _runs(found.pieces):
-                everywhere = last - first == len(breakpoints)
-                remark = "" if everywhere else f"where {interval(breakpoints, first, last)}"
-                equations.append(Equation((left, found.pieces[first]), remark))
+            equations += _on_pieces(derivation, found, left)
+        elif coupled:
+            equations.append(equation(left, per_unit(found.derivative)))
         else:
-            equations.append(equation(left, shown))
+            equations.append(_in_output(left, found.derivative, found.through_output))
         term = term_of(partial(J, A_P), partial(A_P, parameter))
         summed = Apply("sum_examples", (Apply("sum_units", (term,)),))
         equations.append(Equation((partial(J, parameter), summed)))
+        sentences += [_limit_sentence(base, found.name) for base in found.limits]
         if found.moves_kinks:
             sentences.append(
                 f"{text_of(parameter)} moves a kink: the derivative is that of the piece on which "
@@ -72,6 +72,55 @@ def _runs(pieces: tuple[Expression, ...]) -> Iterator[tuple[int, int]]:
     for _, run in groupby(range(len(pieces)), key=lambda k: pieces[k]):
         positions = list(run)
         yield positions[0], positions[-1]
+
+
+def _parameter_step(
+    derivation: Derivation, found: ParameterDerivative, left: Expression
+) -> Equation:
+    """Show the step from the nodes that use a parameter, with their local derivatives."""
+    assert found.step is not None
+    names = node_names(derivation.graph)
+    terms, local = [], []
+    for node, derivative in found.step.contributions:
+        by_node = partial(names[node], Parameter(found.name))
+        local.append(Equation((by_node, derivative), "local derivative"))
+        terms.append(term_of(partial(A, names[node]), by_node))
+    sides = [total(terms)] if terms else []
+    whole = equation(left, *sides, found.step.through_nodes)
+    see = tuple(text_of(partial(A, names[node])) for node, _ in found.step.contributions)
+    return replace(whole, details=tuple(local), see=see)
+
+
+def _on_pieces(
+    derivation: Derivation, found: ParameterDerivative, left: Expression
+) -> list[Equation]:
+    assert derivation.pieces is not None
+    breakpoints = derivation.pieces.breakpoints
+    equations = []
+    for first, last in _runs(found.pieces):
+        form = derivation.output_forms[first]
+        if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
+            continue
+        through = found.through_output[first : last + 1]
+        same = through[:1] if len(set(through)) == 1 else ()
+        everywhere = last - first == len(breakpoints)
+        remark = "" if everywhere else f"where {interval(breakpoints, first, last)}"
+        equations.append(replace(_in_output(left, found.pieces[first], same), remark=remark))
+    return equations
+
+
+def _in_output(
+    left: Expression, derivative: Expression, through: tuple[Expression | None, ...]
+) -> Equation:
+    return equation(left, derivative, *(form for form in through if form is not None))
+
+
+def _limit_sentence(base: Expression, name: str) -> str:
+    zero, power = text_of(base), text_of(Apply("power", (base, Parameter(name))))
+    return (
+        f"Where {zero} = 0 the derivative by {name} is taken as 0, the limit of "
+        f"log({zero})·{power} from above: 0 to a positive power stays 0 when {name} changes."
+    )
 
 
 def _second(derivation: Derivation) -> Section:
