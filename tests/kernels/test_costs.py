@@ -299,3 +299,61 @@ def test_costs_keep_value_and_gradient_at_large_inputs(
                 )
                 slope = (up - down) / (2 * step)
                 assert abs(float(slopes[i, j]) - slope) <= 8 * epsilon * (1 + abs(slope))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.25, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize(
+    ("activation", "cost", "rows", "targets"),
+    [
+        ("sigmoid", "binary_focal", _ONE, ((0,), (1,), (0.25,))),
+        ("softmax", "focal", [*_ROWS, (40.0, 40.0, 0.0), (800.0, 799.0, -800.0)], _CLASSES),
+    ],
+)
+def test_focal_costs_are_finite_and_right_where_the_output_saturates(
+    activation, cost, rows, targets, gamma
+):
+    """A power of 1 - a below 1 has an infinite slope where 1 - a is 0: no NaN comes of it."""
+    kernels = cost_kernels(
+        activation_formula(activation), cost_formula(cost, gamma=gamma), np.float64
+    )
+    z = np.array([row for row in rows for _ in targets])
+    y = np.array([target for _ in rows for target in targets], float)
+    got, slopes = value(kernels, z, y), gradient(kernels, z, y)
+    for i in range(len(z)):
+        with mpmath.workdps(60):
+            place, target = ([mpmath.mpf(float(x)) for x in row] for row in (z[i], y[i]))
+            logs = _log_softmax(place) if cost == "focal" else [_log_sigmoid(x) for x in place]
+            if cost == "focal":
+                terms = list(zip(target, logs, _logs_of_others(place), strict=True))
+            else:
+                against = _log_sigmoid(-place[0])
+                terms = [(target[0], logs[0], against), (1 - target[0], against, logs[0])]
+            wanted = -mpmath.fsum(t * mpmath.exp(gamma * other) * log for t, log, other in terms)
+            assert abs(float(got[i]) - wanted) <= 1e-14 * (1 + abs(wanted))
+    assert np.all(np.isfinite(slopes))
+    h = 2.0**-20
+    for j in range(z.shape[1]):
+        step = h * np.eye(z.shape[1])[j]
+        differences = (value(kernels, z + step, y) - value(kernels, z - step, y)) / (2 * h)
+        np.testing.assert_allclose(slopes[:, j], differences, rtol=1e-5, atol=1e-7)
+
+
+def _logs_of_others(z):
+    """Return log(1 - a) of the softmax, from the other units alone."""
+    return [
+        mpmath.log(mpmath.fsum(mpmath.exp(x) for k, x in enumerate(z) if k != j))
+        - mpmath.log(mpmath.fsum(map(mpmath.exp, z)))
+        for j in range(len(z))
+    ]
+
+
+def test_the_share_of_the_others_is_right_where_the_output_is_one() -> None:
+    """The focal cost at a lead of 40 is a normal number, to fifteen digits."""
+    kernels = cost_kernels(
+        activation_formula("softmax"), cost_formula("focal", gamma=0.5), np.float64
+    )
+    z, y = np.array([[40.0, 0.0, -1.0]]), np.array([[1.0, 0.0, 0.0]])
+    with mpmath.workdps(60):
+        others = (mpmath.exp(-40) + mpmath.exp(-41)) / (1 + mpmath.exp(-40) + mpmath.exp(-41))
+        wanted = -mpmath.sqrt(others) * mpmath.log(1 - others)
+    assert value(kernels, z, y)[0] == pytest.approx(float(wanted), rel=1e-14)

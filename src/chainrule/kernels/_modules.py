@@ -33,6 +33,7 @@ from chainrule.kernels._elementwise import scalar_functions, two_sided_function
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._rows import RowProgram
+from chainrule.kernels._shares import with_shares_of_others
 from chainrule.kernels._shift import shifted
 from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import in_tiers, tiers_of
@@ -182,12 +183,12 @@ def _coupled_cost(
     """Return the kernels of the cost composed with the activation: no logarithm meets 0."""
     composed = rewrite(_composed(cost.expression, activation.expression))
     whole = Formula(composed, (*activation.parameters, *cost.parameters))
-    value = computation_graph(rewrite(shifted(whole, sharp=True)))
+    value = computation_graph(with_shares_of_others(rewrite(shifted(whole, sharp=True))))
     forward = rewrite(shifted(activation))
     if fused.keeps_gradient and fused.by_preactivation is not None:
         gradient = computation_graph(_composed(fused.by_preactivation, forward))
     elif _is_singular(fused.by_output):
-        graph, seed = computation_graph(shifted(whole)), constant(1)
+        graph, seed = computation_graph(with_shares_of_others(shifted(whole))), constant(1)
         gradient = backward_graph(graph, seed=seed, selects=True)[0]
     else:
         graph, by_output = computation_graph(forward), fused.by_output

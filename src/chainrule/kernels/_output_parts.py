@@ -53,13 +53,33 @@ class OutputParts:
 
     def gradient(self, cost: Expression) -> Expression:
         """Return ∂(cost)/∂z: through the output, and through each part."""
-        forward = computation_graph(self.written(cost))
         slopes = {"a": "slope"} | {name: slope_of(name) for name in self.formulas}
+        forward = computation_graph(_with_finite_slopes(self.written(cost), slopes))
         result: Expression = constant(0)
         for name, slope in slopes.items():
-            adjoint = backward_graph(forward, name, constant(1))[0].expression()
+            adjoint = backward_graph(forward, name, constant(1), selects=True)[0].expression()
             result = Apply("add", (result, Apply("multiply", (adjoint, Variable(slope)))))
         return result
+
+
+def _with_finite_slopes(expression: Expression, slopes: dict[str, str]) -> Expression:
+    """Let a power of a value that has underflown pass nothing back: its slope has underflown too.
+
+    For an exponent below 1 infinity would meet 0 there.
+    """
+    zero = constant(0)
+
+    def held(e: Expression) -> Expression | None:
+        match e:
+            case Apply("power", (Variable(name), exponent)) if name in slopes and not variables_of(
+                exponent
+            ):
+                both = (Apply("abs", (Variable(x),)) for x in (name, slopes[name]))
+                vanishes = Apply("equal", (Apply("add", tuple(both)), zero))
+                return Apply("where", (vanishes, Apply("power", (zero, exponent)), e))
+        return None
+
+    return substitute(expression, held)
 
 
 def slope_of(name: str) -> str:
