@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
-BOUNDS = {"activation": 1.9, "derivative": 3.8}
+BOUNDS = {"activation": 1.75, "derivative": 3.4}
 _MOST_ZEROS, _NEIGHBOURS = 16, 1024
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
 

@@ -9,11 +9,18 @@ import stat
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from chainrule.formulas import ChainruleError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class CacheError(ChainruleError, OSError):
@@ -74,6 +81,21 @@ def generator_digest() -> str:
         for path in sorted((package / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def alone(question: str) -> Iterator[None]:
+    """Let one process at a time generate and compile the answer to a question.
+
+    The others wait and find it, rather than doing the same work side by side. Where the system has
+    no such locks they all do it, and the last one's files, which are the same, remain.
+    """
+    if fcntl is None:
+        yield
+        return
+    with (cache_folder() / f"{_entry(question).stem}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def find_source(question: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from chainrule.catalogue import assumption_on_targets
 from chainrule.formulas import Formula, apart
 from chainrule.kernels._compile import (
+    alone,
     discard,
     find_source,
     keep_entry,
@@ -125,14 +127,29 @@ _NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 @lru_cache(maxsize=512)
 def _output_kernel(formula: Formula, dtype: str) -> Kernel:
     question = f"output {dtype} {_exactly(formula)}"
-    name = find_source(question)
-    if name is None:
+
+    def generate() -> tuple[str, str]:
         from chainrule.kernels._modules import output_module
 
-        name = keep_source(output_module(formula, dtype))
-        keep_entry(question, name)
+        return keep_source(output_module(formula, dtype)), ""
+
+    name = _found(question, generate)
     coupled = formula.is_layer_coupled
     return _kernel(name, "backward_from_output", _values(formula), dtype, coupled)
+
+
+def _found(question: str, generate: Callable[[], tuple[str, str]]) -> str:
+    """Return the name of the module that answers a question, generated if need be."""
+    name = find_source(question)
+    if name is not None:
+        return name
+    with alone(question):
+        name = find_source(question)
+        if name is None:
+            name, note = generate()
+            load(name)
+            keep_entry(question, name, note)
+    return name
 
 
 def _exactly(formula: Formula) -> str:
@@ -148,10 +165,11 @@ def _values(*formulas: Formula) -> NDArray[np.float64]:
 @lru_cache(maxsize=512)
 def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
     question = f"activation {dtype} {_exactly(formula)}"
-    name = find_source(question)
-    if name is None:
-        name, note = _generated(formula, dtype)
-        keep_entry(question, name, note)
+
+    def generate() -> tuple[str, str]:
+        return _generated(formula, dtype)
+
+    name = _found(question, generate)
     return _loaded(name, formula, dtype, note_of(question))
 
 
@@ -191,12 +209,13 @@ def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) 
     assumption = assumption_on_targets(cost) if assume else ""
     cost = apart(cost, activation)
     question = f"cost {dtype} {_exactly(cost)} of {_exactly(activation)} given {assumption}"
-    name = find_source(question)
-    if name is None:
+
+    def generate() -> tuple[str, str]:
         from chainrule.kernels._modules import cost_module
 
-        name = keep_source(cost_module(activation, cost, dtype, assumption))
-        keep_entry(question, name)
+        return keep_source(cost_module(activation, cost, dtype, assumption)), ""
+
+    name = _found(question, generate)
     values = _values(activation, cost)
     return CostKernels(
         _kernel(name, "value", values, dtype, True),
