@@ -77,3 +77,11 @@ def test_neighbours_of_zeros_are_tried():
     nearest = np.float32(-1.19243121451)
     for neighbour in (nearest, *np.nextafter(nearest, np.float32([9, -9]))):
         assert neighbour in tried
+
+
+def test_zeros_up_to_the_largest_numbers_are_looked_for_without_a_warning():
+    """The sine has them everywhere; beyond the last float32 there is none to try."""
+    exact = activation_kernels(activation_formula("sine"), np.float64)
+    tried = np.concatenate(near_zeros(exact))
+    assert np.isfinite(tried).all()
+    assert np.abs(tried).max() > 1e30

@@ -123,7 +123,8 @@ def near_zeros(exact: ActivationKernels) -> list[Array]:
     results = _run(exact, z.astype(np.float64), np.ones(z.size))
     found = []
     for name, values in results.items():
-        changes = np.flatnonzero(values[:-1] * values[1:] < 0)[:_MOST_ZEROS]
+        signs = np.sign(values)
+        changes = np.flatnonzero(signs[:-1] * signs[1:] < 0)[:_MOST_ZEROS]
         for low, high in zip(z[changes], z[changes + 1], strict=True):
             found.append(_around(_zero(exact, name, low, high)))
     return found
@@ -140,7 +141,8 @@ def _zero(exact: ActivationKernels, name: str, low: Any, high: Any) -> Any:
 
 
 def _around(position: Any) -> Array:
-    return _floats(position + np.arange(-_NEIGHBOURS, _NEIGHBOURS))
+    found = _floats(position + np.arange(-_NEIGHBOURS, _NEIGHBOURS))
+    return found[np.isfinite(found)]
 
 
 def _position(z: Any) -> Any:
