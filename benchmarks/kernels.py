@@ -90,7 +90,7 @@ def measure(
                     time.sleep(PAUSE)
             medians = {name: statistics.median(found) for name, found in times.items()}
             results.append(Result(function, direction, size, dtype, medians))
-            print(f"{results[-1]}", file=sys.stderr)
+
     finally:
         for worker in workers.values():
             worker.kill()
