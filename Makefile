@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: demo test fuzz peers bench sweep sweep-elementary check clean
+.PHONY: demo test coverage fuzz peers bench sweep sweep-elementary check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,13 +9,16 @@ demo: $(VENV)/installed
 	$(BIN)/chainrule demo
 
 test: check
-	$(BIN)/pytest -n 2 --cov --cov-report=term
+	$(BIN)/pytest -n 2
 
 check: $(VENV)/test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+coverage: $(VENV)/test-installed
+	$(BIN)/pytest -n 2 --cov --cov-report=term
 
 fuzz: $(VENV)/test-installed
 	$(BIN)/pytest tests/derivations/test_generated.py --hypothesis-profile=fuzz

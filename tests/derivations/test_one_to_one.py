@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import mpmath
@@ -210,3 +211,18 @@ def test_breakpoints_of_every_size_and_ends_of_domains_are_found(text, places):
     """From the smallest doubles to the largest; where a branch ceases to be defined, too."""
     found = smooth_pieces(parse(text)).breakpoints
     assert [b.place for b in found] == pytest.approx(places, rel=1e-14, abs=0)
+
+
+def test_signs_over_the_exponential_of_a_parameter_are_bounded_in_time():
+    """Factors over exp(k c) took minutes where the text says on which places it is defined."""
+    start = time.process_time()
+    derivation = derive(parse("1/(1 + exp(-k*(z - c)))", {"k": 3.0, "c": 0.7}))
+    derivation.document.to_text()
+    assert time.process_time() - start < 5
+    assert to_text(derivation.output_forms[0].derivative) == "a*k*(1 - a)"
+
+
+def test_sides_that_touch_meet_in_one_place():
+    """exp(z) - 1 lies above z but at 0; 1e-250 beside it they differ by 5e-501."""
+    pieces = smooth_pieces(parse("max(z, exp(z) - 1)"))
+    assert [b.place for b in pieces.breakpoints] in ([], [0.0])

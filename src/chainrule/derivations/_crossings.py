@@ -80,10 +80,10 @@ class _Scan:
     def __init__(self, difference: Expression, values: Mapping[str, Any]) -> None:
         self.difference, self.values = difference, values
 
-    def at(self, z: Any) -> Any:
+    def at(self, z: Any, digits: int = 0) -> Any:
         # Next to 0 a difference of numbers about 1 needs as many digits as z has zeros.
-        digits = MANY_DIGITS if 0 < abs(z) < 1e-8 else mpmath.mp.dps
-        with mpmath.workdps(digits):
+        usual = MANY_DIGITS if 0 < abs(z) < 1e-8 else mpmath.mp.dps
+        with mpmath.workdps(digits or usual):
             return evaluate(self.difference, {**self.values, "z": z})
 
     def is_defined(self, z: Any) -> bool:
@@ -95,6 +95,8 @@ class _Scan:
         last: tuple[Any, bool] | None = None
         for x in _grid():
             value = self.at(x)
+            if value == 0 and x != 0:
+                value = self.at(x, 3 * MANY_DIGITS)  # or two sides touch nearby, at 0
             defined = not mpmath.isnan(value)
             if last is not None and last[1] != defined:
                 places.append(self.end_of_domain(last[0], x))

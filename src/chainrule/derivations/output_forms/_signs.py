@@ -16,11 +16,14 @@ from typing import Any
 import mpmath
 import sympy
 
+from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._field import Field, Generator, NotInFieldError
+from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
-from chainrule.formulas import Constant, Expression, FormulaError, Parameter, substitute
+from chainrule.formulas import Constant, Expression, Parameter, substitute
 
 _MOST_PARTS = 120
+_SECONDS = 0.4
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
     "erf": (-1, 1), "atan": (-2, 2), "sin": (-1, 1), "cos": (-1, 1),
@@ -55,9 +58,11 @@ def proved_sign(
     }
     expression = substitute(expression, numbers.get)
     try:
-        signs = _Signs(expression, low, high, strict)
-        found = signs.of_quotient(signs.expression)
-    except (NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError):
+        # Factors over the exponential of a parameter can take minutes.
+        with time_limit(_SECONDS):
+            signs = _Signs(expression, low, high, strict)
+            found = signs.of_quotient(signs.expression)
+    except (*FAILURES, NotInFieldError):
         found = 0
     return found or _sign_by_parts(expression, low, high, strict)
 
