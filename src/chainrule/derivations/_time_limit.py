@@ -5,6 +5,7 @@ What counts is the processor time of the thread, so that a busy machine changes 
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import sys
 import threading
@@ -49,7 +50,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     watch = _Watch(deadline)
     previous_hook, sys.unraisablehook = sys.unraisablehook, watch.ignore
     watch.previous_hook = previous_hook
-    threading.Thread(target=watch.run, name="chainrule time limit", daemon=True).start()
+    # Without threading.Thread: an interruption inside its start could leave its locks taken.
+    _thread.start_new_thread(watch.run, ())
     try:
         yield
     except Exception as error:
@@ -69,16 +71,17 @@ class _Watch:
         self.deadline = deadline
         self.thread = ctypes.c_ulong(threading.get_ident())
         self.clock = _clock_of_this_thread()
-        self.lock = threading.Lock()
-        self.over = threading.Event()
+        self.lock = threading.RLock()
+        self.over = False
         self.has_interrupted = False
         self.previous_hook: Callable[[Any], Any] = sys.unraisablehook
 
     def run(self) -> None:
         """Wait until the time is up, then raise until the block is left."""
-        while not self.over.wait(self.left() or _AGAIN):
+        while not self.over:
+            time.sleep(min(self.left() or _AGAIN, _AGAIN))
             with self.lock:
-                if not self.over.is_set() and not self.left():
+                if not self.over and not self.left():
                     self.has_interrupted = True
                     _raise_in(self.thread, TimeLimitError)
 
@@ -92,10 +95,10 @@ class _Watch:
 
     def end(self) -> None:
         """Stop watching; an interruption that is still under way is taken here."""
-        while not self.over.is_set():
+        while not self.over:
             try:
                 with self.lock:
-                    self.over.set()
+                    self.over = True
             except TimeLimitError:
                 continue
         if not self.has_interrupted:
