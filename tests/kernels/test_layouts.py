@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -177,3 +178,26 @@ def test_the_interpreter_lock_is_released():
     over.set()
     thread.join()
     assert during > 1000
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_that_were_pickled_are_taken(dtype):
+    """Their type is equal to NumPy's own and another object, alone and beside others."""
+    z = np.linspace(-3, 3, 7).astype(dtype)
+    again = pickle.loads(pickle.dumps(z))
+    other = np.ndarray(z.shape, np.dtype(dtype).newbyteorder("S").newbyteorder("S"), z.tobytes())
+    for array in (again, other):
+        np.testing.assert_array_equal(SIGMOID(array), SIGMOID(z))
+        np.testing.assert_array_equal(SIGMOID.backward(z, array), SIGMOID.backward(z, z))
+        out = np.zeros_like(array)
+        np.testing.assert_array_equal(SIGMOID(z, out=out), SIGMOID(z))
+
+
+@pytest.mark.parametrize("out", [[0.0, 0.0], "text", 1.5, object(), np.float32(1.0), (1, 2)])
+def test_what_is_no_array_is_refused_before_it_is_read(out):
+    """Its memory is not looked at as if it were one."""
+    z = np.zeros(2)
+    for call in (SIGMOID, lambda z, out: SIGMOID.backward(z, z, out=out),
+                 lambda z, out: SIGMOID.backward_from_output(z, z, out=out)):  # fmt: skip
+        with pytest.raises(chainrule.kernels.ArrayError, match="out must be a NumPy array"):
+            call(z, out=out)

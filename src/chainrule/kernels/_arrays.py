@@ -45,7 +45,7 @@ class ArrayFunctions:
             values = as_float_array(values, "z")
             kernels = activation_kernels(self.formula, values.dtype)
             known = self._forward[values.dtype] = _called(kernels.forward)
-        result = np.empty_like(values) if out is None else out
+        result = np.empty_like(values) if out is None else _checked(out)
         at = id(values)
         if apply_directly(known[0], axis, at, at, id(result)) != FINISHED_CALL:
             _apply(known[1], (values, values), ("z", "z"), result, axis)
@@ -62,7 +62,7 @@ class ArrayFunctions:
             values = as_float_array(values, "z")
             kernels = activation_kernels(self.formula, values.dtype)
             known = self._backward[values.dtype] = _called(kernels.backward)
-        result = np.empty_like(values) if out is None else out
+        result = np.empty_like(values) if out is None else _checked(out)
         if apply_directly(known[0], axis, id(slopes), id(values), id(result)) != FINISHED_CALL:
             _apply(known[1], (slopes, values), ("da", "z"), result, axis)
         return result
@@ -85,7 +85,7 @@ class ArrayFunctions:
         if known is None:
             kernel = output_kernel(self.formula, values.dtype)
             known = self._from_output[values.dtype] = _called(kernel)
-        result = np.empty_like(values) if out is None else out
+        result = np.empty_like(values) if out is None else _checked(out)
         if apply_directly(known[0], axis, id(slopes), id(values), id(result)) != FINISHED_CALL:
             _apply(known[1], (slopes, values), ("da", "a"), result, axis)
         return result
@@ -166,6 +166,13 @@ def apply_kernel(kernel: Kernel, first: Array, second: Array, output: Array) -> 
     _apply(kernel, (first, second), ("first", "second"), output, -1)
 
 
+def _checked(out: Any) -> Array:
+    """Refuse what is no array: compiled code reads its fields without asking."""
+    if isinstance(out, np.ndarray):
+        return out
+    raise ArrayError(f"out must be a NumPy array, not {type(out).__name__}")
+
+
 def _called(kernel: Kernel) -> tuple[int, Kernel]:
     return int(kernel.header.ctypes.data), kernel
 
@@ -174,8 +181,6 @@ def _apply(
     kernel: Kernel, inputs: tuple[Array, Array], names: tuple[str, str], output: Array, axis: int
 ) -> None:
     """Apply a kernel where the direct call was not taken: explain, start workers, or copy."""
-    if not isinstance(output, np.ndarray):
-        raise ArrayError(f"out must be a NumPy array, not {type(output).__name__}")
     model = inputs[1]
     _check_alike(as_float_array(inputs[0], names[0]), model, names[0])
     _check_alike(output, model, "out")
@@ -183,16 +188,19 @@ def _apply(
         raise ArrayError("out is read-only; give an array that can be written")
     if not -max(output.ndim, 1) <= axis < max(output.ndim, 1):
         raise ArrayError(f"axis {axis} is out of range for an array of {output.ndim} dimensions")
+    # A type that was unpickled is another object than NumPy's own, by which types are told.
+    own = np.dtype(np.float32 if model.dtype == np.float32 else np.float64)
+    first, second, result = (x.view(own) for x in (*inputs, output))
+    second = first if inputs[1] is inputs[0] else second
     header = kernel.header.ctypes.data
-    status = apply_directly(header, axis, *map(id, inputs), id(output))
+    status = apply_directly(header, axis, id(first), id(second), id(result))
     if status == WORKERS_WANTED:
         pool.start()
-        status = apply_directly(header, axis, *map(id, inputs), id(output))
+        status = apply_directly(header, axis, id(first), id(second), id(result))
     if status == FINISHED_CALL:
         return
     # Unaligned, or the output overlaps an input elsewhere than in the same elements.
-    first = np.array(inputs[0])
-    second = first if inputs[1] is inputs[0] else np.array(inputs[1])
+    first, second = np.array(first), np.array(second)
     result = np.empty_like(first)
     if apply_directly(header, axis, id(first), id(second), id(result)) != FINISHED_CALL:
         raise ArrayError(f"an array of {output.ndim} dimensions is not supported; the most is 32")
