@@ -143,16 +143,17 @@ def length(product: Expression) -> tuple[bool, int]:
     """Return what forms are ordered by: those in the output alone come first, then short ones."""
     if "z" not in variables_of(product):
         return False, size(product)
-    outside = _without_reductions(product)
+    outside = without_reductions(product)
     return True, size(product) + _OWN_PREACTIVATION * ("z" in variables_of(outside))
 
 
-def _without_reductions(e: Expression) -> Expression:
+def without_reductions(e: Expression) -> Expression:
+    """Return what an expression is outside of its reductions over the units."""
     if not isinstance(e, Apply):
         return e
     if e.operation in REDUCTIONS:
         return ONE
-    return Apply(e.operation, tuple(map(_without_reductions, e.arguments)))
+    return Apply(e.operation, tuple(map(without_reductions, e.arguments)))
 
 
 def writings(e: Any, algebra: SumAlgebra) -> list[Any]:

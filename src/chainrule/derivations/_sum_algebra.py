@@ -84,9 +84,9 @@ class SumAlgebra:
         plain = Apply("greater", (self.graph.expression(x), self.graph.expression(y)))
         difference = sympy.expand(self.value(x) - self.value(y))
         over, under = without_shared(difference, self.to_expression)
-        is_bound = isinstance(over, Constant)
-        short = Apply("less", (under, over)) if is_bound else Apply("greater", (over, under))
-        return min((plain, short), key=size)
+        if isinstance(over, Constant):
+            return min((Apply("less", (under, over)), plain), key=size)
+        return min((plain, Apply("greater", (over, under))), key=size)
 
     def piecewise(self, e: Any) -> Expression:
         """Write an expression with one indicator outside of sums by its two cases, if shorter."""

@@ -8,6 +8,7 @@ its factors (for the sigmoid with binary cross-entropy it is a - y) it replaces 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -15,14 +16,16 @@ import sympy
 
 from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import multiply, size
-from chainrule.derivations._closed_form import closed_form, cost_gradient
+from chainrule.derivations._closed_form import closed_form, cost_gradient, without_reductions
 from chainrule.derivations._derivation import derive
-from chainrule.derivations._layer_check import proved
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.costs._joined import simplified
 from chainrule.derivations.costs._saturation import survives_rounding
 from chainrule.derivations.output_forms._shortening import shortest
-from chainrule.derivations.output_forms._through_output import NoOutputFormError, through_output
+from chainrule.derivations.output_forms._through_output import slopes
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -39,6 +42,7 @@ from chainrule.formulas import (
 )
 
 _A = Variable("a")
+_SECONDS = 1.5  # for each way of looking
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class FusedGradient:
     by_output : Expression
         ∂J/∂a in `a` and `y`.
     by_preactivation : Expression or None
-        ∂J/∂z in `a` and `y`, where such a form was found.
+        ∂J/∂z in `a` and `y`, and in `z` where the output does not tell the slope; None where no
+        form was found.
     assumption : str
         What of the targets the short form takes for granted; empty if nothing.
     joined : Expression or None
@@ -71,18 +76,24 @@ class FusedGradient:
 
         It is linear in the output, and does not vanish where the output rounds to its limit.
         """
-        if self.by_preactivation is None or not self.survives_rounding:
-            return False
-        translation = Translation()
-        a = translation.symbol(_A)
-        e = translation.to_sympy(self.by_preactivation)
-        e = e.subs(sympy.exp(a), a)
-        if _sums_over_output(self.by_preactivation) or not e.is_polynomial(a):
-            return False
-        hidden = (translation.meaning[s] for s in e.free_symbols if s != a)
-        if any("a" in variables_of(part) and not _is_step(part) for part in hidden):
-            return False
-        return bool(sympy.degree(sympy.expand(e), a) <= 1)
+        form = self.by_preactivation
+        return form is not None and self.survives_rounding and _is_linear(form)
+
+
+def _is_linear(form: Expression) -> bool:
+    """Tell whether a form in `a` and `y` is linear in the output, and has no sum over outputs."""
+    if _sums_over_output(form) or "z" in variables_of(without_reductions(form)):
+        return False
+    translation = Translation()
+    a = translation.symbol(_A)
+    e = translation.to_sympy(form)
+    e = e.subs(sympy.exp(a), a)
+    if not e.is_polynomial(a):
+        return False
+    hidden = (translation.meaning[s] for s in e.free_symbols if s != a)
+    if any("a" in variables_of(part) and not _is_step(part) for part in hidden):
+        return False
+    return bool(sympy.degree(sympy.expand(e), a) <= 1)
 
 
 def _is_step(part: Expression) -> bool:
@@ -130,21 +141,42 @@ def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> 
 
 def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedGradient:
     through = closed_form(formula)
-    joined, used = None, ""
+    joined = None
     if through is not None:
         joined = substitute(through, lambda e: by_output if e == SEED else None)
-    plain = closed_form(formula, by_output)
-    if assumption:
-        short = closed_form(formula, by_output, _equation(assumption))
-        if short is not None and (plain is None or size(short) < size(plain)):
-            plain, used = short, assumption
-    fused = FusedGradient(by_output, plain, used, joined)
-    if plain is None or joined is None or fused.keeps_gradient or size(plain) <= size(joined):
-        return fused
-    # What is multiplied out may be longer than its factors were.
-    if variables_of(joined) <= variables_of(plain) and proved(formula, joined, by_output):
-        return FusedGradient(by_output, joined, joined=joined)
-    return fused
+    found = None
+    for given in dict.fromkeys(("", assumption)):
+        known = _equation(given) if given else None
+        for short in _coupled_forms(formula, by_output, joined, known):
+            if found is None or _rank(short, given) < _rank(*found):
+                found = short, given
+    short, used = found or (None, "")
+    return FusedGradient(by_output, short, used, joined)
+
+
+def _coupled_forms(
+    formula: Formula,
+    by_output: Expression,
+    joined: Expression | None,
+    known: tuple[Expression, Expression] | None,
+) -> Iterator[Expression]:
+    """Yield forms that hold: the joined one as it is and simplified, and the chain rule's."""
+    if joined is not None:
+        ways = [joined] if known is None else []
+        try:
+            with time_limit(_SECONDS):
+                ways.append(simplified(joined, dict(formula.parameters), known))
+        except FAILURES:
+            pass
+        yield from (way for way in ways if proved(formula, way, by_output, known))
+    whole = closed_form(formula, by_output, known, _SECONDS)
+    if whole is not None:
+        yield whole
+
+
+def _rank(form: Expression, assumption: str) -> tuple[bool, bool, int]:
+    """Return what forms are ordered by: in `a` alone, linear in it without sums, short."""
+    return "z" in variables_of(form), not _is_linear(form), size(form) + bool(assumption)
 
 
 def _equation(assumption: str) -> tuple[Expression, Expression]:
@@ -156,17 +188,25 @@ def _equation(assumption: str) -> tuple[Expression, Expression]:
 def _elementwise(
     activation: Formula, by_output: Expression, values: dict[str, float]
 ) -> FusedGradient:
-    try:
-        slope = through_output(derive(activation))
-    except NoOutputFormError:
-        return FusedGradient(by_output, None)
     translation = Translation()
     for name, value in values.items():
         translation.symbol(Parameter(name), positive=True if value > 0 else None)
     formula = Formula(activation.expression, tuple(values.items()))
-    joined = multiply(by_output, slope)
-    forms = (_by_pieces(by_output, slope, translation), joined)
-    short = next((form for form in forms if proved(formula, form, by_output)), None)
+    chained = backward_graph(computation_graph(formula.expression), seed=by_output)[0].expression()
+    joined, found = None, []
+    for slope in slopes(derive(activation)):
+        product = multiply(by_output, slope)
+        joined = joined or product
+        for form in dict.fromkeys((_by_pieces(by_output, slope, translation), product)):
+            if "z" in variables_of(form) and not agrees_where_awkward(
+                formula, form, chained, by_output
+            ):
+                continue
+            if proved(formula, form, by_output):
+                found.append(form)
+        if found:
+            break
+    short = min(found, key=size, default=None)
     return FusedGradient(by_output, short, joined=joined)
 
 
@@ -180,7 +220,7 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
         return Apply("where", (Apply(condition.operation, tuple(sides)), *products))
     product = multiply(by_output, slope)
     try:
-        with time_limit(3.0):
+        with time_limit(_SECONDS):
             together = sympy.cancel(sympy.together(translation.to_sympy(product)))
             return min((shortest(together, translation), product), key=size)
     except FAILURES:

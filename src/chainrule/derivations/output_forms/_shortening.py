@@ -43,12 +43,12 @@ def shortest(
         return Apply("where", (held.arguments[0], *cases))
     signs = _Signs(translation, places or [], values or {})
     core, parts = _with_large_parts_named(_without_signs(e))
-    ways = [way.subs(parts) for way in _ways(core)]
+    ways = [way.subs(parts) for way in usual_ways(core)]
     decimals = {x: sympy.Dummy("decimal", positive=True) for x in core.atoms(sympy.Rational)
                 if x.q > _LARGEST_DENOMINATOR}  # fmt: skip
     if decimals:
         numbers = {symbol: x for x, symbol in decimals.items()}
-        ways += [way.subs(numbers).subs(parts) for way in _ways(core.subs(decimals))]
+        ways += [way.subs(numbers).subs(parts) for way in usual_ways(core.subs(decimals))]
     ways = [*map(signs.without_roots_of_products, ways), *ways]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
     return min(written or [translation.to_expression(e)], key=size)
@@ -98,10 +98,30 @@ def _with_large_parts_named(e: Any) -> tuple[Any, dict[Any, Any]]:
     return core, {symbol: part for part, symbol in names.items()}
 
 
-def _ways(e: Any) -> Iterator[Any]:
+def usual_ways(e: Any) -> Iterator[Any]:
+    """Yield the usual ways to write an expression."""
     yield from (e, sympy.factor(e), sympy.expand(e), sympy.together(e))
+    named, powers = _with_powers_named(e)
+    if powers:
+        collected = sympy.collect(sympy.expand(sympy.cancel(named)), list(powers), sympy.factor)
+        yield from (collected.subs(powers), sympy.factor_terms(collected).subs(powers))
     e = sympy.powsimp(sympy.expand(e))
     yield from (e, sympy.factor_terms(e), sympy.factor(e))
+
+
+def _with_powers_named(e: Any) -> tuple[Any, dict[Any, Any]]:
+    """Put symbols for powers with an exponent of letters: ``x**(p - 1)`` is one of them over x."""
+    names: dict[Any, Any] = {}
+
+    def named(part: Any) -> Any:
+        number, letters = part.exp.as_coeff_Add()
+        core = part.base**letters
+        if core not in names:
+            names[core] = sympy.Dummy("power", real=True, positive=core.is_positive)
+        return names[core] * part.base**number
+
+    e = e.replace(lambda part: part.is_Pow and bool(part.exp.free_symbols), named)
+    return e, {symbol: core for core, symbol in names.items()}
 
 
 class _Signs:

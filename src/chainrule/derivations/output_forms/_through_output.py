@@ -8,8 +8,9 @@ import mpmath
 
 from chainrule.derivations._derivation import Derivation
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._pieces import Piece
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
-from chainrule.derivations.output_forms._output_form import UNDEFINED, OutputForm
+from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
 from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
 from chainrule.formulas import (
     Apply,
@@ -77,6 +78,38 @@ def through_output(derivation: Derivation) -> Expression:
         sign = f"{beyond}_equal" if at.slope_from == "left" else beyond
         result = Apply("where", (Apply(sign, (Variable("a"), value)), forms[k], result))
     return result
+
+
+def slopes(derivation: Derivation) -> tuple[Expression, ...]:
+    """Return ∂a/∂z of an element-wise formula in `a`, or where that is refused also in `z`.
+
+    Of several the first are likely to be the shortest.
+    """
+    whole = derivation.steps[-1].in_variables
+    pieces = derivation.pieces
+    try:
+        return (through_output(derivation),)
+    except NoOutputFormError:
+        if pieces is None or any(at.slope_from == "own" for at in pieces.breakpoints):
+            return (whole,)
+    found = []
+    for mixed in (True, False):
+        *parts, result = (
+            _slope(piece, form, mixed)
+            for piece, form in zip(pieces.pieces, derivation.output_forms, strict=True)
+        )
+        for at, part in zip(reversed(pieces.breakpoints), reversed(parts), strict=True):
+            sign = "less_equal" if at.slope_from == "left" else "less"
+            result = Apply("where", (Apply(sign, (Variable("z"), at.location)), part, result))
+        found.append(result)
+    return tuple(dict.fromkeys((*found, whole)))
+
+
+def _slope(piece: Piece, form: OutputForm | NoOutputForm, mixed: bool) -> Expression:
+    if isinstance(form, OutputForm):
+        return form.derivative
+    through = form.through_preactivation
+    return through.derivative if through is not None and mixed else piece.derivative
 
 
 def _refusal(formula: Formula, reason: str) -> str:
