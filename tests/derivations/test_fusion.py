@@ -42,7 +42,10 @@ _PAIRS = [
         if cost.name in _PROBABILITIES
         else ("exponential", "softplus")
         if cost.name == "poisson"
-        else ("identity", "tanh", "relu", "elu", "softmax", "layer_norm", "max(0.1*z, z)")
+        else (
+            *("identity", "tanh", "relu", "elu", "softmax", "layer_norm", "max(0.1*z, z)"),
+            *("erf", "silu", "absolute", "l2_normalization"),
+        )
     )
 ]
 
@@ -91,6 +94,21 @@ def test_fused_gradient_equals_differences_of_the_composed_cost(output: str, nam
         ("identity", "hinge", "-I(a·y < 1)·y"),
         ("relu", "half_squared_error", "where(a ≤ 0, 0, a - y)"),
         ("elu", "half_squared_error", "where(a ≤ 0, (a + alpha)·(a - y), a - y)"),
+        ("absolute", "half_squared_error", "sign(z)·(a - y)"),
+        ("erf", "half_squared_error", "2·exp(-z²)·(a - y)/sqrt(π)"),
+        ("sigmoid", "focal", "y·(1 - a)^gamma·(a + a·gamma·log(a) - 1)"),
+        ("softmax", "cosine", "a·(a·Σ_k a·y/(Σ_k a²) - y)/sqrt((Σ_k a²)·Σ_k y²)"),
+        (
+            "l2_normalization",
+            "cosine",
+            "(a·Σ_k a·y/(Σ_k a²) - y)/(sqrt(eps + Σ_k z²)·sqrt((Σ_k a²)·Σ_k y²))",
+        ),
+        (
+            "softmax",
+            "focal",
+            "y·(a·gamma·log(a)·(1 - a)^(gamma - 1) - (1 - a)^gamma) - "
+            "a·Σ_k y·(a·gamma·log(a)·(1 - a)^(gamma - 1) - (1 - a)^gamma)",
+        ),
     ],
 )
 def test_known_pairs_have_their_short_form(output: str, name: str, expected: str) -> None:
@@ -116,6 +134,27 @@ def test_a_form_that_hides_the_output_in_a_branch_is_not_computed_with() -> None
     fused = derive_cost(activation_formula("elu"), cost).fused
     assert fused.by_preactivation is not None
     assert not fused.keeps_gradient
+
+
+def test_where_the_output_does_not_tell_the_slope_it_stands_in_z() -> None:
+    """The form is shown, right at the kink too, and not computed with: its factors are."""
+    cost = cost_formula("half_squared_error")
+    derivation = derive_cost(activation_formula("absolute"), cost)
+    form = derivation.fused.by_preactivation
+    assert form is not None
+    known = {"z": [mpmath.mpf(x) for x in (-2, 0, 3)], "a": [2, 0, 3], "y": [1, 1, 1]}
+    assert [int(x) for x in evaluate_layer(form, known)] == [-1, 0, 2]
+    assert not derivation.fused.keeps_gradient
+    assert "The output alone does not tell the slope" in derivation.to_text()
+
+
+@pytest.mark.parametrize("name", ["categorical_cross_entropy", "poisson"])
+def test_an_output_that_has_lost_its_digits_is_no_counterexample(name: str) -> None:
+    """At z = -4.7 the steep normal distribution is about 1e-1050, and cancels to 0."""
+    fused = derive_cost(
+        parse("(1 + erf(16*z/sqrt(2)))/2"), cost_formula(name), targets={"low": 0.0}
+    ).fused
+    assert fused.by_preactivation is not None
 
 
 @pytest.mark.parametrize(

@@ -348,10 +348,7 @@ def _output(network: Propagation, notation: Notation, layers: _Layers) -> Sectio
             sentences.append(f"The form below holds for targets with {given} in every example.")
         equations = [together]
         if not fused.keeps_gradient:
-            sentences.append(
-                "This form rounds where the output saturates; the two factors are computed one by "
-                "one, which keeps the gradient."
-            )
+            sentences.append(fused.reason_for_two_factors)
             equations += from_output
     equations += _to_layer_before(network, notation, layer)
     return Section(f"Backward, {layers.title}", tuple(sentences), tuple(equations))

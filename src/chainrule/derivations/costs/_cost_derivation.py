@@ -137,11 +137,8 @@ class CostDerivation(Documented):
                 )
             equations.append(equation(left, per_unit(short)))
             equations.append(equation(partial(_J, MATRIX_Z), batch_mean(batch_form(short))))
-            if not self.fused.keeps_gradient:
-                sentences.append(
-                    "This form rounds where the output saturates; the two factors are computed "
-                    "one by one from z, which keeps the gradient."
-                )
+            if self.fused.reason_for_two_factors:
+                sentences.append(self.fused.reason_for_two_factors)
         return Section(
             "Derivative with respect to the pre-activation", tuple(sentences), tuple(equations)
         )

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, Translation
+from chainrule.derivations._algebra import ARITHMETIC, FAILURES, Translation
 from chainrule.derivations._arithmetic import multiply, size
 from chainrule.derivations._closed_form import closed_form, cost_gradient, without_reductions
 from chainrule.derivations._derivation import derive
@@ -78,6 +78,21 @@ class FusedGradient:
         """
         form = self.by_preactivation
         return form is not None and self.survives_rounding and _is_linear(form)
+
+    @property
+    def reason_for_two_factors(self) -> str:
+        """Why the kernels compute the two factors one by one, where there is a short form."""
+        form = self.by_preactivation
+        if form is None or self.keeps_gradient:
+            return ""
+        if "z" in variables_of(without_reductions(form)):
+            return (
+                "The output alone does not tell the slope; the two factors are computed one by one."
+            )
+        return (
+            "This form rounds where the output saturates; the two factors are computed one by one "
+            "from z, which keeps the gradient."
+        )
 
 
 def _is_linear(form: Expression) -> bool:
@@ -219,9 +234,20 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
         products = (_by_pieces(by_output, piece, translation) for piece in pieces)
         return Apply("where", (Apply(condition.operation, tuple(sides)), *products))
     product = multiply(by_output, slope)
+    functions: dict[Expression, Expression] = {}
+    named = substitute(product, lambda e: _named(e, functions))
+    meaning = {name: e for e, name in functions.items()}
     try:
         with time_limit(_SECONDS):
-            together = sympy.cancel(sympy.together(translation.to_sympy(product)))
-            return min((shortest(together, translation), product), key=size)
+            together = sympy.cancel(sympy.together(translation.to_sympy(named)))
+            short = substitute(shortest(together, translation), meaning.get)
+            return min((short, product), key=size)
     except FAILURES:
         return product
+
+
+def _named(e: Expression, functions: dict[Expression, Expression]) -> Expression | None:
+    """Put a variable for a function of z: the slope is short already, in what it is made of."""
+    if isinstance(e, Apply) and e.operation not in ARITHMETIC and variables_of(e) == {"z"}:
+        return functions.setdefault(e, Variable(f"h{len(functions)}"))
+    return None

@@ -2,8 +2,8 @@
 
     ∂J/∂z = r (g - a Σ g a),    g = ∂J/∂a
 
-The form is linear in ``g`` and in its sums, so that what ``g`` holds comes out of the sums, cancels,
-and is gathered into as few sums as there are factors before them.
+The form is linear in ``g`` and in its sums, so that what ``g`` holds comes out of the sums,
+cancels, and is gathered into as few sums as there are factors before them.
 """
 
 from __future__ import annotations
