@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.catalogue import activation_formula
+from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
 
 WIDE = np.longdouble
@@ -156,3 +157,13 @@ def test_one_dimension_is_one_example():
     a = forward(activation_formula("softmax"), np.arange(5.0))
     assert a.shape == (5,)
     assert a.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("text", "edge"), [("max(log(z), 0)", 0.0), ("max(sqrt(z - 2), 3)", 2.0)])
+def test_where_the_formula_has_no_value_there_is_no_slope_either(text: str, edge: float) -> None:
+    """1/z has a value where log(z) has none."""
+    formula = parse(text)
+    z = edge + np.array([-3.0, -0.5, 0.25, 0.5])
+    a, dz = forward(formula, z), backward(formula, np.ones_like(z), z)
+    assert np.isnan(a).tolist() == np.isnan(dz).tolist() == [True, True, False, False]
+    assert dz[2:].tolist() == [0.0, 0.0]

@@ -11,6 +11,7 @@ from chainrule.derivations import (
     TooManyPiecesError,
     chain_rule,
     computation_graph,
+    has_no_value,
     node_names,
     smooth_pieces,
     time_budget,
@@ -73,6 +74,12 @@ def _body(formula: Formula, pieces: Pieces, dtype: str, *, slope: bool) -> list[
     lines: list[str] = []
     results = []
     for k, expression in enumerate(expressions):
+        if len(expressions) > 1 and has_no_value(
+            pieces.pieces[k].expression, values, places[k], places[k + 1]
+        ):
+            # Not even a slope: 1/z has a value where log(z) has none.
+            results.append("np.nan")
+            continue
         sides = (places[k] < 0, places[k + 1] > 0)
         added, result = _smooth(expression, values, sides, f"{k}" if len(expressions) > 1 else "")
         lines += [line for line in added if line not in lines]

@@ -72,6 +72,15 @@ def domain(
     )
 
 
+def has_no_value(
+    expression: Expression, values: Mapping[str, float], low: float, high: float
+) -> bool:
+    """Tell whether an expression is defined nowhere between two places."""
+    if _is_defined(expression, values, low, high):
+        return False
+    return domain(expression, values, low, high) == ()
+
+
 def _always(
     condition: Expression, positive: bool, values: Mapping[str, float], low: float, high: float
 ) -> bool:

@@ -101,7 +101,6 @@ def _with_large_parts_named(e: Any) -> tuple[Any, dict[Any, Any]]:
 def usual_ways(e: Any) -> Iterator[Any]:
     """Yield the usual ways to write an expression."""
     yield from (e, sympy.factor(e), sympy.expand(e), sympy.together(e))
-    yield sympy.factor(sympy.together(e, deep=True))
     named, powers = _with_powers_named(e)
     if powers:
         collected = sympy.collect(sympy.expand(sympy.cancel(named)), list(powers), sympy.factor)
