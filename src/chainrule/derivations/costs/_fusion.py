@@ -159,14 +159,15 @@ def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedG
     joined = None
     if through is not None:
         joined = substitute(through, lambda e: by_output if e == SEED else None)
-    found = None
+    found: tuple[Expression, str] | None = None
     for given in dict.fromkeys(("", assumption)):
         known = _equation(given) if given else None
         for short in _coupled_forms(formula, by_output, joined, known):
             if found is None or _rank(short, given) < _rank(*found):
                 found = short, given
-    short, used = found or (None, "")
-    return FusedGradient(by_output, short, used, joined)
+    if found is None:
+        return FusedGradient(by_output, None, joined=joined)
+    return FusedGradient(by_output, *found, joined)
 
 
 def _coupled_forms(
