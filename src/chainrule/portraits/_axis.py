@@ -14,15 +14,16 @@ import sympy
 
 from chainrule.derivations import Pieces, evaluate, time_limit
 from chainrule.derivations._pieces import differentiate
-from chainrule.formulas import Expression, constant
+from chainrule.formulas import Expression, constant, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge, Span, breakpoint_edges
 from chainrule.portraits._end import ALGEBRA, End
 from chainrule.portraits._interval import Program
+from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
-from chainrule.portraits._statement import Bounds, bounds_of
+from chainrule.portraits._statement import Bounds, bounds_of, place
 
-_SHORT = 1e-4
+_SHORT = 1e-3
 _MOST_MULTIPLE = 4
 _ZERO = mpmath.mpf(10) ** -40
 
@@ -110,8 +111,9 @@ class Line:
     def signs(self, order: int, deadline: float) -> Signs:
         """Return the signs of a derivative on the span; of order 2 at most."""
         low, high = self.span.low, self.span.high
-        if self.derivative(order) == constant(0):
-            return Signs((Stretch(low.place, high.place, 0),), ())
+        if not variables_of(self.derivative(order)):
+            sign = sign_at(self.derivative(order), self.parameters, Edge(0.0, sympy.Integer(0)))
+            return Signs((Stretch(low.place, high.place, sign),), ())
         tails = [self._tail(order, side) for side in (0, 1)]
         (left, first), (right, last) = tails
         if left >= right:  # each end's sign is known beyond the other's: look between them
@@ -142,32 +144,27 @@ class Line:
 
     def _exact_zero(self, order: int, zero: Zero) -> Zero:
         """Return the zero as one place, where algebra finds it at a simple number."""
-        place = Fraction((zero.low + zero.high) / 2).limit_denominator(1000)
-        if not zero.low <= place <= zero.high:
-            return zero
-        exact = sympy.Rational(place.numerator, place.denominator)
-        vanishes = _vanishes(self.derivative(order), self.parameters, exact)
-        return Zero(*bounds_of(exact)) if vanishes else zero
+        for exact in _simple_numbers(zero.low, zero.high):
+            if _vanishes(self.derivative(order), self.parameters, exact):
+                return Zero(*bounds_of(exact))
+        return zero
 
     def _resolved(self, order: int, stretch: Stretch) -> Signs:
         """Settle a short stretch on which algebra finds a zero at which derivatives vanish too."""
         low, high = stretch.low, stretch.high
         if stretch.sign is not None or high - low > _SHORT:
             return Signs((stretch,), ())
-        place = Fraction((low + high) / 2).limit_denominator(1000)
-        exact = sympy.Rational(place.numerator, place.denominator)
-        if not low <= place <= high:
-            return Signs((stretch,), ())
-        for multiplicity in range(_MOST_MULTIPLE + 1):
-            bounds = self.program(order + multiplicity).over(low, high)
-            if bounds[0] > 0 or bounds[1] < 0:
-                last = 1 if bounds[0] > 0 else -1
-                first = last * (-1) ** multiplicity
-                there = float(place)
-                zero = Zero(*bounds_of(exact), multiplicity)
-                return Signs((Stretch(low, there, first), Stretch(there, high, last)), (zero,))
-            if not _vanishes(self.derivative(order + multiplicity), self.parameters, exact):
-                break
+        for exact in _simple_numbers(low, high):
+            for multiplicity in range(_MOST_MULTIPLE + 1):
+                bounds = self.program(order + multiplicity).over(low, high)
+                if bounds[0] > 0 or bounds[1] < 0:
+                    last = 1 if bounds[0] > 0 else -1
+                    first = last * (-1) ** multiplicity
+                    zero = Zero(*bounds_of(exact), multiplicity)
+                    parts = Stretch(low, zero.low, first), Stretch(zero.high, high, last)
+                    return Signs(parts, (zero,))
+                if not _vanishes(self.derivative(order + multiplicity), self.parameters, exact):
+                    break
         return Signs((stretch,), ())
 
     def _settled_tail(self, order: int, side: int) -> tuple[float, int] | None:
@@ -245,6 +242,24 @@ class Axis:
         owns = tuple(by(e) for e in self.owns)
         return Axis(lines, self.edges, owns, self.parameters, self.deadline)
 
+    def open_ends(self) -> list[tuple[Line, int, str]]:
+        """Return the ends of spans (0 low, 1 high) that the function does not reach, by name."""
+        found = []
+        for line in self.lines:
+            for end, (edge, side) in enumerate(
+                ((line.span.low, "from the right"), (line.span.high, "from the left"))
+            ):
+                if math.isinf(edge.place):
+                    found.append((line, end, "∞" if edge.place > 0 else "-∞"))
+                elif edge.breakpoint is None or not line.is_regular(end, 0):
+                    found.append((line, end, f"{place(edge.place)} {side}"))
+        return found
+
+    def waves(self, order: int) -> list[tuple[Line, str, Wave]]:
+        """Return towards which ends a derivative swings for ever, and how."""
+        found = [(line, side, line.ends[end].wave(order)) for line, end, side in self.open_ends()]
+        return [(line, side, wave) for line, side, wave in found if wave is not None]
+
     @property
     def is_everywhere(self) -> bool:
         """Whether the spans leave out nothing but breakpoints."""
@@ -278,6 +293,18 @@ def sign_at(e: Expression, parameters: Mapping[str, float], edge: Edge) -> int |
         if abs(value) >= _ZERO:
             return int(mpmath.sign(value))
     return 0 if _vanishes(e, parameters, edge.exact) else None
+
+
+def _simple_numbers(low: float, high: float) -> list[Any]:
+    """Return a fraction, and a fraction of π, of small denominator in an interval."""
+    middle = (low + high) / 2
+    found = []
+    for unit, most in ((sympy.Integer(1), 1000), (sympy.pi, 24)):
+        fraction = Fraction(middle / float(unit)).limit_denominator(most)
+        exact = sympy.Rational(fraction.numerator, fraction.denominator) * unit
+        if low <= bounds_of(exact)[0] and bounds_of(exact)[1] <= high and exact not in found:
+            found.append(exact)
+    return found
 
 
 def _clustered(stretches: tuple[Stretch, ...]) -> list[Stretch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -12,8 +13,10 @@ from chainrule.derivations import TimeLimitError, evaluate, time_limit
 from chainrule.formulas import Expression
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge
+from chainrule.portraits._expansion import STARTS, expansion
 from chainrule.portraits._factors import sign_of_factors, strict_sign
 from chainrule.portraits._interval import Program
+from chainrule.portraits._series import NotExpandedError, Series, Wave
 
 _STEP_SECONDS = 1.0
 _REACH = 64.0
@@ -46,6 +49,7 @@ class End:
         self._forms: dict[int, Any] = {}
         self._tails: dict[int, _tail.Tail | None] = {}
         self._limits: dict[int, Any] = {}
+        self._series: dict[tuple[int, Fraction], Series | None] = {}
 
     @property
     def is_finite(self) -> bool:
@@ -78,6 +82,30 @@ class End:
                 self._tails[order] = None
         return self._tails[order]
 
+    def series(self, order: int, start: Fraction) -> Series | None:
+        """Return a derivative's expansion for every x from a start on, or None."""
+        if (order, start) not in self._series:
+            found = None
+            try:
+                with time_limit(_STEP_SECONDS):
+                    form = self.form(order)
+                    found = None if form is None else expansion(form, start)
+            except ALGEBRA:
+                pass
+            self._series[order, start] = found
+        return self._series[order, start]
+
+    def wave(self, order: int) -> Wave | None:
+        """Return how a derivative swings for ever towards this end, where it is proved to."""
+        form = self.form(order)
+        if form is None or not form.has(sympy.sin, sympy.cos):
+            return None
+        found = self.series(order, Fraction(STARTS[-1]))
+        try:
+            return None if found is None else found.wave()
+        except NotExpandedError:
+            return None
+
     def limit(self, order: int) -> Any:
         """Return the limit at this end, a SymPy number or ±oo, or None."""
         if order not in self._limits:
@@ -90,6 +118,9 @@ class End:
                 found = self.tail(order)
                 if found is not None:
                     return found.limit()
+                expanded = self.series(order, Fraction(STARTS[-1]))
+                if expanded is not None:
+                    return expanded.limit()
                 if self.form(order) is None:
                     return None
                 value = _tail.limit_of(self.form(order))
@@ -134,15 +165,23 @@ class End:
             with time_limit(_STEP_SECONDS):
                 if quotient is not None:
                     found = _tail.first_place(quotient, least)
-                elif self.form(order) is not None:
-                    found = sign_of_factors(self.form(order), least)
                 else:
-                    found = None
+                    found = self._sign_by_series(order, least)
+                    if found is None and self.form(order) is not None:
+                        found = sign_of_factors(self.form(order), least)
         except ALGEBRA:
             found = None
         if found is None or float(found[0]) < least:
             return None
         return self.at(float(found[0])), found[1]
+
+    def _sign_by_series(self, order: int, least: float) -> tuple[Fraction, int] | None:
+        for start in (Fraction(max(least, 1.0)) * by for by in STARTS):
+            found = self.series(order, start)
+            sign = None if found is None else found.sign()
+            if sign is not None:
+                return start, sign
+        return None
 
     def strict_sign(self, program: Program, least: float) -> tuple[float, int] | None:
         """Return a place and the sign from there to the end by the signs of a program's lines."""

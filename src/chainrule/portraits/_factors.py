@@ -9,9 +9,11 @@ import numpy as np
 import sympy
 
 from chainrule.portraits import _tail
+from chainrule.portraits._expansion import first_place
 from chainrule.portraits._interval import Program
 
 _KEEPS_SIGN = ("reciprocal", "tanh", "sinh", "atan", "asinh", "erf", "expm1", "log1p")
+_WITHIN_ONE = (sympy.tanh, sympy.erf)  # their values lie between -1 and 1
 _POSITIVE = ("exp", "cosh", "sqrt", "power")
 
 
@@ -36,10 +38,15 @@ def sign_of_factors(form: Any, least: float) -> tuple[Fraction, int] | None:
 
 def _sign_of_factor(factor: Any, least: float) -> tuple[Fraction, int] | None:
     factor = sympy.expand(factor)
+    number, curve = factor.as_coeff_Add()
+    if number in (1, -1) and (curve if curve.is_Function else -curve).func in _WITHIN_ONE:
+        return Fraction(0), int(number)
     if factor.is_positive or factor.is_negative:
         return Fraction(0), 1 if factor.is_positive else -1
     quotient = _tail.tail(factor)
     found = _tail.first_place(quotient, least) if quotient is not None else None
+    if found is None and quotient is None:
+        found = first_place(factor, least)
     if found is not None or not (factor.is_Add and len(factor.args) == 2):
         return found
     # Of two terms of opposite sign the one with the larger square decides.

@@ -27,9 +27,11 @@ from chainrule.portraits._symmetry import (
 _SECONDS = 3.5
 _COMPUTED = ("kink", "jump")
 _METHOD = (
-    "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits by "
-    "algebra, checked at large |z|; symmetries by algebra. The smooth pieces and the slopes at "
-    "kinks are the derivation's, computed to 60 digits. Numbers in brackets are enclosures."
+    "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits and "
+    "what swings for ever by expansions whose remainder is bounded, or, where a logarithm grows, "
+    "by SymPy's algebra, checked at large |z|; symmetries by algebra. The smooth pieces and the "
+    "slopes at kinks are the derivation's, computed to 60 digits. Numbers in brackets are "
+    "enclosures."
 )
 _MAP = (
     "A layer maps mean and variance as (μ, ν) → (E f(z), Var f(z)), where z is normal with mean 0 "

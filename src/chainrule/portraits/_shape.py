@@ -5,15 +5,29 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from chainrule.derivations._arithmetic import subtract
 from chainrule.formulas import Variable
-from chainrule.portraits._axis import Axis, Line, sign_at, without_terms_that_cancel
+from chainrule.portraits._axis import Axis, sign_at, without_terms_that_cancel
 from chainrule.portraits._domain import Edge
-from chainrule.portraits._signs import Signs
-from chainrule.portraits._statement import Bounds, Statement, enclosed, place, unsettled
+from chainrule.portraits._interval import Program
+from chainrule.portraits._series import Wave
+from chainrule.portraits._signs import Signs, Stretch
+from chainrule.portraits._statement import (
+    Bounds,
+    Statement,
+    enclosed,
+    interval,
+    place,
+    rounded,
+    unsettled,
+)
 from chainrule.portraits._symmetry import Period
 
 _MOST_STRETCHES = 16
+_PARTS = 512
+_WIDE = 1e-6
 _WORDS = {1: "increasing", -1: "decreasing", 0: "constant", None: "not settled"}
 _STRETCH = "on a whole stretch"
 _BENDS = {1: "convex", -1: "concave", 0: "affine", None: "not settled"}
@@ -21,52 +35,68 @@ _BENDS = {1: "convex", -1: "concave", 0: "affine", None: "not settled"}
 
 @dataclass(frozen=True)
 class Candidate:
-    """A value that may be the largest or the smallest: with where, if it is taken at all."""
+    """A value that may be the largest or the smallest.
+
+    Parameters
+    ----------
+    bounds : tuple of float
+    where : str, optional
+        Where it is taken, if it is.
+    known : bool
+        Whether it is known if it is taken.
+    """
 
     bounds: Bounds
     where: str | None
+    known: bool = True
 
 
 def limits(axis: Axis) -> list[Statement]:
     """State the limits at both ends of every span that breaks off."""
     result = []
-    for line, end, side in _open_ends(axis):
+    for line, end, side in axis.open_ends():
         known = line.at_end(end, 0)
-        text = f"at {side}: {enclosed(known) if known else 'not settled'}"
-        result.append(Statement("limit", text, known is not None, known))
+        wave = None if known else line.ends[end].wave(0)
+        text = enclosed(known) if known else _swing(wave) if wave else None
+        settled = text is not None
+        result.append(Statement("limit", f"at {side}: {text or 'not settled'}", settled, known))
     return result
 
 
-def _open_ends(axis: Axis) -> list[tuple[Line, int, str]]:
-    found = []
-    for line in axis.lines:
-        for end, (edge, side) in enumerate(
-            ((line.span.low, "from the right"), (line.span.high, "from the left"))
-        ):
-            if math.isinf(edge.place):
-                found.append((line, end, "∞" if edge.place > 0 else "-∞"))
-            elif edge.breakpoint is None or not line.is_regular(end, 0):
-                found.append((line, end, f"{place(edge.place)} {side}"))
-    return found
+def _swing(wave: Wave) -> str | None:
+    """Say how the function swings where it has no limit."""
+    if wave.growth == 0:
+        between = f"{rounded(wave.lowest)} and {rounded(wave.highest)}"
+        return f"none: it swings for ever, in the limit between {between}"
+    if wave.turns:
+        return "none: it swings for ever, ever farther to either side"
+    if wave.vanishes:
+        return "none: it is 0 again and again, and grows without bound between"
+    return None
 
 
 def candidates(axis: Axis, order: int) -> list[Candidate] | None:
     """Return what encloses all extreme values of a derivative, or None where not settled."""
     signs = axis.signs(order + 1)
-    if not signs.settled:
-        return None
     found: list[Candidate] = []
     for line in axis.lines:
         for end, edge in enumerate((line.span.low, line.span.high)):
             bounds = line.at_end(end, order)
             if bounds is None:
-                return None
+                wave = line.ends[end].wave(order)
+                if wave is None:
+                    return None
+                found += _farthest(wave)
+                continue
             taken = order == 0 and edge.breakpoint is None and line.is_regular(end, 0)
             found.append(Candidate(bounds, place(edge.place) if taken else None))
         for s in signs.stretches:
-            if s.sign == 0 and line.span.low.place <= s.low and s.high <= line.span.high.place:
-                inside = _inside(s.low, s.high)
-                found.append(Candidate(line.program(order).at(inside), _STRETCH))
+            inside = line.span.low.place <= s.low and s.high <= line.span.high.place
+            if s.sign == 0 and inside:
+                value = line.program(order).at(_inside(s.low, s.high))
+                found.append(Candidate(value, _STRETCH))
+            elif s.sign is None and inside:
+                found.append(Candidate(_anywhere(line.program(order), s), None, False))
         for zero in signs.zeros:
             if line.span.low.place <= zero.low and zero.high <= line.span.high.place:
                 where = f"{(zero.low + zero.high) / 2 + 0.0:.8g}"
@@ -76,6 +106,27 @@ def candidates(axis: Axis, order: int) -> list[Candidate] | None:
         if own is not None:
             found.append(Candidate(own, place(edge.place)))
     return found
+
+
+def _farthest(wave: Wave) -> list[Candidate]:
+    """Return what values come close to, or reach, where they swing for ever."""
+    if wave.growth == 0:
+        return [Candidate(bounds, None, False) for bounds in (wave.lowest, wave.highest)]
+    ends = []
+    if wave.lowest[1] < 0:
+        ends.append(Candidate((-math.inf, -math.inf), None))
+    if wave.highest[0] > 0:
+        ends.append(Candidate((math.inf, math.inf), None))
+    return ends
+
+
+def _anywhere(program: Program, stretch: Stretch) -> Bounds:
+    """Bound the values on a stretch whose turns are not known."""
+    edges = np.array([stretch.low, stretch.high])
+    if math.isfinite(stretch.high - stretch.low):
+        edges = np.linspace(stretch.low, stretch.high, _PARTS + 1)
+    low, high = program((edges[:-1], edges[1:]))
+    return float(low.min()), float(high.max())
 
 
 def _inside(low: float, high: float) -> float:
@@ -99,13 +150,18 @@ def _extreme(subject: str, found: list[Candidate], side: int) -> Statement:
     taken = [(t, c) for t, c in zip(turned, found, strict=True) if c.where is not None]
     others = [t for t, c in zip(turned, found, strict=True) if c.where is None]
     beaten = max((t[1] for t in others), default=-math.inf)
+    doubtful = any(t[1] >= low for t, c in zip(turned, found, strict=True) if not c.known)
     if math.isinf(low):
         text = enclosed(bounds)
+    elif math.isinf(high):
+        return unsettled(subject)
+    elif high - low > _WIDE * (1 + abs(low)):
+        text = f"in {interval(bounds)}"
     elif any(t[0] >= beaten for t, _ in taken):
         where = {c.where: None for t, c in taken if t[1] >= low}
         sure = _STRETCH if _STRETCH in where else "at z = " + " or ".join(map(str, where))
         text = f"{enclosed(bounds)}, attained {sure}"
-    elif all(t[1] < low for t, _ in taken):
+    elif all(t[1] < low for t, _ in taken) and not doubtful:
         text = f"{enclosed(bounds)}, not attained"
     else:
         text = enclosed(bounds)
@@ -115,13 +171,14 @@ def _extreme(subject: str, found: list[Candidate], side: int) -> Statement:
 def steepest(axis: Axis) -> Bounds | None:
     """Enclose the largest slope, or return None where it is not settled."""
     found = candidates(axis, 1)
-    if found is None or not axis.signs(1).settled:
+    if found is None:
         return None
     sizes = [
         (max(c.bounds[0], -c.bounds[1], 0.0), max(abs(c.bounds[0]), abs(c.bounds[1])))
         for c in found
     ]
-    return max(s[0] for s in sizes), max(s[1] for s in sizes)
+    low, high = max(s[0] for s in sizes), max(s[1] for s in sizes)
+    return (low, high) if low == high or high - low <= _WIDE * (1 + low) else None
 
 
 def jumps(axis: Axis) -> list[bool]:
@@ -172,16 +229,28 @@ def stretches(
 
 def monotone(axis: Axis, broken: list[float]) -> list[Statement]:
     """State where the function increases and where its derivative is zero."""
-    signs = axis.signs(1)
-    broken = broken + axis.gaps
-    return stretches("monotone", signs, _WORDS, broken) + zeros("zero of the derivative", signs)
+    for_ever, signs = _for_ever(axis, 1, "monotone", "rises and falls")
+    found = stretches("monotone", signs, _WORDS, broken + axis.gaps)
+    return for_ever + found + zeros("zero of the derivative", signs)
 
 
 def bends(axis: Axis, bent: list[float]) -> list[Statement]:
     """State where the function is convex and where it bends the other way."""
-    signs = axis.signs(2)
+    for_ever, signs = _for_ever(axis, 2, "convexity", "bends up and down")
     odd = Signs(signs.stretches, tuple(z for z in signs.zeros if z.multiplicity % 2))
-    return stretches("convexity", signs, _BENDS, bent + axis.gaps) + zeros("inflection point", odd)
+    found = stretches("convexity", signs, _BENDS, bent + axis.gaps)
+    return for_ever + found + zeros("inflection point", odd)
+
+
+def _for_ever(axis: Axis, order: int, subject: str, does: str) -> tuple[list[Statement], Signs]:
+    """State where a derivative changes its sign for ever; return the signs on other spans."""
+    turning = [(line, side) for line, side, wave in axis.waves(order) if wave.turns]
+    if not turning:
+        return [], axis.signs(order)
+    sides = " and ".join(side for _, side in turning)
+    calm = [line for line in axis.lines if all(line is not other for other, _ in turning)]
+    signs = replace(axis, lines=tuple(calm), _signs={}).signs(order)
+    return [Statement(subject, f"{does} for ever towards {sides}", True)], signs
 
 
 def zeros(subject: str, signs: Signs) -> list[Statement]:
@@ -227,6 +296,9 @@ def places_of(axis: Axis) -> list[Statement]:
 
 
 def _solutions(subject: str, axis: Axis) -> list[Statement]:
+    sides = [side for _, side, wave in axis.waves(0) if wave.vanishes]
+    if sides:
+        return [Statement(subject, f"infinitely many, towards {' and '.join(sides)}", True)]
     signs = axis.signs(0)
     if not signs.settled or len(signs.zeros) > _MOST_STRETCHES:
         return [unsettled(subject)]
