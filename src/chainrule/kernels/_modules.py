@@ -103,7 +103,7 @@ def _module(
 ) -> str:
     others = "double" if dtype == "float64" else "wide"
     text = "\n".join(in_tiers(body, tiers or {}, others))
-    used = tiers_of(text)
+    used = [*tiers_of(text), *re.findall(r"\b(larger|smaller)\(", text)]
     shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
     if re.search(r"\bsqrt\(", text):
@@ -113,7 +113,7 @@ def _module(
         lines.append("from numpy import inf, sign")
     lines += ["", "from chainrule.kernels._call import kernel_signature"]
     if used:
-        lines.append(f"from chainrule.kernels.elementary import {', '.join(used)}")
+        lines.append(f"from chainrule.kernels.elementary import {', '.join(dict.fromkeys(used))}")
     lines += ["", f'SIGNATURE = kernel_signature(np.dtype("{dtype}"))', ""]
     if "accumulate(" in text:
         lines.append(_ACCUMULATE)

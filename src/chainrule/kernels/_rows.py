@@ -182,9 +182,8 @@ class RowProgram:
         if node.operation in ("reduce_sum", "reduce_mean"):
             line = f"{name} = accumulate({name}, {value})"
             return line if node.operation == "reduce_mean" else self._marked(line, index)
-        sign = ">" if node.operation == "reduce_max" else "<"
-        line = f"{name} = {value} if ({value} {sign} {name} or {value} != {value}) else {name}"
-        return self._marked(line, index)
+        chosen = "larger" if node.operation == "reduce_max" else "smaller"
+        return self._marked(f"{name} = {chosen}({name}, {value})", index)
 
     def _marked(self, line: str, index: int) -> str:
         return f"{line}  # {self.names[index]}" if index in self.names else line

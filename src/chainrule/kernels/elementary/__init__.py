@@ -14,7 +14,7 @@ The constants come from ``tools/derive_constants.py``. ``tests/kernels`` measure
 against mpmath; ``make sweep-elementary`` tries every float32.
 """
 
-from chainrule.kernels.elementary._words import bits_to_float, float_to_bits, fma
+from chainrule.kernels.elementary._words import bits_to_float, float_to_bits, fma, larger, smaller
 from chainrule.kernels.elementary.double import (
     asinh,
     atan,
@@ -43,9 +43,11 @@ __all__ = [
     "expm1",
     "float_to_bits",
     "fma",
+    "larger",
     "log",
     "log1p",
     "sin",
     "sinh",
+    "smaller",
     "tanh",
 ]

@@ -11,13 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
+from numba.core import config
 from numba.extending import intrinsic
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 Number = TypeVar("Number")
 
+# Whether one instruction multiplies by a power of two, subnormal results included.
+HAS_SCALING = bool(
+    not (config.CPU_NAME or config.CPU_FEATURES) and binding.get_host_cpu_features().get("avx512vl")
+)
 _BITS_OF = {types.float64: types.int64, types.float32: types.int32}
 _FLOAT_OF = {bits: number for number, bits in _BITS_OF.items()}
 
@@ -91,12 +96,51 @@ def _nearest_integer(typing_context: Any, value: Any) -> Any:
     return value(value), generate
 
 
+def _times_power_of_two(typing_context: Any, value: Any, exponent: Any) -> Any:
+    """Generate value * 2**exponent, where the exponent is a whole number of the same type."""
+    if value not in _BITS_OF or value != exponent:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, integer = arguments[0].type, ir.IntType(32)
+        declaration = builder.module.declare_intrinsic(
+            "llvm.ldexp", [number, integer], ir.FunctionType(number, [number, integer])
+        )
+        return builder.call(declaration, [arguments[0], builder.fptosi(arguments[1], integer)])
+
+    return value(value, exponent), generate
+
+
+def _extremum(name: str) -> Any:
+    """Return a generator of the larger or smaller of two numbers, NaN where one is NaN."""
+
+    def typed(typing_context: Any, a: Any, b: Any) -> Any:
+        """Generate the larger or smaller number."""
+        if a not in _BITS_OF or a != b:
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            number = arguments[0].type
+            declaration = builder.module.declare_intrinsic(
+                name, [number], ir.FunctionType(number, [number, number])
+            )
+            return builder.call(declaration, arguments)
+
+        return a(a, b), generate
+
+    return intrinsic(typed)
+
+
 # Numba's intrinsics are untyped; compiled code calls them with these types.
 fma: Callable[[Number, Number, Number], Number] = intrinsic(_fma)
 float_to_bits: Callable[[float], int] = intrinsic(_float_to_bits)
 bits_to_float: Callable[[Any], float] = intrinsic(_bits_to_float)
 nearest_integer: Callable[[Number], Number] = intrinsic(_nearest_integer)
 with_sign_of: Callable[[Number, Number], Number] = intrinsic(_with_sign_of)
+times_power_of_two: Callable[[Number, Number], Number] = intrinsic(_times_power_of_two)
+# Unlike a comparison and a choice, these vectorise in a loop that reduces an array.
+larger: Callable[[Number, Number], Number] = _extremum("llvm.maximum")
+smaller: Callable[[Number, Number], Number] = _extremum("llvm.minimum")
 
 
 def polynomial(coefficients: tuple[float, ...], chains: int = 1) -> Callable[[Number], Number]:

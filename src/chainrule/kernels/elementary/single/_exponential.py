@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.elementary._words import (
+    HAS_SCALING,
     bits_to_float,
     float_to_bits,
     fma,
     inlined,
     polynomial,
+    times_power_of_two,
     with_sign_of,
 )
 from chainrule.kernels.elementary.single._constants import (
@@ -72,7 +74,15 @@ def reduce_exponent(x: Any, low: Any) -> tuple[Any, Any, Any]:
 
 @inlined
 def scale(mantissa: Any, shifted: Any) -> Any:
-    """Return mantissa * 2**(shifted - ROUNDER); two steps reach past both ends of the range."""
+    """Return mantissa * 2**(shifted - ROUNDER), rounded once."""
+    if HAS_SCALING:
+        return times_power_of_two(mantissa, shifted - ROUNDER)
+    return scale_in_steps(mantissa, shifted)
+
+
+@inlined
+def scale_in_steps(mantissa: Any, shifted: Any) -> Any:
+    """Do the same in two steps, which reach past both ends of the range."""
     half = fma(shifted - ROUNDER, HALF, ROUNDER)
     rest = float_to_bits(shifted) - float_to_bits(half)
     return mantissa * power_of_two(half, 0) * bits_to_float(np.int32((rest << 23) + ONE_BITS))
