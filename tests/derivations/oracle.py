@@ -48,7 +48,7 @@ def slope_of(function: Callable[[Any], Any], place: Any) -> Any:
             here = function(place)
             above, below = function(place + step), function(place - step)
             up, down = (above - here) / step, (here - below) / step
-            if abs(up) > LARGEST or abs(down) > LARGEST:
+            if max(abs(here), abs(up), abs(down)) > LARGEST:
                 raise UnsettledError
             found.append((up + down) / 2)
             if not close(up, down, mpmath.mpf(10) ** -(digits // 6)):
@@ -343,7 +343,8 @@ def check_parameters(e: Expression, derivation: Derivation, layer: Sequence[Any]
                 continue
             with mpmath.workdps(DIGITS[1]):
                 try:
-                    got = layer_values(found.derivative, units, values)[j]
+                    a = layer_values(e, units, values)
+                    got = layer_values(found.derivative, {**units, "a": a}, values)[j]
                 except ERRORS:
                     continue
             assert close(got, slope), (

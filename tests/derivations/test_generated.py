@@ -145,6 +145,10 @@ REDUCED = [
     ("max(expm1(z), where(z > 1/z, min(1/3, z), pi)**(3 - z))", {}),
     ("max(z, 1e-300)**-2 + 1e9 + z", {}),
     ("2**2**2**2**z", {}),
+    ("abs(min(z/(-z), -z))", {}),
+    ("sqrt(min(alpha, z))", {"alpha": -1.0}),
+    ("sign(z)**alpha", {"alpha": 5e-324}),
+    ("(beta_1**z + 1e300/z) + where(z >= 0, z, z) + min(1e300, z)", {"beta_1": 0.1}),
 ]
 
 
@@ -152,4 +156,23 @@ REDUCED = [
 def test_formulas_that_were_once_wrong_or_slow(text, values):
     """Reduced from what generated formulas found."""
     expression = parse(text, values).expression
-    check_activation(Written(expression, tuple(values.items())))
+    w = Written(expression, tuple(values.items()))
+    check_activation(w)
+    with bounded_in_time():
+        found = portrait(parse(text, values))
+    check_portrait(expression, found, settled_places(expression, values, PLACES))
+
+
+@pytest.mark.parametrize("name", ["g", "v", "u0", "n", "J", "m"])
+def test_a_parameter_may_bear_the_name_of_a_symbol(name):
+    """What stands for ∂J/∂a, for a node or for a number of units is no parameter."""
+    values = {name: -1.5}
+    coupled = parse(f"{name}*exp(z)/sum(exp({name}*z))", values)
+    derivation = derive(coupled)
+    assert derivation.product is not None
+    check_product(coupled.expression, backward_graph(derivation.graph)[0].expression(), values)
+    check_product(coupled.expression, derivation.product, values)
+    assert str(derivation.hessian)
+    cost = parse(f"sum({name}/a + y*a)", values, variables=("a", "y"))
+    sigmoid = activation_formula("sigmoid")
+    assert check_cost(sigmoid.expression, cost.expression, derive_cost(sigmoid, cost))

@@ -4,7 +4,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
+import mpmath
 import pytest
 
 from chainrule.derivations import TimeLimitError, time_budget, time_limit
@@ -100,6 +102,17 @@ def test_many_limits_that_end_just_in_time_let_nothing_through():
         except TimeLimitError:
             pass
         run_for(0.001)
+
+
+def test_a_limit_leaves_the_precision_as_it_was():
+    """An interruption may come just where mpmath's precision is put back."""
+    before = mpmath.mp.prec
+    for _ in range(60):
+        with suppress(TimeLimitError), time_limit(0.005):
+            while True:
+                with mpmath.workdps(40):
+                    pass
+        assert mpmath.mp.prec == before
 
 
 def test_nothing_is_left_behind_that_a_profiler_would_stumble_over():

@@ -32,7 +32,8 @@ AWKWARD_NUMBERS = (
     *(f"1/{10**300}", f"{10**300}", "1/1000000000000", "1000000000", "30000", "800"),
     "1234567890123456789/1000",
 )
-EXPONENTS = ("2", "3", "1", "0", "1/2", "3/2", "4", "1/3", "7/10", "5", "12")
+EXPONENTS = ("2", "3", "1", "0", "1/2", "3/2", "4", "1/3", "7/10", "5", "12", "41", "500", "100/3")
+NAMES = ("alpha", "beta_1", "u0", "g", "n", "S", "I", "E", "J", "x", "Dummy", "lambda_2")
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def expressions(
     if awkward:
         numbers = st.one_of(numbers, numbers, numbers, _constants(AWKWARD_NUMBERS))
     leaf = st.sampled_from([Variable(name) for name in variables])
-    names = st.sampled_from([Parameter("alpha"), Parameter("beta_1")])
+    names = st.sampled_from([Parameter(name) for name in ("alpha", "beta_1", *NAMES)])
     shared = st.one_of(numbers, numbers, names, st.just(Pi()))
 
     def extend(inner: Any) -> Any:
@@ -172,7 +173,8 @@ def _formulas(drawn: Any, *, awkward: bool, over_units: bool) -> Any:
         reduces = any(f"{name}(" in text for name in ("sum", "mean")) or _has_extreme(w.expression)
         return len(text) <= 1500 and text.count("(") < 300 and reduces == over_units
 
-    return st.builds(_with_values, drawn, st.lists(value, min_size=2, max_size=2)).filter(fits)
+    values = st.lists(value, min_size=len(NAMES), max_size=len(NAMES))
+    return st.builds(_with_values, drawn, values).filter(fits)
 
 
 def _has_extreme(e: Expression) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy
+from sympy.polys.polyerrors import BasePolynomialError
 
-from chainrule.derivations._time_limit import TimeLimitError
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.formulas import (
     Apply,
     Constant,
@@ -31,10 +32,11 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1 / x,
 }
 _NUMBER_BITS = 1 << 13
+_T = TypeVar("_T")
 # What SymPy raises where it cannot do what is asked, and what `time_limit` raises.
 FAILURES = (
-    TimeLimitError, FormulaError, sympy.PolynomialError, NotImplementedError, ArithmeticError,
-    TypeError, ValueError, AttributeError, KeyError, RecursionError,
+    TimeLimitError, FormulaError, BasePolynomialError, NotImplementedError, ArithmeticError,
+    TypeError, ValueError, AttributeError, LookupError, RecursionError, MemoryError,
 )  # fmt: skip
 FUNCTIONS: dict[str, Any] = {
     "exp": sympy.exp, "log": sympy.log, "sqrt": sympy.sqrt, "tanh": sympy.tanh,
@@ -85,6 +87,15 @@ class Translation:
         return read_sympy(e, lambda symbol: self.meaning[symbol])
 
 
+def attempt(seconds: float, work: Callable[[], _T], otherwise: _T) -> _T:
+    """Return what algebra finds; `otherwise` where the time is up or SymPy cannot go on."""
+    try:
+        with time_limit(seconds):
+            return work()
+    except FAILURES:
+        return otherwise
+
+
 def is_short(base: Any, exponent: Any) -> bool:
     """Tell whether a power can be taken: SymPy writes powers of numbers out at once."""
     if not exponent.is_Rational:
@@ -92,6 +103,33 @@ def is_short(base: Any, exponent: Any) -> bool:
     number = base.as_coeff_Mul()[0]
     bits = max(number.p.bit_length(), number.q.bit_length()) if number.is_Rational else 1
     return bool(max(abs(exponent.p) // exponent.q, 1) * bits <= _NUMBER_BITS)
+
+
+def put_in(e: Any, symbol: Any, value: Any) -> Any:
+    """Return a SymPy form with a value for a symbol, as ``subs`` does.
+
+    Raises
+    ------
+    OverflowError
+        Where that writes out a power of a number that is too long: nothing can interrupt it.
+    """
+    if e == symbol:
+        return value
+    if not e.has(symbol):
+        return e
+    parts = [put_in(part, symbol, value) for part in e.args]
+    exponentiated = (sympy.E, *parts) if isinstance(e, sympy.exp) else parts
+    if isinstance(e, sympy.Pow | sympy.exp) and not _is_short_written(*exponentiated):
+        raise OverflowError("a power too long to be written out")
+    return e.func(*parts)
+
+
+def _is_short_written(base: Any, exponent: Any) -> bool:
+    """As `is_short`, also of ``exp(c*log(b))``, which SymPy writes as a power."""
+    if base is sympy.E:
+        coefficient, rest = exponent.as_coeff_Mul()
+        return not rest.has(sympy.log) or is_short(sympy.Integer(2), coefficient)
+    return is_short(base, exponent)
 
 
 def without_shared(

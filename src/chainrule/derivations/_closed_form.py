@@ -23,6 +23,7 @@ from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Formula, Variable, variables_of
 
 _SECONDS = 5.0
+_COST_SECONDS = 1.5
 _A, _Z = Variable("a"), Variable("z")
 _SHORT = (False, 20)  # what is in the output alone and as short as this needs no further search
 _OWN_PREACTIVATION = 8  # by how many parts a form may be longer to do without it
@@ -235,15 +236,17 @@ def cost_gradient(cost: Formula) -> Expression:
     forward = computation_graph(cost.expression)
     graph, _ = backward_graph(forward, "a", ONE)
     algebra = SumAlgebra(graph, dict(cost.parameters))
-    value = algebra.value(graph.output)
+    plain = graph.expression()
     try:
-        with time_limit(_SECONDS):
+        with time_limit(_COST_SECONDS):
+            value = algebra.value(graph.output)
+            plain = algebra.to_expression(value)
             ways = [sympy.factor(sympy.cancel(sympy.together(value))), value]
             if value.has(sympy.sinh):
                 ways.append(sympy.cancel(value.replace(sympy.sinh, _sine_by_tangent)))
             return min((algebra.piecewise(way) for way in ways), key=size)
     except FAILURES:
-        return algebra.to_expression(value)
+        return plain
 
 
 def _sine_by_tangent(x: Any) -> Any:

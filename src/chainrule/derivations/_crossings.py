@@ -9,13 +9,14 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import Translation, attempt
 from chainrule.derivations._evaluate import evaluate
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable, variables_of
 
 MANY_DIGITS = 400  # by which the smallest doubles are told from rounding
 _Z = Variable("z")
 _SMALL = (330, 300, 250, 200, 150, 100, 60, 40, 25, 15, 8, 4)  # powers of ten near 0
+_SECONDS = 0.5
 _NEAR = 30  # digits to which a short fraction must be the place
 
 Crossing = tuple[Expression, Any]
@@ -45,6 +46,10 @@ def crossings_of(difference: Expression, values: Mapping[str, Any]) -> tuple[lis
 
 
 def _polynomial_roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
+    return attempt(_SECONDS, lambda: _roots(difference, values), None)
+
+
+def _roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
     translation = Translation()
     z = translation.symbol(_Z)
     e = sympy.expand(translation.to_sympy(difference))
@@ -179,9 +184,9 @@ def _candidates(place: Any) -> Iterator[Expression]:
     translation = Translation()
     coefficients = mpmath.findpoly(place, 2, maxcoeff=100, tol=mpmath.mpf(10) ** -45)
     if coefficients:
-        z = sympy.Dummy("z")
-        for root in sympy.roots(sympy.Poly(coefficients, z)):
-            yield translation.to_expression(root)
+        polynomial = sympy.Poly(coefficients, sympy.Dummy("z"))
+        roots: list[Any] = attempt(_SECONDS, lambda: list(sympy.roots(polynomial)), [])
+        yield from map(translation.to_expression, roots)
     ratio = Fraction(mpmath.nstr(mpmath.exp(place), _NEAR)).limit_denominator(1000)
     if ratio > 0:
         yield Apply("log", (Constant(ratio),))

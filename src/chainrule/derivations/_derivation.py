@@ -22,7 +22,7 @@ from chainrule.derivations._kept_values import determined
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
-from chainrule.derivations._time_limit import time_budget
+from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,
@@ -40,6 +40,7 @@ from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula, variables_of
 
 _SECONDS = 3.0
+_SECTIONS_SECONDS = 2.0
 _FURTHER_SECONDS = 0.5
 _HESSIAN_SECONDS = 1.0
 
@@ -99,22 +100,22 @@ class Derivation(Documented):
     def sections(self) -> tuple[Section, ...]:
         """The derivation as titled sections of equations."""
         coupled = self.formula.is_layer_coupled
-        first = coupled_sections(self) if coupled else elementwise_sections(self)
-        return first + further_sections(self)
+        first = coupled_sections if coupled else elementwise_sections
+        return in_time(_SECTIONS_SECONDS, lambda: first(self) + further_sections(self))
 
     @cached_property
     def by_parameters(self) -> tuple[ParameterDerivative, ...]:
         """The derivative of the activation by each of its parameters."""
-        with time_budget(_FURTHER_SECONDS):
-            return parameter_derivatives(self.formula, self.graph, self.steps, self.pieces)
+        parts = self.formula, self.graph, self.steps, self.pieces
+        return in_time(_FURTHER_SECONDS, lambda: parameter_derivatives(*parts))
 
     @cached_property
     def second(self) -> tuple[SecondDerivative, ...]:
         """∂²a/∂z² on each smooth piece; empty for layer-coupled formulas and uncut ones."""
-        if self.pieces is None:
+        pieces = self.pieces
+        if pieces is None:
             return ()
-        with time_budget(_FURTHER_SECONDS):
-            return second_derivatives(self.pieces, self.output_forms)
+        return in_time(_FURTHER_SECONDS, lambda: second_derivatives(pieces, self.output_forms))
 
     @cached_property
     def jacobian(self) -> Jacobian | None:
@@ -123,11 +124,8 @@ class Derivation(Documented):
         if not self.formula.is_layer_coupled:
             own = at_unit(shortest_slope(self), "j")
             return Jacobian(own, ZERO, title)
-        product = self.product
-        if product is None:
-            product = rebuilt(backward_graph(self.graph)[0].expression())
-        with time_budget(_FURTHER_SECONDS):
-            found = jacobian_of(product, simplified)
+        product = self.product or rebuilt(backward_graph(self.graph)[0].expression())
+        found = in_time(_FURTHER_SECONDS, lambda: jacobian_of(product, simplified))
         return None if found is None else replace(found, title=title)
 
     @cached_property
@@ -135,8 +133,8 @@ class Derivation(Documented):
         """∂²a_p/∂z_j∂z_q of a layer-coupled formula; of an element-wise one see `second`."""
         if not self.formula.is_layer_coupled:
             return None
-        with time_budget(_HESSIAN_SECONDS):
-            found = hessian_of(self.formula, self.graph, simplified)
+        parts = self.formula, self.graph, simplified
+        found = in_time(_HESSIAN_SECONDS, lambda: hessian_of(*parts))
         title = f"Second derivatives of {self.title}"
         return None if found is None else replace(found, title=title)
 
@@ -145,12 +143,14 @@ class Derivation(Documented):
         """Two layers with the same outputs and different Jacobians, where `product` needs `z`."""
         if not self.needs_preactivation:
             return None
-        return find_layer_witness(self.formula, self.graph)
+        return in_time(_FURTHER_SECONDS, lambda: find_layer_witness(self.formula, self.graph))
 
     @cached_property
     def told_by_output(self) -> tuple[tuple[Expression, Expression], ...]:
         """Reductions over `z` that the output tells, where `product` needs `z`: value in `a`."""
-        return determined(self.formula, self.graph) if self.needs_preactivation else ()
+        if not self.needs_preactivation:
+            return ()
+        return in_time(_FURTHER_SECONDS, lambda: determined(self.formula, self.graph))
 
     @property
     def needs_preactivation(self) -> bool:
@@ -189,8 +189,7 @@ def derive(formula: Formula) -> Derivation:
     -----
     Every simplification is bounded in time; what is cut short appears unsimplified.
     """
-    with time_budget(_SECONDS):
-        return _derive(formula)
+    return in_time(_SECONDS, lambda: _derive(formula))
 
 
 def _derive(formula: Formula) -> Derivation:

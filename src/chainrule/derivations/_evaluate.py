@@ -79,14 +79,18 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def evaluate(expression: Expression, values: Mapping[str, Any]) -> Any:
+Values = Mapping[Any, Any]  # by a variable's or parameter's name, or by the variable itself
+
+
+def evaluate(expression: Expression, values: Values) -> Any:
     """Return the value of an element-wise expression in mpmath's current precision.
 
     Parameters
     ----------
     expression : Expression
-    values : mapping of str to mpf
-        Values of the variables and parameters.
+    values : mapping of str or Expression to mpf
+        Values of the variables and parameters, by name; of a variable that bears the name of a
+        parameter, by itself.
 
     Returns
     -------
@@ -96,14 +100,18 @@ def evaluate(expression: Expression, values: Mapping[str, Any]) -> Any:
     return _evaluate(expression, values, {})
 
 
-def _evaluate(e: Expression, values: Mapping[str, Any], known: dict[int, Any]) -> Any:
+def _given(e: Variable | Parameter, values: Values) -> Any:
+    return values[e] if e in values else values[e.name]
+
+
+def _evaluate(e: Expression, values: Values, known: dict[int, Any]) -> Any:
     """Evaluate every part once: derivatives share theirs."""
     if isinstance(e, Constant):
         return mpmath.mpf(e.value.numerator) / e.value.denominator
     if isinstance(e, Pi):
         return +mpmath.pi
     if isinstance(e, Variable | Parameter):
-        return mpmath.mpf(values[e.name])
+        return mpmath.mpf(_given(e, values))
     assert isinstance(e, Apply)
     if id(e) not in known:
         arguments = [_evaluate(argument, values, known) for argument in e.arguments]
@@ -111,20 +119,20 @@ def _evaluate(e: Expression, values: Mapping[str, Any], known: dict[int, Any]) -
     return known[id(e)]
 
 
-def evaluate_layer(expression: Expression, values: Mapping[str, Any]) -> list[Any]:
+def evaluate_layer(expression: Expression, values: Values) -> list[Any]:
     """Return the values of an expression for every unit of a layer.
 
     Parameters
     ----------
     expression : Expression
-    values : mapping of str to mpf or list of mpf
+    values : mapping of str or Expression to mpf or list of mpf
         Lists hold a value for each unit, all of one length; numbers are shared.
     """
     count = next(len(value) for value in values.values() if isinstance(value, list))
 
     def units(e: Expression) -> list[Any]:
-        if isinstance(e, Variable) and isinstance(values[e.name], list):
-            return [mpmath.mpf(value) for value in values[e.name]]
+        if isinstance(e, Variable) and isinstance(_given(e, values), list):
+            return [mpmath.mpf(value) for value in _given(e, values)]
         if not isinstance(e, Apply):
             return [evaluate(e, values)] * count
         if e.operation == "count":

@@ -323,8 +323,8 @@ class _Values:
 def _values_of(formula: Formula, hessian: Hessian) -> _Values:
     with mpmath.workdps(_DIGITS):
         directions = {
-            "g": [mpmath.mpf(x) for x in SLOPES],
-            "v": [mpmath.mpf(x) for x in _DIRECTION_VALUES],
+            SEED: [mpmath.mpf(x) for x in SLOPES],
+            DIRECTION: [mpmath.mpf(x) for x in _DIRECTION_VALUES],
         }
         known = tuple(
             {**_layer(formula, places), **directions} for places in (*PLACES[:2], *AWKWARD)

@@ -6,7 +6,8 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._vector_jacobian import SEED
 from chainrule.formulas import Expression, Formula
 
 PLACES = (
@@ -47,13 +48,13 @@ def proved(
             slopes = _slopes(formula, z)
             for targets in _TARGETS if seed is not None else (SLOPES,):
                 y = [mpmath.mpf(x) for x in targets]
-                known = {**parameters, "z": z, "a": a, "y": y}
+                known: Values = {**parameters, "z": z, "a": a, "y": y}
                 if assumption is not None and not _holds(assumption, known):
                     continue
                 g = y if seed is None else evaluate_layer(seed, known)
                 if not all(mpmath.isfinite(x) for x in (*a, *g)):
                     continue
-                got = evaluate_layer(product, {**known, "g": g})
+                got = evaluate_layer(product, {**known, SEED: g})
                 wanted = (mpmath.fdot(g, row) for row in slopes)
                 if not all(map(agree, got, wanted)):
                     return False
@@ -90,7 +91,7 @@ def _slopes(formula: Formula, z: list[Any]) -> list[list[Any]]:
     return rows
 
 
-def _holds(assumption: tuple[Expression, Expression], known: dict[str, Any]) -> bool:
+def _holds(assumption: tuple[Expression, Expression], known: Values) -> bool:
     left, right = (evaluate_layer(side, known)[0] for side in assumption)
     return bool(abs(left - right) < mpmath.mpf(10) ** -30)
 
@@ -112,13 +113,13 @@ def agrees_where_awkward(
             z = [mpmath.mpf(x) for x in places]
             y = [mpmath.mpf(x) for x in _TARGETS[0]]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})
-            known = {**parameters, "z": z, "a": a, "y": y}
+            known: Values = {**parameters, "z": z, "a": a, "y": y}
             slopes = [mpmath.mpf(x) for x in SLOPES]
             g = slopes if seed is None else evaluate_layer(seed, known)
-            wanted = evaluate_layer(chained, {**known, "g": g})
+            wanted = evaluate_layer(chained, {**known, SEED: g})
             if not all(mpmath.isfinite(x) for x in (*a, *g, *wanted)):
                 continue
-            if not all(map(agree, evaluate_layer(product, {**known, "g": g}), wanted)):
+            if not all(map(agree, evaluate_layer(product, {**known, SEED: g}), wanted)):
                 return False
     return True
 

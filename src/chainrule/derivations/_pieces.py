@@ -358,11 +358,12 @@ def _difference(branching: Apply) -> Expression:
 
 
 def _between(low: Any, high: Any) -> Any:
+    """Return a place on a stretch, no short number: at those a formula may be undefined."""
+    share = mpmath.mpf("0.5320508")
     if mpmath.isinf(low) and mpmath.isinf(high):
-        return mpmath.mpf("0.7320508")
+        return share
     if mpmath.isinf(low):
-        return high - max(1, abs(high))
+        return high - share * max(1, abs(high))
     if mpmath.isinf(high):
-        return low + max(1, abs(low))
-    middle = (low + high) / 2
-    return middle if middle != 0 else high / 4
+        return low + share * max(1, abs(low))
+    return low + share * (high - low)

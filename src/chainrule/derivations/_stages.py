@@ -21,6 +21,7 @@ from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._output_form import OutputForm, output_form
 from chainrule.formulas import (
+    COMPARISONS,
     Apply,
     Expression,
     Formula,
@@ -147,7 +148,10 @@ def _cuts(graph: Graph) -> list[int]:
     through = [
         k
         for k in reached
-        if graph.nodes[k].per_unit and k >= start and not _reaches_around(graph, k, start)
+        if graph.nodes[k].per_unit
+        and graph.nodes[k].operation not in COMPARISONS
+        and k >= start
+        and not _reaches_around(graph, k, start)
     ]
     coupled = [is_layer_coupled(_between(graph, low, high)) for low, high in pairwise(through)]
     ends = [

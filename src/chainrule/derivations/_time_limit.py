@@ -13,9 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
+
+import mpmath
 
 _AGAIN = 0.05  # seconds after which a limit that was swallowed is raised again
+_GRACE = 0.5  # seconds for what is no simplification, after the budget of those is spent
+_T = TypeVar("_T")
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
@@ -33,6 +37,20 @@ def time_budget(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
+def in_time(seconds: float, work: Callable[[], _T]) -> _T:
+    """Return the result of work whose simplifications are bounded in time taken together.
+
+    Should it run on all the same, it is done once more without any simplification: every
+    `time_limit` inside refuses to begin, and what remains is short.
+    """
+    try:
+        with time_limit(seconds + _GRACE), time_budget(seconds):
+            return work()
+    except TimeLimitError:
+        with time_budget(0.0):
+            return work()
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Bound one simplification, by its own limit and by what is left of the budget.
@@ -48,6 +66,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     if deadline <= time.thread_time():
         raise TimeLimitError
     watch = _Watch(deadline)
+    precision = mpmath.mp.prec
     previous_hook, sys.unraisablehook = sys.unraisablehook, watch.ignore
     watch.previous_hook = previous_hook
     # Without threading.Thread: an interruption inside its start could leave its locks taken.
@@ -61,6 +80,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise
     finally:
         watch.end()
+        if watch.has_interrupted:
+            # It may have struck just where a precision was to be put back.
+            mpmath.mp.prec = precision
         sys.unraisablehook = previous_hook
 
 

@@ -13,11 +13,12 @@ import mpmath
 import sympy
 
 from chainrule.derivations import Pieces, evaluate, time_limit
+from chainrule.derivations._algebra import FAILURES, put_in
 from chainrule.derivations._pieces import differentiate
 from chainrule.formulas import Expression, constant, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge, Span, breakpoint_edges
-from chainrule.portraits._end import ALGEBRA, End
+from chainrule.portraits._end import End
 from chainrule.portraits._interval import Program
 from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
@@ -89,10 +90,10 @@ class Line:
                     e = _tail.exact_sympy(
                         self.derivative(order), self.parameters, 1, positive=False
                     )
-                    exact = sympy.cancel(e.subs(_tail.REAL, sympy.Rational(low)))
+                    exact = sympy.cancel(put_in(e, _tail.REAL, sympy.Rational(low)))
                 if exact.is_Rational:
                     return bounds_of(exact)
-            except ALGEBRA:
+            except FAILURES:
                 pass
         return self.program(order).over(low, high)
 
@@ -338,7 +339,7 @@ def _vanishes(e: Expression, parameters: Mapping[str, float], exact: Any) -> boo
     try:
         with time_limit(0.2):
             return _tail.vanishes(e, parameters, exact)
-    except ALGEBRA:
+    except FAILURES:
         return False
 
 
@@ -357,7 +358,7 @@ def without_terms_that_cancel(e: Expression, parameters: Mapping[str, float]) ->
     try:
         with time_limit(0.2):
             exact = sympy.expand(_tail.exact_sympy(e, parameters, 1, positive=False))
-    except ALGEBRA:
+    except FAILURES:
         return e
     if exact.is_Rational:
         return constant(Fraction(int(exact.p), int(exact.q)))

@@ -18,7 +18,8 @@ import mpmath
 import numpy as np
 import sympy
 
-from chainrule.derivations import Pieces, TimeLimitError, evaluate, time_limit
+from chainrule.derivations import Pieces, evaluate, time_limit
+from chainrule.derivations._algebra import FAILURES
 from chainrule.formulas import Apply, Expression, constant, subexpressions, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._interval import Program
@@ -80,7 +81,7 @@ def domain(pieces: Pieces, parameters: Mapping[str, float]) -> tuple[Span, ...] 
         try:
             with time_limit(_SECONDS):
                 found = _spans(k, piece.expression, parameters, edges[k], edges[k + 1])
-        except (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError):
+        except FAILURES:
             return None
         if found is None:
             return None
@@ -115,7 +116,8 @@ def _spans(
         with mpmath.workdps(60):
             values = {**parameters, "z": _between(left.place, right.place)}
             signs = [(evaluate(c, values), positive) for c, positive in conditions]
-        if all(value > 0 if positive else value != 0 for value, positive in signs):
+            has_value = not mpmath.isnan(evaluate(e, values))  # a part without z may have none
+        if has_value and all(value > 0 if pos else value != 0 for value, pos in signs):
             spans.append(Span(k, left, right))
     return spans
 

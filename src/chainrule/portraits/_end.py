@@ -9,7 +9,8 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations import TimeLimitError, evaluate, time_limit
+from chainrule.derivations import evaluate, time_limit
+from chainrule.derivations._algebra import FAILURES
 from chainrule.formulas import Expression
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge
@@ -21,7 +22,6 @@ from chainrule.portraits._series import NotExpandedError, Series, Wave
 _STEP_SECONDS = 1.0
 _REACH = 64.0
 _FAR = (8, 16, 32)  # powers of ten
-ALGEBRA = (TimeLimitError, ArithmeticError, ValueError, TypeError, NotImplementedError)
 
 
 class End:
@@ -67,7 +67,7 @@ class End:
                         if self.is_finite
                         else _tail.exact_sympy(e, self.parameters, self.side)
                     )
-            except ALGEBRA:
+            except FAILURES:
                 self._forms[order] = None
         return self._forms[order]
 
@@ -78,7 +78,7 @@ class End:
                 with time_limit(_STEP_SECONDS):
                     form = self.form(order)
                     self._tails[order] = None if form is None else _tail.tail(form)
-            except ALGEBRA:
+            except FAILURES:
                 self._tails[order] = None
         return self._tails[order]
 
@@ -90,7 +90,7 @@ class End:
                 with time_limit(_STEP_SECONDS):
                     form = self.form(order)
                     found = None if form is None else expansion(form, start)
-            except ALGEBRA:
+            except FAILURES:
                 pass
             self._series[order, start] = found
         return self._series[order, start]
@@ -169,7 +169,7 @@ class End:
                     found = self._sign_by_series(order, least)
                     if found is None and self.form(order) is not None:
                         found = sign_of_factors(self.form(order), least)
-        except ALGEBRA:
+        except FAILURES:
             found = None
         if found is None or float(found[0]) < least:
             return None

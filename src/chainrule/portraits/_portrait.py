@@ -6,7 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.derivations import Pieces, TooManyPiecesError, smooth_pieces, time_budget
+from chainrule.derivations import (
+    Pieces,
+    TimeLimitError,
+    TooManyPiecesError,
+    smooth_pieces,
+    time_budget,
+    time_limit,
+)
 from chainrule.documents import Document, Documented, Section, Table
 from chainrule.formulas import Formula
 from chainrule.portraits import _shape
@@ -25,6 +32,7 @@ from chainrule.portraits._symmetry import (
 )
 
 _SECONDS = 3.5
+_GRACE = 0.5
 _COMPUTED = ("kink", "jump")
 _METHOD = (
     "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits and "
@@ -102,12 +110,14 @@ def portrait(formula: Formula) -> Portrait:
     ['0, attained on a whole stretch']
     """
     try:
-        with time_budget(_SECONDS):
+        with time_limit(_SECONDS + _GRACE), time_budget(_SECONDS):
             if formula.is_layer_coupled:
                 return Portrait(formula, layer_statements(formula))
             return Portrait(formula, _statements(formula, smooth_pieces(formula)))
     except TooManyPiecesError:
         reason = "no portrait: more kinks than can be told apart"
+    except TimeLimitError:
+        reason = "no portrait: not settled in the time that is allowed"
     except UnsupportedOperationError as error:
         reason = f"no portrait: bounds of {error} are not known"
     return Portrait(formula, (Statement("portrait", reason, False),))

@@ -16,7 +16,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import Translation, put_in
 from chainrule.formulas import Constant as ExactNumber
 from chainrule.formulas import Expression, Parameter, Variable, substitute
 
@@ -85,7 +85,7 @@ def exact_sympy(
 
 def near(expression: Expression, parameters: Mapping[str, float], place: Any, side: int) -> Any:
     """Return the SymPy form in x where ``z = place + side/x``: at a place, from one side."""
-    return exact_sympy(expression, parameters, 1, positive=False).subs(REAL, place + side / X)
+    return put_in(exact_sympy(expression, parameters, 1, positive=False), REAL, place + side / X)
 
 
 def tail(e: Any) -> Tail | None:
@@ -107,7 +107,8 @@ def limit_of(e: Any) -> Any:
 
 def vanishes(expression: Expression, parameters: Mapping[str, float], place: Any) -> bool:
     """Tell whether an expression is exactly zero at a place, by algebra."""
-    value = exact_sympy(expression, parameters, 1, positive=False).subs(REAL, place)
+    value = exact_sympy(expression, parameters, 1, positive=False)
+    value = put_in(value, REAL, place)
     return bool(sympy.simplify(value) == 0)
 
 

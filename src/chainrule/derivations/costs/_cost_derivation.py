@@ -10,6 +10,7 @@ from typing import Any
 
 from chainrule.derivations._arithmetic import ONE
 from chainrule.derivations._graph import Graph, computation_graph
+from chainrule.derivations._time_limit import in_time
 from chainrule.derivations.costs._cost_kinks import CostKink, cost_kinks
 from chainrule.derivations.costs._domain import undefined_output
 from chainrule.derivations.costs._fusion import FusedGradient, fused_gradient
@@ -29,6 +30,8 @@ from chainrule.formulas import Apply, Expression, Formula, parse
 
 _J, _J_I = symbol("J"), symbol("J_i")
 _M = symbol("m")
+_SECONDS = 3.5
+_SECTIONS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ class CostDerivation(Documented):
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The derivation as titled sections of equations."""
+        return in_time(_SECTIONS_SECONDS, self._sections)
+
+    def _sections(self) -> tuple[Section, ...]:
         values = ", ".join(f"{name} = {value:.12g}" for name, value in self.cost.parameters)
         return (
             Section(
@@ -180,5 +186,5 @@ def derive_cost(
     targets : mapping, optional
         Where targets may lie, as `chainrule.catalogue.domain_of_targets` returns it.
     """
-    fused = fused_gradient(activation, cost, assumption)
+    fused = in_time(_SECONDS, lambda: fused_gradient(activation, cost, assumption))
     return CostDerivation(activation, cost, fused, dict(targets or {}))

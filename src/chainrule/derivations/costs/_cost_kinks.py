@@ -10,7 +10,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, without_shared
+from chainrule.derivations._algebra import Translation, attempt, without_shared
 from chainrule.derivations._arithmetic import ZERO, rebuilt, size
 from chainrule.derivations._evaluate import evaluate, evaluate_layer
 from chainrule.formulas import (
@@ -25,6 +25,7 @@ from chainrule.formulas import (
 )
 
 _TARGETS = ("0.37", "-0.81", "1.43", "-1", "1")
+_SECONDS = 0.2
 _REASONS = {
     "abs": "sign(0) = 0",
     "maximum": "the rule for two equal arguments of max",
@@ -93,9 +94,13 @@ def _meetings(e: Expression) -> Iterator[tuple[Expression, Expression, str]]:
 
 def _boundary(left: Expression, right: Expression) -> Expression:
     translation = Translation()
-    difference = translation.to_sympy(Apply("subtract", (left, right)))
-    short = without_shared(sympy.expand(difference), translation.to_expression)
-    return Apply("equal", min(((left, right), short), key=lambda sides: sum(map(size, sides))))
+
+    def short() -> tuple[Expression, Expression]:
+        difference = translation.to_sympy(Apply("subtract", (left, right)))
+        return without_shared(sympy.expand(difference), translation.to_expression)
+
+    ways = (left, right), attempt(_SECONDS, short, (left, right))
+    return Apply("equal", min(ways, key=lambda sides: sum(map(size, sides))))
 
 
 def _taken_at(boundary: Expression, e: Expression) -> Expression | None:

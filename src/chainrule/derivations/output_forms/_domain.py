@@ -10,7 +10,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import Translation, attempt
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.formulas import (
@@ -26,6 +26,7 @@ from chainrule.formulas import (
 
 _Z = Variable("z")
 _DIGITS = 60
+_SECONDS = 0.5
 _MOST = 8  # stretches
 
 
@@ -111,6 +112,12 @@ def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
 
 def _roots(condition: Expression, values: Mapping[str, float]) -> dict[float, Expression] | None:
     """Return where a quotient of polynomials in z, or in one exponential, is zero or infinite."""
+    return attempt(_SECONDS, lambda: _found_roots(condition, values), None)
+
+
+def _found_roots(
+    condition: Expression, values: Mapping[str, float]
+) -> dict[float, Expression] | None:
     translation = Translation()
     z = translation.symbol(_Z)
     e = sympy.together(translation.to_sympy(condition))

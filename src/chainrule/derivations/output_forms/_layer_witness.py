@@ -13,10 +13,10 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.formulas import Expression, Formula
 
@@ -150,10 +150,10 @@ def _outputs(formula: Formula, z: _Layer) -> _Layer:
 
 def _jacobian(formula: Formula, product: Expression, z: _Layer) -> list[_Layer]:
     """Return ∂a_p/∂z_j, a row for each p."""
-    known = {**dict(formula.parameters), "z": z}
+    known: Values = {**dict(formula.parameters), "z": z}
     units = range(len(z))
     return [
-        evaluate_layer(product, {**known, "g": [mpmath.mpf(p == k) for k in units]}) for p in units
+        evaluate_layer(product, {**known, SEED: [mpmath.mpf(p == k) for k in units]}) for p in units
     ]
 
 

@@ -14,14 +14,13 @@ from math import lcm
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._field import Field, NotInFieldError
 from chainrule.formulas import (
     Apply,
     Constant,
     Expression,
-    FormulaError,
     Parameter,
     Pi,
     Variable,
@@ -96,7 +95,7 @@ def _by_exponential(expression: Expression, values: Mapping[str, float]) -> _Par
         meaning[field.x] = Variable("x")  # no function of the exponential
         outer = field.translation.to_expression(value[0] / value[1])
         rate = field.translation.to_expression(field.rate)
-    except (NotInFieldError, FormulaError, sympy.PolynomialError, NotImplementedError):
+    except (NotInFieldError, *FAILURES):
         return None
     if "x" in variables_of(outer) or outer == _Z:
         return None
