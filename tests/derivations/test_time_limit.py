@@ -107,7 +107,7 @@ def test_many_limits_that_end_just_in_time_let_nothing_through():
 def test_a_limit_leaves_the_precision_as_it_was():
     """An interruption may come just where mpmath's precision is put back."""
     before = mpmath.mp.prec
-    for _ in range(60):
+    for _ in range(30):
         with suppress(TimeLimitError), time_limit(0.005):
             while True:
                 with mpmath.workdps(40):

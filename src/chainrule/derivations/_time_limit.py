@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import mpmath
 
 _AGAIN = 0.05  # seconds after which a limit that was swallowed is raised again
-_GRACE = 0.5  # seconds for what is no simplification, after the budget of those is spent
+_GRACE = 0.3  # seconds for what is no simplification, after the budget of those is spent
 _T = TypeVar("_T")
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 

@@ -7,7 +7,9 @@ holds every value the expression takes where it is defined.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -222,7 +224,7 @@ class Program:
     def _number(self, e: Expression) -> tuple[float, float]:
         if isinstance(e, Parameter):
             return (self.parameters[e.name],) * 2
-        nearest = float(mpmath.pi) if isinstance(e, Pi) else float(_value(e))
+        nearest = float(mpmath.pi) if isinstance(e, Pi) else _nearest(_value(e))
         if not isinstance(e, Pi) and nearest == _value(e):
             return nearest, nearest
         return float(np.nextafter(nearest, -np.inf)), float(np.nextafter(nearest, np.inf))
@@ -257,6 +259,13 @@ class Program:
         """Return bounds of the values over one interval."""
         found = self((np.array([low]), np.array([high])))
         return float(found[0][0]), float(found[1][0])
+
+
+def _nearest(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _value(e: Expression) -> Any:

@@ -32,7 +32,7 @@ from chainrule.portraits._symmetry import (
 )
 
 _SECONDS = 3.5
-_GRACE = 0.5
+_GRACE = 0.3
 _COMPUTED = ("kink", "jump")
 _METHOD = (
     "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits and "

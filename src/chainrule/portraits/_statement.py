@@ -66,6 +66,8 @@ def rounded(bounds: Bounds) -> str:
     """Write the digits of a number that its enclosure settles, at most eight."""
     low, high = bounds
     middle = (low + high) / 2
+    if math.isinf(middle):
+        return f"{middle}".replace("inf", "∞")
     if low <= 0 <= high:
         return "0" if high - low < 1e-6 else f"{middle:.1g}"
     for digits in range(8, 1, -1):

@@ -30,7 +30,7 @@ from chainrule.formulas import Apply, Expression, Formula, parse
 
 _J, _J_I = symbol("J"), symbol("J_i")
 _M = symbol("m")
-_SECONDS = 3.5
+_SECONDS = 3.0
 _SECTIONS_SECONDS = 1.0
 
 
