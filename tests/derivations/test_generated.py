@@ -148,6 +148,10 @@ REDUCED = [
     ("abs(min(z/(-z), -z))", {}),
     ("sqrt(min(alpha, z))", {"alpha": -1.0}),
     ("sign(z)**alpha", {"alpha": 5e-324}),
+    (
+        "atan(sin(log(log(asinh(sinh(sqrt(atan(cos(erf(sqrt(erf(z))))))))))))**max(z**100, z**pi)",
+        {},
+    ),
     ("beta_1**z + min(1e300, z)", {"beta_1": 0.1}),
 ]
 

@@ -66,7 +66,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     if deadline <= time.thread_time():
         raise TimeLimitError
     watch = _Watch(deadline)
-    precision = mpmath.mp.prec
+    precisions = [(context, context.prec) for context in (mpmath.mp, mpmath.iv)]
     previous_hook, sys.unraisablehook = sys.unraisablehook, watch.ignore
     watch.previous_hook = previous_hook
     # Without threading.Thread: an interruption inside its start could leave its locks taken.
@@ -82,7 +82,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         watch.end()
         if watch.has_interrupted:
             # It may have struck just where a precision was to be put back.
-            mpmath.mp.prec = precision
+            for context, precision in precisions:
+                context.prec = precision
         sys.unraisablehook = previous_hook
 
 

@@ -16,9 +16,8 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations._algebra import attempt
 from chainrule.derivations._field import Field, Generator, NotInFieldError
-from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
 from chainrule.formulas import Constant, Expression, Parameter, substitute
 
@@ -57,14 +56,18 @@ def proved_sign(
         Parameter(name): Constant(Fraction(value)) for name, value in values.items()
     }
     expression = substitute(expression, numbers.get)
-    try:
-        # Factors over the exponential of a parameter can take minutes.
-        with time_limit(_SECONDS):
+
+    def by_algebra() -> int:
+        try:
             signs = _Signs(expression, low, high, strict)
-            found = signs.of_quotient(signs.expression)
-    except (*FAILURES, NotInFieldError):
-        found = 0
-    return found or _sign_by_parts(expression, low, high, strict)
+            return signs.of_quotient(signs.expression)
+        except NotInFieldError:
+            return 0
+
+    # Factors over the exponential of a parameter can take minutes.
+    return attempt(_SECONDS, by_algebra, 0) or attempt(
+        _SECONDS, lambda: _sign_by_parts(expression, low, high, strict), 0
+    )
 
 
 class _Signs:
