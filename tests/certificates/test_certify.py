@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+import chainrule
 from chainrule.certificates import Certificate, CertificateError, certify
 from chainrule.certificates._measure import measure
 from chainrule.certificates._ulp import format_of
@@ -269,3 +270,9 @@ def test_the_package_s_own_kernels(text: str) -> None:
     found = certify(text)
     assert found.passed
     assert found.meets(1, 1)
+
+
+def test_the_arithmetic_of_kernels_is_stated() -> None:
+    measured = chainrule.activation("relu").certify()
+    assert "arithmetic: activation in single (0.00 ulp from double)" in str(measured)
+    assert "arithmetic" in measured.to_dict()

@@ -251,3 +251,11 @@ def test_another_order_of_terms_is_not_called_a_simpler_form() -> None:
     assert "shorter form" not in derive(parse("z + sin(z)**2")).to_text()
     inside = parse("where(z <= -3, 0, where(z >= 3, z, z*(z + 3)/6))")
     assert "= 1/2 + z/3    where -3 < z < 3" in derive(inside).to_text()
+
+
+@pytest.mark.parametrize("text", ["max(0, z)", "max(-1, min(1, z))", "abs(z)"])
+def test_pieces_with_one_second_derivative_are_shown_as_one(text):
+    section = derive(parse(text)).sections[-1]
+    (shown,) = section.equations
+    assert text_of(shown.sides[-1]) == "0"
+    assert shown.remark == "everywhere else"

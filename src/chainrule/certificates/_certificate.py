@@ -148,6 +148,9 @@ class Certificate(Documented):
         Behaviour at NaN, infinities and signed zeros.
     gradient : GradientCheck
         The backward pass against central differences.
+    arithmetic : str
+        In which arithmetic the kernels compute, and what was measured to choose it; empty for
+        evaluators that are not kernels.
     """
 
     formula: str
@@ -167,6 +170,7 @@ class Certificate(Documented):
     kinks: tuple[Kink, ...]
     edges: tuple[Edge, ...]
     gradient: GradientCheck
+    arithmetic: str = ""
 
     def meets(self, value_ulp: float, derivative_ulp: float, *, conditioned: bool = False) -> bool:
         """Tell whether the errors stay within limits, and results are finite where they should."""
@@ -270,7 +274,7 @@ class Certificate(Documented):
         return rows
 
     def _remarks(self) -> list[str]:
-        lines = []
+        lines = [f"arithmetic: {self.arithmetic}"] if self.arithmetic else []
         for kink in self.kinks[:4]:
             lines.append(
                 f"kink at {_number(kink.z + 0.0, self.dtype)}: slope {kink.left:.6g} on the left, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,9 @@ def certify(formula: Formula | str, *, dtype: Any = np.float32) -> Certificate:
         result: Array = kernels.backward(read, da, z)
         return result
 
-    return measure(read, forward, backward, format_of(dtype))
+    measured = measure(read, forward, backward, format_of(dtype))
+    compiled = kernels.activation_kernels(read, measured.dtype)
+    return replace(measured, arithmetic=compiled.arithmetic)
 
 
 def measure(formula: Formula, forward: Forward, backward: Backward, form: Format) -> Certificate:

@@ -24,6 +24,7 @@ from chainrule.formulas import Apply, Expression, Formula, Parameter, subexpress
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
+_ELSE = "everywhere else"
 _LONGEST_ENTRY = 60  # parts of an entry of a Hessian that is shown
 _LONGEST_PRODUCT = 160  # parts of a Hessian–vector product that is shown
 
@@ -144,6 +145,9 @@ def _second(derivation: Derivation) -> Section:
         for b, bend in zip(breakpoints, bends, strict=True)
     )
     left = Apply("partial_twice", (A, Z))
+    if kinks and len(set(derivation.second)) == 1:
+        everywhere = equation(left, derivation.second[0].by_preactivation)
+        return Section("Second derivative", tuple(sentences), (replace(everywhere, remark=_ELSE),))
     equations = []
     for k, found in enumerate(derivation.second):
         form = derivation.output_forms[k]
