@@ -57,18 +57,21 @@ class End:
         return bool(self.edge.exact.is_finite)
 
     def form(self, order: int) -> Any:
-        """Return a derivative in x, which goes to ∞, or None."""
+        """Return a derivative in x, which goes to ∞, or None where algebra cannot look into it."""
         if order not in self._forms:
+            form = None
             try:
                 with time_limit(_STEP_SECONDS):
                     e = self.derivative(order)
-                    self._forms[order] = (
+                    form = (
                         _tail.near(e, self.parameters, self.edge.exact, -self.side)
                         if self.is_finite
                         else _tail.exact_sympy(e, self.parameters, self.side)
                     )
             except FAILURES:
-                self._forms[order] = None
+                pass
+            known = form is not None and form.free_symbols <= {_tail.X}
+            self._forms[order] = form if known else None
         return self._forms[order]
 
     def tail(self, order: int) -> _tail.Tail | None:

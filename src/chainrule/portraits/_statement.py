@@ -32,6 +32,9 @@ class Statement:
     bounds: Bounds | None = None
 
 
+LARGEST = float(np.finfo(np.float64).max)
+
+
 def unsettled(subject: str, reason: str = "") -> Statement:
     """Return the statement that nothing is known."""
     return Statement(subject, f"not settled: {reason}" if reason else "not settled", False)
@@ -42,6 +45,8 @@ def bounds_of(exact: Any) -> Bounds:
     if exact in (sympy.oo, -sympy.oo):
         return (math.inf, math.inf) if exact == sympy.oo else (-math.inf, -math.inf)
     nearest = float(sympy.N(exact, 30))
+    if math.isinf(nearest):  # beyond the doubles
+        return (LARGEST, math.inf) if nearest > 0 else (-math.inf, -LARGEST)
     if exact == sympy.Rational(nearest):
         return nearest, nearest
     return float(np.nextafter(nearest, -np.inf)), float(np.nextafter(nearest, np.inf))
