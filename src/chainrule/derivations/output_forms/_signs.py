@@ -22,6 +22,7 @@ from chainrule.derivations.output_forms._intervals import NotEnclosedError, encl
 from chainrule.formulas import Constant, Expression, Parameter, substitute
 
 _MOST_PARTS = 120
+_LARGEST_EXPONENT = 1000
 _SECONDS = 0.4
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
@@ -185,6 +186,11 @@ def _exponential(argument: Any, side: int) -> Any:
     """Return a rational number on the outer side of an exponential, as near as 25 digits."""
     if argument == 0 or not argument.is_finite:
         return sympy.exp(argument)
+    # Written out, a larger exponential keeps the process busy, and nothing interrupts that.
+    if abs(argument) > _LARGEST_EXPONENT:
+        if (argument > 0) == (side > 0):
+            return sympy.oo if side > 0 else sympy.Integer(0)
+        argument = _LARGEST_EXPONENT * sympy.sign(argument)
     return sympy.Rational(str(sympy.N(sympy.exp(argument) * (1 + side * sympy.Float("1e-25")), 30)))
 
 
