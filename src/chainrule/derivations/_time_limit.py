@@ -129,9 +129,8 @@ class _Watch:
         # Calling it off instead would leave the interpreter looking for it ever after: that
         # slows all that follows down, and never ends under a profiler.
         try:
-            _raise_in(self.thread, TimeLimitError)
-            while True:
-                pass
+            while True:  # once does, unless a callback of the garbage collector swallows it
+                _raise_in(self.thread, TimeLimitError)
         except TimeLimitError:
             return
 
