@@ -39,7 +39,7 @@ from chainrule.derivations.sections._layer_coupled import coupled_matrix_form, c
 from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula, variables_of
 
-_SECONDS = 2.5
+_SECONDS = 2.0
 _SECTIONS_SECONDS = 1.2
 _FURTHER_SECONDS = 0.5
 _HESSIAN_SECONDS = 1.0

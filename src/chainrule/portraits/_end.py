@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -14,7 +15,7 @@ from chainrule.derivations._algebra import FAILURES
 from chainrule.formulas import Expression
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge
-from chainrule.portraits._expansion import STARTS, expansion
+from chainrule.portraits._expansion import STARTS, expansion, first_place
 from chainrule.portraits._factors import sign_of_factors, strict_sign
 from chainrule.portraits._interval import Program
 from chainrule.portraits._series import NotExpandedError, Series, Wave
@@ -169,7 +170,7 @@ class End:
                 if quotient is not None:
                     found = _tail.first_place(quotient, least)
                 else:
-                    found = self._sign_by_series(order, least)
+                    found = first_place(partial(self.series, order), least)
                     if found is None and self.form(order) is not None:
                         found = sign_of_factors(self.form(order), least)
         except FAILURES:
@@ -177,14 +178,6 @@ class End:
         if found is None or float(found[0]) < least:
             return None
         return self.at(float(found[0])), found[1]
-
-    def _sign_by_series(self, order: int, least: float) -> tuple[Fraction, int] | None:
-        for start in (Fraction(max(least, 1.0)) * by for by in STARTS):
-            found = self.series(order, start)
-            sign = None if found is None else found.sign()
-            if sign is not None:
-                return start, sign
-        return None
 
     def strict_sign(self, program: Program, least: float) -> tuple[float, int] | None:
         """Return a place and the sign from there to the end by the signs of a program's lines."""

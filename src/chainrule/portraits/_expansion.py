@@ -42,13 +42,16 @@ def expansion(form: Any, start: Fraction) -> Series:
     return _Expansion(start, _base_phase(form)).of(form)
 
 
-def first_place(form: Any, least: float) -> tuple[Fraction, int] | None:
-    """Return a place beyond `least` from which the sign of a form is proved, and the sign."""
+def first_place(
+    series: Callable[[Fraction], Series | None], least: float
+) -> tuple[Fraction, int] | None:
+    """Return a place beyond `least` from which the sign is proved, and the sign.
+
+    `series` returns the expansion from a start on, or None where there is none.
+    """
     for start in (Fraction(max(least, 1.0)) * by for by in STARTS):
-        try:
-            sign = expansion(form, start).sign()
-        except NotExpandedError:
-            continue
+        found = series(start)
+        sign = None if found is None else found.sign()
         if sign is not None:
             return start, sign
     return None
@@ -143,9 +146,7 @@ class _Expansion:
 
     def exp(self, u: Series) -> Series:
         if self._sinks(u):
-            return Series(
-                self.start, {}, {(sympy.Integer(0), (sympy.Integer(0), sympy.Integer(-1))): UP}
-            )
+            return Series(self.start, {}, {_SUNK: UP})
         grows, number, w = self.parts(u)
         if swings(number):
             raise NotExpandedError

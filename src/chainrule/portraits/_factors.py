@@ -9,8 +9,9 @@ import numpy as np
 import sympy
 
 from chainrule.portraits import _tail
-from chainrule.portraits._expansion import first_place
+from chainrule.portraits._expansion import expansion, first_place
 from chainrule.portraits._interval import Program
+from chainrule.portraits._series import NotExpandedError, Series
 
 _KEEPS_SIGN = ("reciprocal", "tanh", "sinh", "atan", "asinh", "erf", "expm1", "log1p")
 _WITHIN_ONE = (sympy.tanh, sympy.erf)  # their values lie between -1 and 1
@@ -36,6 +37,13 @@ def sign_of_factors(form: Any, least: float) -> tuple[Fraction, int] | None:
     return place, sign
 
 
+def _expanded(factor: Any, start: Fraction) -> Series | None:
+    try:
+        return expansion(factor, start)
+    except NotExpandedError:
+        return None
+
+
 def _sign_of_factor(factor: Any, least: float) -> tuple[Fraction, int] | None:
     factor = sympy.expand(factor)
     number, curve = factor.as_coeff_Add()
@@ -46,7 +54,7 @@ def _sign_of_factor(factor: Any, least: float) -> tuple[Fraction, int] | None:
     quotient = _tail.tail(factor)
     found = _tail.first_place(quotient, least) if quotient is not None else None
     if found is None and quotient is None:
-        found = first_place(factor, least)
+        found = first_place(lambda start: _expanded(factor, start), least)
     if found is not None or not (factor.is_Add and len(factor.args) == 2):
         return found
     # Of two terms of opposite sign the one with the larger square decides.

@@ -11,6 +11,7 @@ import numpy as np
 import sympy
 
 Bounds = tuple[float, float]
+LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,6 @@ class Statement:
     text: str
     proved: bool
     bounds: Bounds | None = None
-
-
-LARGEST = float(np.finfo(np.float64).max)
 
 
 def unsettled(subject: str, reason: str = "") -> Statement:

@@ -19,6 +19,8 @@ from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations.output_forms._shortening import usual_ways
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Parameter, substitute, variables_of
 
+_REDUCTIONS = tuple(f"reduce_{operation}" for operation in REDUCTIONS)
+
 
 def simplified(
     joined: Expression,
@@ -50,9 +52,6 @@ def simplified(
         atom = SumFunction(algebra.translation.to_sympy(total.arguments[0]))
         e = sympy.expand(e.subs(atom, algebra.translation.to_sympy(known)))
     return min((algebra.to_expression(way) for way in _writings(e, algebra)), key=size)
-
-
-_REDUCTIONS = tuple(f"reduce_{operation}" for operation in REDUCTIONS)
 
 
 def _without_means(e: Expression) -> Expression:

@@ -145,7 +145,11 @@ def _second(derivation: Derivation) -> Section:
         for b, bend in zip(breakpoints, bends, strict=True)
     )
     left = Apply("partial_twice", (A, Z))
-    if kinks and len(set(derivation.second)) == 1:
+    defined = not any(
+        isinstance(form, NoOutputForm) and form.reason == UNDEFINED
+        for form in derivation.output_forms
+    )
+    if kinks and defined and len(set(derivation.second)) == 1:
         everywhere = equation(left, derivation.second[0].by_preactivation)
         return Section("Second derivative", tuple(sentences), (replace(everywhere, remark=_ELSE),))
     equations = []

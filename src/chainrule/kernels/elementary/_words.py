@@ -66,34 +66,37 @@ def _bits_to_float(typing_context: Any, bits: Any) -> Any:
     return _FLOAT_OF[bits](bits), generate
 
 
-def _with_sign_of(typing_context: Any, magnitude: Any, signed: Any) -> Any:
-    """Generate a number that has the sign of another."""
-    if magnitude not in _BITS_OF or magnitude != signed:
-        return None
+def _generated(name: str) -> Callable[..., Any]:
+    """Return what generates a call of LLVM's own function of numbers of one type."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number = arguments[0].type
         declaration = builder.module.declare_intrinsic(
-            "llvm.copysign", [number], ir.FunctionType(number, [number, number])
+            name, [number], ir.FunctionType(number, [number] * len(arguments))
         )
         return builder.call(declaration, arguments)
 
-    return magnitude(magnitude, signed), generate
+    return generate
 
 
-def _nearest_integer(typing_context: Any, value: Any) -> Any:
-    """Generate the nearest integer, as a number of the same type."""
-    if value not in _BITS_OF:
-        return None
+def _of_one(name: str) -> Any:
+    """Return a function of one number, which LLVM provides."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number = arguments[0].type
-        declaration = builder.module.declare_intrinsic(
-            "llvm.rint", [number], ir.FunctionType(number, [number])
-        )
-        return builder.call(declaration, arguments)
+    def typed(typing_context: Any, value: Any) -> Any:
+        """Generate the call."""
+        return (value(value), _generated(name)) if value in _BITS_OF else None
 
-    return value(value), generate
+    return intrinsic(typed)
+
+
+def _of_two(name: str) -> Any:
+    """Return a function of two numbers of one type, which LLVM provides."""
+
+    def typed(typing_context: Any, a: Any, b: Any) -> Any:
+        """Generate the call."""
+        return (a(a, b), _generated(name)) if a in _BITS_OF and a == b else None
+
+    return intrinsic(typed)
 
 
 def _times_power_of_two(typing_context: Any, value: Any, exponent: Any) -> Any:
@@ -111,36 +114,16 @@ def _times_power_of_two(typing_context: Any, value: Any, exponent: Any) -> Any:
     return value(value, exponent), generate
 
 
-def _extremum(name: str) -> Any:
-    """Return a generator of the larger or smaller of two numbers, NaN where one is NaN."""
-
-    def typed(typing_context: Any, a: Any, b: Any) -> Any:
-        """Generate the larger or smaller number."""
-        if a not in _BITS_OF or a != b:
-            return None
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            number = arguments[0].type
-            declaration = builder.module.declare_intrinsic(
-                name, [number], ir.FunctionType(number, [number, number])
-            )
-            return builder.call(declaration, arguments)
-
-        return a(a, b), generate
-
-    return intrinsic(typed)
-
-
 # Numba's intrinsics are untyped; compiled code calls them with these types.
 fma: Callable[[Number, Number, Number], Number] = intrinsic(_fma)
 float_to_bits: Callable[[float], int] = intrinsic(_float_to_bits)
 bits_to_float: Callable[[Any], float] = intrinsic(_bits_to_float)
-nearest_integer: Callable[[Number], Number] = intrinsic(_nearest_integer)
-with_sign_of: Callable[[Number, Number], Number] = intrinsic(_with_sign_of)
+nearest_integer: Callable[[Number], Number] = _of_one("llvm.rint")
+with_sign_of: Callable[[Number, Number], Number] = _of_two("llvm.copysign")
 times_power_of_two: Callable[[Number, Number], Number] = intrinsic(_times_power_of_two)
-# Unlike a comparison and a choice, these vectorise in a loop that reduces an array.
-larger: Callable[[Number, Number], Number] = _extremum("llvm.maximum")
-smaller: Callable[[Number, Number], Number] = _extremum("llvm.minimum")
+# NaN where one is NaN. Unlike a comparison and a choice, these vectorise where an array is reduced.
+larger: Callable[[Number, Number], Number] = _of_two("llvm.maximum")
+smaller: Callable[[Number, Number], Number] = _of_two("llvm.minimum")
 
 
 def polynomial(coefficients: tuple[float, ...], chains: int = 1) -> Callable[[Number], Number]:
