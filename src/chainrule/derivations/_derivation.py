@@ -40,6 +40,7 @@ from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula, variables_of
 
 _SECONDS = 2.0
+_COUPLED_SECONDS = 2.5  # stages are sought after all else
 _SECTIONS_SECONDS = 1.2
 _FURTHER_SECONDS = 0.5
 _HESSIAN_SECONDS = 1.0
@@ -189,7 +190,8 @@ def derive(formula: Formula) -> Derivation:
     -----
     Every simplification is bounded in time; what is cut short appears unsimplified.
     """
-    return in_time(_SECONDS, lambda: _derive(formula))
+    seconds = _COUPLED_SECONDS if formula.is_layer_coupled else _SECONDS
+    return in_time(seconds, lambda: _derive(formula))
 
 
 def _derive(formula: Formula) -> Derivation:
