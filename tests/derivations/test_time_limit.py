@@ -136,3 +136,19 @@ def test_nothing_is_left_behind_that_a_profiler_would_stumble_over():
     run = [sys.executable, "-c", code]
     result = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.split() == ["499500", "struck", "499500"]
+
+
+def begin_limits():
+    while True:
+        with time_limit(1.0):
+            pass
+
+
+def test_an_interruption_does_not_end_a_watch_that_is_being_started(monkeypatch):
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: heard.append(unraisable.err_msg))
+    for _ in range(100):
+        with pytest.raises(TimeLimitError), time_limit(0.003):
+            begin_limits()
+    time.sleep(0.1)
+    assert heard == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import os
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ import mpmath
 _AGAIN = 0.05  # seconds after which a limit that was swallowed is raised again
 _GRACE = 0.3  # seconds for what is no simplification, after the budget of those is spent
 _T = TypeVar("_T")
+_gate = threading.RLock()  # while it is held, no thread is interrupted
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
@@ -69,9 +71,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     precisions = [(context, context.prec) for context in (mpmath.mp, mpmath.iv)]
     previous_hook, sys.unraisablehook = sys.unraisablehook, watch.ignore
     watch.previous_hook = previous_hook
-    # Without threading.Thread: an interruption inside its start could leave its locks taken.
-    _thread.start_new_thread(watch.run, ())
     try:
+        watch.start()
         yield
     except Exception as error:
         # Where a library swallows the interruption, it fails in a way of its own.
@@ -94,16 +95,27 @@ class _Watch:
         self.deadline = deadline
         self.thread = ctypes.c_ulong(threading.get_ident())
         self.clock = _clock_of_this_thread()
-        self.lock = threading.RLock()
+        self.began = _thread.allocate_lock()
+        self.began.acquire()
         self.over = False
         self.has_interrupted = False
         self.previous_hook: Callable[[Any], Any] = sys.unraisablehook
 
+    def start(self) -> None:
+        """Start the thread that watches, and wait until it runs."""
+        # Until then it counts as the thread that starts it, and an interruption of that one would
+        # end it. Without threading.Thread, whose locks an interruption could leave taken.
+        with _gate:
+            _take_interruption()
+            _thread.start_new_thread(self.run, ())
+            self.began.acquire()
+
     def run(self) -> None:
         """Wait until the time is up, then raise until the block is left."""
+        self.began.release()
         while not self.over:
             time.sleep(min(self.left() or _AGAIN, _AGAIN))
-            with self.lock:
+            with _gate:
                 if not self.over and not self.left():
                     self.has_interrupted = True
                     _raise_in(self.thread, TimeLimitError)
@@ -120,7 +132,7 @@ class _Watch:
         """Stop watching; an interruption that is still under way is taken here."""
         while not self.over:
             try:
-                with self.lock:
+                with _gate:
                     self.over = True
             except TimeLimitError:
                 continue
@@ -138,6 +150,20 @@ class _Watch:
         """Say nothing of a limit raised inside a destructor: it is lost there, the next is not."""
         if not isinstance(unraisable.exc_value, TimeLimitError):
             self.previous_hook(unraisable)
+
+
+def _take_interruption() -> None:
+    """Do nothing: an interruption that is under way strikes at the call."""
+
+
+def _renew_gate() -> None:
+    """Put a free gate in a child process, where the thread that held the old one is gone."""
+    global _gate
+    _gate = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_gate)
 
 
 def _raise_in(thread: ctypes.c_ulong, error: type[Exception]) -> None:
