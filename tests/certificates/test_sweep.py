@@ -78,3 +78,26 @@ def test_the_sample_of_a_kept_sweep_is_met_again(name):
         assert new.ulp <= old["ulp"] + 1e-6
         assert (new.not_a_number, new.wrong_sign) == (old["not_a_number"], old["wrong_sign"])
         assert old["ulp"] <= kept[what]["ulp"]
+
+
+def test_the_truth_of_a_sweep_is_checked(monkeypatch):
+    """Two kernels that lose the same digits agree with one another, not with the reference.
+
+    Next to pi, 1 + cos(z) vanishes twice: both formats lose it where it is computed as it stands.
+    """
+    from chainrule.kernels import _rewrite
+
+    wave = parse("z + sin(z) + 0*0.12345")
+    monkeypatch.setattr(_rewrite, "RULES", ())
+    monkeypatch.setattr("chainrule.kernels._compile.generator_digest", lambda: "without rules")
+    part = int(np.float32(np.pi).view(np.uint32)) // PART
+    result = sweep(wave, parts=[part])
+    assert result.derivative.truth_ulp > 1000
+    assert not result.passed
+
+
+def test_between_the_slopes_of_a_kink_every_slope_is_true():
+    """The slope of the absolute value at 0 is taken as 0."""
+    result = sweep(parse("abs(z)"), parts=[0])
+    assert result.passed
+    assert result.derivative.truth_ulp == 0

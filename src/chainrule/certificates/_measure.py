@@ -22,6 +22,7 @@ from chainrule.certificates._ulp import (
     CertificateError,
     distance_in_ulp,
     format_of,
+    from_sides,
     to_number,
 )
 from chainrule.formulas import Formula, parse, variables_of
@@ -129,13 +130,13 @@ class _Worst:
         `scale` is the magnitude at which the last place is taken, the truth's own if not given;
         `change` that of what a relative change of the input moves.
         """
-        error, true = _from_sides(computed, *sides, self.form, scale=scale)
+        error, true = from_sides(computed, *sides, self.form, scale=scale)
         if not math.isfinite(computed) and not self.form.overflows(true):
             self.not_finite += 1
         if error > self.deviation.ulp or not self.deviation.z:
             self.deviation = Deviation(error, z, unit, computed, to_number(true))
         own = magnitude(true) if scale is None else scale
-        error, true = _from_sides(computed, *sides, self.form, scale=max(own, change))
+        error, true = from_sides(computed, *sides, self.form, scale=max(own, change))
         if error > self.conditioned.ulp or not self.conditioned.z:
             self.conditioned = Deviation(error, z, unit, computed, to_number(true))
 
@@ -344,15 +345,3 @@ def _central(forward: Forward, z: Array, step: Array) -> Array:
     long = forward(z + 2 * step) - forward(z - 2 * step)
     difference: Array = (8 * short - long) / (12 * _STEP)
     return difference
-
-
-def _from_sides(
-    computed: float, left: Raw, right: Raw, form: Format, *, scale: int | None = None
-) -> tuple[float, Raw]:
-    """Return the distance to the interval between two one-sided derivatives, and its nearer end."""
-    if left != right and not math.isnan(computed):
-        low, high = (left, right) if libmp.mpf_lt(left, right) else (right, left)
-        number = libmp.from_float(computed)
-        if libmp.mpf_ge(number, low) and libmp.mpf_le(number, high):
-            return 0.0, number
-    return min((distance_in_ulp(computed, side, form, scale=scale), side) for side in (left, right))

@@ -7,7 +7,6 @@ finds, and over a certificate's sample, they are compared with the reference of 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -20,8 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.certificates._ulp import CertificateError
+from chainrule.certificates._digest import source_digest
+from chainrule.certificates._ulp import CertificateError, format_of, from_sides
 from chainrule.formulas import Formula
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 ALL = 2**32
 PART = 2**22  # inputs between two looks at the clock and the file
@@ -46,6 +48,11 @@ class Tally:
     not_a_number, wrong_sign, reversals : int
         NaN where the truth is a number; zeros of the wrong sign; neighbours whose results
         are in the other order than the true ones.
+    checked : int
+        At how many inputs the float64 kernel was itself compared with the reference of many
+        digits: where each part of the sweep found its largest error and its smallest result.
+    truth_ulp : float
+        How far it was from the reference at most there, in the same units as `ulp`.
     """
 
     inputs: int
@@ -54,6 +61,8 @@ class Tally:
     not_a_number: int
     wrong_sign: int
     reversals: int
+    checked: int
+    truth_ulp: float
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,8 @@ class Sweep:
     def passed(self) -> bool:
         """Whether errors are within 2 and 4 ulp, and nothing is NaN that should be a number."""
         return (
-            self.value.ulp <= VALUE_BOUND
-            and self.derivative.ulp <= DERIVATIVE_BOUND
+            self.value.ulp + self.value.truth_ulp <= VALUE_BOUND
+            and self.derivative.ulp + self.derivative.truth_ulp <= DERIVATIVE_BOUND
             and not self.value.not_a_number
             and not self.derivative.not_a_number
         )
@@ -89,7 +98,8 @@ class Sweep:
             lines.append(
                 f"{name:<10}  {tally.ulp:.3f} ulp at worst, at z = {np.float32(tally.at)!s}; "
                 f"NaN {tally.not_a_number}, zeros of the wrong sign {tally.wrong_sign}, "
-                f"neighbours out of order {tally.reversals}"
+                f"neighbours out of order {tally.reversals}; float64 at most "
+                f"{tally.truth_ulp:.1e} ulp from the reference at {tally.checked} places"
             )
         lines.append("passed" if self.passed else "NOT passed")
         return "\n".join(lines)
@@ -154,20 +164,34 @@ def sweep(
         for _ in executor.map(run, left):
             pass
     found.save()
-    return Sweep(str(formula), digest, *(_tally(row) for row in found.counts))
+    checks = _checked(formula, *(found.inputs(row) for row in (0, 1)))
+    return Sweep(str(formula), digest, *map(_tally, found.counts, checks))
 
 
-def source_digest(formula: Formula) -> str:
-    """Return a digest of a function's float32 kernels and of the elementary functions they use."""
-    from chainrule.kernels import activation_kernels, elementary
+def _checked(
+    formula: Formula, of_value: Array, of_slope: Array
+) -> tuple[tuple[int, float], tuple[int, float]]:
+    """Compare the float64 kernels with the reference: at how many inputs, and the worst in ulp."""
+    from mpmath import libmp
 
-    digest = hashlib.sha256()
-    # The first line names the version of the generator, not what it generated.
-    source = activation_kernels(formula, np.float32).forward.source.split("\n", 1)[1]
-    digest.update(source.encode())
-    for path in sorted(Path(elementary.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:32]
+    from chainrule.kernels import backward, forward
+    from chainrule.references import Reference
+
+    form = format_of(np.float32)
+    reference = Reference(formula, format_of(np.float64))
+    results = []
+    for places, slope in ((of_value, False), (of_slope, True)):
+        z = places[np.isfinite(places)].astype(np.float64)
+        got = backward(formula, np.ones_like(z), z) if slope else forward(formula, z)
+        count, worst = 0, 0.0
+        for place, computed in zip(z.tolist(), got.tolist(), strict=True):
+            truth = reference.at(libmp.from_float(place))
+            left, right = (truth.left, truth.right) if slope else (truth.value, truth.value)
+            if left is not None and right is not None and libmp.fnan not in (left, right):
+                count += 1
+                worst = max(worst, from_sides(computed, left, right, form)[0])
+        results.append((count, worst))
+    return results[0], results[1]
 
 
 def kept_sweeps() -> dict[str, Any]:
@@ -190,11 +214,14 @@ class _Found:
         self.lock = threading.Lock()
         self.done: set[int] = set()
         self.counts = np.zeros((2, COUNTS))
+        # Of each part, for value and slope: where the error is largest, and the truth smallest.
+        self.places: dict[int, list[list[float]]] = {}
         if path is not None and path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["source"] == digest:
+            if kept["source"] == digest and "places" in kept:
                 self.done = set(kept["done"])
                 self.counts = np.array(kept["counts"])
+                self.places = {int(part): places for part, places in kept["places"].items()}
 
     def add(self, part: int, counts: np.ndarray) -> None:
         from chainrule.certificates import _tally as t
@@ -209,23 +236,35 @@ class _Found:
                 if new[t.WORST] > own[t.WORST]:
                     own[[t.WORST, t.WORST_AT]] = new[[t.WORST, t.WORST_AT]]
             self.done.add(part)
+            self.places[part] = counts[:, [t.WORST_AT, t.LEAST_AT]].tolist()
             if len(self.done) % 16 == 0:
                 self.save()
+
+    def inputs(self, row: int) -> Array:
+        """Return the inputs at which the value's truth, or the slope's, is to be checked."""
+        bits = sorted({int(place) for places in self.places.values() for place in places[row]})
+        return np.array(bits, np.uint32).view(np.float32)
 
     def save(self) -> None:
         if self.path is None:
             return
         text = json.dumps(
-            {"source": self.digest, "done": sorted(self.done), "counts": self.counts.tolist()}
+            {
+                "source": self.digest,
+                "done": sorted(self.done),
+                "counts": self.counts.tolist(),
+                "places": self.places,
+            }
         )
         temporary = self.path.with_suffix(".new")
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, self.path)
 
 
-def _tally(row: np.ndarray) -> Tally:
+def _tally(row: np.ndarray, check: tuple[int, float]) -> Tally:
     from chainrule.certificates import _tally as t
 
     at = np.array([row[t.WORST_AT]]).astype(np.uint32).view(np.float32)[0]
-    counts = (int(row[k]) for k in (t.NOT_A_NUMBER, t.WRONG_SIGN, t.REVERSALS))
-    return Tally(int(row[t.INPUTS]), float(row[t.WORST]), float(at), *counts)
+    missing, signs, reversals = (int(row[k]) for k in (t.NOT_A_NUMBER, t.WRONG_SIGN, t.REVERSALS))
+    worst = float(row[t.WORST])
+    return Tally(int(row[t.INPUTS]), worst, float(at), missing, signs, reversals, *check)

@@ -13,7 +13,8 @@ from chainrule.kernels.elementary._words import bits_to_float, float_to_bits
 # What is counted, as consecutive float64.
 INPUTS, WORST, WORST_AT, NOT_A_NUMBER, NOT_A_NUMBER_AT = range(5)
 WRONG_SIGN, WRONG_SIGN_AT, REVERSALS, REVERSALS_AT = range(5, 9)
-COUNTS = 9
+LEAST, LEAST_AT = 9, 10
+COUNTS = 11
 
 _BLOCK = 8192
 _ABOVE_ALL = 2.0**128  # what float32's infinity stands for where the truth is finite
@@ -66,6 +67,10 @@ def tally(start: int, size: int, single: Any, double: Any, first_is_one: bool, f
             before, true_before = value, truth
             if truth != truth:
                 continue
+            # Next to a zero digits cancel in any format.
+            if abs(truth) > 0.0 and (abs(truth) < found[LEAST] or found[LEAST] == 0.0):
+                found[LEAST] = abs(truth)
+                found[LEAST_AT] = np.float64(begin + k)
             if value != value:
                 found[NOT_A_NUMBER] += 1.0
                 found[NOT_A_NUMBER_AT] = np.float64(begin + k)

@@ -69,6 +69,18 @@ def distance_in_ulp(computed: float, true: Raw, form: Format, *, scale: int | No
     return _to_float(libmp.mpf_shift(libmp.mpf_abs(gap), -unit))
 
 
+def from_sides(
+    computed: float, left: Raw, right: Raw, form: Format, *, scale: int | None = None
+) -> tuple[float, Raw]:
+    """Return the distance to the interval between two one-sided derivatives, and its nearer end."""
+    if left != right and not math.isnan(computed):
+        low, high = (left, right) if libmp.mpf_lt(left, right) else (right, left)
+        number = libmp.from_float(computed)
+        if libmp.mpf_ge(number, low) and libmp.mpf_le(number, high):
+            return 0.0, number
+    return min((distance_in_ulp(computed, side, form, scale=scale), side) for side in (left, right))
+
+
 def _clip(value: Raw, low: Raw, high: Raw) -> Raw:
     if libmp.mpf_gt(value, high):
         return high

@@ -24,7 +24,9 @@ Array = NDArray[Any]
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
 BOUNDS = {"activation": 1.75, "derivative": 3.4}
-_MOST_ZEROS, _NEIGHBOURS = 16, 1024
+_INNERMOST, _OUTERMOST = 16, 8
+_MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
+_DIP = 1e-4
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
 
 
@@ -124,10 +126,35 @@ def near_zeros(exact: ActivationKernels) -> list[Array]:
     found = []
     for name, values in results.items():
         signs = np.sign(values)
-        changes = np.flatnonzero(signs[:-1] * signs[1:] < 0)[:_MOST_ZEROS]
+        changes = _some(z, signs[:-1] * signs[1:] < 0)
         for low, high in zip(z[changes], z[changes + 1], strict=True):
             found.append(_around(_zero(exact, name, low, high)))
+        sizes = np.abs(values)
+        dips = (sizes[1:-1] <= sizes[:-2]) & (sizes[1:-1] <= sizes[2:]) & (sizes[1:-1] < _DIP)
+        dips &= (sizes[1:-1] > 0) & (signs[:-2] == signs[2:])
+        for k in _some(z, dips):
+            found.append(_around(_lowest(exact, name, z[k], z[k + 2])))
     return found
+
+
+def _some(z: Array, marked: Array) -> Array:
+    """Return the places that are marked; of many those next to 0, and those farthest from it."""
+    places = np.flatnonzero(marked)
+    places = places[np.argsort(np.abs(z[places]), kind="stable")]
+    return (
+        places if places.size <= _MOST_ZEROS else np.delete(places, np.s_[_INNERMOST:-_OUTERMOST])
+    )
+
+
+def _lowest(exact: ActivationKernels, name: str, low: Any, high: Any) -> Any:
+    """Return the float between two others at which a result is nearest to zero: a double zero."""
+    first, last = _position(low), _position(high)
+    while last - first > 3:
+        third = (last - first) // 3
+        ends = np.array([first + third, last - third])
+        a, b = np.abs(_run(exact, _floats(ends).astype(np.float64), np.ones(2))[name])
+        first, last = (ends[0], last) if a > b else (first, ends[1])
+    return first
 
 
 def _zero(exact: ActivationKernels, name: str, low: Any, high: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainrule.formulas import Apply, Constant, Expression, Pi, constant
+from chainrule.kernels._factors import one_plus_wave, polynomial_with_zeros
 
 ONE = constant(1)
 Rule = Callable[[Apply], Expression | None]
@@ -103,6 +104,8 @@ RULES: tuple[Rule, ...] = (
     log_of_one_plus,
     one_plus_erf,
     one_minus_tanh_squared,
+    one_plus_wave,
+    polynomial_with_zeros,
 )
 REASONS: dict[Rule, str] = {
     log_of_exp: "the exponential may overflow",
@@ -112,6 +115,8 @@ REASONS: dict[Rule, str] = {
     log_of_one_plus: "a small term would be rounded away in the sum",
     one_plus_erf: "in the tails the sum cancels",
     one_minus_tanh_squared: "in the tails the difference cancels",
+    one_plus_wave: "next to the double zeros the sum cancels",
+    polynomial_with_zeros: "next to its zeros the sum cancels",
 }
 
 
