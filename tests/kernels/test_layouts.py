@@ -92,6 +92,15 @@ def test_in_place_and_overlapping_results_are_those_of_a_copy():
     np.testing.assert_array_equal(z, wanted)
 
 
+def test_an_array_and_its_transpose_are_two_operands():
+    """They begin at the same place in memory."""
+    z = np.random.default_rng(1).normal(size=(9, 9))
+    np.testing.assert_array_equal(SIGMOID.backward(z.T, z), SIGMOID.backward(z.T.copy(), z))
+    np.testing.assert_array_equal(SIGMOID.backward(z, z.T), SIGMOID.backward(z, z.T.copy()))
+    wanted = SIGMOID(z)
+    np.testing.assert_array_equal(SIGMOID(z.T, out=z), wanted.T)
+
+
 def test_nothing_of_the_arrays_size_is_copied(monkeypatch):
     """Where arrays do not overlap, no copy is asked of NumPy."""
     z = np.random.default_rng(1).normal(size=(600, 700))[:, ::2].T

@@ -97,6 +97,58 @@ class Activation:
         """
         return self._arrays.backward(da, z, axis, out)
 
+    def forward_with_slope(
+        self, z: ArrayLike, *, out: Array | None = None, slope_out: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return ``A = g(Z)`` and ``g'(Z)`` in one pass, for `backward_from_slope`.
+
+        Value and slope share their exponentials, so that both together cost little more than one.
+        Of an element-wise function only. Between the passes the slopes are kept instead of `z`.
+
+        Parameters
+        ----------
+        z : array_like of float32 or float64, any shape
+        out : ndarray, optional
+            Receives the activations. It may be `z` itself.
+        slope_out : ndarray, optional
+            Receives the slopes. It may be `z` itself, whose memory then serves for both passes.
+
+        Returns
+        -------
+        a, slope : ndarray
+            As `__call__` and the derivative inside `backward` would give them, rounded to the
+            dtype: a slope below its smallest normal number keeps fewer digits than in `backward`.
+
+        Raises
+        ------
+        NoSlopeError
+            The function couples the units of a layer.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule
+        >>> tanh, z = chainrule.activation("tanh"), np.array([0.0, 1.0])
+        >>> a, slope = tanh.forward_with_slope(z, slope_out=z)
+        >>> tanh.backward_from_slope(np.ones(2), slope)
+        array([1.        , 0.41997434])
+        """
+        return self._arrays.forward_with_slope(z, out, slope_out)
+
+    def backward_from_slope(
+        self, da: ArrayLike, slope: ArrayLike, *, out: Array | None = None
+    ) -> Array:
+        """Return ``∂J/∂Z = ∂J/∂A ⊙ g'(Z)`` from the slopes that `forward_with_slope` has kept.
+
+        Parameters
+        ----------
+        da, slope : array_like
+            Of one shape and dtype.
+        out : ndarray, optional
+            Receives the result. It may be `da` or `slope` itself.
+        """
+        return self._arrays.backward_from_slope(da, slope, out)
+
     def backward_from_output(
         self, da: ArrayLike, a: ArrayLike, *, axis: int = -1, out: Array | None = None
     ) -> Array:

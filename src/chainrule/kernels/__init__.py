@@ -2,6 +2,7 @@
 
 from chainrule.kernels._arrays import ArrayError as ArrayError
 from chainrule.kernels._arrays import ArrayFunctions as ArrayFunctions
+from chainrule.kernels._arrays import NoSlopeError as NoSlopeError
 from chainrule.kernels._arrays import array_functions as array_functions
 from chainrule.kernels._arrays import as_float_array as as_float_array
 from chainrule.kernels._arrays import backward as backward

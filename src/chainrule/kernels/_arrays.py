@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.formulas import ChainruleError, Formula
 from chainrule.kernels._driver import FINISHED_CALL, WORKERS_WANTED, apply_directly
-from chainrule.kernels._kernels import Kernel, activation_kernels, output_kernel
+from chainrule.kernels._kernels import (
+    Kernel,
+    SlopeKernels,
+    activation_kernels,
+    output_kernel,
+    slope_kernels,
+)
 from chainrule.kernels._workers import pool
 
 Array = NDArray[Any]
@@ -18,6 +24,10 @@ Array = NDArray[Any]
 
 class ArrayError(ChainruleError, ValueError):
     """An array whose type or shape does not fit."""
+
+
+class NoSlopeError(ChainruleError, ValueError):
+    """A function whose derivative is no number for each unit."""
 
 
 class ArrayFunctions:
@@ -28,13 +38,14 @@ class ArrayFunctions:
     only. `out` receives the result; it may be one of the arguments.
     """
 
-    __slots__ = ("_backward", "_forward", "_from_output", "formula")
+    __slots__ = ("_backward", "_forward", "_from_output", "_with_slope", "formula")
 
     def __init__(self, formula: Formula) -> None:
         self.formula = formula
         self._forward: dict[Any, tuple[int, Kernel]] = {}
         self._backward: dict[Any, tuple[int, Kernel]] = {}
         self._from_output: dict[Any, tuple[int, Kernel]] = {}
+        self._with_slope: dict[Any, SlopeKernels] = {}
 
     def forward(self, z: ArrayLike, axis: int = -1, out: Array | None = None) -> Array:
         """Return ``a = f(z)``."""
@@ -66,6 +77,49 @@ class ArrayFunctions:
         if apply_directly(known[0], axis, id(slopes), id(values), id(result)) != FINISHED_CALL:
             _apply(known[1], (slopes, values), ("da", "z"), result, axis)
         return result
+
+    def forward_with_slope(
+        self, z: ArrayLike, out: Array | None = None, slope: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return ``a = f(z)`` and ``f'(z)``, which share their exponentials.
+
+        Raises
+        ------
+        NoSlopeError
+            Where the function couples the units of a layer.
+        """
+        values = as_float_array(z, "z")
+        kernel = self._slope_kernels(values.dtype).forward
+        result = np.empty_like(values) if out is None else _checked(out)
+        slopes = np.empty_like(values) if slope is None else _checked(slope)
+        at = id(values), id(slopes), id(result)
+        if apply_directly(kernel.header.ctypes.data, -1, *at) != FINISHED_CALL:
+            _apply_two(kernel, values, slopes, result)
+        return result, slopes
+
+    def backward_from_slope(
+        self, da: ArrayLike, slope: ArrayLike, out: Array | None = None
+    ) -> Array:
+        """Return ``∂J/∂Z`` from ``∂J/∂A`` and the slopes that the forward pass has kept."""
+        values, slopes = as_float_array(slope, "slope"), as_float_array(da, "da")
+        kernel = self._slope_kernels(values.dtype).backward
+        result = np.empty_like(values) if out is None else _checked(out)
+        at = id(slopes), id(values), id(result)
+        if apply_directly(kernel.header.ctypes.data, -1, *at) != FINISHED_CALL:
+            _apply(kernel, (slopes, values), ("da", "slope"), result, -1)
+        return result
+
+    def _slope_kernels(self, dtype: Any) -> SlopeKernels:
+        known = self._with_slope.get(dtype)
+        if known is None:
+            if self.formula.is_layer_coupled:
+                raise NoSlopeError(
+                    f"{self.formula.title} couples the units of a layer: its derivative is a "
+                    "matrix, no slope of each unit. Keep z and call backward(da, z); or keep the "
+                    "output alone and call backward_from_output(da, a), where that form exists."
+                )
+            known = self._with_slope[dtype] = slope_kernels(self.formula, dtype)
+        return known
 
     def backward_from_output(
         self, da: ArrayLike, a: ArrayLike, axis: int = -1, out: Array | None = None
@@ -177,31 +231,60 @@ def _called(kernel: Kernel) -> tuple[int, Kernel]:
     return int(kernel.header.ctypes.data), kernel
 
 
+def _apply_two(kernel: Kernel, z: Array, slope: Array, output: Array) -> None:
+    """Apply a kernel of two outputs where the direct call was not taken."""
+    for result, name in ((slope, "slope_out"), (output, "out")):
+        _check_written(result, z, name)
+    arrays = tuple(_with_own_type(x) for x in (z, slope, output))
+    if _started(kernel, -1, *arrays) == FINISHED_CALL:
+        return
+    if np.may_share_memory(arrays[1], arrays[2]) and np.shares_memory(arrays[1], arrays[2]):
+        raise ArrayError("out and slope_out share memory; give two arrays")
+    copies = np.array(arrays[0]), np.empty_like(arrays[0]), np.empty_like(arrays[0])
+    _finished(_started(kernel, -1, *copies), output)
+    slope[...], output[...] = copies[1:]
+
+
 def _apply(
     kernel: Kernel, inputs: tuple[Array, Array], names: tuple[str, str], output: Array, axis: int
 ) -> None:
     """Apply a kernel where the direct call was not taken: explain, start workers, or copy."""
     model = inputs[1]
     _check_alike(as_float_array(inputs[0], names[0]), model, names[0])
-    _check_alike(output, model, "out")
-    if not output.flags.writeable:
-        raise ArrayError("out is read-only; give an array that can be written")
+    _check_written(output, model, "out")
     if not -max(output.ndim, 1) <= axis < max(output.ndim, 1):
         raise ArrayError(f"axis {axis} is out of range for an array of {output.ndim} dimensions")
-    # A type that was unpickled is another object than NumPy's own, by which types are told.
-    own = np.dtype(np.float32 if model.dtype == np.float32 else np.float64)
-    first, second, result = (x.view(own) for x in (*inputs, output))
+    first, second, result = (_with_own_type(x) for x in (*inputs, output))
     second = first if inputs[1] is inputs[0] else second
-    header = kernel.header.ctypes.data
-    status = apply_directly(header, axis, id(first), id(second), id(result))
-    if status == WORKERS_WANTED:
-        pool.start()
-        status = apply_directly(header, axis, id(first), id(second), id(result))
-    if status == FINISHED_CALL:
+    if _started(kernel, axis, first, second, result) == FINISHED_CALL:
         return
     # Unaligned, or the output overlaps an input elsewhere than in the same elements.
-    first, second = np.array(first), np.array(second)
-    result = np.empty_like(first)
-    if apply_directly(header, axis, id(first), id(second), id(result)) != FINISHED_CALL:
+    copies = np.array(first), np.array(second), np.empty_like(first)
+    _finished(_started(kernel, axis, *copies), output)
+    output[...] = copies[2]
+
+
+def _check_written(result: Array, model: Array, name: str) -> None:
+    _check_alike(result, model, name)
+    if not result.flags.writeable:
+        raise ArrayError(f"{name} is read-only; give an array that can be written")
+
+
+def _with_own_type(x: Array) -> Array:
+    """Return a view whose type is NumPy's own object: one that was unpickled is another."""
+    return x.view(np.dtype(np.float32 if x.dtype == np.float32 else np.float64))
+
+
+def _started(kernel: Kernel, axis: int, *arrays: Array) -> int:
+    """Apply a kernel, and start the workers where they are wanted."""
+    header, places = kernel.header.ctypes.data, [id(x) for x in arrays]
+    status = apply_directly(header, axis, *places)
+    if status == WORKERS_WANTED:
+        pool.start()
+        status = apply_directly(header, axis, *places)
+    return int(status)
+
+
+def _finished(status: int, output: Array) -> None:
+    if status != FINISHED_CALL:
         raise ArrayError(f"an array of {output.ndim} dimensions is not supported; the most is 32")
-    output[...] = result

@@ -24,6 +24,7 @@ from chainrule.kernels._memory import (
     atomic_add,
     atomic_load,
     atomic_store,
+    copy_bytes,
     exchange,
     load_int32,
     load_int64,
@@ -37,13 +38,14 @@ _DATA, _DIMENSIONS, _SHAPE, _STRIDES, _TYPE, _FLAGS = (_HEAD + k for k in (0, 8,
 _C_ORDER, _FORTRAN_ORDER, _ALIGNED, _WRITEABLE = 0x1, 0x2, 0x100, 0x400
 
 # A call's header: what it needs of a kernel.
-ADDRESS, PARAMETERS, TYPE, ITEM, COUPLED, LEAST_FOR_WORKERS, POOL = range(7)
-HEADER_SIZE = 7
+ADDRESS, PARAMETERS, TYPE, ITEM, COUPLED, LEAST_FOR_WORKERS, POOL, WRITES_SECOND = range(8)
+HEADER_SIZE = 8
 
-# A plan: what every thread needs of a call. The last four are lists.
+# A plan: what every thread needs of a call. The last five are lists.
 _ADDRESS, _PARAMETERS, _ITEM, _FLAT, _TILES, _ROWS, _COLUMNS, _HEIGHT, _WIDTH = range(9)
-_DIMENSION_COUNT, _STARTS, _STEPS, _LENGTHS, _JUMPS = 9, 10, 13, 16, 48
-_PLAN_SIZE = 48 + 3 * 32
+_WRITES_SECOND, _DIMENSION_COUNT, _STARTS, _STEPS, _THROUGH_BUFFER = 9, 10, 11, 14, 17
+_LENGTHS, _JUMPS = 20, 52
+_PLAN_SIZE = 52 + 3 * 32
 
 # What the threads of a pool share: places in bytes, apart by more than a cache line.
 MUTEX, WORK, DONE, GENERATION, OPEN, PLAN, JOINED, FINISHED = (128 * k for k in range(8))
@@ -104,34 +106,54 @@ def _move(
 def _work(plan: Any, following: int) -> None:
     """Take tiles until none is left."""
     item, height, width = plan[_ITEM], plan[_HEIGHT], plan[_WIDTH]
-    rows, columns, tiles = plan[_ROWS], plan[_COLUMNS], plan[_TILES]
-    a, b, c = plan[_STARTS], plan[_STARTS + 1], plan[_STARTS + 2]
-    across = 1 if plan[_FLAT] else (columns + width - 1) // width
-    size = 0 if plan[_FLAT] else height * width * item
-    buffer = np.empty(3 * size + 192, np.uint8)
-    first = (buffer.ctypes.data + 63) // 64 * 64
-    second, output = first + (size + 63) // 64 * 64, first + (size + 63) // 64 * 128
+    rows, columns, tiles, flat = plan[_ROWS], plan[_COLUMNS], plan[_TILES], plan[_FLAT] != 0
+    across = (columns + width - 1) // width
+    same = plan[_WRITES_SECOND] == 0 and _is_first_again(plan)
+    reads_second = plan[_WRITES_SECOND] == 0 and not same
+    places = np.empty(3, np.int64)
+    buffered = 0
+    for operand in range(3):
+        buffered += plan[_THROUGH_BUFFER + operand]
+    size = (height * width * item + 63) // 64 * 64
+    buffer = np.empty(buffered * size + 64, np.uint8)
+    start = (buffer.ctypes.data + 63) // 64 * 64
     tile = atomic_add(following, 1)
     while tile < tiles:
-        row = tile // across * height
-        count = min(height, rows - row)
-        if plan[_FLAT]:
-            skip = row * columns * item
-            call_kernel(
-                plan[_ADDRESS], a + skip, b + skip, c + skip, count, columns, plan[_PARAMETERS]
-            )
-        else:
-            column = tile % across * width
-            long = min(width, columns - column)
-            _move(plan, 0, row, count, column, long, first, False)
-            other = first
-            if b != a:
-                _move(plan, 1, row, count, column, long, second, False)
-                other = second
-            call_kernel(plan[_ADDRESS], first, other, output, count, long, plan[_PARAMETERS])
-            _move(plan, 2, row, count, column, long, output, True)
+        row, column = tile // across * height, tile % across * width
+        count, long = min(height, rows - row), min(width, columns - column)
+        place = start
+        for operand in range(3):
+            if plan[_THROUGH_BUFFER + operand]:
+                places[operand] = place
+                place += size
+                if not flat and (operand == 0 or (operand == 1 and reads_second)):
+                    _move(plan, operand, row, count, column, long, places[operand], False)
+            else:
+                places[operand] = plan[_STARTS + operand] + row * columns * item
+        if same:
+            places[1] = places[0]
+        call_kernel(plan[_ADDRESS], places[0], places[1], places[2], count, long, plan[_PARAMETERS])
+        for operand in range(1, 3):
+            if plan[_THROUGH_BUFFER + operand] and (operand == 2 or plan[_WRITES_SECOND]):
+                if flat:
+                    there = plan[_STARTS + operand] + row * columns * item
+                    copy_bytes(places[operand], there, count * columns * item)
+                else:
+                    _move(plan, operand, row, count, column, long, places[operand], True)
         tile = atomic_add(following, 1)
     buffer[0] = 0  # it must live until here: nothing else shows that it is in use
+
+
+@njit(nogil=True, cache=True)
+def _is_first_again(plan: Any) -> bool:
+    """Tell whether the second operand is the first one, and not its transpose, say."""
+    same = bool(plan[_STARTS] == plan[_STARTS + 1])
+    if plan[_FLAT]:
+        return same
+    same = same and plan[_STEPS] == plan[_STEPS + 1]
+    for d in range(plan[_DIMENSION_COUNT]):
+        same = same and plan[_JUMPS + d] == plan[_JUMPS + 32 + d]
+    return same
 
 
 @njit(nogil=True, cache=True)
@@ -143,6 +165,7 @@ def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     orders = _C_ORDER | _FORTRAN_ORDER
     for operand in range(3):
         plan[_STARTS + operand] = load_int64(arrays[operand] + _DATA)
+        plan[_THROUGH_BUFFER + operand] = 0
         orders &= load_int32(arrays[operand] + _FLAGS)
     units = count - 1
     flat = orders != 0
@@ -152,6 +175,15 @@ def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     size = 1
     for d in range(count):
         size *= load_int64(shape + 8 * d)
+    # What is written where something is read goes through a buffer: LLVM's vector loops are for
+    # memory that does not overlap.
+    a, b, c = plan[_STARTS], plan[_STARTS + 1], plan[_STARTS + 2]
+    plan[_WRITES_SECOND] = load_int64(header + 8 * WRITES_SECOND)
+    if plan[_WRITES_SECOND]:
+        plan[_THROUGH_BUFFER + 1] = a == b
+        plan[_THROUGH_BUFFER + 2] = a == c
+    else:
+        plan[_THROUGH_BUFFER + 2] = c in (a, b)
     if count == 0:
         plan[_ROWS], plan[_COLUMNS], plan[_DIMENSION_COUNT] = 1, 1, 0
         return True
@@ -164,6 +196,7 @@ def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     plan[_ROWS] = size // max(plan[_COLUMNS], 1)
     plan[_DIMENSION_COUNT] = count - 1
     for operand in range(3):
+        plan[_THROUGH_BUFFER + operand] = 1
         strides = load_int64(arrays[operand] + _STRIDES)
         plan[_STEPS + operand] = load_int64(strides + 8 * units)
         kept = 0
@@ -192,6 +225,8 @@ def _fits(header: int, axis: int, arrays: Any) -> bool:
             here, there = load_int64(array + _SHAPE), load_int64(arrays[2] + _SHAPE)
             if load_int64(here + 8 * d) != load_int64(there + 8 * d):
                 return False
+    if load_int64(header + 8 * WRITES_SECOND) and not load_int32(arrays[1] + _FLAGS) & _WRITEABLE:
+        return False
     return load_int32(arrays[2] + _FLAGS) & _WRITEABLE != 0
 
 
@@ -263,6 +298,10 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
         return NOT_TAKEN
     if _overlap(first, output, item) or _overlap(second, output, item):
         return NOT_TAKEN
+    if load_int64(header + 8 * WRITES_SECOND) and (
+        _overlap(first, second, item) or load_int64(second + _DATA) == load_int64(output + _DATA)
+    ):
+        return NOT_TAKEN
     plan = np.empty(_PLAN_SIZE, np.int64)
     plan[_ADDRESS] = load_int64(header + 8 * ADDRESS)
     plan[_PARAMETERS] = load_int64(header + 8 * PARAMETERS)
@@ -275,13 +314,14 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
         return FINISHED_CALL
     pool = load_int64(header + 8 * POOL)
     shared = pool != 0 and size >= load_int64(header + 8 * LEAST_FOR_WORKERS)
-    if flat and not shared:
+    direct = flat and plan[_THROUGH_BUFFER + 1] == 0 and plan[_THROUGH_BUFFER + 2] == 0
+    if direct and not shared:
         a, b, c = plan[_STARTS], plan[_STARTS + 1], plan[_STARTS + 2]
         call_kernel(plan[_ADDRESS], a, b, c, rows, columns, plan[_PARAMETERS])
         return FINISHED_CALL
     if flat:
         plan[_WIDTH] = columns
-        plan[_HEIGHT] = max(1, _FLAT_TILE // columns)
+        plan[_HEIGHT] = max(1, min(rows, (_FLAT_TILE if direct else _GATHERED_TILE) // columns))
         plan[_TILES] = (rows + plan[_HEIGHT] - 1) // plan[_HEIGHT]
     else:
         coupled = load_int64(header + 8 * COUPLED) != 0

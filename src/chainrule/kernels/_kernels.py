@@ -58,12 +58,22 @@ class Kernel:
 class ActivationKernels:
     """``forward(z, z, a)`` and ``backward(da, z, dz)``.
 
-    ``arithmetic`` says in which arithmetic they run, and what was measured to choose it.
+    ``arithmetic`` says in which arithmetic they run, and what was measured to choose it; `tiers`
+    name it for ``activation`` and ``derivative``.
     """
 
     forward: Kernel
     backward: Kernel
+    tiers: dict[str, str]
     arithmetic: str
+
+
+@dataclass(frozen=True, eq=False)
+class SlopeKernels:
+    """``forward(z, slope, a)``, which writes both, and ``backward(da, slope, dz)``."""
+
+    forward: Kernel
+    backward: Kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +119,19 @@ def cost_kernels(
     return _cost_kernels(activation, cost, np.dtype(dtype).name, assume)
 
 
+def slope_kernels(formula: Formula, dtype: Any) -> SlopeKernels:
+    """Return the compiled kernels that carry the slope from the forward pass to the backward.
+
+    Parameters
+    ----------
+    formula : Formula
+        Element-wise.
+    dtype : dtype
+        float32 or float64.
+    """
+    return _slope_kernels(formula, np.dtype(dtype).name)
+
+
 def output_kernel(formula: Formula, dtype: Any) -> Kernel:
     """Return the compiled kernel ``backward_from_output(da, a, dz)``.
 
@@ -120,8 +143,24 @@ def output_kernel(formula: Formula, dtype: Any) -> Kernel:
     return _output_kernel(formula, np.dtype(dtype).name)
 
 
+FUNCTIONS = ("activation", "derivative")
+
 # The name of a dtype object is built anew at every look.
 _NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
+
+
+@lru_cache(maxsize=512)
+def _slope_kernels(formula: Formula, dtype: str) -> SlopeKernels:
+    def generate() -> tuple[str, str]:
+        from chainrule.kernels._modules import slope_module
+
+        tiers = activation_kernels(formula, dtype).tiers
+        return keep_source(slope_module(formula, dtype, tiers)), ""
+
+    name = _found(f"slope {dtype} {_exactly(formula)}", generate)
+    values = _values(formula)
+    forward = _kernel(name, "forward_with_slope", values, dtype, False, writes_second=True)
+    return SlopeKernels(forward, _kernel(name, "backward_from_slope", values, dtype, False))
 
 
 @lru_cache(maxsize=512)
@@ -179,21 +218,25 @@ def _generated(formula: Formula, dtype: str) -> tuple[str, str]:
     from chainrule.kernels._modules import activation_module
 
     if dtype == "float64":
-        tiers = dict.fromkeys(("activation", "derivative"), "double")
-        return keep_source(activation_module(formula, dtype, tiers)), "float64 throughout"
+        tiers = dict.fromkeys(FUNCTIONS, "double")
+        return keep_source(activation_module(formula, dtype, tiers)), _note(tiers, "float64")
     exact = activation_kernels(formula, np.float64)
     tried: dict[str, str] = {}
 
     def candidate(tiers: dict[str, str]) -> ActivationKernels:
         key = " ".join(tiers.values())
         tried[key] = keep_source(activation_module(formula, dtype, tiers))
-        return _loaded(tried[key], formula, dtype, "")
+        return _loaded(tried[key], formula, dtype, _note(tiers, ""))
 
     choice = choose(exact, candidate, coupled=formula.is_layer_coupled)
     chosen = tried[" ".join(choice.tiers.values())]
     for name in set(tried.values()) - {chosen}:
         discard(name)
-    return chosen, str(choice)
+    return chosen, _note(choice.tiers, str(choice))
+
+
+def _note(tiers: dict[str, str], says: str) -> str:
+    return f"{' '.join(tiers[name] for name in FUNCTIONS)}\n{says}"
 
 
 def _loaded(name: str, formula: Formula, dtype: str, note: str) -> ActivationKernels:
@@ -201,7 +244,10 @@ def _loaded(name: str, formula: Formula, dtype: str, note: str) -> ActivationKer
     forward, backward = (
         _kernel(name, which, values, dtype, coupled) for which in ("forward", "backward")
     )
-    return ActivationKernels(forward, backward, note)
+    tiers, _, arithmetic = note.partition("\n")
+    return ActivationKernels(
+        forward, backward, dict(zip(FUNCTIONS, tiers.split(), strict=True)), arithmetic
+    )
 
 
 @lru_cache(maxsize=512)
@@ -225,9 +271,17 @@ def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) 
 
 
 def _kernel(
-    name: str, function: str, values: NDArray[np.float64], dtype: str, coupled: bool
+    name: str,
+    function: str,
+    values: NDArray[np.float64],
+    dtype: str,
+    coupled: bool,
+    *,
+    writes_second: bool = False,
 ) -> Kernel:
     compiled = getattr(load(name), function)
     address = int(compiled.address)
-    header = call_header(address, values, np.dtype(dtype), coupled)
+    header = call_header(
+        address, values, np.dtype(dtype), coupled=coupled, writes_second=writes_second
+    )
     return Kernel(address, values, source_path(name), header, compiled)

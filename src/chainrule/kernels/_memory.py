@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 
@@ -67,6 +68,15 @@ def _atomic_store(typing_context: Any, address: Any, value: Any) -> Any:
     return types.void(types.intp, types.int64), generate
 
 
+def _copy_bytes(typing_context: Any, source: Any, destination: Any, count: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        here, there = (builder.inttoptr(a, ir.IntType(8).as_pointer()) for a in arguments[:2])
+        cgutils.raw_memcpy(builder, there, here, arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
 def _exchange(typing_context: Any, address: Any, old: Any, new: Any) -> Any:
     """Generate: put `new` where `old` stands, and tell whether it stood there."""
 
@@ -81,4 +91,5 @@ def _exchange(typing_context: Any, address: Any, old: Any, new: Any) -> Any:
 atomic_add: Callable[[int, int], int] = intrinsic(_atomic_add)
 atomic_load: Callable[[int], int] = intrinsic(_atomic_load)
 atomic_store: Callable[[int, int], None] = intrinsic(_atomic_store)
+copy_bytes: Callable[[int, int, int], None] = intrinsic(_copy_bytes)
 exchange: Callable[[int, int, int], bool] = intrinsic(_exchange)

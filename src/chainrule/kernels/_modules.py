@@ -29,7 +29,7 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._annotations import names_of_nodes
-from chainrule.kernels._elementwise import scalar_functions, two_sided_function
+from chainrule.kernels._elementwise import DECORATOR, scalar_functions, two_sided_function
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._rows import RowProgram
@@ -71,6 +71,49 @@ def _activation_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
     if formula.is_layer_coupled:
         return tuple(_coupled_functions(formula, parameters))
     return tuple(_elementwise_kernels(formula, parameters, dtype))
+
+
+def slope_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> str:
+    """Return the source of the kernels that carry the slope from the forward pass to the backward.
+
+    `formula` is element-wise; `tiers` are those of ``activation`` and ``derivative``.
+    """
+    parameters = tuple(name for name, _ in formula.parameters)
+    flat = ["size = rows * columns", "output = carray(output, (size,))"]
+    forward = [
+        *flat,
+        "z = carray(first, (size,))",
+        "slope = carray(second, (size,))",
+        "for i in range(size):",
+        # Everything is read before anything is written: only then is what both need computed once.
+        "    x = z[i]",
+        f"    value, change = value_at(x{_extra(parameters)}), slope_at(x{_extra(parameters)})",
+        "    output[i] = value",
+        "    slope[i] = change",
+    ]
+    backward = [
+        *flat,
+        "da = carray(first, (size,))",
+        "slope = carray(second, (size,))",
+        "for i in range(size):",
+        "    output[i] = da[i] * slope[i]",
+    ]
+    body = [
+        *scalar_functions(formula, dtype),
+        *_at("value_at", "activation", parameters),
+        *_at("slope_at", "derivative", parameters),
+        *_kernel("forward_with_slope", "A = g(Z), and g'(Z)", parameters, forward),
+        *_kernel("backward_from_slope", "∂J/∂Z = ∂J/∂A ⊙ g'(Z)", (), backward),
+    ]
+    chosen = {**tiers, "value_at": tiers["activation"], "slope_at": tiers["derivative"]}
+    return _module(f"a = {formula.text}, with its slope", dtype, body, chosen)
+
+
+def _at(name: str, function: str, parameters: tuple[str, ...]) -> list[str]:
+    """Return a function that takes a number of the arrays' type into that of another function."""
+    arguments = ", ".join(["z", *map(parameter_name, parameters)])
+    call = f"    return {function}(np.float64(z){_extra(parameters)})"
+    return ["", "", DECORATOR, f"def {name}({arguments}):", call]
 
 
 def output_module(formula: Formula, dtype: str) -> str:

@@ -28,6 +28,7 @@ from chainrule.kernels._driver import (
     TYPE,
     WORK,
     WORKERS,
+    WRITES_SECOND,
     serve,
 )
 
@@ -116,7 +117,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def call_header(
-    address: int, parameters: NDArray[np.float64], dtype: np.dtype[Any], coupled: bool
+    address: int,
+    parameters: NDArray[np.float64],
+    dtype: np.dtype[Any],
+    *,
+    coupled: bool,
+    writes_second: bool,
 ) -> NDArray[np.int64]:
     """Return what a call over arrays needs of a kernel, as ``_driver`` reads it."""
     header = np.zeros(HEADER_SIZE, np.int64)
@@ -125,6 +131,7 @@ def call_header(
     header[TYPE] = id(dtype)  # NumPy keeps one object for each of its own types
     header[ITEM] = dtype.itemsize
     header[COUPLED] = coupled
+    header[WRITES_SECOND] = writes_second
     header[LEAST_FOR_WORKERS] = LEAST_SHARED
     header[POOL] = pool.address
     return header
