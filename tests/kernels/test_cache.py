@@ -21,10 +21,10 @@ RUN = """
 import sys, warnings
 import numpy as np
 from chainrule.formulas import parse
-from chainrule.kernels import activation_kernels, cache_folder, forward
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     try:
+        from chainrule.kernels import activation_kernels, cache_folder, forward
         a = forward(parse("z*z + 1"), np.array([3.0]))
     except Exception as error:
         print(type(error).__name__, str(error).replace("\\n", " "))
@@ -64,7 +64,7 @@ def test_the_folder_is_its_owners_alone(tmp_path):
     source = Path(lines[2])
     assert source.parent == folder
     before = {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    assert any(name.endswith(".nbc") for name in before)  # the compiled code is kept as well
+    assert any(name.endswith(".code") for name in before)  # the compiled code is kept as well
     assert run(folder) == (code, lines)
     after = {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     assert after == before  # nothing was generated or compiled again
@@ -89,6 +89,38 @@ def test_a_damaged_entry_is_generated_anew(tmp_path):
             entry.write_bytes(content)
         assert run(tmp_path) == (code, lines), content
     assert not (tmp_path / "other.py.ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04 no code" * 99])
+def test_damaged_code_is_compiled_anew(tmp_path, content):
+    """Compiled files carry a digest; what does not fit it is not read, and is replaced."""
+    first = run(tmp_path)
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.code")}
+    assert len(files) > 3
+    for path in files:
+        path.write_bytes(content)
+    assert run(tmp_path) == first
+    assert all(len(path.read_bytes()) > 1000 for path in files)
+
+
+def test_code_that_cannot_be_kept_runs_all_the_same(tmp_path):
+    """A full disk, say: here a folder stands where each file should."""
+    first = run(tmp_path)
+    for path in list(tmp_path.rglob("*.code")):
+        path.unlink()
+        path.mkdir()
+    assert run(tmp_path) == first
+
+
+def test_nothing_is_left_of_what_was_only_tried(tmp_path):
+    """Of the arithmetic that was not chosen neither source nor code remains."""
+    code = (
+        "import numpy as np, chainrule; "
+        "chainrule.activation('z*tanh(log(1 + exp(z)))')(np.zeros(3, np.float32))"
+    )
+    assert run(tmp_path, code)[0] == 0
+    kept = {path.stem for path in tmp_path.glob("kernel_*.py")}
+    assert {path.name.split(".")[0] for path in tmp_path.rglob("kernel_*.code")} == kept
 
 
 @posix
@@ -122,6 +154,19 @@ def test_a_read_only_folder_is_left_alone(tmp_path):
     tmp_path.chmod(0o500)
     code, lines = run(tmp_path)
     assert (code, lines[0].split()[:2]) == (0, ["10.0", "1"])
+
+
+@posix
+def test_without_a_home_the_same_folder_serves():
+    """Nor does anything need the package's own folder, or Numba's."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("CHAINRULE_CACHE", "HOME")}
+    environment |= {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, timeout=120
+    )
+    value, warned, folder = done.stdout.splitlines()[0].split()
+    assert (value, warned) == ("10.0", "1")
+    assert not Path(folder).exists()
 
 
 def test_two_processes_may_fill_the_folder_at_once(tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib.util
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -35,22 +37,28 @@ def cache_folder() -> Path:
     to its user alone. Where it cannot be written, a folder for this process serves instead.
     """
     chosen = os.environ.get("CHAINRULE_CACHE")
-    folder = Path(chosen) if chosen else _user_cache() / "chainrule"
     try:
+        folder = Path(chosen) if chosen else _user_cache() / "chainrule"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_owner(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        if isinstance(error, CacheError):
-            raise
+    except CacheError:
+        raise
+    except (OSError, RuntimeError) as error:  # the latter from Path.home(): there is no home
         folder = Path(tempfile.mkdtemp(prefix="chainrule-"))
+        atexit.register(_remove, folder, os.getpid())
         warnings.warn(
             f"generated kernels cannot be kept ({error}); they are compiled anew in this process. "
             "Set CHAINRULE_CACHE to a folder that can be written.",
             stacklevel=2,
         )
     return folder
+
+
+def _remove(folder: Path, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _user_cache() -> Path:
@@ -96,6 +104,17 @@ def alone(question: str) -> Iterator[None]:
     with (cache_folder() / f"{_entry(question).stem}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def first_alone(question: str) -> Iterator[None]:
+    """Let the first process that compiles something do so alone; once it is kept none waits."""
+    if _read_entry(question):
+        yield
+        return
+    with alone(question):
+        yield
+    keep_entry(question, "compiled")
 
 
 def find_source(question: str) -> str | None:
@@ -152,7 +171,7 @@ def discard(name: str) -> None:
     """Remove a module that is not needed, with what Numba compiled of it."""
     folder = cache_folder()
     sys.modules.pop(f"chainrule_{name}", None)
-    for path in (folder / f"{name}.py", *folder.glob(f"__pycache__/{name}.*")):
+    for path in (folder / f"{name}.py", *folder.glob(f"*/{name}.*")):
         path.unlink(missing_ok=True)
 
 

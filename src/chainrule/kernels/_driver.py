@@ -17,9 +17,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from chainrule.kernels._call import call_kernel
+from chainrule.kernels._compile import first_alone
 from chainrule.kernels._memory import (
     atomic_add,
     atomic_load,
@@ -31,6 +32,7 @@ from chainrule.kernels._memory import (
     store_int32,
     store_int64,
 )
+from chainrule.kernels._native import compiled
 
 # Fields of PyArrayObject, after the object's own head.
 _HEAD = object.__basicsize__
@@ -68,7 +70,7 @@ _signal = _native("pthread_cond_signal", types.int32(types.intp))
 _broadcast = _native("pthread_cond_broadcast", types.int32(types.intp))
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _copy_item(item: int, source: int, destination: int) -> None:
     if item == 4:
         store_int32(destination, load_int32(source))
@@ -76,7 +78,7 @@ def _copy_item(item: int, source: int, destination: int) -> None:
         store_int64(destination, load_int64(source))
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _move(
     plan: Any, operand: int, row: int, rows: int, column: int, columns: int, buffer: int, out: bool
 ) -> None:
@@ -102,7 +104,7 @@ def _move(
                 _copy_item(item, here if out else there, there if out else here)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _work(plan: Any, following: int) -> None:
     """Take tiles until none is left."""
     item, height, width = plan[_ITEM], plan[_HEIGHT], plan[_WIDTH]
@@ -144,7 +146,7 @@ def _work(plan: Any, following: int) -> None:
     buffer[0] = 0  # it must live until here: nothing else shows that it is in use
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _is_first_again(plan: Any) -> bool:
     """Tell whether the second operand is the first one, and not its transpose, say."""
     same = bool(plan[_STARTS] == plan[_STARTS + 1])
@@ -156,7 +158,7 @@ def _is_first_again(plan: Any) -> bool:
     return same
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     """Write where rows lie; tell whether all is contiguous, rows and all."""
     coupled = load_int64(header + 8 * COUPLED)
@@ -208,7 +210,7 @@ def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     return False
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _fits(header: int, axis: int, arrays: Any) -> bool:
     """Tell whether the arrays are what a kernel takes; what is not is for Python to explain."""
     count = load_int32(arrays[2] + _DIMENSIONS)
@@ -230,7 +232,7 @@ def _fits(header: int, axis: int, arrays: Any) -> bool:
     return load_int32(arrays[2] + _FLAGS) & _WRITEABLE != 0
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _extent(array: int, item: int) -> tuple[int, int]:
     """Return the first byte of an array's elements and the first one after them."""
     low = load_int64(array + _DATA)
@@ -243,7 +245,7 @@ def _extent(array: int, item: int) -> tuple[int, int]:
     return low, high
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _overlap(array: int, output: int, item: int) -> bool:
     """Tell whether an input may share memory with the output without being the same elements."""
     if array == output:
@@ -259,7 +261,7 @@ def _overlap(array: int, output: int, item: int) -> bool:
     return not same
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _share(pool: int, plan: Any) -> None:
     """Offer a plan to the workers, work on it, and wait for those who have joined."""
     atomic_store(pool + NEXT, 0)
@@ -285,7 +287,7 @@ def _share(pool: int, plan: Any) -> None:
     plan[_ADDRESS] = 0  # as above
 
 
-@njit(["intp(intp, intp, intp, intp, intp)"], nogil=True, cache=True)
+@compiled()
 def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     """Run a kernel over arrays, which are given by the addresses of their objects.
 
@@ -347,7 +349,7 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     return FINISHED_CALL
 
 
-@njit(["void(intp)"], nogil=True, cache=True)
+@compiled()
 def serve(pool: int) -> None:
     """Take part in every plan that is offered, until a plan at address 0 is: a worker's life."""
     seen = 0
@@ -376,6 +378,10 @@ def serve(pool: int) -> None:
             _signal(pool + DONE)
             _unlock(pool + MUTEX)
 
+
+with first_alone("the driver"):
+    apply.compile((types.intp,) * 5)
+    serve.compile((types.intp,))
 
 # Without the dispatcher, which would look at the types of the five integers at every call.
 apply_directly = next(iter(apply.overloads.values())).entry_point

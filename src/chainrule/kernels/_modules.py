@@ -151,10 +151,11 @@ def _module(
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
     if re.search(r"\bsqrt\(", text):
         lines.append("from math import sqrt")
-    lines += ["", "import numpy as np", "from numba import carray, cfunc, njit"]
+    lines += ["", "import numpy as np", "from numba import carray, njit"]
     if re.search(r"\b(inf|sign)\b", text):
         lines.append("from numpy import inf, sign")
     lines += ["", "from chainrule.kernels._call import kernel_signature"]
+    lines += ["from chainrule.kernels._native import native"]
     if used:
         lines.append(f"from chainrule.kernels.elementary import {', '.join(dict.fromkeys(used))}")
     lines += ["", f'SIGNATURE = kernel_signature(np.dtype("{dtype}"))', ""]
@@ -169,7 +170,7 @@ def _kernel(name: str, says: str, parameters: tuple[str, ...], body: list[str]) 
     return [
         "",
         "",
-        '@cfunc(SIGNATURE, cache=True, error_model="numpy")',
+        "@native(SIGNATURE)",
         f"def {name}(first, second, output, rows, columns, parameters):",
         f'    """{says}"""',
         *(f"    {line}" for line in [*reads, *body]),

@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from chainrule.kernels._call import call_kernel
+from chainrule.kernels._native import compiled
 
 SGD, NESTEROV, ADAM = 0, 1, 2
 
@@ -29,30 +29,30 @@ _REORDER = _CONTRACT | {"reassoc"}
 # loop from vectorising.
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _matrix(flat: Any, start: int, rows: int, columns: int) -> Any:
     return flat[start : start + rows * columns].reshape(rows, columns)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _copy(source: Any, destination: Any) -> None:
     for k in range(destination.size):
         destination[k] = source[k]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _add(source: Any, destination: Any) -> None:
     for k in range(destination.size):
         destination[k] += source[k]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _scale(values: Any, factor: Any) -> None:
     for k in range(values.size):
         values[k] *= factor
 
 
-@njit(nogil=True, cache=True, fastmath=_REORDER)
+@compiled(fastmath=_REORDER)
 def _sum_of_squares(values: Any) -> Any:
     total = values.dtype.type(0.0)
     for k in range(values.size):
@@ -60,7 +60,7 @@ def _sum_of_squares(values: Any) -> Any:
     return total
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _weight_count(sizes: Any) -> int:
     count = 0
     for layer in range(sizes.size - 1):
@@ -68,7 +68,7 @@ def _weight_count(sizes: Any) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _unit_count(sizes: Any) -> int:
     count = 0
     for layer in range(1, sizes.size):
@@ -76,7 +76,7 @@ def _unit_count(sizes: Any) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _forward(
     inputs: Any, sizes: Any, kernels: Any, parameters: Any, pre_activations: Any, activations: Any
 ) -> None:
@@ -101,7 +101,7 @@ def _forward(
         place += rows * width
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _backward(
     inputs: Any,
     sizes: Any,
@@ -147,7 +147,7 @@ def _backward(
             np.dot(inputs.T, dZ, dW)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _cost(
     rows: int,
     sizes: Any,
@@ -174,7 +174,7 @@ def _cost(
     return total, weight
 
 
-@njit(nogil=True, cache=True, fastmath=_CONTRACT)
+@compiled(fastmath=_CONTRACT)
 def _descend(
     parameters: Any,
     gradient: Any,
@@ -196,7 +196,7 @@ def _descend(
             parameters[k] += velocity[k]
 
 
-@njit(nogil=True, cache=True, fastmath=_CONTRACT, error_model="numpy")
+@compiled(fastmath=_CONTRACT, error_model="numpy")
 def _adapt(
     parameters: Any,
     gradient: Any,
@@ -218,7 +218,7 @@ def _adapt(
         parameters[k] -= rate * mean / (np.sqrt(square) + epsilon)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _step(
     parameters: Any,
     gradient: Any,
@@ -245,7 +245,7 @@ def _step(
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _gather(
     inputs: Any, targets: Any, weights: Any, rows: Any, X: Any, Y: Any, batch_weights: Any
 ) -> None:
@@ -256,7 +256,7 @@ def _gather(
         batch_weights[k] = weights[row]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def batch_gradient(
     X: Any, sizes: Any, kernels: Any, cost: Any, parameters: Any, buffers: Any
 ) -> tuple[float, float]:
@@ -268,7 +268,7 @@ def batch_gradient(
     return total, weight
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def run_batches(
     inputs: Any,
     targets: Any,
@@ -313,7 +313,7 @@ def run_batches(
     return loss
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def run_forward(
     inputs: Any,
     sizes: Any,

@@ -1,0 +1,105 @@
+"""Numba's decorators, with what they compile kept in our cache folder and checked when read.
+
+Numba keeps compiled code beside the source or in a home folder, fails where neither can be written,
+and where a file of it is damaged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import njit
+from numba.core import config, serialize, sigutils
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
+
+from chainrule.kernels._compile import cache_folder
+
+
+def compiled(**options: Any) -> Callable[[Any], Any]:
+    """Return ``njit`` without the interpreter's lock, for functions of the package's own files.
+
+    The cache watches only the file of the function that is called.
+    """
+
+    def decorate(function: Any) -> Any:
+        dispatcher = njit(nogil=True, **options)(function)
+        dispatcher._cache = _cache_of(function)
+        return dispatcher
+
+    return decorate
+
+
+def native(signature: Any) -> Callable[[Any], Any]:
+    """Return ``cfunc`` with NumPy's rules of arithmetic, for functions of generated files."""
+
+    def decorate(function: Any) -> Any:
+        made: Any = CFunc(
+            function,
+            sigutils.normalize_signature(signature),
+            locals={},
+            options={"error_model": "numpy"},
+        )
+        made._cache = _cache_of(function)
+        made.compile()
+        return made
+
+    return decorate
+
+
+def _cache_of(function: Any) -> FunctionCache:
+    before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
+    try:
+        cache = FunctionCache(function)
+    finally:
+        config.CACHE_DIR = before
+    stamp = cache._impl.locator.get_source_stamp()
+    cache._cache_file = _KeptCode(Path(cache.cache_path), cache._impl.filename_base, stamp)
+    return cache
+
+
+class _KeptCode:
+    """One file for each signature: a digest of the rest, then what Numba wants to find again.
+
+    What cannot be read, or is not what was written, counts as not there; what cannot be written is
+    compiled again in the next process.
+    """
+
+    def __init__(self, folder: Path, name: str, stamp: object) -> None:
+        self.folder, self.name = folder, name
+        self.stamp = (numba.__version__, stamp)
+
+    def flush(self) -> None:
+        for path in self.folder.glob(f"{self.name}.*.code"):
+            path.unlink(missing_ok=True)
+
+    def load(self, key: object) -> Any:
+        with suppress(OSError):
+            content = self._path(key).read_bytes()
+            digest, code = content[:32], content[32:]
+            if digest == hashlib.sha256(code).digest():
+                return pickle.loads(code)
+        return None
+
+    def save(self, key: object, data: Any) -> None:
+        code = serialize.dumps(data)
+        with suppress(OSError):
+            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=self.name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(code).digest() + code)
+                os.replace(temporary, self._path(key))
+            except OSError:
+                Path(temporary).unlink(missing_ok=True)
+
+    def _path(self, key: object) -> Path:
+        text = repr((self.stamp, key))
+        return self.folder / f"{self.name}.{hashlib.sha256(text.encode()).hexdigest()[:16]}.code"
