@@ -90,7 +90,7 @@ def test_fused_gradient_equals_differences_of_the_composed_cost(output: str, nam
         ("identity", "absolute_error", "sign(a - y)"),
         ("identity", "quantile", "I(a > y) - tau"),
         ("identity", "log_cosh", "tanh(a - y)"),
-        ("identity", "huber", "where(abs(a - y) > delta, delta·sign(a - y), a - y)"),
+        ("identity", "huber", "where(|a - y| > delta, delta·sign(a - y), a - y)"),
         ("identity", "hinge", "-I(a·y < 1)·y"),
         ("relu", "half_squared_error", "where(a ≤ 0, 0, a - y)"),
         ("elu", "half_squared_error", "where(a ≤ 0, (a + alpha)·(a - y), a - y)"),

@@ -84,19 +84,32 @@ def test_long_equations_are_wrapped():
 @pytest.mark.parametrize(
     ("formula", "text", "latex"),
     [
-        ("-(z - 1)**2", "-(z - 1)²", "-\\left(z - 1\\right)^{2}"),
-        ("z - (z - 1)", "z - (z - 1)", "z - \\left(z - 1\\right)"),
+        ("-(z - 1)**2", "-(z - 1)²", "-(z - 1)^{2}"),
+        ("z - (z - 1)", "z - (z - 1)", "z - (z - 1)"),
         ("z/(2*z + 1)", "z/(2·z + 1)", "\\frac{z}{2 \\, z + 1}"),
         ("2**z*z", "2^z·z", "2^{z} \\, z"),
-        ("sqrt(abs(z))", "sqrt(abs(z))", "\\sqrt{\\left|z\\right|}"),
+        ("sqrt(abs(z))", "sqrt(|z|)", "\\sqrt{\\left|z\\right|}"),
         ("z*1e-10", "z·1e-10", "z \\cdot 10^{-10}"),
-        ("(z**2)**3", "(z²)³", "\\left(z^{2}\\right)^{3}"),
+        ("(z**2)**3", "(z²)³", "(z^{2})^{3}"),
         ("z/z/z", "z/z/z", "\\frac{\\frac{z}{z}}{z}"),
         ("z/(z/z)", "z/(z/z)", "\\frac{z}{\\frac{z}{z}}"),
-        ("z - -z", "z - (-z)", "z - \\left(-z\\right)"),
-        ("exp(z)**2", "exp(z)²", "\\left(e^{z}\\right)^{2}"),
+        ("z - -z", "z - (-z)", "z - (-z)"),
+        ("exp(z)**2", "exp(z)²", "(e^{z})^{2}"),
         ("0.044715*z", "0.044715·z", "0.044715 \\, z"),
         ("(1/30)*z", "1/30·z", "\\frac{1}{30} \\, z"),
+        ("(z/2)**2", "(z/2)²", "\\left(\\frac{z}{2}\\right)^{2}"),
+        ("exp(-(z/2)**2)", "exp(-(z/2)²)", "e^{-(z/2)^{2}}"),
+        ("exp(-z/(2*z))", "exp(-z/(2·z))", "e^{-z/(2 \\, z)}"),
+        (
+            "exp(z**3 + 4*z**2 + 567*z)",
+            "exp(z³ + 4·z² + 567·z)",
+            "\\exp (z^{3} + 4 \\, z^{2} + 567 \\, z)",
+        ),
+        (
+            "where(z > 1/3, z, 0)",
+            "where(z > 1/3, z, 0)",
+            "\\begin{cases} z & \\text{if } z > 1/3, \\\\ 0 & \\text{otherwise} \\end{cases}",
+        ),
     ],
 )
 def test_brackets(formula, text, latex):

@@ -23,7 +23,7 @@ from chainrule.derivations._jacobian import (
     NotLinearError,
     at_same_unit,
     at_unit,
-    bound_to,
+    bound,
     entries,
 )
 from chainrule.derivations._layer_check import AWKWARD, PLACES, SLOPES, agree
@@ -101,7 +101,7 @@ class Hessian(Documented):
             partial_twice(symbol("a_p"), z_j, z_q),
         )
         return tuple(
-            Equation((left, bound_to(entry, "k")), case)
+            Equation((left, bound(entry)), case)
             for left, entry, case in zip(lefts, self.entries, CASES, strict=True)
         )
 

@@ -21,7 +21,16 @@ from chainrule.derivations._arithmetic import (
 )
 from chainrule.derivations._graph import UNIT_COUNT
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.documents import Document, Documented, Equation, Section, partial, symbol
+from chainrule.documents import (
+    Document,
+    Documented,
+    Equation,
+    Section,
+    inner_index,
+    partial,
+    reduction_over,
+    symbol,
+)
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Variable, variables_of
 
 _BOUND = ("z", "a", "g", "v")
@@ -57,8 +66,8 @@ class Jacobian(Documented):
         """The entries as a document."""
         of, by = symbol("a_p"), symbol("z_j")
         equations = (
-            Equation((partial(symbol("a_j"), by), bound_to(self.own, "k"))),
-            Equation((partial(of, by), bound_to(self.cross, "k")), "for p ≠ j"),
+            Equation((partial(symbol("a_j"), by), bound(self.own))),
+            Equation((partial(of, by), bound(self.cross)), "for p ≠ j"),
         )
         return Document(self.title, (Section("Jacobian of one example", (), equations),))
 
@@ -146,14 +155,16 @@ def at_unit(e: Expression, unit: str) -> Expression:
     return Apply(e.operation, tuple(at_unit(part, unit) for part in e.arguments))
 
 
-def bound_to(e: Expression, index: str, *, inside: bool = False) -> Expression:
+def bound(e: Expression, index: str = "") -> Expression:
     """Give the per-unit values inside reductions an index, to show them."""
-    if inside and isinstance(e, Variable) and e.name in _BOUND:
+    if index and isinstance(e, Variable) and e.name in _BOUND:
         return Variable(f"{e.name}_{index}")
     if not isinstance(e, Apply):
         return e
-    inner = inside or e.operation in REDUCTIONS
-    return Apply(e.operation, tuple(bound_to(part, index, inside=inner) for part in e.arguments))
+    if e.operation in REDUCTIONS:
+        inner = inner_index(index)
+        return reduction_over(inner, e.operation, bound(e.arguments[0], inner))
+    return Apply(e.operation, tuple(bound(part, index) for part in e.arguments))
 
 
 def at_same_unit(e: Expression, unit: str, same: str) -> Expression:

@@ -13,8 +13,10 @@ from chainrule.documents._graph_picture import graph_picture as graph_picture
 from chainrule.documents._html import page as page
 from chainrule.documents._latex import latex_of as latex_of
 from chainrule.documents._notation import equation as equation
+from chainrule.documents._notation import inner_index as inner_index
 from chainrule.documents._notation import partial as partial
 from chainrule.documents._notation import partial_twice as partial_twice
+from chainrule.documents._notation import reduction_over as reduction_over
 from chainrule.documents._notation import symbol as symbol
 from chainrule.documents._plot_picture import Curve as Curve
 from chainrule.documents._plot_picture import plot_picture as plot_picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from chainrule.documents._symbols import GREEK_LETTERS
+from chainrule.documents._symbols import GREEK_COMMANDS, GREEK_LETTERS
 
 _GREEK = {letter: name for name, letter in GREEK_LETTERS.items()}
 _MATHEMATICS = {
@@ -24,10 +24,31 @@ _TEXT = {
 }  # fmt: skip
 
 
-_GREEK_SUM = {"Σ": r"\Sigma"}
-# A letter with an index, as z_j, ∂a_p or u_{-1} in a sentence.
-INDEXED = re.compile(
-    r"(?<![\w.])(?P<sign>∂?)(?P<letter>[A-Za-zΣ])_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>\w)(?!\w))"
+_WORDS = {"Σ": r"\Sigma", **{word: rf"\mathrm{{{word}}}" for word in ("mean", "max", "min")}}
+# A letter or a reduction with an index, as z_j, ∂a_p, mean_k or u_{-1} in a sentence.
+_INDEXED = re.compile(
+    r"(?<![\w.])(?P<sign>∂?)(?P<letter>[A-Za-zΣ]|mean|max|min)_(?:\{(?P<braced>[^{}]*)\}|(?P<plain>\w)(?!\w))"
+)
+# A number as computers write it: 2.5e-08.
+_POWER_OF_TEN = re.compile(
+    r"(?<![\w.])(?P<factor>\d+(?:\.\d+)?)e(?P<exponent>[+-]?\d+)(?![\w.]*\w)"
+)
+
+# Beside letters with an index: minus signs, matrices, and letters that are no words or that Greek
+# names stand for. I, E and N name functions; "a" is a letter where no noun follows it.
+_NO_ARTICLE = (
+    r"(?= (?:[=≠≤≥⊙+-]|(?:and|alone|is|in|of|or|by|below|rounds|saturates|saves)\b)"
+    r"|[,;:.)\]/·²³]|$)"
+)
+PROSE = re.compile(
+    rf"{_INDEXED.pattern}"
+    rf"|{_POWER_OF_TEN.pattern}"
+    r"|(?P<minus>(?<![\w)\]])-(?=[\w∂∞(])|(?<=\s)-(?=\s))"
+    rf"|(?<![A-Za-z0-9_.'’])(?P<symbol>{'|'.join(GREEK_LETTERS)}|[b-zJ]|a{_NO_ARTICLE})"
+    r"(?![A-Za-z0-9_]|['’.]\w)"
+    r"|(?:(?<=∂)|(?<=∂²))(?P<differential>a)\b"
+    rf"|(?<![\w.])(?P<matrix>[A-Zb])\[(?P<layer>[l\d])\]"
+    rf"|(?<![\w.'’])(?P<alone>[WXYZ]|A{_NO_ARTICLE})(?!\w|['’.]\w)"
 )
 
 
@@ -37,17 +58,31 @@ def escaped(text: str) -> str:
 
 
 def prose_latex(text: str) -> str:
-    """Return a sentence as LaTeX, letters with an index set as mathematics."""
+    """Return a sentence as LaTeX: letters, signs and powers of ten as mathematics."""
     parts, end = [], 0
-    for match in INDEXED.finditer(text):
-        sign, letter, braced, plain = match.groups()
-        index = escaped(braced or plain or "").replace("$", "")
-        parts.append(
-            escaped(text[end : match.start()] + sign)
-            + f"${_GREEK_SUM.get(letter, letter)}_{{{index}}}$"
-        )
+    for match in PROSE.finditer(text):
+        parts += [escaped(text[end : match.start()]), f"${_mathematics(match)}$"]
         end = match.end()
-    return "".join(parts) + escaped(text[end:])
+    joined = "".join(parts) + escaped(text[end:])
+    return re.sub(r"(?<!\\)\$\$", " ", joined)
+
+
+def _mathematics(match: re.Match[str]) -> str:
+    if match["minus"]:
+        return "-"
+    if match["letter"]:
+        index = escaped(match["braced"] or match["plain"]).replace("$", "")
+        sign = r"\partial " if match["sign"] else ""
+        return f"{sign}{_WORDS.get(match['letter'], match['letter'])}_{{{index}}}"
+    if match["exponent"]:
+        factor = "" if match["factor"] == "1" else rf"{match['factor']} \cdot "
+        return f"{factor}10^{{{int(match['exponent'])}}}"
+    if match["matrix"]:
+        return rf"\mathbf{{{match['matrix']}}}^{{[{match['layer']}]}}"
+    if match["alone"]:
+        return rf"\mathbf{{{match['alone']}}}"
+    symbol = match["symbol"] or match["differential"]
+    return GREEK_COMMANDS.get(symbol, rf"\{symbol}" if symbol == "pi" else symbol)
 
 
 def _character(character: str) -> str:

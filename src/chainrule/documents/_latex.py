@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from enum import IntEnum
 
 from chainrule.documents._notation import is_negated, sign_first
-from chainrule.documents._symbols import GREEK_LETTERS
+from chainrule.documents._symbols import GREEK_COMMANDS, REDUCED_OVER
 from chainrule.formulas import (
     Apply,
     Constant,
@@ -14,6 +15,7 @@ from chainrule.formulas import (
     Pi,
     Variable,
     exact_decimal,
+    to_text,
 )
 
 _INFIX = {
@@ -29,8 +31,8 @@ _INFIX = {
     "multiply": (r" \, ", 2),
     "matrix_product": (r" \, ", 2),
 }
-_NAMED = {"exp", "log", "tanh", "sinh", "cosh", "sin", "cos", "max", "min"}
-_WORDS = {"maximum": "max", "minimum": "min", "atan": "arctan", "indicator": "I"}
+_NAMED = {"exp", "log", "tanh", "sinh", "cosh", "sin", "cos", "max", "min", "arctan"}
+_WORDS = {"maximum": "max", "minimum": "min", "atan": "arctan"}
 _SUMS = {
     "others": r"\sum_{p \ne j} ",
     "others_max": r"\max_{p \ne j} ",
@@ -57,9 +59,29 @@ _SUMS = {
     },
     "sum_examples": r"\sum_{i} ",
     "sum_next_units": r"\sum_{j} ",
+    **{
+        f"{name}_{index}": rf"{sign}_{{{index}}} "
+        for index in REDUCED_OVER
+        for name, sign in (
+            ("sum", r"\sum"),
+            ("mean", r"\frac{1}{n} \sum"),
+            ("max", r"\max"),
+            ("min", r"\min"),
+        )
+    },
 }
-_MATRICES = frozenset("AZY")
+_MATRICES = frozenset("AHZY")
 _ATOM = 9
+_LONGEST_EXPONENT = 20  # characters: a longer one is written on the line
+_TALL = (r"\frac", r"\sum", r"\begin", r"\left", r"\max_", r"\min_")
+
+
+class _Style(IntEnum):
+    """Where an expression stands: fractions nested in fractions become too small to read."""
+
+    DISPLAY = 0
+    FRACTION = 1  # a derivative is written with a slash
+    LINE = 2  # every quotient is
 
 
 def latex_of(expression: Expression) -> str:
@@ -70,88 +92,124 @@ def latex_of(expression: Expression) -> str:
     >>> from chainrule.formulas import parse
     >>> print(latex_of(parse("1/(1 + exp(-z))").expression))
     \frac{1}{1 + e^{-z}}
+    >>> print(latex_of(parse("exp(-z**2/2)").expression))
+    e^{-z^{2}/2}
     """
-    return _latex(expression)[0]
+    return _latex(expression, _Style.DISPLAY)[0]
 
 
-def _latex(e: Expression) -> tuple[str, int]:
+def is_long_exponent(e: Expression) -> bool:
+    """Tell whether ``exp(e)`` is better read on the line."""
+    return len(to_text(e)) > _LONGEST_EXPONENT
+
+
+def parenthesised(text: str) -> str:
+    r"""Return LaTeX in parentheses, which grow where something in them is tall."""
+    if any(command in text for command in _TALL):
+        return rf"\left({text}\right)"
+    return f"({text})"
+
+
+def _latex(e: Expression, style: _Style) -> tuple[str, int]:
     if isinstance(e, Constant):
-        return _number(e)
+        return _number(e, style)
     if isinstance(e, Pi):
         return r"\pi", _ATOM
     if isinstance(e, Variable | Parameter):
         return name_latex(e.name), _ATOM
     x = e.arguments
     if e.operation in ("multiply", "divide") and is_negated(x[0]):
-        return _latex(sign_first(e))
+        return _latex(sign_first(e), style)
     if e.operation in _INFIX:
         sign, level = _INFIX[e.operation]
         right = level + 1 if e.operation == "subtract" else level
         if e.operation == "multiply" and isinstance(x[1], Constant):
             sign = r" \cdot "
-        return f"{_at(x[0], level)}{sign}{_right(x[1], right)}", level
+        return f"{_at(x[0], level, style)}{sign}{_right(x[1], right, style)}", level
     match e.operation:
         case "negate":
-            return f"-{_at(x[0], 2)}", 1
+            return f"-{_at(x[0], 2, style)}", 1
         case "divide":
-            return rf"\frac{{{latex_of(x[0])}}}{{{latex_of(x[1])}}}", 3
+            return _quotient(x[0], x[1], style)
         case "power":
-            return f"{_at(x[0], 6)}^{{{latex_of(x[1])}}}", 5
+            return f"{_at(x[0], 6, style)}^{{{_latex(x[1], _Style.LINE)[0]}}}", 5
+        case "exp" if is_long_exponent(x[0]):
+            return rf"\exp {parenthesised(_latex(x[0], style)[0])}", 5
         case "exp":
-            return f"e^{{{latex_of(x[0])}}}", 5
+            return f"e^{{{_latex(x[0], _Style.LINE)[0]}}}", 5
         case "sqrt":
-            return rf"\sqrt{{{latex_of(x[0])}}}", _ATOM
+            return rf"\sqrt{{{_latex(x[0], style)[0]}}}", _ATOM
         case "abs":
-            return rf"\left|{latex_of(x[0])}\right|", _ATOM
+            inner, _ = _latex(x[0], style)
+            return rf"\left|{inner}\right|", _ATOM
         case "partial":
             of, by = (latex_of(part) for part in x)
-            return rf"\frac{{\partial {of}}}{{\partial {by}}}", 4
+            return _derivative(rf"\partial {of}", rf"\partial {by}", style)
         case "partial_twice":
             of, *units = (latex_of(part) for part in x)
             below = r" \partial ".join(units) + ("^2" if len(units) == 1 else "")
-            return rf"\frac{{\partial^2 {of}}}{{\partial {below}}}", 4
+            return _derivative(rf"\partial^2 {of}", rf"\partial {below}", style)
         case "count":
             return "n", _ATOM
         case "transpose":
-            return rf"{_at(x[0], _ATOM)}^{{\top}}", 5
-        case "broadcast":
-            return rf"\operatorname{{broadcast}}\left({latex_of(x[0])}\right)", _ATOM
+            return rf"{_at(x[0], _ATOM, style)}^{{\top}}", 5
         case "where":
-            condition, yes, no = (latex_of(part) for part in x)
+            yes, no = (_latex(part, max(style, _Style.FRACTION))[0] for part in x[1:])
+            condition, _ = _latex(x[0], _Style.LINE)
             return (
                 rf"\begin{{cases}} {yes} & \text{{if }} {condition}, \\ "
                 rf"{no} & \text{{otherwise}} \end{{cases}}"
             ), 2
+        case "indicator":
+            return f"I({_latex(x[0], _Style.LINE)[0]})", _ATOM
     if e.operation in _SUMS:
-        return f"{_SUMS[e.operation]}{_at(x[0], 2)}", 1
+        return f"{_SUMS[e.operation]}{_summand(x[0], style)}", 1
     name = _WORDS.get(e.operation, e.operation)
-    arguments = ", ".join(latex_of(part) for part in x)
-    if name == "I":
-        return rf"I({arguments})", _ATOM
-    if name in _NAMED or name == "arctan":
-        return rf"\{name}\left({arguments}\right)", _ATOM
-    return rf"\operatorname{{{name}}}\left({arguments}\right)", _ATOM
+    command = rf"\{name}" if name in _NAMED else rf"\operatorname{{{name}}}"
+    return f"{command}{parenthesised(', '.join(_latex(part, style)[0] for part in x))}", _ATOM
 
 
-def _at(e: Expression, level: int) -> str:
-    text, own = _latex(e)
-    return text if own >= level else rf"\left({text}\right)"
+def _quotient(above: Expression, below: Expression, style: _Style) -> tuple[str, int]:
+    if style is _Style.LINE:
+        return f"{_at(above, 2, style)}/{_at(below, 3, style)}", 2
+    inner = _Style(style + 1)
+    return rf"\frac{{{_latex(above, inner)[0]}}}{{{_latex(below, inner)[0]}}}", 3
 
 
-def _right(e: Expression, level: int) -> str:
+def _derivative(above: str, below: str, style: _Style) -> tuple[str, int]:
+    return (
+        (rf"\frac{{{above}}}{{{below}}}", 4) if style is _Style.DISPLAY else (f"{above}/{below}", 2)
+    )
+
+
+def _at(e: Expression, level: int, style: _Style) -> str:
+    text, own = _latex(e, style)
+    return text if own >= level else parenthesised(text)
+
+
+def _summand(e: Expression, style: _Style) -> str:
+    """Write what is summed; a sum of a sum needs no brackets."""
+    is_sum = isinstance(e, Apply) and e.operation in _SUMS
+    return _latex(e, style)[0] if is_sum else _at(e, 2, style)
+
+
+def _right(e: Expression, level: int, style: _Style) -> str:
     """Write a right operand; a sum there reaches to the end, as it does on paper."""
     if isinstance(e, Apply) and e.operation in _SUMS:
-        return latex_of(e)
-    return _at(e, level)
+        return _latex(e, style)[0]
+    return _at(e, level, style)
 
 
-def _number(e: Constant) -> tuple[str, int]:
+def _number(e: Constant, style: _Style) -> tuple[str, int]:
     value = abs(e.value)
     decimal = exact_decimal(value)
     text = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+    if style is _Style.LINE:
+        text = f"{value.numerator}/{value.denominator}"
     if decimal is not None:
         text = re.sub(r"e(-?\d+)", r" \\cdot 10^{\1}", decimal).removeprefix("1 \\cdot ")
-    return (f"-{text}", 1) if e.value < 0 else (text, _ATOM if text.isdigit() else 3)
+    level = _ATOM if text.isdigit() else 2 if "/" in text else 3
+    return (f"-{text}", 1) if e.value < 0 else (text, level)
 
 
 def name_latex(name: str) -> str:
@@ -164,7 +222,7 @@ def name_latex(name: str) -> str:
         letter = base if base == "n" else rf"\mathbf{{{base}}}"
         return rf"{{{letter}^{{[{index}]}}}}"  # in braces, so that a power may follow
     match = re.fullmatch(
-        r"([A-Za-z]+)(?:_?\{?([-\d]+(?:,p)?|j,[ik]|k,i)\}?|_([A-Za-z0-9]+))?", name
+        r"([A-Za-z]+)(?:_?\{?([-\d]+(?:,[a-z])?|j,[ik]|k,i)\}?|_([A-Za-z0-9]+))?", name
     )
     words = re.fullmatch(r"([A-Za-z]+?)(\d*)_(\w+)", name)
     if match is None and words is not None and name.isascii():
@@ -174,8 +232,10 @@ def name_latex(name: str) -> str:
     if match is None:
         return rf"\text{{{name.replace('_', ' ')}}}"
     base, number, index = match.groups()
-    if base in GREEK_LETTERS and base != "pi":
-        base = f"\\{base}"
+    if base in GREEK_COMMANDS:
+        base = GREEK_COMMANDS[base]
+    elif base in _MATRICES and base != "A":
+        base = rf"\mathbf{{{base}}}"
     elif len(base) > 1:
         base = rf"\mathrm{{{base}}}"
     subscript = number or index

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.documents._latex import latex_of
+from chainrule.documents._latex import is_long_exponent, latex_of
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, to_text
 
 WIDTH = 58.0  # letters of a line of text, beside the left side and the sign of equality
@@ -55,6 +55,8 @@ def _pieces(e: Expression, width: float) -> list[Piece]:
             return [*_factor(x[0], width), *_preceded(sign, _factor(x[1], width))]
         case "divide":
             return [*_factor(x[0], width), *_preceded(r"\big/ ", _bracketed(x[1], width))]
+        case "exp" if is_long_exponent(x[0]):
+            return _preceded(r"\exp", _bracketed(x[0], width))
         case "power" if letters(x[1]) < 4:
             *first, (last, size) = _bracketed(x[0], width)
             return [*first, (f"{last}^{{{latex_of(x[1])}}}", size + letters(x[1]))]
@@ -95,6 +97,8 @@ def letters(e: Expression) -> float:
             return max(letters(of), sum(map(letters, by))) + 1.0
         case Apply("power", (base, exponent)):
             return letters(base) + _SMALLER * letters(exponent) + 2.0 * _is_sum(base)
+        case Apply("exp", (exponent,)) if is_long_exponent(exponent):
+            return 4.0 + letters(exponent)
         case Apply("exp", (exponent,)):
             return 1.0 + _SMALLER * letters(exponent)
         case Apply("negate", (inner,)):

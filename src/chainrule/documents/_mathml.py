@@ -6,21 +6,13 @@ import html
 import re
 from functools import lru_cache
 
-from chainrule.documents._escaping import INDEXED
+from chainrule.documents._escaping import PROSE
 from chainrule.documents._symbols import GREEK_LETTERS
 
-# Beside letters with an index: minus signs, matrices, and letters that are no words or that Greek
-# names stand for. I, E and N name functions; "a" is a letter where no noun follows it.
-_NO_ARTICLE = r"(?= (?:[=≠≤≥]|(?:and|alone|is|in|of|or|by|below|rounds|saves)\b)|[,;:.)\]]|$)"
-_PROSE = re.compile(
-    rf"{INDEXED.pattern}"
-    r"|(?P<minus>(?<![\w)\]])-(?=[\w∂∞(])|(?<=\s)-(?=\s))"
-    rf"|(?<![A-Za-z0-9_.'’])(?P<symbol>{'|'.join(GREEK_LETTERS)}|[b-zJ]|a{_NO_ARTICLE})"
-    r"(?![A-Za-z0-9_]|['’.]\w)"
-    r"|(?:(?<=∂)|(?<=∂²))(?P<differential>a)\b"
-    rf"|(?<![\w.])(?P<matrix>[A-Zb])\[(?P<layer>[l\d])\]"
-    rf"|(?<![\w.'’])(?P<alone>[WXYZ]|A{_NO_ARTICLE})(?!\w|['’.]\w)"
+_LIMITS = re.compile(
+    r"<msub>(<m[io]>(?:&#x02211;|max|min)</m[io]><mrow>(?:(?!</?mrow>).)*</mrow>)</msub>"
 )
+_FUNCTION = re.compile(r"<mo>([a-z]{2,}\d*)</mo>(?=<mrow><mo stretchy|<mo stretchy)")
 _NODE = re.compile(r"([A-Za-z])(?:_?\{([^{}]*)\}|_?(\d+|[a-z]\b))?")
 
 
@@ -29,22 +21,30 @@ def mathml(latex: str) -> str:
     """Return LaTeX as MathML."""
     from latex2mathml.converter import convert
 
-    # A lone space is a spacing element the browser draws as nothing; the rest is standard.
     text: str = convert(latex, display="block")
-    return re.sub(r' xmlns="[^"]*"', "", text)
+    text = re.sub(r' xmlns="[^"]*"', "", text)
+    # Limits stand below signs everywhere, and beside them where the browser finds it too tight;
+    # the name of a function is no sign, with room on either side.
+    text = _LIMITS.sub(r"<munder>\1</munder>", text)
+    return _FUNCTION.sub(r"<mi>\1</mi>", text)
 
 
 def prose_html(text: str) -> str:
     """Return a sentence as HTML: letters as mathematics, Greek letters, true minus signs."""
-    return _PROSE.sub(_typeset, html.escape(text, quote=False))
+    return PROSE.sub(_typeset, html.escape(text, quote=False))
 
 
 def _typeset(match: re.Match[str]) -> str:
     if match["minus"]:
         return "−"
     if match["letter"]:
-        index = match["braced"] or match["plain"]
-        return f"{match['sign']}<i>{match['letter']}</i><sub>{index}</sub>"
+        index = (match["braced"] or match["plain"]).replace("-", "−")
+        letter = match["letter"]
+        shown = f"<i>{letter}</i>" if len(letter) == 1 and letter != "Σ" else letter
+        return f"{match['sign']}{shown}<sub>{index}</sub>"
+    if match["exponent"]:
+        factor = "" if match["factor"] == "1" else f"{match['factor']}·"
+        return f"{factor}10<sup>{int(match['exponent'])}</sup>".replace("-", "−")
     if match["matrix"]:
         return f"<b>{match['matrix']}</b><sup>[{match['layer']}]</sup>"
     if match["alone"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chainrule.documents._content import Equation
+from chainrule.documents._symbols import REDUCED_OVER
 from chainrule.formulas import Apply, Constant, Expression, Variable
 
 
@@ -23,6 +24,19 @@ def equation(*sides: Expression, remark: str = "") -> Equation:
         if side not in kept:
             kept.append(side)
     return Equation(tuple(kept), remark)
+
+
+def inner_index(outer: str) -> str:
+    """Return the index of the units of a reduction, within one over `outer` another letter."""
+    indices = ("k", *REDUCED_OVER)
+    if outer not in indices:
+        return indices[0]
+    return indices[min(indices.index(outer) + 1, len(REDUCED_OVER))]
+
+
+def reduction_over(index: str, operation: str, argument: Expression) -> Apply:
+    """Return a reduction over the units, written with an index."""
+    return Apply(f"{operation}_{index}" if index in REDUCED_OVER else operation, (argument,))
 
 
 def symbol(name: str) -> Variable:

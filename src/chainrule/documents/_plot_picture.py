@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from chainrule.documents._svg_mathematics import svg_mathematics
 
 _WIDTH, _HEIGHT = 900.0, 460.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 104.0, 18.0, 46.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 110.0, 18.0, 46.0
 _COLOURS = ("var(--accent)", "var(--second)", "var(--third)")
 _DASHES = ("", ";stroke-dasharray:9 4", ";stroke-dasharray:2.5 4")
-_LABEL_GAP = 24.0
+_LABEL_GAP = 28.0
 _RARE = 40  # one point in that many may be the peak of a pole
 
 _LARGEST = 1e9
@@ -63,8 +63,8 @@ def plot_picture(
         return f'<svg role="img" width="10" height="10"><title>{html.escape(title)}</title></svg>'
     frame = _frame(curves)
     parts = [
-        f'<svg role="img" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" '
-        f'height="{_HEIGHT:g}" style="min-width:30em;width:min(100%,60em)" font-size="15" '
+        f'<svg role="img" class="plot" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" '
+        f'height="{_HEIGHT:g}" style="width:min(100%,60em)" font-size="15" '
         f'font-family="system-ui, sans-serif"><title>{html.escape(title)}</title>'
     ]
     parts += _axes(frame, variable)
@@ -187,13 +187,13 @@ def _axes(frame: _Frame, variable: str) -> Iterator[str]:
     for tick in _ticks(frame.low_x, frame.high_x, 8):
         x, _ = frame.place(tick, frame.low)
         yield _line(x, _TOP, x, _HEIGHT - _BOTTOM, axis=tick == 0)
-        yield _label(x, _HEIGHT - _BOTTOM + 20, _tick_text(tick), "middle")
+        yield _label(x, _HEIGHT - _BOTTOM + 25, _tick_text(tick), "middle")
     for tick in _ticks(frame.low, frame.high, 6):
         _, y = frame.place(frame.low_x, tick)
         yield _line(_LEFT, y, _WIDTH - _RIGHT, y, axis=tick == 0)
         yield _label(_LEFT - 9, y + 5, _tick_text(tick), "end")
     yield svg_mathematics(
-        variable, _WIDTH - _RIGHT + 14, _HEIGHT - _BOTTOM + 20, 18, "var(--soft)", anchor="start"
+        variable, _WIDTH - _RIGHT + 14, _HEIGHT - _BOTTOM + 25, 18, "var(--soft)", anchor="start"
     )
 
 

@@ -56,6 +56,10 @@ SHEET = f"""
 .chainrule pre .comment {{ color: var(--third); }}
 .chainrule figure {{ margin: 0.8em 0; }}
 .chainrule figure svg {{ display: block; max-width: 100%; height: auto; }}
+.chainrule .plot {{ overflow: visible; }}
+.chainrule .plot path, .chainrule .plot circle {{ vector-effect: non-scaling-stroke; }}
+@media (max-width: 36em) {{ .chainrule .plot text {{ font-size: 27px; }}
+  .chainrule .plot tspan[font-size] {{ font-size: 0.7em; }} }}
 .chainrule figure svg a:hover rect {{ stroke: var(--accent) !important; }}
 .chainrule figcaption {{ color: var(--soft); font-size: 0.88em; margin-top: 0.4em;
   max-width: 48em; }}

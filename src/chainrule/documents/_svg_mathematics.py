@@ -14,6 +14,12 @@ _TOKEN = re.compile(
 )
 _ROOT = re.compile(r"sqrt\((\w+)\)")
 _FAMILY = "'Latin Modern Math','STIX Two Text','Cambria Math',Georgia,serif"
+# Mathematical fonts hang the root below the line, for TeX to lift it.
+_STYLES = {
+    "normal": "",
+    "italic": ' font-style="italic"',
+    "root": ' font-family="system-ui, sans-serif"',
+}
 _WIDTH, _SUBSCRIPT = 0.56, 0.7
 _HALO = ";paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round"
 
@@ -24,6 +30,9 @@ def _runs(text: str) -> list[tuple[str, str, str]]:
     for match in _TOKEN.finditer(_ROOT.sub(r"√\1", text)):
         if match["other"] is not None:
             sign = match["other"].replace("-", "−")
+            if sign == "√":
+                runs.append((sign, "root", ""))
+                continue
             if runs and runs[-1][1:] == ("normal", ""):
                 runs[-1] = (runs[-1][0] + sign, "normal", "")
             else:
@@ -53,8 +62,7 @@ def svg_mathematics(
     lowered = False
     for base, style, subscript in _runs(text):
         shift = f' dy="{-0.25 * size:.1f}"' if lowered else ""
-        italic = ' font-style="italic"' if style == "italic" else ""
-        spans += f"<tspan{shift}{italic}>{html.escape(base)}</tspan>"
+        spans += f"<tspan{shift}{_STYLES[style]}>{html.escape(base)}</tspan>"
         lowered = bool(subscript)
         if subscript:
             spans += (

@@ -8,6 +8,7 @@ import textwrap
 from chainrule.documents._blocks import block_lines
 from chainrule.documents._content import Equation, Section
 from chainrule.documents._notation import is_negated, sign_first
+from chainrule.documents._symbols import REDUCED_OVER
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, to_text
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -47,6 +48,11 @@ _SUMS = {
     },
     "sum_examples": "Σ_i ",
     "sum_next_units": "Σ_j ",
+    **{
+        f"{name}_{index}": f"{sign}_{index} "
+        for index in REDUCED_OVER
+        for name, sign in (("sum", "Σ"), ("mean", "mean"), ("max", "max"), ("min", "min"))
+    },
 }
 _RELATION = re.compile(r"\b(\w{1,3}) ([=<>≤≥≠]) (?=-?[\w.]{1,12}\b)")
 _BREAKS = (" + ", " - ", " ⊙ ")
@@ -92,12 +98,16 @@ def _text(e: Expression) -> tuple[str, int]:
             return f"∂²{text_of(x[0])}/{by}", 4
         case "count":
             return "n", _ATOM
+        case "abs":
+            return f"|{text_of(x[0])}|", _ATOM
         case "transpose":
             return f"{_at(x[0], _ATOM)}ᵀ", _ATOM
         case "broadcast":
             return f"broadcast({text_of(x[0])})", _ATOM
     if e.operation in _SUMS:
-        return f"{_SUMS[e.operation]}{_at(x[0], 2)}", 1
+        inner = x[0]
+        is_sum = isinstance(inner, Apply) and inner.operation in _SUMS
+        return f"{_SUMS[e.operation]}{text_of(inner) if is_sum else _at(inner, 2)}", 1
     arguments = ", ".join(text_of(part) for part in x)
     return f"{_WORDS.get(e.operation, e.operation)}({arguments})", _ATOM
 

@@ -13,7 +13,16 @@ from chainrule.derivations._operations import indicator
 from chainrule.derivations._vector_jacobian import DIRECTION, SEED
 from chainrule.derivations.output_forms._output_form import OutputForm
 from chainrule.derivations.sections._simplification import simplification_section
-from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
+from chainrule.documents import (
+    Equation,
+    Section,
+    equation,
+    inner_index,
+    partial,
+    reduction_over,
+    symbol,
+    text_of,
+)
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -253,5 +262,7 @@ def per_unit(e: Expression, own: str = "j") -> Expression:
         return names[e]
     if not isinstance(e, Apply):
         return e
-    inner = "k" if e.operation in REDUCTIONS else own
-    return Apply(e.operation, tuple(per_unit(part, inner) for part in e.arguments))
+    if e.operation in REDUCTIONS:
+        index = inner_index(own)
+        return reduction_over(index, e.operation, per_unit(e.arguments[0], index))
+    return Apply(e.operation, tuple(per_unit(part, own) for part in e.arguments))

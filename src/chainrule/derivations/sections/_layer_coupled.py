@@ -8,7 +8,7 @@ from chainrule.derivations._arithmetic import ONE, ZERO, rebuilt, size
 from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._example import example
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._jacobian import bound_to
+from chainrule.derivations._jacobian import bound
 from chainrule.derivations._kept_values import kept_values
 from chainrule.derivations._stages import Stage
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
@@ -28,7 +28,16 @@ from chainrule.derivations.sections._elementwise import (
     per_unit,
     step_equations,
 )
-from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
+from chainrule.documents import (
+    Equation,
+    Section,
+    equation,
+    inner_index,
+    partial,
+    reduction_over,
+    symbol,
+    text_of,
+)
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -168,7 +177,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
     ):
         sides = [] if written is None else [written]
         if short is not None and size(short) <= _LONGEST_ENTRY:
-            sides.append(bound_to(short, "k"))
+            sides.append(bound(short))
         if sides:
             e = equation(partial(output, Z_J), *sides)
             equations.append(Equation(e.sides, remark))
@@ -234,8 +243,10 @@ def _of_stage(e: Expression, stages: tuple[Stage, ...], k: int, unit: str = "j")
         return names[e]
     if not isinstance(e, Apply):
         return e
-    inner = "k" if e.operation in REDUCTIONS else unit
-    return Apply(e.operation, tuple(_of_stage(part, stages, k, inner) for part in e.arguments))
+    if e.operation in REDUCTIONS:
+        index = inner_index(unit)
+        return reduction_over(index, e.operation, _of_stage(e.arguments[0], stages, k, index))
+    return Apply(e.operation, tuple(_of_stage(part, stages, k, unit) for part in e.arguments))
 
 
 def _stages_section(stages: tuple[Stage, ...]) -> Section:
