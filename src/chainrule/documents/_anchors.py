@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from chainrule.documents._content import Equation, Listing, Section
-from chainrule.documents._mathml import name_html
+from chainrule.documents._mathml import name_html, prose_html
 
 _MOST_LINES = 4
 _PLACEHOLDER = re.compile(r'<a href="#name:([^"]*)">')
@@ -19,6 +19,8 @@ class Anchors:
     def __init__(self, sections: tuple[Section, ...] = ()) -> None:
         self._ids: dict[str, str] = {}
         self._lines: dict[str, list[str]] = {}
+        self._parts: dict[str, list[str]] = {}
+        self._reasons: dict[str, str] = {}
         used: set[str] = set()
         for e in _equations(sections):
             if e.name and e.name not in self._ids:
@@ -26,10 +28,15 @@ class Anchors:
         for section in sections:
             for block in section.blocks:
                 if isinstance(block, Listing):
-                    for line, name in block.marks:
-                        lines = self._lines.setdefault(name, [])
-                        if f"{block.name}-{line}" not in lines:
-                            lines.append(f"{block.name}-{line}")
+                    self._reasons.update(block.reasons)
+                    for found, known in (
+                        (block.marks, self._lines),
+                        (block.parts, self._parts),
+                    ):
+                        for line, name in found:
+                            lines = known.setdefault(name, [])
+                            if f"{block.name}-{line}" not in lines:
+                                lines.append(f"{block.name}-{line}")
         self.sections = [_unused(_slug(section.title), used) for section in sections]
         self._written: set[str] = set()
 
@@ -55,10 +62,14 @@ class Anchors:
             for name in e.see
             if name in self._ids
         ]
-        lines = self._lines.get(e.name, [])
-        shown += [
-            f'<a href="#{line}">line {line.rpartition("-")[2]}</a>' for line in lines[:_MOST_LINES]
-        ]
+        whole, parts = self._lines.get(e.name, []), self._parts.get(e.name, [])
+        if whole or parts:
+            lines = (whole or parts)[:_MOST_LINES]
+            numbers = (f'<a href="#{line}">{line.rpartition("-")[2]}</a>' for line in lines)
+            words = f"{'' if whole else 'in '}line{'s' * (len(lines) > 1)}"
+            shown.append(f'<span class="lines">{words} {", ".join(numbers)}</span>')
+        elif e.name in self._reasons:
+            shown.append(f"<span>{prose_html(self._reasons[e.name])}</span>")
         return " ".join(shown)
 
     def resolved(self, svg: str) -> str:

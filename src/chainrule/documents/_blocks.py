@@ -30,13 +30,12 @@ def block_html(block: Block, anchors: Anchors) -> str:
         below = f"<figcaption>{caption}</figcaption>" if caption else ""
         return f'<figure><div class="scroll">{svg}</div>{below}</figure>\n'
     name = html.escape(block.name, quote=True)
-    marks: dict[int, list[str]] = {}
-    for number, mark in block.marks:
-        marks.setdefault(number, []).append(mark)
+    marks, parts = _by_line(block.marks), _by_line(block.parts)
     lines = "\n".join(
         f'<span class="line" id="{name}-{number}">'
         f'<a class="number" href="#{name}-{number}">{number:>4}</a>  '
-        f"{_line_html(line, marks.get(number, []), anchors)}</span>"
+        f"{_line_html(line, marks.get(number, []), anchors)}"
+        f"{_parts_html(parts.get(number, []), anchors)}</span>"
         for number, line in enumerate(block.source.splitlines(), 1)
     )
     return f"<pre>{lines}</pre>\n"
@@ -59,6 +58,19 @@ def _line_html(line: str, marks: list[str], anchors: Anchors) -> str:
         name, bracket, rest = part.partition(" (")
         parts.append(_link(name, name, anchors) + html.escape(bracket + rest))
     return f'{shown}  <span class="comment"># {", ".join(parts)}</span>'
+
+
+def _by_line(pairs: tuple[tuple[int, str], ...]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for number, name in pairs:
+        found.setdefault(number, []).append(name)
+    return found
+
+
+def _parts_html(names: list[str], anchors: Anchors) -> str:
+    """Return what a line has on its way; it is no part of the source, and not copied with it."""
+    links = ", ".join(_link(name, name, anchors) for name in names if anchors.knows(name))
+    return f'<span class="within">  contains {links}</span>' if links else ""
 
 
 def _link(mark: str, name: str, anchors: Anchors) -> str:

@@ -72,11 +72,17 @@ class Listing:
         Unique in a document; line 12 has the anchor ``name-12``.
     marks : tuple of (int, str)
         Lines, counted from 1, and the names of equations that they compute.
+    parts : tuple of (int, str)
+        Lines that have the value of an equation on their way.
+    reasons : tuple of (str, str)
+        Names of equations, and why no line need compute them.
     """
 
     source: str
     name: str
     marks: tuple[tuple[int, str], ...] = ()
+    parts: tuple[tuple[int, str], ...] = ()
+    reasons: tuple[tuple[str, str], ...] = ()
 
 
 Block = Table | Figure | Listing

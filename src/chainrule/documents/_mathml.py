@@ -13,6 +13,7 @@ _LIMITS = re.compile(
     r"<msub>(<m[io]>(?:&#x02211;|max|min)</m[io]><mrow>(?:(?!</?mrow>).)*</mrow>)</msub>"
 )
 _FUNCTION = re.compile(r"<mo>([a-z]{2,}\d*)</mo>(?=<mrow><mo stretchy|<mo stretchy)")
+_MEAN = re.compile(r"<msub><mo>mean</mo>(<mrow>(?:(?!</?msub>).)*</mrow>)</msub>")
 _NODE = re.compile(r"([A-Za-z])(?:_?\{([^{}]*)\}|_?(\d+|[a-z]\b))?")
 
 
@@ -26,7 +27,10 @@ def mathml(latex: str) -> str:
     # Limits stand below signs everywhere, and beside them where the browser finds it too tight;
     # the name of a function is no sign, with room on either side.
     text = _LIMITS.sub(r"<munder>\1</munder>", text)
-    return _FUNCTION.sub(r"<mi>\1</mi>", text)
+    text = _FUNCTION.sub(r"<mi>\1</mi>", text)
+    text = _MEAN.sub(r'<msub><mi>mean</mi>\1</msub><mspace width="0.167em" />', text)
+    text = text.replace("<mo>&#x02202;</mo>", "<mi>&#x02202;</mi>")
+    return text.replace("<mo>&#x0002F;</mo>", '<mo lspace="0em" rspace="0em">/</mo>')
 
 
 def prose_html(text: str) -> str:
@@ -39,6 +43,7 @@ def _typeset(match: re.Match[str]) -> str:
         return "−"
     if match["letter"]:
         index = (match["braced"] or match["plain"]).replace("-", "−")
+        index = f"<i>{index}</i>" if index.isalpha() and len(index) == 1 else index
         letter = match["letter"]
         shown = f"<i>{letter}</i>" if len(letter) == 1 and letter != "Σ" else letter
         return f"{match['sign']}{shown}<sub>{index}</sub>"

@@ -40,6 +40,9 @@ SHEET = f"""
 .chainrule .equations td.remark {{ color: var(--soft); padding-left: 1.2em; }}
 .chainrule .links {{ font-size: 0.78em; padding-left: 1.2em; white-space: nowrap; }}
 .chainrule .links a {{ margin-right: 0.7em; text-decoration: none; }}
+.chainrule .links span {{ color: var(--soft); }}
+.chainrule .links .lines a {{ margin: 0; }}
+.chainrule pre .within {{ color: var(--soft); user-select: none; font-style: italic; }}
 .chainrule .links a:hover {{ text-decoration: underline; }}
 .chainrule math {{ font-size: 1.15em; display: inline math; math-style: normal; }}
 .chainrule details.step {{ border-left: 3px solid var(--line); margin: 0.2em 0 0.2em 0.3em;

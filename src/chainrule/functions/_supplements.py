@@ -13,7 +13,8 @@ from chainrule.functions._plots import plot_section
 if TYPE_CHECKING:
     from chainrule.certificates import Certificate
     from chainrule.derivations import Derivation
-    from chainrule.documents import Equation, Section
+    from chainrule.documents import Equation, Listing, Section
+    from chainrule.formulas import Formula
     from chainrule.kernels.computed import Computed
     from chainrule.portraits import Portrait
 
@@ -35,15 +36,15 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
         float32, what the generated source computes, and the source.
     """
     from chainrule.certificates import certify
-    from chainrule.documents import Listing, Section
+    from chainrule.documents import Section
     from chainrule.kernels import activation_kernels
-    from chainrule.kernels.computed import computed, line_names
+    from chainrule.kernels.computed import computed
     from chainrule.portraits import portrait
 
     formula = derivation.formula
     source = activation_kernels(formula, np.float32).forward.source
     seen, certificate = portrait(formula), certify(formula)
-    listing = Listing(source, "source", line_names(source))
+    listing = _listing(formula, source)
     about_source = (
         "Generated from the derivation and compiled as it stands here. A comment names the nodes "
         "and derivatives whose values a line computes, in whatever form, as a comparison in 40 "
@@ -58,6 +59,17 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
         *(s for part in computed(formula, source) for s in _computed_sections(part)),
         Section("Kernel source", (about_source,), blocks=(listing,)),
     )
+
+
+def _listing(formula: Formula, source: str) -> Listing:
+    """Return the source with what its lines compute, have on their way, and need not compute."""
+    from chainrule.documents import Listing
+    from chainrule.kernels.computed import line_names, step_lines
+
+    marks, steps = line_names(source), step_lines(formula, source)
+    named = {name for _, name in marks}
+    parts = tuple((line, s.name) for s in steps if s.name not in named for line in s.lines)
+    return Listing(source, "source", marks, parts, tuple((s.name, s.reason) for s in steps))
 
 
 def _summary(derivation: Derivation, seen: Portrait, certificate: Certificate) -> Section:

@@ -7,7 +7,8 @@ agrees on one sign only is marked so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import mpmath
@@ -29,16 +30,18 @@ from chainrule.derivations import (
 )
 from chainrule.documents import partial, symbol, text_of
 from chainrule.formulas import (
+    COMPARISONS,
     Apply,
     Expression,
     Formula,
     Parameter,
     Variable,
     constant,
+    subexpressions,
     substitute,
     variables_of,
 )
-from chainrule.kernels._reading import Statement, read_body
+from chainrule.kernels._reading import Statement, on_side, read_body
 from chainrule.kernels._source import parameter_name
 
 _DIGITS = 40
@@ -135,6 +138,101 @@ def _quantities(
             label = text_of(partial(symbol("a"), names[k]))
             known[label] = tuple(v.backward[k] for v in at)
     return known
+
+
+@dataclass(frozen=True)
+class StepLines:
+    """Where the source computes a step of the derivation, beyond what its comments name.
+
+    Parameters
+    ----------
+    name : str
+        Of the node, or of the derivative by it.
+    lines : tuple of int
+        Lines that have its value on the way, perhaps with the other sign, or as that of another.
+    reason : str
+        Why no line need compute it.
+    """
+
+    name: str
+    lines: tuple[int, ...] = ()
+    reason: str = ""
+
+
+def lines_of_steps(
+    formula: Formula, functions: Mapping[str, Sequence[Statement]]
+) -> tuple[StepLines, ...]:
+    """Find where the lines of element-wise source have the steps that no comment names.
+
+    Parameters
+    ----------
+    formula : Formula
+    functions : mapping of str to sequence of Statement
+        ``activation`` and ``derivative``, as `read_functions` reads them.
+    """
+    graph = computation_graph(formula.expression)
+    if len(graph.order) > _LARGEST_GRAPH:
+        return ()
+    parameters = _parameter_sets(formula)[1]
+    lines: dict[str, set[int]] = {}
+    values: Quantities = {}
+    try:
+        with mpmath.workdps(_DIGITS), time_limit(_SECONDS):
+            for _, places in _SIDES:
+                known = _quantities(graph, parameters, places, slope=True)
+                for name, found in known.items():
+                    values[name] = (*values.get(name, ()), *found)
+                for function, statements in functions.items():
+                    nodes = {n: v for n, v in known.items() if function == "derivative" or
+                             not n.startswith("∂")}  # fmt: skip
+                    for line, found in _parts(statements, parameters, places):
+                        for name in _names_up_to_sign(found, nodes):
+                            lines.setdefault(name, set()).add(line)
+    except (ArithmeticError, KeyError, ValueError, TimeLimitError):
+        return ()
+    return tuple(
+        StepLines(name, tuple(sorted(lines.get(name, ()))), _reason(found))
+        for name, found in values.items()
+    )
+
+
+def _reason(values: Values) -> str:
+    """Say why no line may be needed for a quantity."""
+    first = values[0]
+    if any(value != first for value in values):
+        return "no line: another form is computed"
+    if first == 1:
+        return "no line: a factor of 1 costs nothing"
+    return "no line: nothing passes" if first == 0 else "no line: a constant"
+
+
+def _parts(
+    statements: Sequence[Statement], parameters: Mapping[str, Any], places: Sequence[str]
+) -> Iterator[tuple[int, Values]]:
+    """Yield what the lines compute on the way to their values, at places of one sign."""
+    at: list[dict[str, Any]] = [
+        {**{parameter_name(n): v for n, v in parameters.items()}, "z": mpmath.mpf(place)}
+        for place in places
+    ]
+    is_right = not places[0].startswith("-")
+    for s in statements:
+        value = on_side(_plain(s.value), right=is_right)
+        for part in subexpressions(value):
+            if part == Variable("z") or (
+                isinstance(part, Apply) and part.operation not in COMPARISONS
+            ):
+                yield s.line, tuple(evaluate(part, values) for values in at)
+        for values in at:
+            values[s.name] = evaluate(value, values)
+
+
+def _names_up_to_sign(results: Values, known: Quantities) -> list[str]:
+    opposite = tuple(-x for x in results)
+    return [
+        name
+        for name, wanted in known.items()
+        if _same(results, wanted, shared=False) or _same(opposite, wanted, shared=False)
+    ]
 
 
 def _names_of(results: Values, known: Quantities, *, shared: bool) -> list[str]:

@@ -15,6 +15,7 @@ from chainrule.derivations import (
 )
 from chainrule.documents import Equation, partial, symbol
 from chainrule.formulas import Apply, Expression, Formula, Variable, substitute, variables_of
+from chainrule.kernels._annotations import StepLines, lines_of_steps
 from chainrule.kernels._reading import (
     RESULT,
     Statement,
@@ -82,6 +83,13 @@ def line_names(source: str) -> tuple[tuple[int, str], ...]:
         _, _, comment = lines[number - 1].partition("  # ")
         found += [(number, part.partition(" (")[0]) for part in comment.split(", ") if comment]
     return tuple(found)
+
+
+def step_lines(formula: Formula, source: str) -> tuple[StepLines, ...]:
+    """Return where the source has the steps of the derivation of an element-wise formula."""
+    if formula.is_layer_coupled:
+        return ()
+    return lines_of_steps(formula, read_functions(source, ("activation", "derivative")))
 
 
 def _is_direct(statements: tuple[Statement, ...]) -> bool:
