@@ -8,10 +8,11 @@ import pytest
 from chainrule.catalogue import activation_formula, activations
 from chainrule.derivations import computation_graph, evaluate, node_names, node_values
 from chainrule.documents import text_of
+from chainrule.documents._text import equation_text
 from chainrule.formulas import parse
-from chainrule.kernels._annotations import marked, names_of_nodes
+from chainrule.kernels._annotations import _plain, marked, names_of_nodes
 from chainrule.kernels._elementwise import scalar_functions
-from chainrule.kernels.computed import computed
+from chainrule.kernels.computed import computed, step_lines
 
 ELEMENTWISE = [
     entry.name for entry in activations() if not activation_formula(entry.name).is_layer_coupled
@@ -76,7 +77,46 @@ def test_nodes_over_a_layer_are_named_by_their_values():
     assert {names[k] for k in graph.order} == {text_of(n) for n in node_names(graph).values()}
 
 
-@pytest.mark.parametrize("name", ["silu", "mish", "elu", "isru", "hard_swish", "tanh"])
+def holds(remark: str, z: mpmath.mpf) -> bool:
+    """Tell whether z lies where a remark says, as ``for -3 ≤ z < 0 or z ≥ 3``."""
+    stretches = remark.removeprefix("for ").replace("≤", "<=").replace("≥", ">=").split(" or ")
+    return not remark or any(eval(stretch, {"z": z}) for stretch in stretches)
+
+
+def test_long_numbers_are_shown_as_what_they_are_or_rounded():
+    """√2, 2√π and 1/6 are known; a polynomial is told by its degree."""
+    body = ["def activation(z):", "    q = 2.0 * z", "    return (z * -1.4142135623730951 + "
+            "3.544907701811032 * (0.25 + q * (0.16666666666666666 + q * (0.5 + q * 0.1234567890123"
+            ")))) if z >= 1.25 else 0.1234567890123 * z"]  # fmt: skip
+    formula = parse("z")
+    (part,) = computed(formula, "\n".join(body))
+    assert [equation_text(e) for e in part.equations] == [
+        "q = 2·z",
+        "a = 2·sqrt(π)·P1(q) - sqrt(2)·z    for z ≥ 1.25",
+        "a = 0.123457·z    for z < 1.25",
+        "P1(q)    a polynomial of degree 3 with the source's numbers",
+    ]
+
+
+def test_steps_have_lines_or_a_reason():
+    """∂a/∂u1 of gelu is u4, z/sqrt(2) lies inside a line, and a factor of 1 needs none."""
+    formula = activation_formula("gelu")
+    source = "\n".join(
+        line for line in scalar_functions(formula, "float32") if not line.startswith("@")
+    )
+    steps = {step.name: step for step in step_lines(formula, source)}
+    lines = source.splitlines()
+    for name, held in (("u2", "erfc"), ("u3", "erfc"), ("∂a/∂u1", "erfc")):
+        assert steps[name].lines
+        assert all(held in lines[line - 1] for line in steps[name].lines), name
+    assert not steps["∂a/∂u5"].lines
+    assert steps["∂a/∂u5"].reason == "no line: a factor of 1 costs nothing"
+    assert not steps["∂a/∂u2"].lines
+
+
+@pytest.mark.parametrize(
+    "name", ["silu", "mish", "elu", "isru", "hard_swish", "tanh", "gelu", "gelu_tanh", "serf"]
+)
 def test_what_is_said_to_be_computed_is_the_formula(name):
     """The equations read from the source, followed name by name, give the formula's value."""
     formula = activation_formula(name)
@@ -89,7 +129,7 @@ def test_what_is_said_to_be_computed_is_the_formula(name):
         with mpmath.workdps(30):
             values = {**given, "z": mpmath.mpf(place)}
             for e in part.equations:
-                if e.remark != ("for z < 0" if values["z"] > 0 else "for z ≥ 0"):
-                    values[e.sides[0].name] = evaluate(e.sides[1], values)
+                if holds(e.remark, values["z"]):
+                    values[e.sides[0].name] = evaluate(_plain(e.sides[1]), values)
             wanted = evaluate(formula.expression, {**given, "z": mpmath.mpf(place)})
             assert abs(values["a"] - wanted) < 1e-14

@@ -14,6 +14,7 @@ from chainrule.documents._html import page as page
 from chainrule.documents._latex import latex_of as latex_of
 from chainrule.documents._notation import equation as equation
 from chainrule.documents._notation import inner_index as inner_index
+from chainrule.documents._notation import is_negated as is_negated
 from chainrule.documents._notation import partial as partial
 from chainrule.documents._notation import partial_twice as partial_twice
 from chainrule.documents._notation import reduction_over as reduction_over

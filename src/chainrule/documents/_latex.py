@@ -139,6 +139,8 @@ def _latex(e: Expression, style: _Style) -> tuple[str, int]:
             return f"e^{{{_latex(x[0], _Style.LINE)[0]}}}", 5
         case "sqrt":
             return rf"\sqrt{{{_latex(x[0], style)[0]}}}", _ATOM
+        case "polynomial":
+            return f"P_{{{latex_of(x[0])}}}({_latex(x[1], style)[0]})", _ATOM
         case "abs":
             inner, _ = _latex(x[0], style)
             return rf"\left|{inner}\right|", _ATOM

@@ -98,6 +98,8 @@ def _text(e: Expression) -> tuple[str, int]:
             return f"∂²{text_of(x[0])}/{by}", 4
         case "count":
             return "n", _ATOM
+        case "polynomial":
+            return f"P{text_of(x[0])}({text_of(x[1])})", _ATOM
         case "abs":
             return f"|{text_of(x[0])}|", _ATOM
         case "transpose":

@@ -127,12 +127,15 @@ def _with_pictures(derivation: Derivation) -> tuple[Section, ...]:
 def _computed_sections(part: Computed) -> tuple[Section, ...]:
     """Return the way from the formula to what is computed, and that itself."""
     from chainrule.documents import Equation, Section
+    from chainrule.kernels.computed import is_rounded
 
     what = "value" if part.function in ("activation", "forward") else "derivative"
     computed = (
         f"What the function {part.function} in the source below computes, read from its lines: the "
         "same values, in a form that neither overflows nor cancels wherever one is found."
     )
+    if is_rounded(part.equations):
+        computed += " Long numbers are rounded here; the source has all their digits."
     if any(e.name.startswith(f"{part.function}-fit") for e in part.equations):
         computed += (
             " Where that would lose digits, on the stretch that is stated, a polynomial fitted to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.derivations import (
@@ -14,14 +15,22 @@ from chainrule.derivations import (
     time_budget,
 )
 from chainrule.documents import Equation, partial, symbol
-from chainrule.formulas import Apply, Expression, Formula, Variable, substitute, variables_of
+from chainrule.formulas import (
+    COMPARISONS,
+    Apply,
+    Expression,
+    Formula,
+    Variable,
+    substitute,
+    variables_of,
+)
 from chainrule.kernels._annotations import StepLines, lines_of_steps
+from chainrule.kernels._displayed import displayed_equations
+from chainrule.kernels._displayed import is_rounded as is_rounded
 from chainrule.kernels._reading import (
     RESULT,
     Statement,
     assigned_names,
-    displayed,
-    on_side,
     read_functions,
 )
 from chainrule.kernels._rewrite import Rewriting, rewrite
@@ -120,40 +129,32 @@ def _equations(
     function: str, statements: tuple[Statement, ...], result: Expression
 ) -> tuple[Equation, ...]:
     inlined: dict[Expression, Expression] = {}
-    equations = []
+    shown = []
     for s in statements:
         value = substitute(s.value, inlined.get)
-        if s.name in _INLINED or (s.name != RESULT and isinstance(s.value, Variable)):
+        if s.name != RESULT and (s.name in _INLINED or _is_inlined(s.value)):
             inlined[Variable(s.name)] = value
-        elif s.name != RESULT:
-            equations.append(_equation(function, s.name, Variable(s.name), value))
         else:
-            right, left = (on_side(value, right=side) for side in (True, False))
-            if right == left:
-                equations.append(_equation(function, RESULT, result, value))
-            else:
-                equations.append(_equation(function, RESULT, result, right, "for z ≥ 0"))
-                equations.append(_equation("", "", result, left, "for z < 0"))
-    return _needed(equations)
+            shown.append(Statement(s.name, value, s.line))
+    return displayed_equations(function, _needed(shown), result)
 
 
-def _needed(equations: list[Equation]) -> tuple[Equation, ...]:
-    """Leave out names that no later equation uses: they serve where |z| is very large."""
-    kept: list[Equation] = []
+def _is_inlined(value: Expression) -> bool:
+    """Tell whether a value is no more than a name, or a condition."""
+    return isinstance(value, Variable) or (
+        isinstance(value, Apply) and value.operation in COMPARISONS
+    )
+
+
+def _needed(statements: Sequence[Statement]) -> tuple[Statement, ...]:
+    """Leave out names that no later line uses: they serve where |z| is very large."""
+    kept: list[Statement] = []
     used: frozenset[str] = frozenset()
-    for e in reversed(equations):
-        left = e.sides[0]
-        if not isinstance(left, Variable) or left.name in used | {"a"}:
-            kept.insert(0, e)
-            used |= variables_of(e.sides[1])
+    for s in reversed(statements):
+        if s.name == RESULT or s.name in used:
+            kept.insert(0, s)
+            used |= variables_of(s.value)
     return tuple(kept)
-
-
-def _equation(
-    function: str, name: str, left: Expression, value: Expression, remark: str = ""
-) -> Equation:
-    anchor = f"{function}-{name}" if function else ""
-    return Equation((left, displayed(value)), remark, anchor)
 
 
 def _of_layer(formula: Formula) -> tuple[Computed, ...]:
