@@ -124,7 +124,7 @@ def test_what_is_said_to_be_computed_is_the_formula(name):
         line for line in scalar_functions(formula, "float32") if not line.startswith("@")
     )
     part = computed(formula, source)[0]
-    given = dict(formula.parameters)
+    given = {key: v for n, v in formula.parameters for key in (n, f"p_{n}")}
     for place in ("1.3", "-1.3"):
         with mpmath.workdps(30):
             values = {**given, "z": mpmath.mpf(place)}
