@@ -5,6 +5,7 @@ from chainrule.certificates._certificate import Deviation as Deviation
 from chainrule.certificates._certificate import Edge as Edge
 from chainrule.certificates._certificate import GradientCheck as GradientCheck
 from chainrule.certificates._certificate import Kink as Kink
+from chainrule.certificates._cost import certify_cost as certify_cost
 from chainrule.certificates._measure import certify as certify
 from chainrule.certificates._sweep import Sweep as Sweep
 from chainrule.certificates._sweep import Tally as Tally

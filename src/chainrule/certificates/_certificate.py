@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.documents import Document, Documented, Section, Table
+from chainrule.documents import Document, Documented, Section, Table, block_lines
 
 PROMISED_ULP = 4.0
 
@@ -28,6 +29,8 @@ class Deviation:
         The unit of the row.
     computed, true : float
         The kernel's result and the true one, the latter rounded to a double.
+    targets : tuple of float
+        The targets of the row, of a cost.
     """
 
     ulp: float = 0.0
@@ -35,6 +38,7 @@ class Deviation:
     unit: int = 0
     computed: float = math.nan
     true: float = math.nan
+    targets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -219,27 +223,35 @@ class Certificate(Documented):
         data["passed"] = self.passed
         return {key: _plain(value) for key, value in data.items()}
 
-    def __str__(self) -> str:
+    def to_text(self, width: int = 100) -> str:
+        """Return the text for a terminal `width` characters wide."""
         heading = self.formula if self.name == self.formula else f"{self.name} = {self.formula}"
         inputs = "rows" if self.is_layer_coupled else "inputs"
-        lines = [f"Certificate of {heading}", f"in {self.dtype}, over {self.points} {inputs}", ""]
-        lines += _table(self._errors())
-        lines += ["", *_table(self._edges())]
-        lines += ["", *self._remarks()]
+        lines = textwrap.wrap(f"Certificate of {heading}", width, subsequent_indent="  ")
+        lines.append(f"in {self.dtype}, over {self.points} {inputs}")
+        for table in self._tables():
+            lines += ["", *block_lines(table, width)]
+        lines.append("")
+        for remark in self._remarks():
+            lines += textwrap.wrap(remark, width, subsequent_indent="  ")
         return "\n".join(lines)
+
+    def _tables(self) -> tuple[Table, ...]:
+        shown = (self._errors(), self._edges()) if self.edges else (self._errors(),)
+        return tuple(Table(rows[0], tuple(rows[1:])) for rows in shown)
 
     @property
     def sections(self) -> tuple[Section, ...]:
         """The certificate as a section of a document."""
         inputs = "rows" if self.is_layer_coupled else "inputs"
         counted = f"{self.points} {inputs}"
+        given = "z or y" if self.value.targets else "z"
         first = (
             f"Measured in {self.dtype} over {counted}; errors in units in the last place (ulp). "
-            "Conditioned errors are those beyond what one rounding of z explains."
+            f"Conditioned errors are those beyond what one rounding of {given} explains."
         )
-        tables = tuple(Table(rows[0], tuple(rows[1:])) for rows in (self._errors(), self._edges()))
         remarks = tuple(f"{line[0].upper()}{line[1:]}." for line in self._remarks())
-        return (Section("Certificate", (first, *remarks), blocks=tables),)
+        return (Section("Certificate", (first, *remarks), blocks=self._tables()),)
 
     @property
     def document(self) -> Document:
@@ -271,7 +283,7 @@ class Certificate(Documented):
                 _with_limit(edge.derivative, edge.derivative_limit, self.dtype),
                 "" if edge.agrees else "WRONG",
             ))  # fmt: skip
-        return rows
+        return rows if any(row[-1] for row in rows) else [row[:-1] for row in rows]
 
     def _remarks(self) -> list[str]:
         lines = [f"arithmetic: {self.arithmetic}"] if self.arithmetic else []
@@ -335,20 +347,15 @@ def _tuple(values: tuple[float, ...], dtype: str) -> str:
 def _place(deviation: Deviation, dtype: str) -> str:
     if not deviation.z:
         return "-"
-    if len(deviation.z) == 1:
-        return _number(deviation.z[0], dtype)
     number = _number(deviation.z[deviation.unit], dtype)
-    return f"{number}, unit {deviation.unit + 1} of {len(deviation.z)}"
+    target = ""
+    if deviation.targets:
+        target = f", y = {_number(deviation.targets[deviation.unit], dtype)}"
+    if len(deviation.z) == 1:
+        return number + target
+    return f"{number}{target}, unit {deviation.unit + 1} of {len(deviation.z)}"
 
 
 def _with_limit(values: tuple[float, ...], limit: float | None, dtype: str) -> str:
     shown = _tuple(values, dtype)
     return shown if limit is None else f"{shown} (limit {_number(limit, dtype)})"
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

@@ -102,7 +102,7 @@ def measure(formula: Formula, forward: Forward, backward: Backward, form: Format
             "certificates are of activations\nPass a formula in z."
         )
     with np.errstate(all="ignore"):
-        kind = _Layer if formula.is_layer_coupled else _Elementwise
+        kind = LayerMeasurement if formula.is_layer_coupled else _Elementwise
         return kind(formula, forward, backward, form).certificate()
 
 
@@ -121,6 +121,7 @@ class _Worst:
         sides: tuple[Raw, Raw],
         z: tuple[float, ...],
         unit: int = 0,
+        targets: tuple[float, ...] = (),
         *,
         scale: int | None = None,
         change: int = NOTHING,
@@ -134,11 +135,11 @@ class _Worst:
         if not math.isfinite(computed) and not self.form.overflows(true):
             self.not_finite += 1
         if error > self.deviation.ulp or not self.deviation.z:
-            self.deviation = Deviation(error, z, unit, computed, to_number(true))
+            self.deviation = Deviation(error, z, unit, computed, to_number(true), targets)
         own = magnitude(true) if scale is None else scale
         error, true = from_sides(computed, *sides, self.form, scale=max(own, change))
         if error > self.conditioned.ulp or not self.conditioned.z:
-            self.conditioned = Deviation(error, z, unit, computed, to_number(true))
+            self.conditioned = Deviation(error, z, unit, computed, to_number(true), targets)
 
 
 class _Measurement:
@@ -189,6 +190,13 @@ class _Measurement:
         """Return central differences of the cost and which of them to leave out."""
         raise NotImplementedError
 
+    def gradient_targets(self, shape: tuple[int, ...], random: np.random.Generator) -> None:
+        """Choose the targets of the gradient check; of an activation, none."""
+
+    def nearby_targets(self, given: Array) -> Array:
+        """Return targets that rounding does not tell from these."""
+        return given
+
     def derivatives(self, z: Array) -> Array:
         return self.backward(np.ones_like(z), z)
 
@@ -196,6 +204,7 @@ class _Measurement:
         random = np.random.default_rng(_SEED)
         z = 3 * random.standard_normal((64, 7))
         da = random.standard_normal(z.shape)
+        self.gradient_targets(z.shape, random)
         expected, skip = self.differences(da, z)
         found = self.backward(da, z)
         scale = np.abs(expected) + self.cost_terms(da, z)
@@ -286,30 +295,38 @@ class _Elementwise(_Measurement):
         return terms
 
 
-class _Layer(_Measurement):
+class LayerMeasurement(_Measurement):
+    """A layer-coupled function, row by row; of a cost, with the targets that are given."""
+
     def run(self) -> None:
         for batch in batches(self.form):
-            values = self.forward(batch.z)
-            products = self.backward(batch.weights, batch.z)
-            for row in range(len(batch.z)):
-                self.judge(batch.z[row], batch.weights[row], values[row], products[row])
+            self.judge_rows(batch.z, batch.weights, batch.z[:, :0])
 
-    def judge(self, z: Array, weights: Array, values: Array, products: Array) -> None:
+    def judge_rows(self, z: Array, weights: Array, given: Array) -> None:
+        values, products = self.forward(z), self.backward(weights, z)
+        for row in range(len(z)):
+            self.judge(z[row], weights[row], values[row], products[row], given[row])
+
+    def judge(self, z: Array, weights: Array, values: Array, products: Array, given: Array) -> None:
         self.points += 1
-        exact = [[libmp.from_float(x) for x in numbers.tolist()] for numbers in (z, weights)]
+        parts = z, weights, given, self.nearby_targets(given)
+        exact = [[libmp.from_float(x) for x in part.tolist()] for part in parts]
         truth = self.reference.layer(*exact)
         if truth is None:
             self.unresolved_values += 1
             self.unresolved_derivatives += 1
             return
-        place = tuple(z.tolist())
+        place, targets = tuple(z.tolist()), tuple(given.tolist())
         for unit, true in enumerate(truth.values):
-            change = truth.value_changes[unit]
-            self.value.add(float(values[unit]), (true, true), place, unit, change=change)
+            if unit == 0 or not targets:  # the cost is one value
+                change = truth.value_changes[unit]
+                self.value.add(
+                    float(values[unit]), (true, true), place, unit, targets, change=change
+                )
             sides = truth.left[unit], truth.right[unit]
             scale, change = truth.terms[unit], truth.derivative_changes[unit]
             product = float(products[unit])
-            self.derivative.add(product, sides, place, unit, scale=scale, change=change)
+            self.derivative.add(product, sides, place, unit, targets, scale=scale, change=change)
 
     def edges(self) -> tuple[Edge, ...]:
         found = []

@@ -87,6 +87,13 @@ def commands(
     """
 
 
+def _cost_values(cost: str | None, given: list[str] | None) -> dict[str, float]:
+    values = parameter_values(given or (), "--cost-parameter")
+    if values and cost is None:
+        raise _messages.CommandError("--cost-parameter needs a --cost\nGive the cost as well.")
+    return values
+
+
 @application.command(
     cls=OfFormula,
     epilog=examples(
@@ -116,10 +123,7 @@ def derive(
     html: Page = None,
 ) -> None:
     """Derive the backward pass of a function, step by step."""
-    values = parameter_values(parameter or ())
-    cost_values = parameter_values(cost_parameter or (), "--cost-parameter")
-    if cost_values and cost is None:
-        raise _messages.CommandError("--cost-parameter needs a --cost\nGive the cost as well.")
+    values, cost_values = parameter_values(parameter or ()), _cost_values(cost, cost_parameter)
     from chainrule.command import _derive
 
     _derive.derive(formula.strip(), values, cost, cost_values, text_format, html, portrait=portrait)
@@ -196,6 +200,7 @@ def propagation(
     epilog=examples(
         'chainrule certify "log((1 + exp(z))/2)" --dtype float64',
         "chainrule certify mish --sweep",
+        "chainrule certify sigmoid --cost binary_cross_entropy",
     ),
 )
 def certify(
@@ -204,6 +209,14 @@ def certify(
     dtype: Annotated[
         Precision, typer.Option(help="The floating-point format to measure.")
     ] = Precision.FLOAT32,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMULA",
+            help="Measure this cost behind the function instead, and its derivative by z.",
+        ),
+    ] = None,
+    cost_parameter: CostParameters = None,
     sweep: Annotated[
         bool,
         typer.Option(
@@ -219,13 +232,15 @@ def certify(
     the last place) and their inputs, the behaviour at zero, infinity and NaN, and a check of the
     backward pass by central differences. The exit code is 1 where the certificate is not passed.
     """
-    values = parameter_values(parameter or ())
+    values, cost_values = parameter_values(parameter or ()), _cost_values(cost, cost_parameter)
     from chainrule.command import _certify
 
+    if sweep and cost is not None:
+        raise _messages.CommandError("a sweep is of one function\nLeave out --cost or --sweep.")
     if sweep:
         passed = _certify.sweep(formula.strip(), values, dtype, json)
     else:
-        passed = _certify.certify(formula.strip(), values, dtype, json)
+        passed = _certify.certify(formula.strip(), values, cost, cost_values, dtype, json)
     if not passed:
         raise typer.Exit(_NOT_PASSED)
 

@@ -8,20 +8,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from chainrule.command._display import terminal_width
 from chainrule.command._messages import CommandError, say
 from chainrule.command._options import Precision
-from chainrule.functions import activation
+from chainrule.functions import activation, cost
 
 
 def certify(
-    formula: str, parameters: dict[str, float], precision: Precision, as_json: bool
+    formula: str,
+    parameters: dict[str, float],
+    cost_source: str | None,
+    cost_parameters: dict[str, float],
+    precision: Precision,
+    as_json: bool,
 ) -> bool:
-    """Print a certificate; tell whether it is passed."""
-    certificate = activation(formula, **parameters).certify(dtype=precision.value)
+    """Print a certificate, of the cost behind the function if one is given; tell if it passed."""
+    if cost_source is None:
+        certificate = activation(formula, **parameters).certify(dtype=precision.value)
+    else:
+        behind = cost(cost_source, **cost_parameters)
+        function = activation(formula, **parameters)
+        certificate = behind.certify(function, dtype=precision.value)
     if as_json:
         say(json.dumps(certificate.to_dict(), indent=2, allow_nan=False))
     else:
-        say(str(certificate))
+        say(certificate.to_text(terminal_width()))
     return certificate.passed
 
 

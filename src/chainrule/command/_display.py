@@ -14,10 +14,10 @@ _NARROWEST, _WIDTH = 60, 100
 
 def display(shown: Documented, text_format: TextFormat) -> None:
     """Print a derivation, as wide as the terminal."""
-    say(shown.to_latex() if text_format is TextFormat.LATEX else shown.to_text(_width()))
+    say(shown.to_latex() if text_format is TextFormat.LATEX else shown.to_text(terminal_width()))
 
 
-def _width() -> int:
+def terminal_width() -> int:
     """Return the width of the terminal, or a readable one where there is none."""
     if not sys.stdout.isatty():
         return _WIDTH

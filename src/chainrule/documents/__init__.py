@@ -1,5 +1,6 @@
 """What a person reads: sections of equations and figures, as text, LaTeX and HTML."""
 
+from chainrule.documents._blocks import block_lines as block_lines
 from chainrule.documents._content import Equation as Equation
 from chainrule.documents._content import Figure as Figure
 from chainrule.documents._content import Listing as Listing

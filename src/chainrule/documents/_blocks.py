@@ -84,7 +84,7 @@ def block_lines(block: Block, width: int) -> list[str]:
     if isinstance(block, Listing):
         return [f"{n:>4}  {line}" for n, line in enumerate(block.source.splitlines(), 1)]
     rows = [block.header, *block.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(block.header))]
+    widths = [max(1, *(len(row[i]) for row in rows)) for i in range(len(block.header))]
     excess = sum(widths) + 2 * (len(widths) - 1) - width
     if excess > 0:
         widest = widths.index(max(widths))

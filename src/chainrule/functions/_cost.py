@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule.catalogue import (
     activation_formula,
     assumption_on_targets,
@@ -14,6 +16,7 @@ from chainrule.catalogue import (
 from chainrule.formulas import Formula
 
 if TYPE_CHECKING:
+    from chainrule.certificates import Certificate
     from chainrule.derivations import CostDerivation
 
 
@@ -53,6 +56,41 @@ class Cost:
         assumption, targets = assumption_on_targets(self.formula), domain_of_targets(self.formula)
         derived = derive_cost(activation, self.formula, assumption, targets)
         return replace(derived, supplements=cost_supplements)
+
+    def certify(
+        self, output_activation: Any, *, dtype: Any = np.float32, **parameters: float
+    ) -> Certificate:
+        """Measure the cost behind an output activation, and ∂J/∂z, against many digits.
+
+        Parameters
+        ----------
+        output_activation : str, sympy.Expr, Formula or Activation
+        dtype : dtype
+            float32 or float64.
+        **parameters : float
+            Values of the output activation's parameters.
+
+        Returns
+        -------
+        Certificate
+            Worst errors in ulp, with the pre-activations and targets where they occur.
+
+        Examples
+        --------
+        >>> import chainrule
+        >>> chainrule.cost("huber").certify("identity").passed
+        True
+        """
+        from chainrule.certificates import certify_cost
+
+        activation = activation_formula(output_activation, **parameters)
+        return certify_cost(
+            activation,
+            self.formula,
+            assumption=assumption_on_targets(self.formula),
+            targets=domain_of_targets(self.formula),
+            dtype=dtype,
+        )
 
     def __str__(self) -> str:
         name = self.formula.name

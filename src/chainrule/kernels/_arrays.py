@@ -171,7 +171,7 @@ def backward_from_output(
 
 
 def value_and_gradient(
-    activation: Formula, cost: Formula, z: Array, targets: Array
+    activation: Formula, cost: Formula, z: Array, targets: Array, *, assume: bool = False
 ) -> tuple[Array, Array]:
     """Return a cost behind an output activation for each row, and its derivative by `z`.
 
@@ -180,10 +180,12 @@ def value_and_gradient(
     activation, cost : Formula
     z, targets : ndarray
         Of one shape (examples, units) and one dtype, float32 or float64.
+    assume : bool
+        Whether the targets satisfy what the cost assumes of them.
     """
     from chainrule.kernels._kernels import cost_kernels
 
-    kernels = cost_kernels(activation, cost, z.dtype, assume=False)
+    kernels = cost_kernels(activation, cost, z.dtype, assume=assume)
     values, gradient = np.empty_like(z), np.empty_like(z)
     apply_kernel(kernels.value, z, targets, values)
     apply_kernel(kernels.gradient, z, targets, gradient)

@@ -30,7 +30,7 @@ class Program:
     Parameters
     ----------
     formula : Formula
-        An activation in `z`.
+        In `z`; of a cost behind an activation, also in the targets `y`.
     """
 
     def __init__(self, formula: Formula) -> None:
@@ -60,7 +60,7 @@ class Program:
             joined = operation in REDUCTIONS or all(self._steps[k].coupled for k in arguments)
             return _Step(operation, arguments, coupled=joined)
         if isinstance(expression, Variable):
-            return _Step("z", ())
+            return _Step("z" if expression.name == "z" else "given", ())
         if isinstance(expression, Pi):
             return _Step("pi", (), coupled=True)
         if isinstance(expression, Constant):
@@ -129,6 +129,7 @@ class Program:
         reductions: dict[int, Ball] | None = None,
         *,
         hold: bool = False,
+        given: Sequence[Ball] = (),
     ) -> list[Ball]:
         """Evaluate the formula at all units of a layer.
 
@@ -145,6 +146,8 @@ class Program:
             Receives what the reductions over the units come to.
         hold : bool
             Take the reductions from `reductions` instead: a unit then acts on itself alone.
+        given : sequence of ball
+            The targets, of a cost.
         """
         values: list[list[Ball]] = []
         for place, step in enumerate(self._steps):
@@ -153,6 +156,8 @@ class Program:
                 values.append([known])
             elif step.operation == "z":
                 values.append(list(layer))
+            elif step.operation == "given":
+                values.append(list(given))
             elif step.operation in ORDERS:
                 values.append([_ball.UNKNOWN])
             elif step.operation in REDUCTIONS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 from mpmath import libmp
@@ -31,7 +32,7 @@ from chainrule.references._program import Program
 
 _BEYOND_FORMAT = 60
 _PATIENCE = 10
-_NUDGE = 40
+NUDGE_BITS = 40
 _ROUGHLY = 32
 
 
@@ -78,7 +79,8 @@ class LayerTruth:
         Binary magnitudes of ``sum_p |dJ/da_p da_p/dz_j|``, where what a unit does to itself and
         what it does through sums over the layer are terms apart.
     derivative_changes : list of int
-        Binary magnitudes of what a relative change of the pre-activations moves.
+        Binary magnitudes of what a relative change of the pre-activations, and of the targets of a
+        cost, moves.
     """
 
     values: list[Raw]
@@ -87,6 +89,15 @@ class LayerTruth:
     right: list[Raw]
     terms: list[int]
     derivative_changes: list[int] = field(default_factory=list)
+
+
+def _nudged(values: Sequence[Raw]) -> list[Raw]:
+    """Return values a little off, by uneven signs: no change that a normalisation ignores."""
+    changed = []
+    for k, value in enumerate(values):
+        change = libmp.mpf_shift(value, k % 3 - NUDGE_BITS)
+        changed.append((libmp.mpf_add if k * k % 5 < 2 else libmp.mpf_sub)(value, change))
+    return changed
 
 
 class Reference:
@@ -234,7 +245,13 @@ class Reference:
 
     # -- a layer -------------------------------------------------------------------------------
 
-    def layer(self, z: Sequence[Raw], weights: Sequence[Raw]) -> LayerTruth | None:
+    def layer(
+        self,
+        z: Sequence[Raw],
+        weights: Sequence[Raw],
+        given: Sequence[Raw] = (),
+        nearby: Sequence[Raw] = (),
+    ) -> LayerTruth | None:
         """Return what is true for a row of a layer-coupled function.
 
         Parameters
@@ -243,32 +260,33 @@ class Reference:
             The pre-activations of the layer, raw floats.
         weights : sequence of tuple
             The derivatives of the cost by the activations.
+        given : sequence of tuple
+            The targets, where the formula is a cost behind an activation.
+        nearby : sequence of tuple
+            Targets as good, 2**-NUDGE_BITS of the first away.
 
         Returns
         -------
         LayerTruth or None
             None where the reference could not be had.
         """
-        found = self._smooth_layer(z, weights)
+        found = self._smooth_layer(z, weights, given)
         if found is None:
             return None
-        # Signs that alternate unevenly: not a change that a normalisation ignores.
-        nudged = []
-        for k, unit in enumerate(z):
-            change = libmp.mpf_shift(unit, k % 3 - _NUDGE)
-            nudged.append((libmp.mpf_add if k * k % 5 < 2 else libmp.mpf_sub)(unit, change))
-        moved = self._smooth_layer(nudged, weights)
+        moved = self._smooth_layer(_nudged(z), weights, nearby)
         changes = [NOTHING] * len(z)
         if moved is not None and found.left == found.right and moved.left == moved.right:
             for k, ends in enumerate(zip(found.left, moved.left, strict=True)):
-                changes[k] = magnitude(libmp.mpf_sub(*ends, 53, "n")) + _NUDGE
+                changes[k] = magnitude(libmp.mpf_sub(*ends, 53, "n")) + NUDGE_BITS
         return replace(found, derivative_changes=changes)
 
-    def _smooth_layer(self, z: Sequence[Raw], weights: Sequence[Raw]) -> LayerTruth | None:
+    def _smooth_layer(
+        self, z: Sequence[Raw], weights: Sequence[Raw], given: Sequence[Raw]
+    ) -> LayerTruth | None:
         """Return the truth from at most two lengths of the step, averaging sides that agree."""
-        found = self._layer(z, weights, self._step)
+        found = self._layer(z, weights, given, self._step)
         if found is None or not all(self._agreements(found)):
-            found = self._layer(z, weights, 2 * self._step)
+            found = self._layer(z, weights, given, 2 * self._step)
         if found is None:
             return None
         left, right = list(found.left), list(found.right)
@@ -281,16 +299,19 @@ class Reference:
         sides = zip(found.left, found.right, found.terms, strict=True)
         return [self._agree(left, right, scale) for left, right, scale in sides]
 
-    def _layer(self, z: Sequence[Raw], weights: Sequence[Raw], step: int) -> LayerTruth | None:
+    def _layer(
+        self, z: Sequence[Raw], weights: Sequence[Raw], given: Sequence[Raw], step: int
+    ) -> LayerTruth | None:
         """Return values and one-sided quotients, taken at one length of the step."""
         count = len(z)
         exact = [(unit, EXACT) for unit in z]
         factors = [(weight, EXACT) for weight in weights]
+        run = partial(self.program.over, given=[(target, EXACT) for target in given])
 
         def attempt(precision: int) -> tuple[list[Ball], list[int | None]]:
             memory: dict[tuple[object, ...], Ball] = {}
             reductions: dict[int, Ball] = {}
-            middle = self.program.over(exact, precision, memory, reductions)
+            middle = run(exact, precision, memory, reductions)
             left, right, terms = [], [], []
             reaches = [_ball.ZERO] * count
             for j in range(count):
@@ -298,9 +319,9 @@ class Reference:
                 change = libmp.mpf_shift(libmp.fone, shift)
                 above = [*exact[:j], (libmp.mpf_add(z[j], change), EXACT), *exact[j + 1 :]]
                 below = [*exact[:j], (libmp.mpf_sub(z[j], change), EXACT), *exact[j + 1 :]]
-                before = self.program.over(below, precision, memory)
-                after = self.program.over(above, precision, memory)
-                alone = self.program.over(above, precision, memory, reductions, hold=True)[j]
+                before = run(below, precision, memory)
+                after = run(above, precision, memory)
+                alone = run(above, precision, memory, reductions, hold=True)[j]
                 falls = _quotients(before, middle, shift, precision)
                 rises = _quotients(middle, after, shift, precision)
                 left.append(_weighted(falls, factors, precision))
