@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -53,3 +54,26 @@ def test_value_and_gradient_are_those_of_the_definition() -> None:
     a = np.tanh(z)
     np.testing.assert_allclose(value, ((a - y) ** 2).sum(axis=1) / 2, rtol=1e-14)
     np.testing.assert_allclose(gradient, (a - y) * (1 - a**2), rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize(
+    ("output", "cost"), [("identity", "huber"), ("softmax", "categorical_cross_entropy")]
+)
+def test_a_page_shows_the_certificate_and_the_source_linked_with_the_steps(output, cost) -> None:
+    """Every step of the cost leads to a line whose comment leads back, or says why not."""
+    derivation = chainrule.cost(cost).derivation(output)
+    page = derivation.to_html()
+    body = ElementTree.fromstring(page[page.index("<body") : page.index("</html>")])
+    assert "what rounding z or y explains; passed" in re.sub("<[^>]*>", "", page)
+    lines = {e.get("id"): e for e in body.iter("span") if e.get("class") == "line"}
+    rows = [e for e in body.iter("tr") if (e.get("id") or "").startswith("cost-")]
+    assert len(rows) >= 2 * (len(derivation.graph.order) - 1)
+    linked = 0
+    for row in rows:
+        anchors = [a.get("href", "")[1:] for a in row.iter("a")]
+        to_lines = [lines[anchor] for anchor in anchors if anchor in lines]
+        linked += bool(to_lines)
+        for line in to_lines:
+            assert row.get("id") in [a.get("href", "")[1:] for a in line.iter("a")]
+        assert to_lines or "no line" in "".join(row.itertext())
+    assert linked >= 5

@@ -128,7 +128,7 @@ def _latex(e: Expression, style: _Style) -> tuple[str, int]:
         return f"{_at(x[0], level, style)}{sign}{_right(x[1], right, style)}", level
     match e.operation:
         case "negate":
-            return f"-{_at(x[0], 2, style)}", 1
+            return f"-{_summand(x[0], style)}", 1
         case "divide":
             return _quotient(x[0], x[1], style)
         case "power":
@@ -190,7 +190,7 @@ def _at(e: Expression, level: int, style: _Style) -> str:
 
 
 def _summand(e: Expression, style: _Style) -> str:
-    """Write what is summed; a sum of a sum needs no brackets."""
+    """Write what is summed or negated; a sum there reaches to the end."""
     is_sum = isinstance(e, Apply) and e.operation in _SUMS
     return _latex(e, style)[0] if is_sum else _at(e, 2, style)
 

@@ -88,7 +88,7 @@ def _text(e: Expression) -> tuple[str, int]:
         return f"{_at(x[0], level)}{sign}{_right(x[1], right_level)}", level
     match e.operation:
         case "negate":
-            return f"-{_at(x[0], 2)}", 1
+            return f"-{_summand(x[0])}", 1
         case "power":
             return _power(e), 5
         case "partial":
@@ -107,9 +107,7 @@ def _text(e: Expression) -> tuple[str, int]:
         case "broadcast":
             return f"broadcast({text_of(x[0])})", _ATOM
     if e.operation in _SUMS:
-        inner = x[0]
-        is_sum = isinstance(inner, Apply) and inner.operation in _SUMS
-        return f"{_SUMS[e.operation]}{text_of(inner) if is_sum else _at(inner, 2)}", 1
+        return f"{_SUMS[e.operation]}{_summand(x[0])}", 1
     arguments = ", ".join(text_of(part) for part in x)
     return f"{_WORDS.get(e.operation, e.operation)}({arguments})", _ATOM
 
@@ -117,6 +115,12 @@ def _text(e: Expression) -> tuple[str, int]:
 def _at(e: Expression, level: int) -> str:
     text, own = _text(e)
     return text if own >= level else f"({text})"
+
+
+def _summand(e: Expression) -> str:
+    """Write what is summed or negated; a sum there reaches to the end."""
+    is_sum = isinstance(e, Apply) and e.operation in _SUMS
+    return text_of(e) if is_sum else _at(e, 2)
 
 
 def _right(e: Expression, level: int) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.catalogue import assumption_on_targets
 from chainrule.formulas import Apply, Expression, is_layer_coupled, variables_of
-from chainrule.functions._graph_figure import graph_figure, with_figures
+from chainrule.functions._graph_figure import graph_figure, reasons_of, with_figures
 
 if TYPE_CHECKING:
+    from chainrule.certificates import Certificate
     from chainrule.derivations import CostDerivation
     from chainrule.documents import Curve, Section
 
@@ -24,18 +27,69 @@ _SUDDEN = 8.0  # times what changes beside it: a jump, or a kink of the slope
 
 
 def cost_supplements(derivation: CostDerivation) -> tuple[Section, ...]:
-    """Return the sections of a cost's page: plots where units add up, then the derivation.
+    """Return the sections of a cost's page.
 
     Parameters
     ----------
     derivation : CostDerivation
+
+    Returns
+    -------
+    tuple of Section
+        A summary, plots where units add up, the derivation with its graph drawn, the certificate
+        in float32, and the generated source.
     """
+    from chainrule.certificates import certify_cost
     from chainrule.derivations import node_names
 
     graph = derivation.graph
     parameters = dict(derivation.cost.parameters)
     figure = graph_figure(parameters, graph, node_names(graph), (), "J_i", "cost: ")
-    return (*_plots(derivation), *with_figures(derivation.sections, iter((figure,))))
+    certificate = certify_cost(
+        derivation.activation,
+        derivation.cost,
+        assumption=assumption_on_targets(derivation.cost),
+        targets=derivation.targets,
+    )
+    return (
+        _summary(derivation, certificate),
+        *_plots(derivation),
+        *with_figures(derivation.sections, iter((figure,))),
+        *certificate.sections,
+        _source(derivation),
+    )
+
+
+def _summary(derivation: CostDerivation, certificate: Certificate) -> Section:
+    from chainrule.documents import Section, Table
+
+    first, last = derivation.sections[0], derivation.sections[-1]
+    equations = tuple(replace(e, name="", see=()) for e in (*first.equations, *last.equations))
+    rows = (
+        ("output activation", str(derivation.activation)),
+        ("certificate", certificate.summary.partition(": ")[2]),
+    )
+    table = Table(("property", "value"), rows)
+    return Section("In short", (*first.sentences, *last.sentences), equations, (table,))
+
+
+def _source(derivation: CostDerivation) -> Section:
+    from chainrule.documents import Listing, Section
+    from chainrule.kernels import cost_kernels
+    from chainrule.kernels.computed import line_names
+
+    source = cost_kernels(derivation.activation, derivation.cost, np.float32).value.source
+    marks = tuple((line, name) for line, name in line_names(source) if name.startswith("cost: "))
+    reasons = reasons_of(derivation.sections, "another form is computed")
+    about = (
+        "Generated from the derivation and compiled as it stands here. A comment names the steps "
+        "of the cost's derivation, or the output activation's, that a line computes."
+    )
+    return Section(
+        "Kernel source of the cost",
+        (about,),
+        blocks=(Listing(source, "cost-source", marks, (), reasons),),
+    )
 
 
 def _plots(derivation: CostDerivation) -> tuple[Section, ...]:

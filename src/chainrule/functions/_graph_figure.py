@@ -25,6 +25,23 @@ def with_figures(sections: tuple[Section, ...], figures: Iterator[Figure]) -> tu
     )
 
 
+def reasons_of(sections: tuple[Section, ...], why: str) -> tuple[tuple[str, str], ...]:
+    """Return, for every step, why no line of source may compute it by itself."""
+    from chainrule.formulas import constant
+
+    return tuple(
+        (
+            e.name,
+            "no line: a factor of 1 costs nothing"
+            if e.sides[-1] == constant(1)
+            else f"no line of its own: {why}",
+        )
+        for section in sections
+        for e in section.equations
+        if e.name
+    )
+
+
 def graph_figure(
     parameters: Mapping[str, float],
     graph: Graph,

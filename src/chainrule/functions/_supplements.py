@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.functions._graph_figure import graph_figure, with_figures
+from chainrule.functions._graph_figure import graph_figure, reasons_of, with_figures
 from chainrule.functions._plots import plot_section
 
 if TYPE_CHECKING:
     from chainrule.certificates import Certificate
     from chainrule.derivations import Derivation
     from chainrule.documents import Equation, Listing, Section
-    from chainrule.formulas import Formula
     from chainrule.kernels.computed import Computed
     from chainrule.portraits import Portrait
 
@@ -44,7 +43,7 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
     formula = derivation.formula
     source = activation_kernels(formula, np.float32).forward.source
     seen, certificate = portrait(formula), certify(formula)
-    listing = _listing(formula, source)
+    listing = _listing(derivation, source)
     about_source = (
         "Generated from the derivation and compiled as it stands here. A comment names the nodes "
         "and derivatives whose values a line computes, in whatever form, as a comparison in 40 "
@@ -61,15 +60,18 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
     )
 
 
-def _listing(formula: Formula, source: str) -> Listing:
+def _listing(derivation: Derivation, source: str) -> Listing:
     """Return the source with what its lines compute, have on their way, and need not compute."""
     from chainrule.documents import Listing
     from chainrule.kernels.computed import line_names, step_lines
 
-    marks, steps = line_names(source), step_lines(formula, source)
+    marks, steps = line_names(source), step_lines(derivation.formula, source)
     named = {name for _, name in marks}
     parts = tuple((line, s.name) for s in steps if s.name not in named for line in s.lines)
-    return Listing(source, "source", marks, parts, tuple((s.name, s.reason) for s in steps))
+    reasons = tuple((s.name, s.reason) for s in steps)
+    if not reasons:
+        reasons = reasons_of(derivation.sections, "the units pass back together")
+    return Listing(source, "source", marks, parts, reasons)
 
 
 def _summary(derivation: Derivation, seen: Portrait, certificate: Certificate) -> Section:

@@ -54,6 +54,8 @@ _FEWEST, _MOST = 3, 4
 _LARGEST_GRAPH = 300
 _SECONDS = 2.0
 _ROW = ("0.3137", "-1.6183", "0.7291")
+_TARGETS = ("0.28125", "0.53125", "0.1875")
+COST_PREFIX = "cost: "
 _SEEDS = ("0.8125", "-0.4391", "1.2713")
 
 Values = tuple[Any, ...]
@@ -241,7 +243,7 @@ def _names_of(results: Values, known: Quantities, *, shared: bool) -> list[str]:
     Without `shared`, what is the same at every place has no name: too much equals 1.
     """
     names = [name for name, wanted in known.items() if _same(results, wanted, shared=shared)]
-    nodes = [name for name in names if not name.startswith("∂")]
+    nodes = [name for name in names if "∂" not in name]
     return (nodes or names)[:_MOST]
 
 
@@ -304,6 +306,70 @@ def names_of_nodes(graph: Graph, formula: Formula) -> dict[int, str]:
         return {}
     labels = {k: _kept(names, varied[k]) for k, names in own.items()}
     return {k: ", ".join(names) for k, names in labels.items() if names}
+
+
+def names_of_cost_nodes(
+    graph: Graph, activation: Formula, cost: Formula, parts: Mapping[str, Formula]
+) -> dict[int, str]:
+    """Return, for nodes of a cost's kernel, what the cost's derivation calls them.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is computed from `z` and `y`, and from values that functions return.
+    activation, cost : Formula
+    parts : mapping of str to Formula
+        These values, by their names in the graph, in `z` and `y`.
+    """
+    if len(graph.order) > _LARGEST_GRAPH:
+        return {}
+    both = Formula(activation.expression, (*activation.parameters, *cost.parameters))
+    try:
+        with mpmath.workdps(_DIGITS), time_limit(_SECONDS):
+            own, varied = (
+                _cost_matches(graph, activation, cost, parts, p) for p in _parameter_sets(both)
+            )
+    except (ArithmeticError, KeyError, ValueError, TypeError, TimeLimitError):
+        return {}
+    labels = {k: _kept(names, varied[k]) for k, names in own.items()}
+    return {k: ", ".join(names) for k, names in labels.items() if names}
+
+
+def _cost_matches(
+    graph: Graph,
+    activation: Formula,
+    cost: Formula,
+    parts: Mapping[str, Formula],
+    parameters: Mapping[str, Any],
+) -> dict[int, list[str]]:
+    values: dict[str, Any] = {
+        "z": [mpmath.mpf(z) for z in _ROW],
+        "y": [mpmath.mpf(y) for y in _TARGETS],
+        **parameters,
+        **{parameter_name(name): value for name, value in parameters.items()},
+    }
+    for name, part in parts.items():
+        values[name] = evaluate_layer(_plain(part.expression), values)
+    values["a"] = evaluate_layer(activation.expression, values)
+    shown = computation_graph(cost.expression)
+    names = node_names(shown)
+    backward, adjoints = backward_graph(shown, "a", constant(1))
+    known: Quantities = {}
+    for index, results in _along(shown, values).items():
+        known[f"{COST_PREFIX}{text_of(names[index])}"] = results
+    received = _along(backward, values)
+    for index, node in adjoints.items():
+        if index in names and node in received:
+            label = text_of(partial(symbol("J_i"), names[index]))
+            known[f"{COST_PREFIX}{label}"] = received[node]
+    composed = substitute(
+        cost.expression, lambda e: activation.expression if e == Variable("a") else None
+    )
+    by_preactivation = backward_graph(computation_graph(composed), seed=constant(1))[0]
+    slopes = evaluate_layer(_plain(by_preactivation.expression()), values)
+    known[f"{COST_PREFIX}∂J_i/∂z_j"] = tuple(slopes)
+    known = {n: v for n, v in known.items() if any(value != 1 for value in v)}
+    return {k: _names_of(v, known, shared=True) for k, v in _along(graph, values).items()}
 
 
 def _layer_matches(

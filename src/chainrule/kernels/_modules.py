@@ -28,7 +28,7 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
-from chainrule.kernels._annotations import names_of_nodes
+from chainrule.kernels._annotations import names_of_cost_nodes, names_of_nodes
 from chainrule.kernels._elementwise import DECORATOR, scalar_functions, two_sided_function
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
@@ -237,7 +237,8 @@ def _coupled_cost(
     else:
         graph, by_output = computation_graph(forward), fused.by_output
         gradient = backward_graph(graph, seed=by_output, selects=True)[0]
-    return _cost_kernels(value, gradient, _READS, parameters, fused)
+    names = [names_of_cost_nodes(graph, activation, cost, {}) for graph in (value, gradient)]
+    return _cost_kernels((value, gradient), names, _READS, parameters, fused)
 
 
 def _is_singular(by_output: Expression) -> bool:
@@ -265,6 +266,8 @@ def _elementwise_cost(
         "slope": _call("derivative", activation.parameters),
     }
     functions: list[str] = []
+    slope = backward_graph(computation_graph(activation.expression), seed=constant(1))[0]
+    returned = {"slope": Formula(slope.expression())}
     value = cost.expression
     for number, total in enumerate(_totals(cost.expression)):
         name = f"term{number}"
@@ -272,6 +275,7 @@ def _elementwise_cost(
         term = two_sided_function(name, inner, dict(values), parameters)
         if term is not None:
             functions += [*term, ""]
+            returned[name] = Formula(inner)
             reads[name] = f"{name}(np.float64(z[i, j]), np.float64(y[i, j]){_extra(parameters)})"
             value = _replaced(value, total, Apply(total.operation, (Variable(name),)))
     short = fused.by_preactivation if fused.keeps_gradient else None
@@ -285,13 +289,19 @@ def _elementwise_cost(
             functions += parts.source(name, dtype)
             reads[name] = _call(name, values)
             reads[slope_of(name)] = _call(slope_of(name), values)
+            part = computation_graph(parts.formulas[name].expression)
+            returned[name] = parts.formulas[name]
+            returned[slope_of(name)] = Formula(
+                backward_graph(part, seed=constant(1))[0].expression()
+            )
     graphs = computation_graph(rewrite(value)), computation_graph(rewrite(gradient))
-    return [*functions, *_cost_kernels(*graphs, reads, parameters, fused)]
+    names = [names_of_cost_nodes(graph, activation, cost, returned) for graph in graphs]
+    return [*functions, *_cost_kernels(graphs, names, reads, parameters, fused)]
 
 
 def _cost_kernels(
-    value: Graph,
-    gradient: Graph,
+    graphs: tuple[Graph, Graph],
+    names: Sequence[Mapping[int, str]],
     reads: dict[str, str],
     parameters: tuple[str, ...],
     fused: FusedGradient,
@@ -300,8 +310,8 @@ def _cost_kernels(
     says = "∂(cost of each example)/∂Z"
     if fused.keeps_gradient and fused.by_preactivation is not None:
         says += f" = {to_text(fused.by_preactivation)}"
-    costs = RowProgram(value, reads, one_result=True).source()
-    slopes = RowProgram(gradient, reads).source()
+    costs = RowProgram(graphs[0], reads, one_result=True, names=names[0]).source()
+    slopes = RowProgram(graphs[1], reads, names=names[1]).source()
     rows = "output = carray(output, (rows,))"
     return [
         *_kernel("value", "The cost of each example", parameters, [*inputs, rows, *costs]),

@@ -129,7 +129,7 @@ class CostDerivation(Documented):
         chain: Expression = Apply("multiply", factors)
         if self.activation.is_layer_coupled:
             chain = Apply("sum_units", (chain,))
-        equations = [Equation((left, chain))]
+        equations = [Equation((left, chain), name=f"cost: {text_of(left)}")]
         sentences = []
         if self.fused.joined is not None and self.fused.joined != short:
             equations.append(equation(left, per_unit(self.fused.joined)))
