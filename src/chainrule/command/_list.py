@@ -8,10 +8,14 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from chainrule.catalogue import Entry, activations, costs, entries_named
 from chainrule.command._messages import heading, say
 from chainrule.command._options import Kind
+
+_WIDE = 120  # columns of a terminal from which on all four columns have room
+_NAME = 29
 
 
 def list_catalogue(kind: Kind | None) -> None:
@@ -24,7 +28,8 @@ def list_catalogue(kind: Kind | None) -> None:
     for part, (title, entries) in parts.items():
         if kind in (None, part):
             heading(title)
-            console.print(_table(entries))
+            table = _table if console.width >= _WIDE else _narrow_table
+            console.print(table(entries))
     say('\nAny other function is written as a formula, such as "z/(1 + exp(-z))".')
     say("chainrule list NAME tells all about one.")
 
@@ -61,6 +66,21 @@ def _console() -> Console:
 
 def _parameters(entry: Entry) -> str:
     return ", ".join(f"{name}={value:g}" for name, value in entry.parameters.items())
+
+
+def _narrow_table(entries: Iterable[Entry]) -> Table:
+    """Set what belongs to a formula below it: four columns would break formulas to pieces."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("name", overflow="fold", max_width=_NAME)
+    table.add_column("formula", overflow="fold")
+    for entry in entries:
+        shown = Text(entry.formula)
+        also = f"also {', '.join(entry.aliases)}" if entry.aliases else ""
+        details = "; ".join(part for part in (_parameters(entry), also) if part)
+        if details:
+            shown.append(f"\n{details}", style="dim")
+        table.add_row(entry.name, shown)
+    return table
 
 
 def _table(entries: Iterable[Entry]) -> Table:
