@@ -237,6 +237,12 @@ def _resolve(
 
 def _unknown(kind: str, name: str, variables: tuple[str, ...]) -> str:
     names = _by_any_name(kind).keys()
+    other = "costs" if kind == "activations" else "activations"
+    if name.lower() in _by_any_name(other):
+        return (
+            f"{name!r} is one of the {other}, not of the {kind}.\n"
+            f"Give it as one of the {other}, or write a formula in {' and '.join(variables)}."
+        )
     return (
         f"{name!r} is not in the catalogue of {kind}.{_suggestion(name, names)}\n"
         f"Known: {', '.join(sorted(names))}; or write a formula in {' and '.join(variables)}."

@@ -172,7 +172,7 @@ def propagation(
     text_format: Format = TextFormat.TEXT,
     html: Page = None,
 ) -> None:
-    """Derive the equations of a whole network, forward and backward.
+    """Derive a network's equations, forward and backward.
 
     Every equation is shown with the shapes of its matrices, and the table at the end with the
     numbers kept and the multiply-adds. A model file says itself what its network is; its penalty
@@ -414,7 +414,7 @@ def demo(
     parameter: Parameters = None,
     page: Annotated[Path, typer.Option(help="The page to write.")] = Path("chainrule-demo.html"),
 ) -> None:
-    """Derive, certify and train with a formula, on handwritten digits.
+    """Derive, certify and train: a tour, with digits.
 
     Compares with scikit-learn's MLPClassifier on rows that neither has seen, and writes one
     self-contained page with the derivation and the learning curve.
