@@ -240,8 +240,8 @@ def _unknown(kind: str, name: str, variables: tuple[str, ...]) -> str:
     other = "costs" if kind == "activations" else "activations"
     if name.lower() in _by_any_name(other):
         return (
-            f"{name!r} is one of the {other}, not of the {kind}.\n"
-            f"Give it as one of the {other}, or write a formula in {' and '.join(variables)}."
+            f"{name!r} is not in the catalogue of {kind}: it is one of the {other}.\n"
+            f"Give it where {other} go, or write a formula in {' and '.join(variables)}."
         )
     return (
         f"{name!r} is not in the catalogue of {kind}.{_suggestion(name, names)}\n"

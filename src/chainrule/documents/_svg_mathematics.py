@@ -65,8 +65,9 @@ def svg_mathematics(
         spans += f"<tspan{shift}{_STYLES[style]}>{html.escape(base)}</tspan>"
         lowered = bool(subscript)
         if subscript:
+            italic = _STYLES["italic" if len(subscript) == 1 and subscript.isalpha() else "normal"]
             spans += (
-                f'<tspan dy="{0.25 * size:.1f}" font-size="{_SUBSCRIPT * size:.1f}">'
+                f'<tspan{italic} dy="{0.25 * size:.1f}" font-size="{_SUBSCRIPT * size:.1f}">'
                 f"{html.escape(subscript)}</tspan>"
             )
     style = f"fill:{colour}{_HALO if halo else ''}"

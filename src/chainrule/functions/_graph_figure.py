@@ -26,7 +26,7 @@ def with_figures(sections: tuple[Section, ...], figures: Iterator[Figure]) -> tu
 
 
 def reasons_of(sections: tuple[Section, ...], why: str) -> tuple[tuple[str, str], ...]:
-    """Return, for every step, why no line of source may compute it by itself."""
+    """Return, for nodes and steps, why no line of source may compute them by themselves."""
     from chainrule.formulas import constant
 
     return tuple(
@@ -34,7 +34,7 @@ def reasons_of(sections: tuple[Section, ...], why: str) -> tuple[tuple[str, str]
             e.name,
             "no line: a factor of 1 costs nothing"
             if e.sides[-1] == constant(1)
-            else f"no line of its own: {why}",
+            else f"no line of its own: {why if '∂' in e.name else 'another form is computed'}",
         )
         for section in sections
         for e in section.equations
