@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import sympy
-
-from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import ONE, ZERO, multiply, size, total
+from chainrule.derivations._arithmetic import ONE, ZERO, multiply, total
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.derivations._time_limit import time_limit
-from chainrule.formulas import Expression, Variable, substitute, variables_of
+from chainrule.derivations._tidy import Tidy
+from chainrule.formulas import Expression, Variable, variables_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def chain_rule(
     names = names or node_names(graph)
     steps: dict[int, Step] = {}
     order = [k for k in graph.order if variable in variables_of(graph.expression(k))]
-    tidy = _Tidy(graph, names, written)
+    tidy = Tidy(graph, names, written)
     for index in reversed(order):
         if index == graph.output:
             steps[index] = Step(index, (), ONE, ONE)
@@ -106,65 +102,3 @@ def chain_rule(
         through = tidy.merged(through)
         steps[index] = Step(index, tuple(contributions), through, tidy.in_variables(through))
     return tuple(steps.values())
-
-
-class _Tidy:
-    """Writes a derivative over one denominator that is kept as the author wrote it."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        names: dict[int, Expression],
-        written: Callable[[Expression], Expression],
-    ) -> None:
-        self.translation = Translation()
-        symbol = {index: self.translation.symbol(name) for index, name in names.items()}
-        self.reciprocals: list[tuple[Any, Any]] = []
-        self.sums: list[tuple[Any, Any]] = []
-        self.written: dict[Expression, Expression] = {}
-        for index in reversed(graph.order):
-            node = graph.nodes[index]
-            self.written[names[index]] = written(graph.expression(index))
-            if node.operation == "reciprocal" and node.arguments[0] in symbol:
-                self.reciprocals.append((symbol[index], 1 / symbol[node.arguments[0]]))
-            elif self.holds_others(graph, index):
-                continue  # what the other units contribute stays one sum
-            elif node.operation in ("add", "subtract", "multiply", "divide", "negate"):
-                value = self.translation.to_sympy(graph.definition(index, names))
-                self.sums.append((symbol[index], value))
-
-    @staticmethod
-    def holds_others(graph: Graph, index: int) -> bool:
-        return any(
-            graph.nodes[k].operation.startswith("others") for k in graph.nodes[index].arguments
-        )
-
-    def merged(self, through: Expression) -> Expression:
-        """Collect equal factors: ``u2/u3/u3 -> u2/u3**2``."""
-        try:
-            with time_limit(0.5):
-                return self.translation.to_expression(self.translation.to_sympy(through))
-        except FAILURES:
-            return through
-
-    def in_variables(self, through: Expression) -> Expression:
-        plain = substitute(through, self.written.get)
-        try:
-            with time_limit(1.0):
-                e = self.translation.to_sympy(through)
-                for node, value in self.reciprocals:
-                    e = e.subs(node, value)
-                above, below = sympy.fraction(sympy.together(e))
-                for node, value in self.sums:
-                    above = above.subs(node, value)
-                number, rest = below.as_coeff_Mul()
-                # 1.702 shall not become 851 over 500.
-                ways = (
-                    sympy.factor(sympy.expand(above)) / below,
-                    sympy.expand(above / number) / rest,
-                )
-                written = [self.translation.to_expression(way) for way in ways]
-                candidates = [substitute(way, self.written.get) for way in written]
-        except FAILURES:
-            return plain  # a form that is nested too deep is no shorter
-        return min(*candidates, plain, key=size)

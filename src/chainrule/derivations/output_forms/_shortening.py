@@ -8,13 +8,12 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import LARGEST_DENOMINATOR, Translation, with_powers_named
 from chainrule.derivations._arithmetic import multiply, negate, size, total
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._places import Place
 from chainrule.formulas import Apply, Expression
 
-_LARGEST_DENOMINATOR = 16  # of a fraction that is not better kept as a decimal
 _LARGE = 8  # operations of a part that algebra need not look into
 
 
@@ -45,7 +44,7 @@ def shortest(
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in usual_ways(core)]
     decimals = {x: sympy.Dummy("decimal", positive=True) for x in core.atoms(sympy.Rational)
-                if x.q > _LARGEST_DENOMINATOR}  # fmt: skip
+                if x.q > LARGEST_DENOMINATOR}  # fmt: skip
     if decimals:
         numbers = {symbol: x for x, symbol in decimals.items()}
         ways += [way.subs(numbers).subs(parts) for way in usual_ways(core.subs(decimals))]
@@ -101,27 +100,14 @@ def _with_large_parts_named(e: Any) -> tuple[Any, dict[Any, Any]]:
 def usual_ways(e: Any) -> Iterator[Any]:
     """Yield the usual ways to write an expression."""
     yield from (e, sympy.factor(e), sympy.expand(e), sympy.together(e))
-    named, powers = _with_powers_named(e)
-    if powers:
+    names: dict[Any, Any] = {}
+    named = with_powers_named(e, names)
+    if names:
+        powers = {symbol: core for core, symbol in names.items()}
         collected = sympy.collect(sympy.expand(sympy.cancel(named)), list(powers), sympy.factor)
         yield from (collected.subs(powers), sympy.factor_terms(collected).subs(powers))
     e = sympy.powsimp(sympy.expand(e))
     yield from (e, sympy.factor_terms(e), sympy.factor(e))
-
-
-def _with_powers_named(e: Any) -> tuple[Any, dict[Any, Any]]:
-    """Put symbols for powers with an exponent of letters: ``x**(p - 1)`` is one of them over x."""
-    names: dict[Any, Any] = {}
-
-    def named(part: Any) -> Any:
-        number, letters = part.exp.as_coeff_Add()
-        core = part.base**letters
-        if core not in names:
-            names[core] = sympy.Dummy("power", real=True, positive=core.is_positive)
-        return names[core] * part.base**number
-
-    e = e.replace(lambda part: part.is_Pow and bool(part.exp.free_symbols), named)
-    return e, {symbol: core for core, symbol in names.items()}
 
 
 class _Signs:
