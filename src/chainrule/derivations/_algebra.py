@@ -31,7 +31,6 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "negate": lambda x: -x,
     "reciprocal": lambda x: 1 / x,
 }
-LARGEST_DENOMINATOR = 16  # of a fraction that is not better kept as a decimal
 _NUMBER_BITS = 1 << 13
 _T = TypeVar("_T")
 # What SymPy raises where it cannot do what is asked, and what `time_limit` raises.

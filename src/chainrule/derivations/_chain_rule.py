@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from chainrule.derivations._arithmetic import ONE, ZERO, multiply, total
-from chainrule.derivations._graph import Graph
+from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
 from chainrule.derivations._tidy import Tidy
 from chainrule.formulas import Expression, Variable, variables_of
@@ -81,24 +81,47 @@ def chain_rule(
     ['1', '-1/u3²', '-1/u3²', '-u2/u3²', 'u2/u3²']
     """
     names = names or node_names(graph)
-    steps: dict[int, Step] = {}
-    order = [k for k in graph.order if variable in variables_of(graph.expression(k))]
     tidy = Tidy(graph, names, written)
+    return tuple(
+        Step(index, contributions, through, tidy.in_variables(through))
+        for index, contributions, through in _through_nodes(graph, names, tidy, variable)
+    )
+
+
+def derivative_in_variables(expression: Expression) -> Expression:
+    """Return the derivative by z as the chain rule's last step writes it.
+
+    Examples
+    --------
+    >>> from chainrule.documents import text_of
+    >>> from chainrule.formulas import parse
+    >>> text_of(derivative_in_variables(parse("z**3/(1 + z**2)").expression))
+    'z²·(3 + z²)/(1 + z²)²'
+    """
+    graph = computation_graph(expression)
+    names = node_names(graph)
+    tidy = Tidy(graph, names)
+    slopes = [through for _, _, through in _through_nodes(graph, names, tidy, "z")]
+    return tidy.in_variables(slopes[-1]) if slopes else ZERO
+
+
+def _through_nodes(
+    graph: Graph, names: dict[int, Expression], tidy: Tidy, variable: str
+) -> Iterator[tuple[int, tuple[tuple[int, Expression], ...], Expression]]:
+    """Yield each node, what its users contribute, and ∂a/∂u in the nodes' names."""
+    order = [k for k in graph.order if variable in variables_of(graph.expression(k))]
+    slopes: dict[int, Expression] = {}
     for index in reversed(order):
         if index == graph.output:
-            steps[index] = Step(index, (), ONE, ONE)
+            slopes[index] = ONE
+            yield index, (), ONE
             continue
         contributions = []
-        for user in reversed(order):
-            if user not in steps:
-                continue
+        for user in slopes:
             partials = local_derivatives(graph, user, names)
             for argument, partial in zip(graph.nodes[user].arguments, partials, strict=True):
                 if argument == index and partial != ZERO:
                     contributions.append((user, partial))
-        through = total(
-            multiply(steps[user].through_nodes, partial) for user, partial in contributions
-        )
-        through = tidy.merged(through)
-        steps[index] = Step(index, tuple(contributions), through, tidy.in_variables(through))
-    return tuple(steps.values())
+        through = total(multiply(slopes[user], partial) for user, partial in contributions)
+        slopes[index] = tidy.merged(through)
+        yield index, tuple(contributions), slopes[index]

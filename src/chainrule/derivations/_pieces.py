@@ -25,6 +25,7 @@ from chainrule.derivations._operations import LOCAL_DERIVATIVES
 from chainrule.formulas import (
     COMPARISONS,
     Apply,
+    Constant,
     Expression,
     Formula,
     Variable,
@@ -335,6 +336,43 @@ def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, sid
     if abs(nearer) > 1 and abs(nearer) > abs(near) * mpmath.mpf("1.01"):
         return mpmath.sign(nearer) * mpmath.inf
     return nearer
+
+
+def without_squared_signs(
+    slope: Expression, pieces: Pieces, values: Mapping[str, Any]
+) -> Expression:
+    """``sign(z)**2 -> 1``, where the slope taken at the breakpoints is that of the shorter form.
+
+    Parameters
+    ----------
+    slope : Expression
+        The derivative of the whole formula.
+    pieces : Pieces
+    values : mapping of str to float
+        Of the parameters.
+    """
+
+    def shorter(e: Expression) -> Expression | None:
+        match e:
+            case Apply("power", (Apply("sign", _), Constant(exponent))) if exponent == 2:
+                return ONE
+        return None
+
+    short = rebuilt(substitute(slope, shorter))
+    if short == slope:
+        return slope
+    ends = [mpmath.mpf("-inf"), *(b.place for b in pieces.breakpoints), mpmath.mpf("inf")]
+    with mpmath.workdps(_DIGITS):
+        wanted = [(b.place, b.slope, mpmath.mpf(10) ** -12) for b in pieces.breakpoints]
+        for piece, (low, high) in zip(pieces.pieces, pairwise(ends), strict=True):
+            place = _between(low, high)
+            exact = evaluate(piece.derivative, {**values, "z": place})
+            wanted.append((place, exact, mpmath.mpf(10) ** (15 - _DIGITS)))
+        for place, exact, tolerance in wanted:
+            got = evaluate(short, {**values, "z": place})
+            if mpmath.isfinite(exact) and not abs(got - exact) <= tolerance * (1 + abs(exact)):
+                return slope
+    return short
 
 
 def _replaced(expression: Expression, old: Expression, new: Expression) -> Expression:

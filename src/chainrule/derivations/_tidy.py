@@ -14,15 +14,14 @@ import sympy
 
 from chainrule.derivations._algebra import (
     FAILURES,
-    LARGEST_DENOMINATOR,
     Translation,
     with_factors_joined,
     with_powers_named,
 )
-from chainrule.derivations._arithmetic import size
+from chainrule.derivations._arithmetic import written_length
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._time_limit import time_limit
-from chainrule.formulas import Apply, Constant, Expression, subexpressions, substitute
+from chainrule.formulas import Apply, Expression, substitute
 
 _SECONDS = 1.0
 _MERGING_SECONDS = 0.5
@@ -46,7 +45,7 @@ class Tidy:
         self,
         graph: Graph,
         names: dict[int, Expression],
-        written: Callable[[Expression], Expression],
+        written: Callable[[Expression], Expression] = lambda e: e,
     ) -> None:
         self.graph, self.names = graph, names
         self.translation = Translation()
@@ -115,7 +114,7 @@ class Tidy:
                     candidates.insert(-1, self._expression(way))
         except FAILURES:
             pass  # a form that is nested too deep is no shorter
-        return min(candidates, key=_length)
+        return min(candidates, key=written_length)
 
     def _ways(self, e: Any) -> Iterator[Any]:
         yield from self._short_fractions(e)
@@ -134,14 +133,15 @@ class Tidy:
         fraction = self._cancelled(*self._fraction(e))
         meaning = {symbol: core for core, symbol in self.named.items()}
         for way in _fractions(*fraction):
-            yield way.replace(
+            way = way.replace(
                 lambda part: part.is_Pow and part.base in self.roots and abs(part.exp) > 1,
                 lambda part: self.roots[part.base] ** (part.exp / 2),
-            ).subs(meaning)
+            )
+            yield sympy.powsimp(way.subs(meaning)) if meaning else way
 
     def _shortest_fraction(self, e: Any) -> Any:
         ways = (*self._short_fractions(e), e)
-        return min(ways, key=lambda way: _length(self._expression(way)))
+        return min(ways, key=lambda way: written_length(self._expression(way)))
 
     def _expression(self, e: Any) -> Expression:
         return substitute(self.translation.to_expression(e), self.written.get)
@@ -186,18 +186,6 @@ class Tidy:
                 above, exponent = quotient, exponent - step
             kept.append(base**exponent)
         return above, sympy.Mul(*kept)
-
-
-def _length(e: Expression) -> int:
-    """Return the number of parts; a fraction such as 1/2 is three, a leading minus two."""
-    length = size(e)
-    for part in subexpressions(e):
-        match part:
-            case Constant(value) if 1 < value.denominator <= LARGEST_DENOMINATOR:
-                length += 2
-            case Apply("add" | "subtract", (Apply("negate", _), _)):
-                length += 1
-    return length
 
 
 def _replaced(e: Any, values: dict[Any, Any]) -> Any:

@@ -96,11 +96,13 @@ def output_form(
     branches = [Branch(piece, s.low, s.high) for s in known]
     witness = _bounded(lambda: find_witness(branches, values))
     if witness is None:
-        for way in (_eliminated, _composed, _mixed):
+        for way in (_eliminated, _composed):
             found = search.first(way, {"a"})
             if found is not None:
                 return found
     mixed = search.first(_mixed, {"a", "z"})
+    if witness is None and mixed is not None and "z" not in variables_of(mixed.derivative):
+        return mixed
     if mixed is not None and size(mixed.derivative) >= size(piece.derivative):
         mixed = None
     if mixed is not None and low < 0 < high and not _holds_at_zero(mixed, piece, values):
@@ -187,9 +189,7 @@ class _Search:
                         self.relations.append(candidate)
                         continue
                     form = _checked(candidate, self.values, self.places, variables)
-                    if form is not None and (
-                        found is None or size(form.derivative) < size(found.derivative)
-                    ):
+                    if form is not None and (found is None or _rank(form) < _rank(found)):
                         found = form
         except _ENDS:
             return found
@@ -207,6 +207,11 @@ class _Search:
             if found is not None:
                 return found
         return None
+
+
+def _rank(form: OutputForm) -> tuple[bool, int]:
+    """Return what forms are ordered by: those in the output alone come first, then short ones."""
+    return "z" in variables_of(form.derivative), size(form.derivative)
 
 
 # Where algebra cannot go on a way of looking ends.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
 _ELSE = "everywhere else"
+_LONGEST_THROUGH_OUTPUT = 40  # parts of a second derivative in a that is shown if longer than in z
 _LONGEST_ENTRY = 60  # parts of an entry of a Hessian that is shown
 _LONGEST_PRODUCT = 160  # parts of a Hessian–vector product that is shown
 
@@ -158,8 +159,9 @@ def _second(derivation: Derivation) -> Section:
         if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
             continue
         sides: list[Expression] = [left, found.by_preactivation]
-        if found.through_output is not None:
-            sides.append(found.through_output)
+        through = found.through_output
+        if through is not None and size(through) <= max(size(sides[1]), _LONGEST_THROUGH_OUTPUT):
+            sides.append(through)
         remark = f"where {interval(joins, k)}" if joins else ""
         equations.append(Equation(equation(*sides).sides, remark))
     return Section("Second derivative", tuple(sentences), tuple(equations))

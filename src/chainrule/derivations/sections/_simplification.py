@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ZERO, size
+from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._further_derivatives import simplified
 from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.derivations.output_forms._domain import Stretch, domain
@@ -18,13 +19,12 @@ from chainrule.derivations.output_forms._output_form import (
 )
 from chainrule.derivations.sections._kinks import kink_sentence
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
-from chainrule.formulas import Apply, Expression, subexpressions, variables_of
+from chainrule.formulas import Expression, variables_of
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
 A, Z = symbol("a"), symbol("z")
-_ARITHMETIC = ("add", "subtract", "multiply", "negate")
 
 
 def simplification_section(derivation: Derivation) -> Section:
@@ -48,13 +48,14 @@ def simplification_section(derivation: Derivation) -> Section:
         if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
             sentences.append(f"W{where[1:]} the formula has no value.")
             continue
-        sides = equation(derivative, piece.derivative, *_sides(form, piece.derivative)).sides
+        slope = derivative_in_variables(piece.expression)
+        sides = equation(derivative, slope, *_sides(form, slope)).sides
         equations += [Equation(sides, where), *_slope_equations(form, where)]
         undefined = _domain_sentence(derivation, k, places[k], places[k + 1])
         if undefined:
             sentences.append(f"W{where[1:]}: {undefined[0].lower()}{undefined[1:]}")
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
-            known = _form_sentences(piece, form, piece.derivative)
+            known = _form_sentences(piece, form, slope)
             sentences += [f"W{where[1:]}: {s[0].lower()}{s[1:]}" for s in known]
     sentences += [
         kink_sentence(derivation.formula, pieces, k)
@@ -65,18 +66,13 @@ def simplification_section(derivation: Derivation) -> Section:
 
 
 def _sides(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
-    shown = form if isinstance(form, OutputForm) else form.through_preactivation
-    if shown is None:
-        short = simplified(last) if _is_polynomial(last) else last
-        return (short,) if size(short) < size(last) else ()
-    return () if _is_reordered(shown.derivative, last) else (shown.derivative,)
-
-
-def _is_polynomial(e: Expression) -> bool:
-    """Tell whether there are arithmetic and powers alone, which algebra may rewrite at will."""
-    return all(
-        part.operation in _ARITHMETIC for part in subexpressions(e) if isinstance(part, Apply)
-    )
+    if isinstance(form, OutputForm):
+        return () if _is_reordered(form.derivative, last) else (form.derivative,)
+    mixed = form.through_preactivation
+    if mixed is not None and size(mixed.derivative) < size(last):
+        return (mixed.derivative,)
+    short = simplified(last)
+    return (short,) if size(short) < size(last) else ()
 
 
 def _is_reordered(e: Expression, other: Expression) -> bool:
@@ -98,7 +94,7 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm, last: Express
                 f"{form.equation.branch.removeprefix('the ')} ({form.equation.proof})."
             )
         mixed = form.through_preactivation
-        if mixed is not None and not _is_reordered(mixed.derivative, last):
+        if mixed is not None and size(mixed.derivative) < size(last):
             through = "through a and z" if "a" in variables_of(mixed.derivative) else "in z"
             sentences.append(f"There is a shorter form {through} ({mixed.proof}).")
         return sentences
