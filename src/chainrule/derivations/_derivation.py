@@ -23,12 +23,12 @@ from chainrule.derivations._pieces import (
     Pieces,
     TooManyPiecesError,
     smooth_pieces,
-    without_squared_signs,
 )
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations._whole_slope import without_squared_signs
 from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,
     find_layer_witness,

@@ -12,6 +12,7 @@ import sympy
 
 from chainrule.derivations._algebra import Translation, attempt
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._pieces import place_between
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.formulas import (
     Apply,
@@ -162,9 +163,6 @@ def _real(root: Any, translation: Translation, values: Mapping[str, float]) -> f
 
 
 def _is_defined(e: Expression, values: Mapping[str, float], low: float, high: float) -> bool:
-    if mpmath.isinf(low):
-        middle = mpmath.mpf("0.7320508") if mpmath.isinf(high) else high - (1 + abs(high))
-    else:
-        middle = low + (1 + abs(low)) if mpmath.isinf(high) else (mpmath.mpf(low) + high) / 2
     with mpmath.workdps(_DIGITS):
-        return bool(mpmath.isfinite(evaluate(e, {**values, "z": middle})))
+        place = place_between(mpmath.mpf(low), mpmath.mpf(high))
+        return bool(mpmath.isfinite(evaluate(e, {**values, "z": place})))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
+
+import mpmath
 
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ZERO, size
@@ -17,9 +20,9 @@ from chainrule.derivations.output_forms._output_form import (
     NoOutputForm,
     OutputForm,
 )
-from chainrule.derivations.sections._kinks import kink_sentence
+from chainrule.derivations.sections._kinks import has_gap, kink_sentence, place_text
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
-from chainrule.formulas import Expression, variables_of
+from chainrule.formulas import Expression, Formula, variables_of
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
@@ -43,8 +46,9 @@ def simplification_section(derivation: Derivation) -> Section:
     sentences = []
     places = [-inf, *(b.place for b in pieces.breakpoints), inf]
     equations = [equation(derivative, last)]
+    joins = without_gaps(derivation.formula, pieces.breakpoints)
     for k, (piece, form) in enumerate(zip(pieces.pieces, forms, strict=True)):
-        where = f"where {interval(pieces.breakpoints, k)}"
+        where = f"where {interval(joins, k)}"
         if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
             sentences.append(f"W{where[1:]} the formula has no value.")
             continue
@@ -143,15 +147,26 @@ def _stretch(stretch: Stretch) -> str:
     return f"z > {low}" if high is None else f"{low} < z < {high}"
 
 
+def without_gaps(formula: Formula, breakpoints: tuple[Breakpoint, ...]) -> tuple[Breakpoint, ...]:
+    """Let places where the formula has no value belong to what has none, or to neither piece."""
+    found = []
+    for b in breakpoints:
+        if has_gap(formula, b):
+            undefined = "left" if mpmath.isnan(b.left_slope) else "right"
+            b = replace(b, slope_from=undefined if b.is_end_of_domain else "neither")
+        found.append(b)
+    return tuple(found)
+
+
 def interval(breakpoints: tuple[Breakpoint, ...], k: int, last: int | None = None) -> str:
     """Write where z lies on a piece, or on those from the k-th to the last one."""
     end = k if last is None else last
     low = breakpoints[k - 1] if k > 0 else None
     high = breakpoints[end] if end < len(breakpoints) else None
-    left = "" if low is None else f"{text_of(low.location)} {_sign(low, 'right')} "
-    right = "" if high is None else f" {_sign(high, 'left')} {text_of(high.location)}"
+    left = "" if low is None else f"{place_text(low.location)} {_sign(low, 'right')} "
+    right = "" if high is None else f" {_sign(high, 'left')} {place_text(high.location)}"
     if low is not None and high is None:
-        return f"z {'≥' if low.slope_from == 'right' else '>'} {text_of(low.location)}"
+        return f"z {'≥' if low.slope_from == 'right' else '>'} {place_text(low.location)}"
     return f"{left}z{right}"
 
 
