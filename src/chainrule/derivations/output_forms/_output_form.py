@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TypeVar
 
 import mpmath
 
 from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._arithmetic import size
+from chainrule.derivations._arithmetic import multiply, size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
 from chainrule.derivations._pieces import Piece
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._candidates import Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
-from chainrule.derivations.output_forms._domain import Stretch, domain
+from chainrule.derivations.output_forms._domain import Stretch, domain, positive_conditions
 from chainrule.derivations.output_forms._elimination import Elimination
 from chainrule.derivations.output_forms._implicit_form import ImplicitForm, implicit_form
 from chainrule.derivations.output_forms._mixed import mixed_forms
@@ -125,7 +126,14 @@ def _direction(
     if stretches is None or len(stretches) != 1:
         return 0
     low, high = stretches[0].low, stretches[0].high
-    return _bounded(lambda: proved_sign(piece.derivative, values, low, high)) or 0
+
+    def sign() -> int:
+        # What is positive where the piece is defined changes no sign, and cancels.
+        known = positive_conditions(piece.expression, values, low, high)
+        slope = reduce(multiply, known, piece.derivative)
+        return proved_sign(slope, values, low, high)
+
+    return _bounded(sign) or 0
 
 
 def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) -> str:
