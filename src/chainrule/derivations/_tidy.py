@@ -27,6 +27,11 @@ _SECONDS = 1.0
 _MERGING_SECONDS = 0.5
 _ARITHMETIC = ("add", "subtract", "multiply", "divide", "negate")
 _SIGNS = ("abs", "sign")
+_CIRCULAR = (sympy.sinh, sympy.cosh, sympy.sin, sympy.cos)
+_SQUARES = (
+    (sympy.sinh, sympy.cosh, lambda c: c**2 - 1),
+    (sympy.sin, sympy.cos, lambda c: 1 - c**2),
+)
 
 
 class Tidy:
@@ -55,6 +60,7 @@ class Tidy:
         self.products: dict[Any, Any] = {}
         self.roots: dict[Any, Any] = {}
         self.signs: dict[Any, tuple[Any, Any]] = {}  # arguments with their abs and their sign
+        self.functions: dict[Any, Any] = {}  # sines and cosines, their symbols
         self.named: dict[Any, Any] = {}  # of exponentials and powers by letters, their symbols
         self.written: dict[Expression, Expression] = {}
         for index in reversed(graph.order):
@@ -81,6 +87,8 @@ class Tidy:
                     self.products[own] = value
             case Apply("sqrt", (argument,)):
                 self.roots[own] = self.translation.to_sympy(argument)
+            case Apply("sinh" | "cosh" | "sin" | "cos", _):
+                self.functions[self.translation.to_sympy(definition)] = own
             case Apply("abs" | "sign" as operation, (argument,)):
                 # The local derivative of abs is a sign, which may be a node of its own.
                 self.translation.symbols[Apply(operation, (argument,))] = own
@@ -152,8 +160,15 @@ class Tidy:
         def named(part: Any) -> Any:
             return self.named.setdefault(part, sympy.Dummy("exp", positive=True))
 
+        e = e.replace(lambda part: isinstance(part, _CIRCULAR), self._circular)
         e = _replaced(e, self.products).replace(sympy.exp, lambda x: named(sympy.exp(x)))
         return with_powers_named(e, self.named)
+
+    def _circular(self, part: Any) -> Any:
+        if part not in self.functions:
+            symbol = sympy.Dummy("circular", real=True)
+            self.functions[part] = self.named[part] = symbol
+        return self.functions[part]
 
     def _fraction(self, e: Any) -> tuple[Any, Any]:
         """Return a fraction with all sums put in above the line, and none below."""
@@ -163,12 +178,35 @@ class Tidy:
             if own in self.roots:
                 above = _with_squares_lowered(own, self.roots[own], above)
             if own in self.signs:
+                above = self._in_argument(own, above)
                 above = _with_signs_lowered(own, *self.signs[own], above)
             if own in self.sums and above.has(own):
                 put_in = self._without_products(above.subs(own, self.sums[own]))
                 above, further = sympy.fraction(sympy.together(put_in))
                 below = below * further
+        for sine, cosine, square in self._circular_pairs():
+            above = _with_squares_lowered(sine, square(cosine), above)
         return sympy.expand(above), below
+
+    def _in_argument(self, x: Any, above: Any) -> Any:
+        """Write ``z`` by ``x = alpha*z - c``, of which the sign is taken, where it is linear."""
+        value = self.sums.get(x)
+        for index in self.graph.reached():
+            z = self.symbol.get(index)
+            if value is None or self.graph.nodes[index].operation != "input" or not value.has(z):
+                continue
+            if value.is_polynomial(z) and sympy.degree(value, z) == 1:
+                slope, absolute = sympy.Poly(value, z).all_coeffs()
+                return sympy.expand(above.subs(z, (x - absolute) / slope))
+        return above
+
+    def _circular_pairs(self) -> Iterator[tuple[Any, Any, Callable[[Any], Any]]]:
+        """Yield sines and cosines of one argument, and the square of the one by the other."""
+        for sine, cosine, square in _SQUARES:
+            for part, symbol in tuple(self.functions.items()):
+                other = self.functions.get(cosine(*part.args)) if isinstance(part, sine) else None
+                if other is not None:
+                    yield symbol, other, square
 
     def _cancelled(self, above: Any, below: Any) -> tuple[Any, Any]:
         """Divide by what a fraction has in common above and below the line."""

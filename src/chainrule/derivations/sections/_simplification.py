@@ -132,7 +132,7 @@ def _domain_sentence(derivation: Derivation, k: int, low: float, high: float) ->
     holes = [one.high for one, two in pairwise(stretches) if one.high == two.low]
     shown = " or ".join(_stretch(s) for s in stretches)
     if holes and len(holes) == len(stretches) - 1 and not _is_bounded(stretches, low, high):
-        shown = " and ".join(f"z ≠ {text_of(s.ends[1])}" for s in stretches if s.ends[1])
+        shown = " and ".join(f"z ≠ {place_text(s.ends[1])}" for s in stretches if s.ends[1])
     return f"The formula is defined where {shown}."
 
 
@@ -141,7 +141,7 @@ def _is_bounded(stretches: tuple[Stretch, ...], low: float, high: float) -> bool
 
 
 def _stretch(stretch: Stretch) -> str:
-    low, high = (None if end is None else text_of(end) for end in stretch.ends)
+    low, high = (None if end is None else place_text(end) for end in stretch.ends)
     if low is None:
         return f"z < {high}"
     return f"z > {low}" if high is None else f"{low} < z < {high}"
