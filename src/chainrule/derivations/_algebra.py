@@ -96,6 +96,56 @@ def attempt(seconds: float, work: Callable[[], _T], otherwise: _T) -> _T:
         return otherwise
 
 
+def with_factors_joined(e: Any) -> Any:
+    """``(1 - z)*(1 + z) -> 1 - z**2``: where a product of sums has no more terms than one of them.
+
+    Parameters
+    ----------
+    e : sympy.Expr
+        As `sympy.factor` writes it.
+    """
+    if not e.is_Mul:
+        return e
+    groups: dict[Any, list[Any]] = {}
+    for factor in e.args:
+        base, exponent = factor.as_base_exp()
+        group = groups.setdefault(exponent if base.is_Add else None, [])
+        if not base.is_Add:
+            group.append(factor)
+            continue
+        for k, other in enumerate(group):
+            product = sympy.expand(base * other)
+            terms = len(sympy.Add.make_args(product))
+            if terms <= max(len(base.args), len(other.args)):
+                is_negative = product.is_Add and product.as_coeff_Add()[0] < 0
+                group[k] = -product if exponent.is_even and is_negative else product
+                break
+        else:
+            group.append(base)
+    rest = groups.pop(None, [])
+    return sympy.Mul(*rest, *(base**n for n, group in groups.items() for base in group))
+
+
+def with_powers_named(e: Any, names: dict[Any, Any]) -> Any:
+    """Put symbols for powers with an exponent of letters: ``x**(p - 1)`` is one of them over x.
+
+    Parameters
+    ----------
+    e : sympy.Expr
+    names : dict
+        The symbols of such powers, to which new ones are added.
+    """
+
+    def named(part: Any) -> Any:
+        number, letters = part.exp.as_coeff_Add()
+        core = part.base**letters
+        if core not in names:
+            names[core] = sympy.Dummy("power", real=True, positive=core.is_positive)
+        return names[core] * part.base**number
+
+    return e.replace(lambda part: part.is_Pow and bool(part.exp.free_symbols), named)
+
+
 def is_short(base: Any, exponent: Any) -> bool:
     """Tell whether a power can be taken: SymPy writes powers of numbers out at once."""
     if not exponent.is_Rational:

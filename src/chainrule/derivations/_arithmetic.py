@@ -9,6 +9,7 @@ from chainrule.formulas import Apply, Constant, Expression, constant, subexpress
 
 ZERO = constant(0)
 ONE = constant(1)
+LARGEST_DENOMINATOR = 16  # of a fraction that is not better kept as a decimal
 _NUMBER_BITS = 1 << 13
 
 
@@ -124,6 +125,18 @@ def rebuilt(expression: Expression) -> Expression:
 def size(expression: Expression) -> int:
     """Return how many parts an expression has."""
     return sum(1 for _ in subexpressions(expression))
+
+
+def written_length(expression: Expression) -> int:
+    """Return how long an expression reads: fractions such as 1/2 count, and signs in brackets."""
+    length = size(expression)
+    for part in subexpressions(expression):
+        match part:
+            case Constant(value) if 1 < value.denominator <= LARGEST_DENOMINATOR:
+                length += 2
+            case Apply("add" | "subtract", (Apply("negate", _), _)) if part is not expression:
+                length += 1
+    return length
 
 
 def _negated(x: Expression) -> Expression | None:

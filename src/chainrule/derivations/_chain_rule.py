@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import sympy
-
-from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import ONE, ZERO, multiply, size, total
-from chainrule.derivations._graph import Graph
+from chainrule.derivations._arithmetic import ONE, ZERO, multiply, total
+from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.derivations._time_limit import time_limit
-from chainrule.formulas import Expression, Variable, substitute, variables_of
+from chainrule.derivations._tidy import Tidy
+from chainrule.formulas import Expression, Variable, variables_of
 
 
 @dataclass(frozen=True)
@@ -85,86 +81,47 @@ def chain_rule(
     ['1', '-1/u3²', '-1/u3²', '-u2/u3²', 'u2/u3²']
     """
     names = names or node_names(graph)
-    steps: dict[int, Step] = {}
+    tidy = Tidy(graph, names, written)
+    return tuple(
+        Step(index, contributions, through, tidy.in_variables(through))
+        for index, contributions, through in _through_nodes(graph, names, tidy, variable)
+    )
+
+
+def derivative_in_variables(expression: Expression) -> Expression:
+    """Return the derivative by z as the chain rule's last step writes it.
+
+    Examples
+    --------
+    >>> from chainrule.documents import text_of
+    >>> from chainrule.formulas import parse
+    >>> text_of(derivative_in_variables(parse("z**3/(1 + z**2)").expression))
+    'z²·(3 + z²)/(1 + z²)²'
+    """
+    graph = computation_graph(expression)
+    names = node_names(graph)
+    tidy = Tidy(graph, names)
+    slopes = [through for _, _, through in _through_nodes(graph, names, tidy, "z")]
+    return tidy.in_variables(slopes[-1]) if slopes else ZERO
+
+
+def _through_nodes(
+    graph: Graph, names: dict[int, Expression], tidy: Tidy, variable: str
+) -> Iterator[tuple[int, tuple[tuple[int, Expression], ...], Expression]]:
+    """Yield each node, what its users contribute, and ∂a/∂u in the nodes' names."""
     order = [k for k in graph.order if variable in variables_of(graph.expression(k))]
-    tidy = _Tidy(graph, names, written)
+    slopes: dict[int, Expression] = {}
     for index in reversed(order):
         if index == graph.output:
-            steps[index] = Step(index, (), ONE, ONE)
+            slopes[index] = ONE
+            yield index, (), ONE
             continue
         contributions = []
-        for user in reversed(order):
-            if user not in steps:
-                continue
+        for user in slopes:
             partials = local_derivatives(graph, user, names)
             for argument, partial in zip(graph.nodes[user].arguments, partials, strict=True):
                 if argument == index and partial != ZERO:
                     contributions.append((user, partial))
-        through = total(
-            multiply(steps[user].through_nodes, partial) for user, partial in contributions
-        )
-        through = tidy.merged(through)
-        steps[index] = Step(index, tuple(contributions), through, tidy.in_variables(through))
-    return tuple(steps.values())
-
-
-class _Tidy:
-    """Writes a derivative over one denominator that is kept as the author wrote it."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        names: dict[int, Expression],
-        written: Callable[[Expression], Expression],
-    ) -> None:
-        self.translation = Translation()
-        symbol = {index: self.translation.symbol(name) for index, name in names.items()}
-        self.reciprocals: list[tuple[Any, Any]] = []
-        self.sums: list[tuple[Any, Any]] = []
-        self.written: dict[Expression, Expression] = {}
-        for index in reversed(graph.order):
-            node = graph.nodes[index]
-            self.written[names[index]] = written(graph.expression(index))
-            if node.operation == "reciprocal" and node.arguments[0] in symbol:
-                self.reciprocals.append((symbol[index], 1 / symbol[node.arguments[0]]))
-            elif self.holds_others(graph, index):
-                continue  # what the other units contribute stays one sum
-            elif node.operation in ("add", "subtract", "multiply", "divide", "negate"):
-                value = self.translation.to_sympy(graph.definition(index, names))
-                self.sums.append((symbol[index], value))
-
-    @staticmethod
-    def holds_others(graph: Graph, index: int) -> bool:
-        return any(
-            graph.nodes[k].operation.startswith("others") for k in graph.nodes[index].arguments
-        )
-
-    def merged(self, through: Expression) -> Expression:
-        """Collect equal factors: ``u2/u3/u3 -> u2/u3**2``."""
-        try:
-            with time_limit(0.5):
-                return self.translation.to_expression(self.translation.to_sympy(through))
-        except FAILURES:
-            return through
-
-    def in_variables(self, through: Expression) -> Expression:
-        plain = substitute(through, self.written.get)
-        try:
-            with time_limit(1.0):
-                e = self.translation.to_sympy(through)
-                for node, value in self.reciprocals:
-                    e = e.subs(node, value)
-                above, below = sympy.fraction(sympy.together(e))
-                for node, value in self.sums:
-                    above = above.subs(node, value)
-                number, rest = below.as_coeff_Mul()
-                # 1.702 shall not become 851 over 500.
-                ways = (
-                    sympy.factor(sympy.expand(above)) / below,
-                    sympy.expand(above / number) / rest,
-                )
-                written = [self.translation.to_expression(way) for way in ways]
-                candidates = [substitute(way, self.written.get) for way in written]
-        except FAILURES:
-            return plain  # a form that is nested too deep is no shorter
-        return min(*candidates, plain, key=size)
+        through = total(multiply(slopes[user], partial) for user, partial in contributions)
+        slopes[index] = tidy.merged(through)
+        yield index, tuple(contributions), slopes[index]

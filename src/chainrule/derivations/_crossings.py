@@ -178,7 +178,7 @@ def _located(place: Any) -> Expression:
 
 
 def _candidates(place: Any) -> Iterator[Expression]:
-    """Yield a quadratic number and a logarithm that are near a place."""
+    """Yield a quadratic number, a logarithm and an exponential that are near a place."""
     if not mpmath.mpf(10) ** -6 < abs(place) < mpmath.mpf(10) ** 6:
         return
     translation = Translation()
@@ -190,3 +190,6 @@ def _candidates(place: Any) -> Iterator[Expression]:
     ratio = Fraction(mpmath.nstr(mpmath.exp(place), _NEAR)).limit_denominator(1000)
     if ratio > 0:
         yield Apply("log", (Constant(ratio),))
+    if place > 0:
+        exponent = Fraction(mpmath.nstr(mpmath.log(place), _NEAR)).limit_denominator(100)
+        yield Apply("exp", (Constant(exponent),))

@@ -19,11 +19,16 @@ from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
 from chainrule.derivations._kept_values import determined
-from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations._pieces import (
+    Pieces,
+    TooManyPiecesError,
+    smooth_pieces,
+)
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations._whole_slope import without_squared_signs
 from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,
     find_layer_witness,
@@ -208,6 +213,8 @@ def _derive(formula: Formula) -> Derivation:
         return Derivation(formula, graph, steps, None, (), (), None)
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
     values = dict(formula.parameters)
+    last = without_squared_signs(steps[-1].in_variables, pieces, values)
+    steps = (*steps[:-1], replace(steps[-1], in_variables=last))
     forms = tuple(
         output_form(piece, values, low, high)
         for piece, low, high in zip(pieces.pieces, places[:-1], places[1:], strict=True)

@@ -10,8 +10,17 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, size, total
-from chainrule.derivations._chain_rule import Step, node_names
+from chainrule.derivations._arithmetic import (
+    LARGEST_DENOMINATOR,
+    ONE,
+    ZERO,
+    divide,
+    multiply,
+    size,
+    total,
+    written_length,
+)
+from chainrule.derivations._chain_rule import Step, derivative_in_variables, node_names
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
@@ -36,7 +45,6 @@ from chainrule.formulas import (
 )
 
 _SECONDS = 0.5
-_LARGEST_DENOMINATOR = 16
 _A = Variable("a")
 
 
@@ -281,14 +289,19 @@ def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[Secon
     >>> to_text(derive(parse("tanh(z)")).second[0].through_output)
     '2*a**3 - 2*a'
     """
-    found = []
-    for piece, form in zip(pieces.pieces, forms, strict=True):
-        through = None
-        if isinstance(form, OutputForm):
-            bend = differentiate(form.derivative, _A)
-            through = simplified(multiply(bend, form.derivative))
-        found.append(SecondDerivative(simplified(differentiate(piece.derivative)), through))
-    return tuple(found)
+    slopes = [derivative_in_variables(piece.expression) for piece in pieces.pieces]
+    tidy = [derivative_in_variables(slope) for slope in slopes]
+    bends = [
+        min(simplified(differentiate(slope)), bend, key=written_length)
+        for slope, bend in zip(slopes, tidy, strict=True)
+    ]
+    through = [
+        simplified(multiply(differentiate(form.derivative, _A), form.derivative))
+        if isinstance(form, OutputForm)
+        else None
+        for form in forms
+    ]
+    return tuple(map(SecondDerivative, bends, through))
 
 
 def simplified(expression: Expression) -> Expression:
@@ -306,8 +319,8 @@ def simplified(expression: Expression) -> Expression:
             written = substitute(shortest(sympy.together(plain), translation), numbers.get)
     except FAILURES:
         return expression
-    return min(written, expression, key=size)
+    return min(written, expression, key=written_length)
 
 
 def _is_decimal(e: Expression) -> bool:
-    return isinstance(e, Constant) and e.value.denominator > _LARGEST_DENOMINATOR
+    return isinstance(e, Constant) and e.value.denominator > LARGEST_DENOMINATOR

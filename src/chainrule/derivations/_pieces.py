@@ -18,6 +18,7 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._arithmetic import ONE, ZERO, multiply, negate, rebuilt, total
+from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._crossings import MANY_DIGITS, crossings_of
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import computation_graph
@@ -176,9 +177,10 @@ class _Cutter:
         cut = self.cut(self.expression, mpmath.mpf("-inf"), mpmath.mpf("inf"))
         merged: list[tuple[Expression, Expression | None, Any]] = []  # expression, where it begins
         for expression, location, place in cut:
-            if not merged or merged[-1][0] != expression or self.has_own_value(expression, place):
+            is_new = not merged or merged[-1][0] != expression
+            if is_new or self.has_own_value(expression, place) or self.begins(expression, place):
                 merged.append((expression, location, place))
-        smooth = tuple(Piece(e, differentiate(e)) for e, _, _ in merged)
+        smooth = tuple(Piece(e, _derivative(e)) for e, _, _ in merged)
         breakpoints = tuple(
             self.breakpoint(location, place, smooth[k], smooth[k + 1])
             for k, (_, location, place) in enumerate(merged[1:])
@@ -216,7 +218,7 @@ class _Cutter:
         edges = [(None, low), *roots, (None, high)]
         result: list[tuple[Expression, Any, Any]] = []
         for (location, left), (_, right) in pairwise(edges):
-            chosen = self.branch(branching, _between(left, right))
+            chosen = self.branch(branching, place_between(left, right))
             inner = self.cut(_replaced(e, branching, chosen), left, right)
             result += [(inner[0][0], location, left), *inner[1:]]
             if len(result) > MAXIMUM_PIECES:
@@ -261,25 +263,29 @@ class _Cutter:
         around = self.at(expression, place)
         return not (own == around or self.is_zero(own - around, place) or mpmath.isnan(own))
 
+    def begins(self, expression: Expression, place: Any) -> bool:
+        """Tell whether an expression is defined on one side of a place alone."""
+        left, right = (mpmath.isnan(self.beside(expression, place, side)) for side in (-1, 1))
+        return bool(left != right)
+
     def breakpoint(self, location: Expression, place: Any, left: Piece, right: Piece) -> Breakpoint:
         own = rebuilt(self.own(self.expression, place))
         slopes = [self.slope_beside(piece, place, s) for piece, s in ((left, -1), (right, 1))]
-        value_from = self.value_owner(own, place, left, right)
+        sides = [("left", left, slopes[0]), ("right", right, slopes[1])]
+        if mpmath.isnan(slopes[0]):
+            sides.reverse()  # both may be one expression, which begins to be defined here
+        value_from = self.value_owner(own, place, sides)
         smooth = slopes[0] == slopes[1] or bool(
             abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -12 * (1 + abs(slopes[0]))
         )
-        if smooth and mpmath.isfinite(self.at(left.derivative, place)):
-            slope_from, slope = "left", slopes[0]
-        elif smooth and mpmath.isfinite(self.at(right.derivative, place)):
-            slope_from, slope = "right", slopes[1]
-        elif smooth:
-            slope_from, slope = "own", (slopes[0] + slopes[1]) / 2
-        elif own == left.expression:
-            slope_from, slope = "left", slopes[0]
-        elif own == right.expression:
-            slope_from, slope = "right", slopes[1]
+        slope_from, slope = "own", (slopes[0] + slopes[1]) / 2
+        if smooth:
+            for side, piece, beside in sides:
+                if slope_from == "own" and mpmath.isfinite(self.at(piece.derivative, place)):
+                    slope_from, slope = side, beside
         else:
-            slope_from, slope = "own", self.at(differentiate(own), place)
+            owners = [(side, beside) for side, piece, beside in sides if own == piece.expression]
+            slope_from, slope = owners[0] if owners else ("own", self.own_slope(own, place))
         if mpmath.isnan(slope) or (slope_from == "own" and mpmath.isinf(slope)):
             slope_from, slope = "left", slopes[0]
         return Breakpoint(
@@ -289,16 +295,25 @@ class _Cutter:
 
     def slope_beside(self, piece: Piece, place: Any, side: int) -> Any:
         """Return a piece's slope on one side of a place; NaN where it is undefined there."""
-        beside = place + side * (abs(place) or 1) * mpmath.mpf(10) ** -30
-        if mpmath.isnan(self.at(piece.expression, beside)):
+        if mpmath.isnan(self.beside(piece.expression, place, side)):
             return mpmath.nan
         return one_sided(piece.derivative, self.values, place, side)
 
-    def value_owner(self, own: Expression, place: Any, left: Piece, right: Piece) -> str:
-        if own in (left.expression, right.expression):
-            return "left" if own == left.expression else "right"
+    def beside(self, expression: Expression, place: Any, side: int) -> Any:
+        return self.at(expression, place + side * (abs(place) or 1) * mpmath.mpf(10) ** -30)
+
+    def own_slope(self, own: Expression, place: Any) -> Any:
+        """Return the slope of what holds at a place itself, or its limit, as of ``z**0``."""
+        derivative = differentiate(own)
+        left, right = (one_sided(derivative, self.values, place, side) for side in (-1, 1))
+        return left if self.is_zero((left - right) / (1 + abs(left)), 1) else mpmath.nan
+
+    def value_owner(self, own: Expression, place: Any, sides: list[tuple[str, Piece, Any]]) -> str:
+        for side, piece, _ in sides:
+            if own == piece.expression:
+                return side
         value = self.at(own, place)
-        for piece, side in ((left, "left"), (right, "right")):
+        for side, piece, _ in sides:
             there = self.at(piece.expression, place)
             if not mpmath.isnan(there) and self.is_zero(there - value, place):
                 return side
@@ -337,6 +352,16 @@ def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, sid
     return nearer
 
 
+def _derivative(expression: Expression) -> Expression:
+    """Differentiate; a logarithm of a base that cancels has no value where that is negative."""
+    if any(
+        isinstance(e, Apply) and e.operation == "power" and variables_of(e.arguments[1])
+        for e in subexpressions(expression)
+    ):
+        return derivative_in_variables(expression)
+    return differentiate(expression)
+
+
 def _replaced(expression: Expression, old: Expression, new: Expression) -> Expression:
     return rebuilt(substitute(expression, lambda part: new if part == old else None))
 
@@ -357,7 +382,7 @@ def _difference(branching: Apply) -> Expression:
     return Apply("subtract", x) if len(x) == 2 else x[0]
 
 
-def _between(low: Any, high: Any) -> Any:
+def place_between(low: Any, high: Any) -> Any:
     """Return a place on a stretch, no short number: at those a formula may be undefined."""
     share = mpmath.mpf("0.5320508")
     if mpmath.isinf(low) and mpmath.isinf(high):

@@ -132,8 +132,8 @@ def _order(e: Any) -> tuple[Any, ...]:
 
 def _sum(e: Any, leaf: Leaf) -> Expression:
     terms = sorted(e.args, key=_order)
-    positive = [t for t in terms if not t.could_extract_minus_sign()]
-    negative = [-t for t in terms if t.could_extract_minus_sign()]
+    negative = [-t for t in terms if t.could_extract_minus_sign() and _flipped(t) is None]
+    positive = [t for t in terms if -t not in negative]
     if positive:
         result = _chain("add", positive, leaf)
     else:
@@ -144,18 +144,28 @@ def _sum(e: Any, leaf: Leaf) -> Expression:
 
 
 def _product(e: Any, leaf: Leaf) -> Expression:
-    number, rest = e.as_coeff_Mul()
-    factors = sorted(rest.args if rest.is_Mul else [rest], key=_order)
+    number, factors = _number_and_factors(e)
     if number < 0:
-        # -x*(y - 1) reads better as x*(1 - y).
-        for k, factor in enumerate(factors):
-            base, exponent = factor.as_base_exp()
-            odd = exponent in (1, -1)
-            if odd and base.is_Add and -number == 1 and _prefers_negation(base):
-                flipped = [*factors[:k], (-base) ** exponent, *factors[k + 1 :]]
-                return _quotient(sympy.Integer(1), flipped, leaf)
+        flipped = _flipped(e)
+        if flipped is not None:
+            return _quotient(-number, flipped, leaf)
         return Apply("negate", (_quotient(-number, factors, leaf),))
     return _quotient(number, factors, leaf)
+
+
+def _number_and_factors(e: Any) -> tuple[Any, list[Any]]:
+    number, rest = e.as_coeff_Mul()
+    return number, sorted(rest.args if rest.is_Mul else [rest], key=_order)
+
+
+def _flipped(e: Any) -> list[Any] | None:
+    """Return the factors of ``x*(1 - y)``, which reads better than ``-x*(y - 1)``."""
+    number, factors = _number_and_factors(e)
+    for k, factor in enumerate(factors):
+        base, exponent = factor.as_base_exp()
+        if number < 0 and exponent in (1, -1) and base.is_Add and _prefers_negation(base):
+            return [*factors[:k], (-base) ** exponent, *factors[k + 1 :]]
+    return None
 
 
 def _prefers_negation(e: Any) -> bool:

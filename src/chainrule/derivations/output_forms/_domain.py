@@ -11,7 +11,9 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import Translation, attempt
+from chainrule.derivations._crossings import crossings_of
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._pieces import differentiate, place_between
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.formulas import (
     Apply,
@@ -50,16 +52,14 @@ def domain(
     expression: Expression, values: Mapping[str, float], low: float, high: float
 ) -> tuple[Stretch, ...] | None:
     """Return the stretches of (low, high) on which an expression is defined; None if not known."""
-    open_conditions = [
-        (condition, positive)
-        for condition, positive in dict.fromkeys(_conditions(expression))
-        if not _always(condition, positive, values, low, high)
-    ]
+    open_conditions = _open_conditions(expression, values, low, high)
     if not open_conditions:
         return (Stretch(low, high),) if _is_defined(expression, values, low, high) else ()
     ends: dict[float, Expression] = {}
     for condition, _ in open_conditions:
         roots = _roots(condition, values)
+        if roots is None:
+            roots = _only_root(condition, values, low, high)
         if roots is None:
             return None
         ends |= {place: location for place, location in roots.items() if low < place < high}
@@ -71,6 +71,23 @@ def domain(
         for left, right in pairwise(edges)
         if _is_defined(expression, values, left, right)
     )
+
+
+def positive_conditions(
+    expression: Expression, values: Mapping[str, float], low: float, high: float
+) -> list[Expression]:
+    """Return what is positive where an expression is defined, and not everywhere else."""
+    return [e for e, positive in _open_conditions(expression, values, low, high) if positive]
+
+
+def _open_conditions(
+    expression: Expression, values: Mapping[str, float], low: float, high: float
+) -> list[tuple[Expression, bool]]:
+    return [
+        (condition, positive)
+        for condition, positive in dict.fromkeys(_conditions(expression))
+        if not _always(condition, positive, values, low, high)
+    ]
 
 
 def has_no_value(
@@ -151,6 +168,19 @@ def _found_roots(
     return found
 
 
+def _only_root(
+    condition: Expression, values: Mapping[str, float], low: float, high: float
+) -> dict[float, Expression] | None:
+    """Return the root of what is proved to rise or fall throughout; None where that is not."""
+    if _open_conditions(condition, values, low, high):
+        return None
+    if proved_sign(differentiate(condition), values, low, high) == 0:
+        return None
+    with mpmath.workdps(_DIGITS):
+        crossings, _ = crossings_of(condition, values)
+    return {float(place): location for location, place in crossings if low < place < high}
+
+
 def _real(root: Any, translation: Translation, values: Mapping[str, float]) -> float | None:
     numbers = {
         symbol: sympy.Float(values[leaf.name], 30)
@@ -162,9 +192,6 @@ def _real(root: Any, translation: Translation, values: Mapping[str, float]) -> f
 
 
 def _is_defined(e: Expression, values: Mapping[str, float], low: float, high: float) -> bool:
-    if mpmath.isinf(low):
-        middle = mpmath.mpf("0.7320508") if mpmath.isinf(high) else high - (1 + abs(high))
-    else:
-        middle = low + (1 + abs(low)) if mpmath.isinf(high) else (mpmath.mpf(low) + high) / 2
     with mpmath.workdps(_DIGITS):
-        return bool(mpmath.isfinite(evaluate(e, {**values, "z": middle})))
+        place = place_between(mpmath.mpf(low), mpmath.mpf(high))
+        return bool(mpmath.isfinite(evaluate(e, {**values, "z": place})))

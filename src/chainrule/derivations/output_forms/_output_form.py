@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TypeVar
 
 import mpmath
 
 from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._arithmetic import size
+from chainrule.derivations._arithmetic import multiply, size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
 from chainrule.derivations._pieces import Piece
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._candidates import Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
-from chainrule.derivations.output_forms._domain import Stretch, domain
+from chainrule.derivations.output_forms._domain import Stretch, domain, positive_conditions
 from chainrule.derivations.output_forms._elimination import Elimination
 from chainrule.derivations.output_forms._implicit_form import ImplicitForm, implicit_form
 from chainrule.derivations.output_forms._mixed import mixed_forms
@@ -96,11 +97,13 @@ def output_form(
     branches = [Branch(piece, s.low, s.high) for s in known]
     witness = _bounded(lambda: find_witness(branches, values))
     if witness is None:
-        for way in (_eliminated, _composed, _mixed):
+        for way in (_eliminated, _composed):
             found = search.first(way, {"a"})
             if found is not None:
                 return found
     mixed = search.first(_mixed, {"a", "z"})
+    if witness is None and mixed is not None and "z" not in variables_of(mixed.derivative):
+        return mixed
     if mixed is not None and size(mixed.derivative) >= size(piece.derivative):
         mixed = None
     if mixed is not None and low < 0 < high and not _holds_at_zero(mixed, piece, values):
@@ -123,7 +126,14 @@ def _direction(
     if stretches is None or len(stretches) != 1:
         return 0
     low, high = stretches[0].low, stretches[0].high
-    return _bounded(lambda: proved_sign(piece.derivative, values, low, high)) or 0
+
+    def sign() -> int:
+        # What is positive where the piece is defined changes no sign, and cancels.
+        known = positive_conditions(piece.expression, values, low, high)
+        slope = reduce(multiply, known, piece.derivative)
+        return proved_sign(slope, values, low, high)
+
+    return _bounded(sign) or 0
 
 
 def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) -> str:
@@ -187,9 +197,7 @@ class _Search:
                         self.relations.append(candidate)
                         continue
                     form = _checked(candidate, self.values, self.places, variables)
-                    if form is not None and (
-                        found is None or size(form.derivative) < size(found.derivative)
-                    ):
+                    if form is not None and (found is None or _rank(form) < _rank(found)):
                         found = form
         except _ENDS:
             return found
@@ -207,6 +215,11 @@ class _Search:
             if found is not None:
                 return found
         return None
+
+
+def _rank(form: OutputForm) -> tuple[bool, int]:
+    """Return what forms are ordered by: those in the output alone come first, then short ones."""
+    return "z" in variables_of(form.derivative), size(form.derivative)
 
 
 # Where algebra cannot go on a way of looking ends.

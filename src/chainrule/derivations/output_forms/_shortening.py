@@ -8,13 +8,23 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import multiply, negate, size, total
+from chainrule.derivations._algebra import (
+    Translation,
+    with_factors_joined,
+    with_powers_named,
+)
+from chainrule.derivations._arithmetic import (
+    LARGEST_DENOMINATOR,
+    multiply,
+    negate,
+    size,
+    total,
+    written_length,
+)
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._places import Place
 from chainrule.formulas import Apply, Expression
 
-_LARGEST_DENOMINATOR = 16  # of a fraction that is not better kept as a decimal
 _LARGE = 8  # operations of a part that algebra need not look into
 
 
@@ -42,16 +52,23 @@ def shortest(
         cases = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
         return Apply("where", (held.arguments[0], *cases))
     signs = _Signs(translation, places or [], values or {})
+    e = signs.without_absolute_values(e)
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in usual_ways(core)]
     decimals = {x: sympy.Dummy("decimal", positive=True) for x in core.atoms(sympy.Rational)
-                if x.q > _LARGEST_DENOMINATOR}  # fmt: skip
+                if x.q > LARGEST_DENOMINATOR}  # fmt: skip
     if decimals:
         numbers = {symbol: x for x, symbol in decimals.items()}
         ways += [way.subs(numbers).subs(parts) for way in usual_ways(core.subs(decimals))]
+    if core.has(sympy.sinh):
+        ways += [way.subs(parts) for way in usual_ways(with_cosines(core))]
+    plain = signs.without_roots_of_products(e)
+    if e.has(sympy.Pow) and plain.is_rational_function() and not e.is_rational_function():
+        ways += usual_ways(plain)
     ways = [*map(signs.without_roots_of_products, ways), *ways]
+    ways += [with_factors_joined(way) for way in ways]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
-    return min(written or [translation.to_expression(e)], key=size)
+    return min(written or [translation.to_expression(e)], key=written_length)
 
 
 def polynomial_in(e: Any, variable: Any, translation: Translation) -> Expression:
@@ -100,28 +117,16 @@ def _with_large_parts_named(e: Any) -> tuple[Any, dict[Any, Any]]:
 
 def usual_ways(e: Any) -> Iterator[Any]:
     """Yield the usual ways to write an expression."""
-    yield from (e, sympy.factor(e), sympy.expand(e), sympy.together(e))
-    named, powers = _with_powers_named(e)
-    if powers:
+    factored = sympy.factor(e)
+    yield from (e, with_factors_joined(factored), factored, sympy.expand(e), sympy.together(e))
+    names: dict[Any, Any] = {}
+    named = with_powers_named(e, names)
+    if names:
+        powers = {symbol: core for core, symbol in names.items()}
         collected = sympy.collect(sympy.expand(sympy.cancel(named)), list(powers), sympy.factor)
         yield from (collected.subs(powers), sympy.factor_terms(collected).subs(powers))
     e = sympy.powsimp(sympy.expand(e))
     yield from (e, sympy.factor_terms(e), sympy.factor(e))
-
-
-def _with_powers_named(e: Any) -> tuple[Any, dict[Any, Any]]:
-    """Put symbols for powers with an exponent of letters: ``x**(p - 1)`` is one of them over x."""
-    names: dict[Any, Any] = {}
-
-    def named(part: Any) -> Any:
-        number, letters = part.exp.as_coeff_Add()
-        core = part.base**letters
-        if core not in names:
-            names[core] = sympy.Dummy("power", real=True, positive=core.is_positive)
-        return names[core] * part.base**number
-
-    e = e.replace(lambda part: part.is_Pow and bool(part.exp.free_symbols), named)
-    return e, {symbol: core for core, symbol in names.items()}
 
 
 class _Signs:
@@ -145,6 +150,17 @@ class _Signs:
             signs = {int(sign) for sign in found if sign in (1, -1)}
             self.known[factor] = signs.pop() if len(signs) == 1 else 0
         return self.known[factor]
+
+    def without_absolute_values(self, e: Any) -> Any:
+        """``abs(cos(a)) -> cos(a)``, where that is positive."""
+        if not self.places or not e.has(sympy.Abs):
+            return e
+
+        def plain(x: Any) -> Any:
+            sign = self.of(x)
+            return sign * x if sign else sympy.Abs(x)
+
+        return e.replace(sympy.Abs, plain)
 
     def without_roots_of_products(self, e: Any) -> Any:
         """``sqrt(-(1 + a)**3*(a - 1)**3) -> (1 - a**2)**(3/2)``, where 1 - a**2 is positive."""

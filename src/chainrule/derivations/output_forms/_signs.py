@@ -18,11 +18,13 @@ import sympy
 
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._field import Field, Generator, NotInFieldError
+from chainrule.derivations._pieces import differentiate
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
 from chainrule.formulas import Constant, Expression, Parameter, substitute
 
 _MOST_PARTS = 120
 _LARGEST_EXPONENT = 1000
+_FAR = (4.0, 16.0, 64.0, 256.0)  # where one term may outweigh the others
 _SECONDS = 0.4
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
@@ -102,8 +104,10 @@ class _Signs:
         used = [g for g in self.generators() if factor.has(g.symbol)]
         if len(used) == 1:
             return self.of_one(factor, used[0])
-        turn = self.of_angle(factor, used)
-        return turn or self.of_terms(factor, used) or self.of_parts(factor)
+        ways = (self.of_angle, self.of_terms, self.of_tails)
+        return next(filter(None, (way(factor, used) for way in ways)), 0) or self.of_parts(
+            factor, self.low, self.high
+        )
 
     def generators(self) -> list[Generator]:
         return [Generator(self.field.x, "z", self.field.x), *self.field.generators]
@@ -112,7 +116,7 @@ class _Signs:
         """Count the roots inside the generator's range; none is left of one sign."""
         polynomial = sympy.Poly(factor, g.symbol)
         if not all(c.is_rational for c in polynomial.all_coeffs()):
-            return self.of_terms(factor, [g]) or self.of_parts(factor)
+            return self.of_terms(factor, [g]) or self.of_parts(factor, self.low, self.high)
         low, high = self.range_of(g)
         roots = polynomial.count_roots(
             None if low == -sympy.oo else low, None if high == sympy.oo else high
@@ -167,15 +171,56 @@ class _Signs:
             )
         return 0 if (self.strict and vanishes) or len(set(signs)) > 1 else signs[0]
 
-    def of_parts(self, factor: Any) -> int:
+    def of_tails(self, factor: Any, used: list[Generator]) -> int:
+        """Let one term outweigh all others far out; in between, bound the factor by parts."""
+        exponential = self.field.exponential
+        if exponential is None or {g.symbol for g in used} != {self.field.x, exponential.symbol}:
+            return 0
+        rate = mpmath.mpf(self.field.number(self.field.rate))
+        terms = [
+            (powers, mpmath.mpf(sympy.N(coefficient, 30)))
+            for powers, coefficient in sympy.Poly(factor, self.field.x, exponential.symbol).terms()
+        ]
+        for far in _FAR:
+            signs = {
+                _outweighing(terms, rate, far, side)
+                for end, side in ((self.low, -1), (self.high, 1))
+                if mpmath.isinf(end)
+            }
+            between = max(self.low, -far), min(self.high, far)
+            if not signs or 0 in signs or between[0] >= between[1]:
+                continue
+            return signs.pop() if signs == {self.of_parts(factor, *between)} else 0
+        return 0
+
+    def of_parts(self, factor: Any, low: float, high: float) -> int:
         meaning = self.field.translation.meaning
         for g in self.field.generators:
             if g.symbol not in meaning:
                 written = getattr(sympy, g.kind)(g.argument)
                 meaning[g.symbol] = self.field.translation.to_expression(written)
-        return _sign_by_parts(
-            self.field.translation.to_expression(factor), self.low, self.high, self.strict
-        )
+        return _sign_by_parts(self.field.translation.to_expression(factor), low, high, self.strict)
+
+
+def _outweighing(terms: list[tuple[tuple[int, int], Any]], rate: Any, far: float, side: int) -> int:
+    """Return the sign of a sum of c z**n exp(k rate z) beyond ``side*far``; 0 if not proved.
+
+    Next to the term that grows fastest, each other one is ``z**n exp(-decay z)``, which falls
+    beyond ``n/decay``.
+    """
+    (power, times), leading = max(terms, key=lambda term: (side * term[0][1], term[0][0]))
+    others = mpmath.mpf(0)
+    for (n, k), coefficient in terms:
+        if (n, k) == (power, times):
+            continue
+        decay = side * (times - k) * rate
+        if n - power > decay * far:
+            return 0
+        ratio = mpmath.mpf(far) ** (n - power) * mpmath.exp(-decay * far)
+        others += abs(coefficient / leading) * ratio
+    if others > mpmath.mpf("0.9"):
+        return 0
+    return int(mpmath.sign(leading)) * (-1 if side < 0 and power % 2 else 1)
 
 
 def _rational(x: float) -> Any:
@@ -205,12 +250,14 @@ def _inside(low: Any, high: Any) -> Any:
 def _sign_by_parts(expression: Expression, low: float, high: float, strict: bool) -> int:
     """Bound an expression over parts of an interval, halving those that are not settled."""
     parts = _first_parts(low, high)
+    derivative = differentiate(expression)
     found = 0
     for _ in range(_MOST_PARTS):
         if not parts:
             return found
         left, right = parts.pop()
         sign = _sign_over(expression, left, right, strict)
+        sign = sign or _sign_by_mean_value(expression, derivative, left, right)
         if sign == 0:
             parts += _halves(left, right)
         elif found in (0, sign):
@@ -230,6 +277,20 @@ def _sign_over(expression: Expression, low: Any, high: Any, strict: bool) -> int
     if bounds.a >= 0 and bounds.b > 0:
         return 1
     return -1 if bounds.b <= 0 and bounds.a < 0 else 0
+
+
+def _sign_by_mean_value(expression: Expression, derivative: Expression, low: Any, high: Any) -> int:
+    """Bound f over a short part by ``f(middle) + f' (z - middle)``."""
+    if mpmath.isinf(low) or mpmath.isinf(high) or high - low > 1:
+        return 0
+    part, middle = interval(low, high), (low + high) / 2
+    point = interval(middle, middle)
+    try:
+        slope = enclosure(derivative, {"z": part})
+        bounds = enclosure(expression, {"z": point}) + slope * (part - point)
+    except NotEnclosedError:
+        return 0
+    return 1 if bounds.a > 0 else -1 if bounds.b < 0 else 0
 
 
 def _first_parts(low: float, high: float) -> list[tuple[Any, Any]]:

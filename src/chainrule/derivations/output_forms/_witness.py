@@ -8,7 +8,7 @@ apart.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -21,6 +21,9 @@ from chainrule.derivations._pieces import Piece
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
 
 _DIGITS = 40
+_SEARCH_DIGITS = 20
+_TURNS = 4  # places at which the slope may have the other sign for a moment
+_STEPS = 40
 _PAIRS = 30  # of stretches whose values overlap that are tried
 
 
@@ -72,12 +75,15 @@ class _Stretch:
 
 def find_witness(branches: Sequence[Branch], values: Mapping[str, float]) -> Witness | None:
     """Search pieces for two places with the same output and different slopes, and prove them."""
-    stretches = [s for branch in branches for s in _stretches(branch, values)]
-    for one, two in _candidates(stretches):
-        for first, second in ((one, two), (two, one)):
-            found = _proved(first, second, values)
-            if found is not None:
-                return found
+    for places_of in (_sampled, _about_turns):
+        stretches = [
+            s for branch in branches for s in _stretches(branch, places_of(branch, values), values)
+        ]
+        for one, two in _candidates(stretches):
+            for first, second in ((one, two), (two, one)):
+                found = _proved(first, second, values)
+                if found is not None:
+                    return found
     return None
 
 
@@ -101,10 +107,68 @@ def sample(low: float, high: float) -> list[Fraction]:
     return sorted(x for x in inside if low < x < high)
 
 
-def _stretches(branch: Branch, values: Mapping[str, float]) -> list[_Stretch]:
-    with mpmath.workdps(20):
+def _sampled(branch: Branch, values: Mapping[str, float]) -> list[Fraction]:
+    return sample(branch.low, branch.high)
+
+
+def _about_turns(branch: Branch, values: Mapping[str, float]) -> list[Fraction]:
+    """Return places about stretches on which the slope has the other sign, however short."""
+
+    def slope(z: Any) -> Any:
+        return evaluate(branch.piece.derivative, {**values, "z": z})
+
+    found: set[Fraction] = set()
+    with mpmath.workdps(_SEARCH_DIGITS):
+        known = [(z, slope(z)) for z in map(_number, sample(branch.low, branch.high))]
+        known = [(z, x) for z, x in known if mpmath.isfinite(x) and x != 0]
+        usual = 1 if sum(x > 0 for _, x in known) * 2 > len(known) else -1
+        triples = [
+            three
+            for three in zip(known, known[1:], known[2:], strict=False)
+            if usual * three[1][1] <= min(usual * three[0][1], usual * three[2][1])
+        ]
+        triples.sort(key=lambda three: usual * three[1][1])
+        for (left, at_left), _, (right, at_right) in triples[:_TURNS]:
+            lowest = _lowest(lambda z: usual * slope(z), left, right)
+            if not usual * slope(lowest) < 0 < min(usual * at_left, usual * at_right):
+                continue
+            ends = [_bisected(slope, lowest, beyond) for beyond in (left, right)]
+            width = ends[1] - ends[0]
+            found |= {
+                Fraction(mpmath.nstr(ends[0] + width * k / 8, _SEARCH_DIGITS // 2))
+                for k in range(-8, 17)
+            }
+    return sorted(z for z in found if branch.low < z < branch.high)
+
+
+def _lowest(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    """Return where a function is lowest between two places, if it has one valley there."""
+    for _ in range(_STEPS):
+        one, two = low + (high - low) / 3, high - (high - low) / 3
+        if function(one) < function(two):
+            high = two
+        else:
+            low = one
+    return (low + high) / 2
+
+
+def _bisected(function: Callable[[Any], Any], inside: Any, outside: Any) -> Any:
+    sign = mpmath.sign(function(inside))
+    for _ in range(_STEPS):
+        middle = (inside + outside) / 2
+        if function(middle) * sign > 0:
+            inside = middle
+        else:
+            outside = middle
+    return outside
+
+
+def _stretches(
+    branch: Branch, places: list[Fraction], values: Mapping[str, float]
+) -> list[_Stretch]:
+    with mpmath.workdps(_SEARCH_DIGITS):
         known = []
-        for z in sample(branch.low, branch.high):
+        for z in places:
             at = {**values, "z": mpmath.mpf(z.numerator) / z.denominator}
             output = evaluate(branch.piece.expression, at)
             slope = evaluate(branch.piece.derivative, at)

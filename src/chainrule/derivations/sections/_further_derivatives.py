@@ -17,6 +17,7 @@ from chainrule.derivations._hessian import Hessian
 from chainrule.derivations._pieces import BRANCHING, Breakpoint, one_sided
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
 from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
+from chainrule.derivations.sections._kinks import has_gap, place_text
 from chainrule.derivations.sections._simplification import interval
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Apply, Expression, Formula, Parameter, subexpressions
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
 _ELSE = "everywhere else"
+_LONGEST_THROUGH_OUTPUT = 40  # parts of a second derivative in a that is shown if longer than in z
 _LONGEST_ENTRY = 60  # parts of an entry of a Hessian that is shown
 _LONGEST_PRODUCT = 160  # parts of a Hessian–vector product that is shown
 
@@ -128,21 +130,26 @@ def _second(derivation: Derivation) -> Section:
     pieces = derivation.pieces
     assert pieces is not None
     breakpoints = pieces.breakpoints
+    gaps = [has_gap(derivation.formula, b) for b in breakpoints]
     with mpmath.workdps(60):
         values = {name: mpmath.mpf(value) for name, value in derivation.formula.parameters}
         bends = [
-            _bend_sentence(b, derivation.second[k : k + 2], values)
+            "" if gaps[k] else _bend_sentence(b, derivation.second[k : k + 2], values)
             for k, b in enumerate(breakpoints)
         ]
-    kinks = [text_of(b.location) for b in breakpoints if b.is_kink]
+    kinks = [
+        place_text(b.location)
+        for b, gap in zip(breakpoints, gaps, strict=True)
+        if b.is_kink and not (gap or b.is_end_of_domain)
+    ]
     sentences = [bend for bend in bends if bend]
     if kinks:
         places = " and ".join(filter(None, (", ".join(kinks[:-1]), kinks[-1])))
         sentences.insert(0, f"At z = {places} the slope jumps: there is no second derivative.")
     # Where there is none, the place belongs to neither piece.
     joins = tuple(
-        replace(b, slope_from="between") if b.is_kink or bend else b
-        for b, bend in zip(breakpoints, bends, strict=True)
+        replace(b, slope_from="neither") if b.is_kink or bend or gap else b
+        for b, bend, gap in zip(breakpoints, bends, gaps, strict=True)
     )
     left = Apply("partial_twice", (A, Z))
     defined = not any(
@@ -158,8 +165,9 @@ def _second(derivation: Derivation) -> Section:
         if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
             continue
         sides: list[Expression] = [left, found.by_preactivation]
-        if found.through_output is not None:
-            sides.append(found.through_output)
+        through = found.through_output
+        if through is not None and size(through) <= max(size(sides[1]), _LONGEST_THROUGH_OUTPUT):
+            sides.append(through)
         remark = f"where {interval(joins, k)}" if joins else ""
         equations.append(Equation(equation(*sides).sides, remark))
     return Section("Second derivative", tuple(sentences), tuple(equations))
@@ -197,7 +205,7 @@ def _bend_sentence(
     """Say why there is no second derivative where two pieces meet, if there is none."""
     if b.is_kink or b.is_end_of_domain:
         return ""
-    at = f"At z = {text_of(b.location)}"
+    at = f"At z = {place_text(b.location)}"
     place = evaluate(b.location, values)
     left, right = (
         one_sided(found.by_preactivation, values, place, side)

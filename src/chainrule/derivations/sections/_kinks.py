@@ -9,11 +9,19 @@ import mpmath
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Breakpoint, Piece, Pieces, one_sided
 from chainrule.documents import text_of
-from chainrule.formulas import Apply, Expression, Formula, subexpressions, variables_of
+from chainrule.formulas import Apply, Constant, Expression, Formula, subexpressions, variables_of
 
 _DIGITS = 60
 _SAME = mpmath.mpf(10) ** -12  # a place found by bisection is the nearest double
+_LARGEST_DENOMINATOR = 10**12
 _WORDS = {"maximum": "max", "minimum": "min"}
+
+
+def place_text(location: Expression) -> str:
+    """Write where a breakpoint lies; a place that was found by bisection in decimals."""
+    if isinstance(location, Constant) and location.value.denominator > _LARGEST_DENOMINATOR:
+        return f"{float(location.value):.6g}"
+    return text_of(location)
 
 
 def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
@@ -35,7 +43,9 @@ def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
         jump = _jump(left, right, values, place)
         sides = [_slope(piece, values, place, side) for piece, side in ((left, -1), (right, 1))]
         reason = _reason(formula, {**values, "z": place})
-    at = f"At z = {text_of(b.location)}"
+    at = f"At z = {place_text(b.location)}"
+    if has_gap(formula, b):
+        return f"{at} the formula has no value."
     if b.is_kink:
         met = f"the slope jumps from {sides[0]} to {sides[1]}; taken there: {_taken(b, sides)}"
     elif jump:
@@ -43,6 +53,15 @@ def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
     else:
         return f"{at} the pieces join smoothly, with slope {b.slope:.6g}."
     return f"{at} {met}{reason}." + (f" The function itself jumps there, {jump}." if jump else "")
+
+
+def has_gap(formula: Formula, b: Breakpoint) -> bool:
+    """Tell whether a formula has no value where two pieces meet."""
+    with mpmath.workdps(_DIGITS):
+        values = {name: mpmath.mpf(value) for name, value in formula.parameters}
+        place = evaluate(b.location, values)
+        value = evaluate(formula.expression, {**values, "z": place})
+    return not mpmath.isfinite(value)
 
 
 def _taken(b: Breakpoint, sides: list[str]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
+import mpmath
+
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ZERO, size
+from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._further_derivatives import simplified
 from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.derivations.output_forms._domain import Stretch, domain
@@ -16,15 +20,14 @@ from chainrule.derivations.output_forms._output_form import (
     NoOutputForm,
     OutputForm,
 )
-from chainrule.derivations.sections._kinks import kink_sentence
+from chainrule.derivations.sections._kinks import has_gap, kink_sentence, place_text
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
-from chainrule.formulas import Apply, Expression, subexpressions, variables_of
+from chainrule.formulas import Expression, Formula, variables_of
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
 A, Z = symbol("a"), symbol("z")
-_ARITHMETIC = ("add", "subtract", "multiply", "negate")
 
 
 def simplification_section(derivation: Derivation) -> Section:
@@ -43,18 +46,20 @@ def simplification_section(derivation: Derivation) -> Section:
     sentences = []
     places = [-inf, *(b.place for b in pieces.breakpoints), inf]
     equations = [equation(derivative, last)]
+    joins = without_gaps(derivation.formula, pieces.breakpoints)
     for k, (piece, form) in enumerate(zip(pieces.pieces, forms, strict=True)):
-        where = f"where {interval(pieces.breakpoints, k)}"
+        where = f"where {interval(joins, k)}"
         if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
             sentences.append(f"W{where[1:]} the formula has no value.")
             continue
-        sides = equation(derivative, piece.derivative, *_sides(form, piece.derivative)).sides
+        slope = derivative_in_variables(piece.expression)
+        sides = equation(derivative, slope, *_sides(form, slope)).sides
         equations += [Equation(sides, where), *_slope_equations(form, where)]
         undefined = _domain_sentence(derivation, k, places[k], places[k + 1])
         if undefined:
             sentences.append(f"W{where[1:]}: {undefined[0].lower()}{undefined[1:]}")
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
-            known = _form_sentences(piece, form, piece.derivative)
+            known = _form_sentences(piece, form, slope)
             sentences += [f"W{where[1:]}: {s[0].lower()}{s[1:]}" for s in known]
     sentences += [
         kink_sentence(derivation.formula, pieces, k)
@@ -65,18 +70,13 @@ def simplification_section(derivation: Derivation) -> Section:
 
 
 def _sides(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
-    shown = form if isinstance(form, OutputForm) else form.through_preactivation
-    if shown is None:
-        short = simplified(last) if _is_polynomial(last) else last
-        return (short,) if size(short) < size(last) else ()
-    return () if _is_reordered(shown.derivative, last) else (shown.derivative,)
-
-
-def _is_polynomial(e: Expression) -> bool:
-    """Tell whether there are arithmetic and powers alone, which algebra may rewrite at will."""
-    return all(
-        part.operation in _ARITHMETIC for part in subexpressions(e) if isinstance(part, Apply)
-    )
+    if isinstance(form, OutputForm):
+        return () if _is_reordered(form.derivative, last) else (form.derivative,)
+    mixed = form.through_preactivation
+    if mixed is not None and size(mixed.derivative) < size(last):
+        return (mixed.derivative,)
+    short = simplified(last)
+    return (short,) if size(short) < size(last) else ()
 
 
 def _is_reordered(e: Expression, other: Expression) -> bool:
@@ -98,7 +98,7 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm, last: Express
                 f"{form.equation.branch.removeprefix('the ')} ({form.equation.proof})."
             )
         mixed = form.through_preactivation
-        if mixed is not None and not _is_reordered(mixed.derivative, last):
+        if mixed is not None and size(mixed.derivative) < size(last):
             through = "through a and z" if "a" in variables_of(mixed.derivative) else "in z"
             sentences.append(f"There is a shorter form {through} ({mixed.proof}).")
         return sentences
@@ -132,7 +132,7 @@ def _domain_sentence(derivation: Derivation, k: int, low: float, high: float) ->
     holes = [one.high for one, two in pairwise(stretches) if one.high == two.low]
     shown = " or ".join(_stretch(s) for s in stretches)
     if holes and len(holes) == len(stretches) - 1 and not _is_bounded(stretches, low, high):
-        shown = " and ".join(f"z ≠ {text_of(s.ends[1])}" for s in stretches if s.ends[1])
+        shown = " and ".join(f"z ≠ {place_text(s.ends[1])}" for s in stretches if s.ends[1])
     return f"The formula is defined where {shown}."
 
 
@@ -141,10 +141,21 @@ def _is_bounded(stretches: tuple[Stretch, ...], low: float, high: float) -> bool
 
 
 def _stretch(stretch: Stretch) -> str:
-    low, high = (None if end is None else text_of(end) for end in stretch.ends)
+    low, high = (None if end is None else place_text(end) for end in stretch.ends)
     if low is None:
         return f"z < {high}"
     return f"z > {low}" if high is None else f"{low} < z < {high}"
+
+
+def without_gaps(formula: Formula, breakpoints: tuple[Breakpoint, ...]) -> tuple[Breakpoint, ...]:
+    """Let places where the formula has no value belong to what has none, or to neither piece."""
+    found = []
+    for b in breakpoints:
+        if has_gap(formula, b):
+            undefined = "left" if mpmath.isnan(b.left_slope) else "right"
+            b = replace(b, slope_from=undefined if b.is_end_of_domain else "neither")
+        found.append(b)
+    return tuple(found)
 
 
 def interval(breakpoints: tuple[Breakpoint, ...], k: int, last: int | None = None) -> str:
@@ -152,10 +163,10 @@ def interval(breakpoints: tuple[Breakpoint, ...], k: int, last: int | None = Non
     end = k if last is None else last
     low = breakpoints[k - 1] if k > 0 else None
     high = breakpoints[end] if end < len(breakpoints) else None
-    left = "" if low is None else f"{text_of(low.location)} {_sign(low, 'right')} "
-    right = "" if high is None else f" {_sign(high, 'left')} {text_of(high.location)}"
+    left = "" if low is None else f"{place_text(low.location)} {_sign(low, 'right')} "
+    right = "" if high is None else f" {_sign(high, 'left')} {place_text(high.location)}"
     if low is not None and high is None:
-        return f"z {'≥' if low.slope_from == 'right' else '>'} {text_of(low.location)}"
+        return f"z {'≥' if low.slope_from == 'right' else '>'} {place_text(low.location)}"
     return f"{left}z{right}"
 
 
