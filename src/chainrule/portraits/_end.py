@@ -59,6 +59,8 @@ class End:
 
     def form(self, order: int) -> Any:
         """Return a derivative in x, which goes to ∞, or None where algebra cannot look into it."""
+        if self.edge.is_rounded:
+            return None
         if order not in self._forms:
             form = None
             try:
@@ -190,7 +192,9 @@ class End:
 
     def at(self, x: float) -> float:
         """Return the place on the axis for an x."""
-        return self.edge.place - self.side / x if self.is_finite else self.side * x
+        if not self.is_finite:
+            return self.side * x
+        return self.inside - self.side * (1 - 1e-15) / x
 
     def sign_by_slope(
         self, order: int, beyond: tuple[float, int] | None, function: Program
@@ -218,6 +222,12 @@ class End:
             if low * wanted > 0 and high * wanted > 0:
                 return further, wanted
         return None
+
+    @property
+    def inside(self) -> float:
+        """The double nearest to a place, on the side of the span."""
+        low, high = self.edge.bounds
+        return low if self.side > 0 else high
 
     def unsettled_place(self, least: float) -> float:
         """Return where the axis is cut when nothing is known of the way to the end."""

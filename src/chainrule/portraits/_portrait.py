@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.derivations import (
+    Breakpoint,
     Pieces,
     TimeLimitError,
     TooManyPiecesError,
@@ -20,8 +22,9 @@ from chainrule.portraits import _shape
 from chainrule.portraits._axis import axis
 from chainrule.portraits._domain import domain, written
 from chainrule.portraits._interval import UnsupportedOperationError
+from chainrule.portraits._join import Join, joins
 from chainrule.portraits._layer import layer_statements
-from chainrule.portraits._statement import Statement, enclosed, unsettled
+from chainrule.portraits._statement import Statement, enclosed, number, place, unsettled
 from chainrule.portraits._statistics import statistics
 from chainrule.portraits._symmetry import (
     asymptotes,
@@ -151,34 +154,55 @@ def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
         steepest = _shape.steepest(once)
     else:
         result += _shape.limits(whole) + asymptotes(whole) + _shape.extremes(whole)
-    # Where the domain ends, the function does not jump: there is nothing to jump from.
-    broken: list[bool] = [
-        jump and not (b.is_end_of_domain and b.place in ends)
-        for b, jump in zip(pieces.breakpoints, _shape.jumps(whole), strict=True)
-    ]
+    joined = joins(whole)
     if repeated is None:
-        apart = [e.place for e, jump in zip(whole.edges, broken, strict=True) if jump]
-        result += _shape.monotone(whole, apart)
-        bent = [b.place for b in pieces.breakpoints if b.is_kink] + apart
-        result += _shape.bends(whole, bent)
+        result += _shape.monotone(whole, joined) + _shape.bends(whole, joined)
         result += _shape.places_of(whole)
-        steepest = None if any(broken) else _shape.steepest(whole)
-    for b, jump in zip(pieces.breakpoints, broken, strict=True):
-        if b.is_end_of_domain and b.place in ends:
-            continue
-        if jump or b.is_kink:
-            what = "jump" if jump else "kink"
-            sides = f"slopes {b.left_slope:.10g} and {b.right_slope:.10g}, taken {b.slope:.10g}"
-            sides = sides.replace("inf", "∞")
-            result.append(Statement(what, f"at z = {b.place:.10g}: {sides}", False))
-    if any(broken):
-        reason = "no Lipschitz constant is derived where the function may jump"
-        result.append(unsettled("largest slope", reason))
+        steepest = _shape.steepest(whole)
+    breaks = [
+        join.jumps
+        for join, b in zip(joined, pieces.breakpoints, strict=True)
+        if not _is_left_out(b, ends)
+    ]
+    for join, b in zip(joined, pieces.breakpoints, strict=True):
+        if not _is_left_out(b, ends):
+            result += _break(join, b)
+    if True in breaks:
+        text = "∞: there is no Lipschitz constant, as the function jumps"
+        result.append(Statement("largest slope", text, True, (math.inf, math.inf)))
+    elif None in breaks:
+        result.append(unsettled("largest slope", "whether the function jumps is not"))
     elif steepest is None:
         result.append(unsettled("largest slope"))
     else:
         result.append(Statement("largest slope", enclosed(steepest), True, steepest))
-    return (*result, *statistics(whole, steepest, jumps=any(broken)))
+    if any(jump is not False for jump in breaks):
+        return (*result, *statistics(whole, None, jumps=True))
+    return (*result, *statistics(whole, steepest, jumps=False))
+
+
+def _is_left_out(b: Breakpoint, ends: dict[float, bool]) -> bool:
+    """Tell whether the domain ends at a breakpoint, or leaves it out: nothing jumps there."""
+    return b.place in ends and (b.is_end_of_domain or not ends[b.place])
+
+
+def _break(join: Join, b: Breakpoint) -> list[Statement]:
+    """State how a function jumps or bends at a breakpoint."""
+    where = f"at z = {place(b.place)}"
+    if join.jumps:
+        before, after = (number(side) for side in join.values)
+        text = (
+            f"{where}: from {before} on the left to {after} on the right, {number(join.own)} there"
+        )
+        return [Statement("jump", text, True)]
+    if join.jumps is None:
+        return [Statement("jump", f"{where}: not settled whether there is one", False)]
+    if join.turn or b.is_kink:
+        sides = " and ".join(number(side) for side in join.slopes)
+        return [
+            Statement("kink", f"{where}: slopes {sides}, taken {place(b.slope)}", bool(join.turn))
+        ]
+    return []
 
 
 def _status(statement: Statement) -> str:

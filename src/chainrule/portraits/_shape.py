@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from chainrule.formulas import Variable
 from chainrule.portraits._axis import Axis, sign_at, without_terms_that_cancel
 from chainrule.portraits._domain import Edge
 from chainrule.portraits._interval import Program
+from chainrule.portraits._join import Join
 from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch
 from chainrule.portraits._statement import (
@@ -181,36 +184,27 @@ def steepest(axis: Axis) -> Bounds | None:
     return (low, high) if low == high or high - low <= _WIDE * (1 + low) else None
 
 
-def jumps(axis: Axis) -> list[bool]:
-    """Tell for each breakpoint whether the function may jump there."""
-    result = []
-    for k in range(len(axis.edges)):
-        values = [
-            line.at_end(end, 0)
-            for line in axis.lines
-            for end, edge in enumerate((line.span.low, line.span.high))
-            if edge.breakpoint == k
-        ]
-        known = [v for v in (*values, axis.own_value(k)) if v and math.isfinite(v[0] + v[1])]
-        if len(known) < 3:
-            result.append(True)
-            continue
-        low, high = max(v[0] for v in known), min(v[1] for v in known)
-        close = 1e-12 * (1 + abs(low))
-        result.append(not (low <= high + close and max(v[1] - v[0] for v in known) <= close))
-    return result
-
-
 def stretches(
-    subject: str, signs: Signs, words: dict[int | None, str], apart: list[float]
+    subject: str, signs: Signs, words: dict[int | None, str], keeps: Callable[[float, int], bool]
 ) -> list[Statement]:
-    """State the sign of a derivative, stretch by stretch."""
+    """State the sign of a derivative, stretch by stretch.
+
+    Parameters
+    ----------
+    subject : str
+    signs : Signs
+    words : dict
+    keeps : callable
+        Tells whether what holds on both sides of a place holds across it.
+    """
     merged: list[tuple[float, float, int | None]] = []
     for s in signs.stretches:
         if s.low >= s.high:
             continue
-        if merged and merged[-1][2] == s.sign and s.low == merged[-1][1] not in apart:
-            merged[-1] = (merged[-1][0], s.high, s.sign)
+        last = merged[-1] if merged else None
+        meets = last is not None and last[1:] == (s.low, s.sign)
+        if last and meets and (s.sign is None or keeps(s.low, s.sign)):
+            merged[-1] = (last[0], s.high, s.sign)
         else:
             merged.append((s.low, s.high, s.sign))
     if len(merged) > _MOST_STRETCHES:
@@ -227,19 +221,24 @@ def stretches(
     ]
 
 
-def monotone(axis: Axis, broken: list[float]) -> list[Statement]:
+def monotone(axis: Axis, joined: tuple[Join, ...] = ()) -> list[Statement]:
     """State where the function increases and where its derivative is zero."""
     for_ever, signs = _for_ever(axis, 1, "monotone", "rises and falls")
-    found = stretches("monotone", signs, _WORDS, broken + axis.gaps)
+    found = stretches("monotone", signs, _WORDS, partial(_keeps, axis, joined, 1))
     return for_ever + found + zeros("zero of the derivative", signs)
 
 
-def bends(axis: Axis, bent: list[float]) -> list[Statement]:
+def bends(axis: Axis, joined: tuple[Join, ...] = ()) -> list[Statement]:
     """State where the function is convex and where it bends the other way."""
     for_ever, signs = _for_ever(axis, 2, "convexity", "bends up and down")
     odd = Signs(signs.stretches, tuple(z for z in signs.zeros if z.multiplicity % 2))
-    found = stretches("convexity", signs, _BENDS, bent + axis.gaps)
+    found = stretches("convexity", signs, _BENDS, partial(_keeps, axis, joined, 2))
     return for_ever + found + zeros("inflection point", odd)
+
+
+def _keeps(axis: Axis, joined: tuple[Join, ...], order: int, place: float, sign: int) -> bool:
+    at_place = [join for join in joined if join.edge.place == place]
+    return place not in axis.gaps and all(join.keeps(order, sign) for join in at_place)
 
 
 def _for_ever(axis: Axis, order: int, subject: str, does: str) -> tuple[list[Statement], Signs]:
@@ -282,7 +281,7 @@ def repeated(once: Axis, found: Period) -> list[Statement]:
             Statement("infimum", "-∞", True, (-math.inf, -math.inf)),
             Statement("supremum", "∞", True, (math.inf, math.inf)),
         ]
-    for statement in monotone(once, []) + bends(once, []):
+    for statement in monotone(once) + bends(once):
         again = f" and again every {found.length}" if statement.proved else ""
         result.append(replace(statement, text=statement.text + again))
     return result

@@ -6,8 +6,10 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import sympy
 
-from chainrule.portraits._axis import Axis
+from chainrule.portraits._axis import Axis, is_defined
+from chainrule.portraits._domain import Edge
 from chainrule.portraits._fixed_points import (
     LEAST,
     MOST,
@@ -81,7 +83,9 @@ def _growth(axis: Axis, steepest: Bounds | None) -> Growth | None:
 
 def _value_at_zero(axis: Axis) -> Bounds:
     for line in axis.lines:
-        if line.span.low.place <= 0 <= line.span.high.place and (line.is_regular_at(0.0)):
+        if line.span.low.place <= 0 <= line.span.high.place and is_defined(
+            line.expression, axis.parameters, Edge(0.0, sympy.Integer(0))
+        ):
             return line.program(0).at(0.0)
     return -math.inf, math.inf
 

@@ -183,11 +183,12 @@ def _sign_of_sum(terms: tuple[Term, ...], place: Fraction) -> int | None:
         ratio = _ratio(term, lead)
         if not _falls_from(ratio, at):
             return None
-        total += mpmath.mpf(
-            sympy.N(
-                ratio.coefficient * at**ratio.degree * sympy.exp(ratio.exponent.subs(X, at)), 25
+        with mpmath.workdps(25):
+            coefficient, degree, exponent = (
+                mpmath.mpf(sympy.N(part, 25))
+                for part in (ratio.coefficient, ratio.degree, ratio.exponent.subs(X, at))
             )
-        )
+            total += coefficient * mpmath.mpf(sympy.N(at, 25)) ** degree * mpmath.exp(exponent)
     if total >= _MARGIN:
         return None
     return 1 if lead.coefficient > 0 else -1
