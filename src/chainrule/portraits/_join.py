@@ -94,10 +94,14 @@ def _join(axis: Axis, k: int) -> Join:
         edge,
         (_step(before, own), _step(own, after)),
         _step(*slopes),
-        (before and before.bounds, after and after.bounds),
-        (slopes[0] and slopes[0].bounds, slopes[1] and slopes[1].bounds),
-        own and own.bounds,
+        (_bounds(before), _bounds(after)),
+        (_bounds(slopes[0]), _bounds(slopes[1])),
+        _bounds(own),
     )
+
+
+def _bounds(number: _Number | None) -> Bounds | None:
+    return None if number is None else number.bounds
 
 
 @dataclass(frozen=True)

@@ -202,8 +202,15 @@ def stretches(
         if s.low >= s.high:
             continue
         last = merged[-1] if merged else None
-        meets = last is not None and last[1:] == (s.low, s.sign)
-        if last and meets and (s.sign is None or keeps(s.low, s.sign)):
+        meets = (
+            last is not None
+            and last[2] == s.sign
+            and (
+                (last[1] == s.low and (s.sign is None or keeps(s.low, s.sign)))
+                or any(last[1] <= zero.low < zero.high <= s.low for zero in signs.zeros)
+            )
+        )
+        if last and meets:
             merged[-1] = (last[0], s.high, s.sign)
         else:
             merged.append((s.low, s.high, s.sign))
@@ -281,7 +288,12 @@ def repeated(once: Axis, found: Period) -> list[Statement]:
             Statement("infimum", "-∞", True, (-math.inf, -math.inf)),
             Statement("supremum", "∞", True, (math.inf, math.inf)),
         ]
+    whole = (once.lines[0].span.low.place, once.lines[0].span.high.place)
     for statement in monotone(once) + bends(once):
+        if statement.proved and statement.bounds == whole and whole[0] < whole[1]:
+            text = statement.text.replace(f"({place(whole[0])}, {place(whole[1])})", "(-∞, ∞)")
+            result.append(replace(statement, text=text, bounds=(-math.inf, math.inf)))
+            continue
         again = f" and again every {found.length}" if statement.proved else ""
         result.append(replace(statement, text=statement.text + again))
     return result
