@@ -24,8 +24,8 @@ from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
 from chainrule.portraits._statement import Bounds, bounds_of, place
 
-_SHORT = 1e-3
-_MOST_MULTIPLE = 4
+_SHORT = 1e-2
+_MOST_MULTIPLE = 6
 _ZERO = mpmath.mpf(10) ** -40
 _SAME = mpmath.mpf(10) ** -20
 
@@ -123,13 +123,17 @@ class Line:
             found = signs_between(
                 self.program(order), self.program(order + 1), left, right, deadline, at_ends
             )
-            parts = [self._resolved(order, s) for s in _clustered(found.stretches)]
+            clusters = _clustered(found.stretches)
+            parts = [self._resolved(order, s) for s in clusters]
             stretches += [s for part in parts for s in part.stretches]
             multiple = tuple(z for part in parts for z in part.zeros)
-            simple = [self._exact_zero(order, zero) for zero in found.zeros]
-            zeros = multiple + tuple(
-                z for z in simple if not any(abs(z.low - m.low) < _SHORT for m in multiple)
+            unclear = [s for s in clusters if s.sign is None]
+            simple = tuple(
+                self._exact_zero(order, zero)
+                for zero in found.zeros
+                if not any(s.low <= zero.low and zero.high <= s.high for s in unclear)
             )
+            zeros = multiple + simple
         if right < high.place:
             stretches.append(Stretch(right, high.place, last))
         zeros = tuple(sorted(zeros, key=lambda zero: zero.low))

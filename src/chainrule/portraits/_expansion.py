@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
@@ -10,6 +11,7 @@ from typing import Any
 import mpmath
 import sympy
 
+from chainrule.derivations._algebra import put_in
 from chainrule.portraits._series import (
     COSINE,
     ONE,
@@ -28,6 +30,7 @@ from chainrule.portraits._series import (
 )
 from chainrule.portraits._tail import X
 
+_MOST_LOGARITHM = 700  # beyond the doubles
 STARTS = (2, 8, 64)  # times the least x that is of use
 _SUNK: Key = (sympy.Integer(0), (sympy.Integer(0), sympy.Integer(-1)))  # exp(-x**2)
 
@@ -55,6 +58,21 @@ def first_place(
         if sign is not None:
             return start, sign
     return None
+
+
+def in_logarithm(form: Any) -> Any:
+    """Return a form in `X` with ``exp(X)`` for `X`: logarithms become powers, powers exponentials."""
+    return put_in(form.rewrite(sympy.log), X, sympy.exp(X))
+
+
+def first_place_in_logarithm(
+    series: Callable[[Fraction], Series | None], least: float
+) -> tuple[Fraction, int] | None:
+    """Return a place beyond `least` from which the sign is proved, by an expansion in log x."""
+    found = first_place(series, math.log(max(least, 1.0)) + 1e-9)
+    if found is None or found[0] > _MOST_LOGARITHM:
+        return None
+    return Fraction(math.exp(found[0]) * (1 + 1e-9)), found[1]
 
 
 def _number(start: Fraction, value: Any) -> Series:

@@ -100,11 +100,6 @@ def tail(e: Any) -> Tail | None:
     return Tail(numerator, denominator)
 
 
-def limit_of(e: Any) -> Any:
-    """Return the limit at x to infinity by SymPy, for what is no quotient of terms."""
-    return sympy.limit(e, X, sympy.oo)
-
-
 def vanishes(expression: Expression, parameters: Mapping[str, float], place: Any) -> bool:
     """Tell whether an expression is exactly zero at a place, by algebra."""
     value = exact_sympy(expression, parameters, 1, positive=False)
