@@ -93,8 +93,10 @@ class Line:
         """Return bounds of the limit at an end (0 low, 1 high), or None."""
         end = self.ends[side]
         if self.is_regular(side, order):
-            if end.edge.breakpoint is None and end.edge.is_double:
-                return self.value(order, end.edge.place, end.edge.place)
+            if end.edge.breakpoint is None:
+                exact = exact_value(self.derivative(order), self.parameters, end.edge.exact)
+                if exact is not None and exact.is_real:
+                    return bounds_of(exact)
             bounds = near(self.program(order), end.edge)
             if math.isfinite(bounds[0]) and math.isfinite(bounds[1]):
                 return bounds

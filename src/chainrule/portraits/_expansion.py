@@ -61,7 +61,7 @@ def first_place(
 
 
 def in_logarithm(form: Any) -> Any:
-    """Return a form in `X` with ``exp(X)`` for `X`: logarithms become powers, powers exponentials."""
+    """Return a form with ``exp(X)`` for `X`: powers become exponentials, logarithms powers."""
     return put_in(form.rewrite(sympy.log), X, sympy.exp(X))
 
 
