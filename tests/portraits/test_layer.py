@@ -8,7 +8,8 @@ import chainrule
 _LAYERS = np.random.default_rng(3).normal(scale=2.0, size=(40, 5))
 _COUPLED = [
     "softmax", "softmin", "log_softmax", "layer_norm", "rms_norm", "l2_normalization",
-    "softmax_one", "l1_normalization", "z - mean(z)", "z/sqrt(sum(z**2))", "exp(z - max(z))/sum(exp(z - max(z)))",
+    "softmax_one", "l1_normalization", "z - mean(z)", "z/sqrt(sum(z**2))",
+    "exp(z - max(z))/sum(exp(z - max(z)))",
 ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from chainrule.portraits._series import (
 from chainrule.portraits._tail import X
 
 _MOST_LOGARITHM = 700  # beyond the doubles
-STARTS = (2, 8, 64)  # times the least x that is of use
+STARTS = (2, 4, 8, 64)  # times the least x that is of use
 _SUNK: Key = (sympy.Integer(0), (sympy.Integer(0), sympy.Integer(-1)))  # exp(-x**2)
 
 
