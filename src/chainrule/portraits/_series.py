@@ -22,7 +22,7 @@ SINE, COSINE = sympy.symbols("s c", real=True)
 ONE: Key = (sympy.Integer(0), ())
 TERMS = 8
 _DIGITS = 30
-UP = mpmath.mpf("1.00000000000000000001")
+UP = 1 + mpmath.mpf(2) ** -48  # times a sum of some terms: more than their rounding errors
 _TINY = mpmath.mpf(10) ** -25
 _PHASES = 512
 
@@ -242,6 +242,8 @@ def _at(key: Key, place: Fraction) -> Any:
 
 def numeric(number: Any) -> Any:
     """Return a SymPy number in many digits."""
+    if number.is_Rational:
+        return mpmath.mpf(int(number.p)) / int(number.q)
     return mpmath.mpf(sympy.N(number, _DIGITS))
 
 
