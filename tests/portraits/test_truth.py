@@ -6,7 +6,8 @@ import mpmath
 import pytest
 
 import chainrule
-from chainrule.derivations import evaluate
+from chainrule.derivations import TimeLimitError, evaluate
+from chainrule.portraits import _shape
 
 
 def _statements(text, subject, **parameters):
@@ -95,3 +96,29 @@ def test_logarithms_have_limits_that_expansions_in_them_prove(text, limit):
 def test_a_function_that_rises_through_every_period_rises_everywhere():
     """Its slope 1 + cos(z) is 0 at single places."""
     assert _texts("z + sin(z)", "monotone") == ["increasing on (-∞, ∞)"]
+
+
+def test_what_is_found_before_the_time_is_up_is_kept(monkeypatch):
+    def interrupted(axis):
+        raise TimeLimitError
+
+    monkeypatch.setattr(_shape, "places_of", interrupted)
+    *found, last = chainrule.activation("tanh").portrait().statements
+    assert {"domain", "infimum", "monotone"} <= {s.subject for s in found}
+    assert last.text == "no more: not settled in the time that is allowed"
+    assert not last.proved
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [("abs(z)**0.7", lambda q: q**0.7 * 2**0.7 * mpmath.gamma(1.2) / mpmath.sqrt(mpmath.pi)),
+     ("max(z, 0)**1.5", lambda q: mpmath.sqrt(2 * q**3 / mpmath.pi))],
+)  # fmt: skip
+def test_a_root_has_a_gain_and_a_fixed_point_worked_by_hand(text, second):
+    """E |z|**p = (2q)**(p/2)·Γ((p + 1)/2)/√π for a normal z of variance q."""
+    (gain,) = _statements(text, "gain")
+    assert gain.bounds[0] <= 1 / mpmath.sqrt(second(1)) <= gain.bounds[1]
+    point, _ = _statements(text, "fixed point of E f(z)²")
+    place = mpmath.findroot(lambda q: second(q) - q, sum(point.bounds) / 2)
+    assert point.bounds[0] <= place <= point.bounds[1]
+    assert point.bounds[1] - point.bounds[0] < 1e-7

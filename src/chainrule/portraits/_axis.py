@@ -375,6 +375,10 @@ def _closed_up(stretches: list[Stretch], zeros: tuple[Zero, ...]) -> tuple[Stret
 
 
 def _vanishes(e: Expression, parameters: Mapping[str, float], exact: Any) -> bool:
+    with mpmath.workdps(60):
+        place = mpmath.mpf(str(sympy.N(exact, 60)))
+        if not abs(evaluate(e, {**parameters, "z": place})) < _ZERO:
+            return False
     try:
         with time_limit(0.2):
             return _tail.vanishes(e, parameters, exact)

@@ -159,6 +159,9 @@ class End:
             The least x, of ``side*z`` or of one over the distance, at which the place may lie.
         """
         quotient = self.tail(order)
+        wave = self.wave(order)
+        if wave is not None and wave.turns:
+            return None
         try:
             with time_limit(_STEP_SECONDS):
                 if quotient is not None:

@@ -15,8 +15,9 @@ import numpy as np
 
 from chainrule.formulas import Expression
 from chainrule.portraits._closed_moment import ClosedFunction, ClosedMoment
+from chainrule.portraits._growth import Growth
 from chainrule.portraits._interval import Array, Interval
-from chainrule.portraits._moment import RATIO, Growth, NormalMoment, normal_moments
+from chainrule.portraits._moment import RATIO, NormalMoment, normal_moments
 from chainrule.portraits._signs import narrowed, signs_between
 
 LEAST, MOST = 0.01, 100.0  # the variances searched

@@ -17,6 +17,7 @@ from chainrule.portraits._interval import Program
 from chainrule.portraits._join import Join
 from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch
+from chainrule.portraits._signs import bounds as between
 from chainrule.portraits._statement import (
     Bounds,
     Statement,
@@ -31,6 +32,8 @@ from chainrule.portraits._symmetry import Period
 _MOST_STRETCHES = 16
 _PARTS = 512
 _WIDE = 1e-6
+_HALVINGS = 40
+_CLOSE = 1e-10
 _WORDS = {1: "increasing", -1: "decreasing", 0: "constant", None: "not settled"}
 _STRETCH = "on a whole stretch"
 _BENDS = {1: "convex", -1: "concave", 0: "affine", None: "not settled"}
@@ -99,7 +102,8 @@ def candidates(axis: Axis, order: int) -> list[Candidate] | None:
                 value = line.program(order).at(_inside(s.low, s.high))
                 found.append(Candidate(value, _STRETCH))
             elif s.sign is None and inside:
-                found.append(Candidate(_anywhere(line.program(order), s), None, False))
+                ends = _anywhere(line.program(order), line.program(order + 1), s)
+                found += [Candidate(bounds, None, False) for bounds in ends]
         for zero in signs.zeros:
             if line.span.low.place <= zero.low and zero.high <= line.span.high.place:
                 where = f"{(zero.low + zero.high) / 2 + 0.0:.8g}"
@@ -123,13 +127,33 @@ def _farthest(wave: Wave) -> list[Candidate]:
     return ends
 
 
-def _anywhere(program: Program, stretch: Stretch) -> Bounds:
-    """Bound the values on a stretch whose turns are not known."""
-    edges = np.array([stretch.low, stretch.high])
-    if math.isfinite(stretch.high - stretch.low):
-        edges = np.linspace(stretch.low, stretch.high, _PARTS + 1)
-    low, high = program((edges[:-1], edges[1:]))
-    return float(low.min()), float(high.max())
+def _anywhere(program: Program, slope: Program, stretch: Stretch) -> tuple[Bounds, Bounds]:
+    """Enclose the least and the largest value on a stretch whose turns are not known."""
+    low, high = stretch.low, stretch.high
+    if math.isinf(high - low):
+        values = program.over(low, high)
+        return values, values
+    top, bottom = (_largest(program, slope, low, high, side) for side in (1, -1))
+    return (-bottom[1], -bottom[0]), top
+
+
+def _largest(program: Program, slope: Program, low: float, high: float, side: int) -> Bounds:
+    """Enclose the largest value of a function, or of its negative, leaving out what is lower."""
+    edges = np.linspace(low, high, _PARTS + 1)
+    left, right, best = edges[:-1], edges[1:], -math.inf
+    for _ in range(_HALVINGS):
+        middle = left + (right - left) / 2
+        below, above, _ = between(program, slope, left, right)
+        most = above if side > 0 else -below
+        values = program((middle, middle))
+        best = max(best, float((values[0] if side > 0 else -values[1]).max()))
+        kept = ~(most <= best)
+        left, middle, right, most = (x[kept] for x in (left, middle, right, most))
+        highest = max(best, float(most.max(initial=-math.inf)))
+        if highest - best <= _CLOSE * (1 + abs(best)) or left.size > 8 * _PARTS:
+            break
+        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
+    return best, highest
 
 
 def _inside(low: float, high: float) -> float:

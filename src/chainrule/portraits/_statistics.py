@@ -22,8 +22,8 @@ from chainrule.portraits._fixed_points import (
     at_one,
     fixed_points,
 )
+from chainrule.portraits._growth import Growth, growth, growth_by_expansion
 from chainrule.portraits._interval import Program
-from chainrule.portraits._moment import Growth, growth
 from chainrule.portraits._statement import Bounds, Statement, enclosed, interval, rounded, unsettled
 from chainrule.portraits._symmetry import homogeneous_slopes
 
@@ -54,7 +54,7 @@ def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Stat
     slopes = None
     if not jumps:
         whole = Growth(steepest[1], 0) if steepest and math.isfinite(steepest[1]) else None
-        slopes = _known(axis, 1, whole or growth(_programs(axis, 1), _places(axis)), (2,))
+        slopes = _known(axis, 1, whole or _steepness(axis), (2,))
     result = [_gain(moments[1])]
     if slopes is not None:
         bounds = at_one(slopes[1][0])
@@ -81,7 +81,11 @@ def _growth(axis: Axis, steepest: Bounds | None) -> Growth | None:
         at_zero = max(abs(x) for x in _value_at_zero(axis))
         if steepest is not None and math.isfinite(steepest[1] + at_zero):
             return Growth(max(at_zero, steepest[1]), 1)
-    return found
+    return found or growth_by_expansion(axis, 0)
+
+
+def _steepness(axis: Axis) -> Growth | None:
+    return growth(_programs(axis, 1), _places(axis)) or growth_by_expansion(axis, 1)
 
 
 def _value_at_zero(axis: Axis) -> Bounds:
