@@ -8,7 +8,8 @@ import chainrule
 _LAYERS = np.random.default_rng(3).normal(scale=2.0, size=(40, 5))
 _COUPLED = [
     "softmax", "softmin", "log_softmax", "layer_norm", "rms_norm", "l2_normalization",
-    "z/sqrt(sum(z**2))", "exp(z - max(z))/sum(exp(z - max(z)))",
+    "softmax_one", "l1_normalization", "z - mean(z)", "z/sqrt(sum(z**2))",
+    "exp(z - max(z))/sum(exp(z - max(z)))",
 ]  # fmt: skip
 
 
@@ -63,3 +64,37 @@ def test_a_unit_that_others_may_leave_alone_is_not_called_monotone():
     drawn = chainrule.activation("z/sqrt(sum(z**2))").portrait()
     assert not any(s.proved for s in drawn.about("range of one output"))
     assert not any(s.proved for s in drawn.about("one output"))
+
+
+def test_an_output_of_a_normalisation_comes_as_near_to_the_root_of_n_less_1_as_you_like():
+    assert _texts("layer_norm", "range of one output") == [
+        "between -sqrt(n - 1) and sqrt(n - 1), neither attained"
+    ]
+    outputs = chainrule.activation("layer_norm")(np.array([1e4, 0.0, 0.0, 0.0, 0.0]))
+    assert 2 - 1e-6 < outputs[0] < 2
+
+
+@pytest.mark.parametrize(
+    "source", ["l1_normalization", "rms_norm", "exp(-abs(z))/sum(exp(-abs(z)))"]
+)
+def test_what_is_said_to_go_both_ways_does(source):
+    """Of others that push an output up at some layers and down at others nothing else is said."""
+    assert len(_texts(source, "other units")) == 1
+    slopes = chainrule.activation(source).jacobian(_LAYERS)[:, 0, 1:]
+    assert slopes.min() < 0 < slopes.max()
+
+
+def test_a_function_of_comparisons_has_steps_alone():
+    assert _texts("hardmax", "range of one output") == ["attains 0, 1 and nothing else"]
+    assert _texts("hardmax", "norm of the Jacobian") == ["0 wherever the function does not jump"]
+    assert " = " in _texts("hardmax", "shift")[0]
+    assert " = " in _texts("hardmax", "scale")[0]
+    assert _texts("where(z < mean(z), 0, z)", "norm of the Jacobian") == []
+
+
+def test_rows_that_add_up_to_what_grows_with_a_shift_bound_the_norm():
+    """Of exp(z)/(1 + sum(exp(z))) two rows' largest sums come near to 1/2."""
+    (statement,) = chainrule.activation("softmax_one").portrait().about("norm of the Jacobian")
+    assert statement.bounds[1] == 0.5
+    attained = np.abs(chainrule.activation("softmax_one").jacobian(np.array([9.0, 9.0]))).sum(1)
+    assert 0.499 < attained.max() <= 0.5

@@ -151,8 +151,12 @@ def is_short(base: Any, exponent: Any) -> bool:
     if not exponent.is_Rational:
         return True
     number = base.as_coeff_Mul()[0]
-    bits = max(number.p.bit_length(), number.q.bit_length()) if number.is_Rational else 1
-    return bool(max(abs(exponent.p) // exponent.q, 1) * bits <= _NUMBER_BITS)
+    parts = (abs(number.p), number.q) if number.is_Rational else (1,)
+    bits = max(part.bit_length() for part in parts)
+    # Of a root of several primes it writes out a product of their powers below the root's degree.
+    simple = all(part < 2 or sympy.isprime(part) for part in parts)
+    steps = max(abs(exponent.p) // exponent.q, 1 if simple else exponent.q)
+    return bool(steps * bits <= _NUMBER_BITS)
 
 
 def put_in(e: Any, symbol: Any, value: Any) -> Any:

@@ -24,9 +24,10 @@ from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
 from chainrule.portraits._statement import Bounds, bounds_of, place
 
-_SHORT = 1e-3
-_MOST_MULTIPLE = 4
+_SHORT = 1e-2
+_MOST_MULTIPLE = 6
 _ZERO = mpmath.mpf(10) ** -40
+_SAME = mpmath.mpf(10) ** -20
 
 
 class Line:
@@ -49,6 +50,7 @@ class Line:
         self._chain = [expression]
         self._programs: dict[int, Program] = {}
         self._known_tails: dict[tuple[int, int], tuple[float, int] | None] = {}
+        self._regular: dict[tuple[int, int], bool] = {}
         self.ends = tuple(
             End(self.derivative, parameters, edge, side)
             for edge, side in ((span.low, -1), (span.high, 1))
@@ -72,38 +74,30 @@ class Line:
 
     def is_regular(self, side: int, order: int) -> bool:
         """Tell whether a derivative is defined at an end (0 low, 1 high) itself."""
-        return self.is_regular_at(self.ends[side].edge.place, order)
-
-    def is_regular_at(self, place: float, order: int = 0) -> bool:
-        """Tell whether a derivative is defined at a place."""
-        if not math.isfinite(place):
-            return False
-        with mpmath.workdps(60):
-            value = evaluate(self.derivative(order), {**self.parameters, "z": mpmath.mpf(place)})
-            return bool(mpmath.isfinite(value))
+        if (side, order) not in self._regular:
+            end = self.ends[side]
+            self._regular[side, order] = end.is_finite and is_defined(
+                self.derivative(order), self.parameters, end.edge, -end.side
+            )
+        return self._regular[side, order]
 
     def value(self, order: int, low: float, high: float) -> Bounds:
         """Return bounds of a derivative over a small interval; exact at one place if rational."""
         if low == high:
-            try:
-                with time_limit(0.2):
-                    e = _tail.exact_sympy(
-                        self.derivative(order), self.parameters, 1, positive=False
-                    )
-                    exact = sympy.cancel(put_in(e, _tail.REAL, sympy.Rational(low)))
-                if exact.is_Rational:
-                    return bounds_of(exact)
-            except FAILURES:
-                pass
+            exact = exact_value(self.derivative(order), self.parameters, sympy.Rational(low))
+            if exact is not None and exact.is_Rational:
+                return bounds_of(exact)
         return self.program(order).over(low, high)
 
     def at_end(self, side: int, order: int) -> Bounds | None:
         """Return bounds of the limit at an end (0 low, 1 high), or None."""
         end = self.ends[side]
         if self.is_regular(side, order):
-            if end.edge.breakpoint is None and end.edge.exact == sympy.Rational(end.edge.place):
-                return self.value(order, end.edge.place, end.edge.place)
-            bounds = near(self.program(order), end.edge.place, end.edge.exact)
+            if end.edge.breakpoint is None:
+                exact = exact_value(self.derivative(order), self.parameters, end.edge.exact)
+                if exact is not None and exact.is_real:
+                    return bounds_of(exact)
+            bounds = near(self.program(order), end.edge)
             if math.isfinite(bounds[0]) and math.isfinite(bounds[1]):
                 return bounds
         limit = end.limit(order)
@@ -131,13 +125,17 @@ class Line:
             found = signs_between(
                 self.program(order), self.program(order + 1), left, right, deadline, at_ends
             )
-            parts = [self._resolved(order, s) for s in _clustered(found.stretches)]
+            clusters = _clustered(found.stretches)
+            parts = [self._resolved(order, s) for s in clusters]
             stretches += [s for part in parts for s in part.stretches]
             multiple = tuple(z for part in parts for z in part.zeros)
-            simple = [self._exact_zero(order, zero) for zero in found.zeros]
-            zeros = multiple + tuple(
-                z for z in simple if not any(abs(z.low - m.low) < _SHORT for m in multiple)
+            unclear = [s for s in clusters if s.sign is None]
+            simple = tuple(
+                self._exact_zero(order, zero)
+                for zero in found.zeros
+                if not any(s.low <= zero.low and zero.high <= s.high for s in unclear)
             )
+            zeros = multiple + simple
         if right < high.place:
             stretches.append(Stretch(right, high.place, last))
         zeros = tuple(sorted(zeros, key=lambda zero: zero.low))
@@ -188,7 +186,10 @@ class Line:
         found = self._settled_tail(order, side)
         if found is not None:
             return found
-        return self.ends[side].unsettled_place(self._least(side)), None
+        end = self.ends[side]
+        if end.is_finite and not self.is_regular(side, order):
+            return end.inside, None
+        return end.unsettled_place(self._least(side)), None
 
     def _least(self, side: int) -> float:
         """Return the least x towards an end, so that its place lies on the span."""
@@ -199,8 +200,9 @@ class Line:
         return max(end.side * other.edge.place, 0.0) if other.is_finite else 0.0
 
     def _sign_at(self, order: int, side: int) -> int | None:
-        edge = self.span.low if side == 0 else self.span.high
-        return sign_at(self.derivative(order), self.parameters, edge)
+        if not self.is_regular(side, order):
+            return None
+        return sign_at(self.derivative(order), self.parameters, self.ends[side].edge)
 
 
 @dataclass(frozen=True)
@@ -276,16 +278,53 @@ class Axis:
 
     def own_value(self, k: int) -> Bounds | None:
         """Return bounds of the value at a breakpoint itself; None where it is undefined."""
-        place = self.edges[k].place
-        with mpmath.workdps(60):
-            value = evaluate(self.owns[k], {**self.parameters, "z": mpmath.mpf(place)})
-            if not mpmath.isfinite(value):
-                return None
-        return near(Program(self.owns[k], self.parameters), place, self.edges[k].exact)
+        edge = self.edges[k]
+        if not is_defined(self.owns[k], self.parameters, edge):
+            return None
+        exact = None if edge.is_rounded else exact_value(self.owns[k], self.parameters, edge.exact)
+        if exact is not None and exact.is_Rational:
+            return bounds_of(exact)
+        return near(Program(self.owns[k], self.parameters), edge)
+
+
+def exact_value(e: Expression, parameters: Mapping[str, float], place: Any) -> Any:
+    """Return an expression's value at a place in SymPy's terms, or None."""
+    try:
+        with time_limit(0.2):
+            form = _tail.exact_sympy(e, parameters, 1, positive=False)
+            value = put_in(form, _tail.REAL, place)
+            value = sympy.cancel(value) if not value.is_Rational else value
+    except FAILURES:
+        return None
+    return value if value.is_number else None
+
+
+def is_defined(e: Expression, parameters: Mapping[str, float], edge: Edge, side: int = 0) -> bool:
+    """Tell whether an expression is defined at a place, which may be that of a pole.
+
+    A place is rounded, to the `side` given. Where something vanishes, what remains of it changes
+    with the number of digits, and so does all that is divided by it.
+    """
+    if edge.is_rounded:
+        return all(map(math.isfinite, near(Program(e, parameters), edge)))
+    values = []
+    for digits in (60, 100):
+        with mpmath.workdps(digits):
+            place = mpmath.mpf(str(sympy.N(edge.exact, digits)))
+            if not edge.is_double:
+                place += side * (abs(place) or 1) * mpmath.mpf(10) ** (5 - digits)
+            values.append(evaluate(e, {**parameters, "z": place}))
+    return bool(
+        all(map(mpmath.isfinite, values))
+        and abs(values[1] - values[0]) <= _SAME * (1 + abs(values[0]))
+    )
 
 
 def sign_at(e: Expression, parameters: Mapping[str, float], edge: Edge) -> int | None:
     """Return the sign at a place; 0 only where algebra shows that it is zero."""
+    if edge.is_rounded:
+        low, high = near(Program(e, parameters), edge)
+        return 1 if low > 0 else -1 if high < 0 else None
     with mpmath.workdps(60):
         place = mpmath.mpf(str(sympy.N(edge.exact, 60)))
         value = evaluate(e, {**parameters, "z": place})
@@ -336,6 +375,10 @@ def _closed_up(stretches: list[Stretch], zeros: tuple[Zero, ...]) -> tuple[Stret
 
 
 def _vanishes(e: Expression, parameters: Mapping[str, float], exact: Any) -> bool:
+    with mpmath.workdps(60):
+        place = mpmath.mpf(str(sympy.N(exact, 60)))
+        if not abs(evaluate(e, {**parameters, "z": place})) < _ZERO:
+            return False
     try:
         with time_limit(0.2):
             return _tail.vanishes(e, parameters, exact)
@@ -365,8 +408,9 @@ def without_terms_that_cancel(e: Expression, parameters: Mapping[str, float]) ->
     return e
 
 
-def near(program: Program, place: float, exact: Any) -> Bounds:
+def near(program: Program, edge: Edge) -> Bounds:
     """Return bounds at a place; where it is no double, around the nearest one."""
-    if exact == sympy.Rational(place):
-        return program.at(place)
-    return program.over(math.nextafter(place, -math.inf), math.nextafter(place, math.inf))
+    if edge.is_double:
+        return program.at(edge.place)
+    around = math.nextafter(edge.place, -math.inf), math.nextafter(edge.place, math.inf)
+    return program.over(*around)

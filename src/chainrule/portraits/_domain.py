@@ -20,7 +20,7 @@ import sympy
 
 from chainrule.derivations import Pieces, evaluate, time_limit
 from chainrule.derivations._algebra import FAILURES
-from chainrule.formulas import Apply, Expression, constant, subexpressions, variables_of
+from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._interval import Program
 from chainrule.portraits._statement import Bounds, bounds_of
@@ -30,6 +30,7 @@ _START = 256
 _REACH = 1e4
 _SECONDS = 1.0
 _MOST_DEGREE = 8
+_SHORT = 1000  # the largest denominator of a fraction that is recognised among places
 _SAME_ZEROS = ("sinh", "tanh", "atan", "asinh", "erf", "expm1", "sqrt", "log1p", "negate")
 _NO_ZEROS = ("exp", "cosh", "reciprocal")
 
@@ -45,16 +46,26 @@ class Edge:
         The same as a SymPy number, or ±oo.
     breakpoint : int or None
         Which breakpoint of the pieces it is.
+    is_rounded : bool
+        Whether `exact` is but the double nearest to the place.
     """
 
     place: float
     exact: Any
     breakpoint: int | None = None
+    is_rounded: bool = False
 
     @property
     def bounds(self) -> Bounds:
         """The place between doubles."""
+        if self.is_rounded:
+            return math.nextafter(self.place, -math.inf), math.nextafter(self.place, math.inf)
         return bounds_of(self.exact)
+
+    @property
+    def is_double(self) -> bool:
+        """Whether the place is exactly a double."""
+        return not self.is_rounded and bool(self.exact == sympy.Rational(self.place))
 
 
 @dataclass(frozen=True)
@@ -92,9 +103,17 @@ def domain(pieces: Pieces, parameters: Mapping[str, float]) -> tuple[Span, ...] 
 def breakpoint_edges(pieces: Pieces, parameters: Mapping[str, float]) -> list[Edge]:
     """Return the places where pieces meet, with their exact values."""
     return [
-        Edge(b.place, _tail.exact_sympy(b.location, parameters, 1), k)
+        Edge(b.place, _tail.exact_sympy(b.location, parameters, 1), k, _is_rounded(b.location))
         for k, b in enumerate(pieces.breakpoints)
     ]
+
+
+def _is_rounded(location: Expression) -> bool:
+    """Tell whether a location may be the double nearest to a place that no formula gives."""
+    if not isinstance(location, Constant):
+        return False
+    below = location.value.denominator
+    return below > _SHORT and below & (below - 1) == 0
 
 
 def _spans(

@@ -7,22 +7,26 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import mpmath
 import sympy
 
-from chainrule.derivations import evaluate, time_limit
+from chainrule.derivations import time_limit
 from chainrule.derivations._algebra import FAILURES
 from chainrule.formulas import Expression
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge
-from chainrule.portraits._expansion import STARTS, expansion, first_place
+from chainrule.portraits._expansion import (
+    STARTS,
+    expansion,
+    first_place,
+    first_place_in_logarithm,
+    in_logarithm,
+)
 from chainrule.portraits._factors import sign_of_factors, strict_sign
 from chainrule.portraits._interval import Program
 from chainrule.portraits._series import NotExpandedError, Series, Wave
 
 _STEP_SECONDS = 1.0
 _REACH = 64.0
-_FAR = (8, 16, 32)  # powers of ten
 
 
 class End:
@@ -50,7 +54,7 @@ class End:
         self._forms: dict[int, Any] = {}
         self._tails: dict[int, _tail.Tail | None] = {}
         self._limits: dict[int, Any] = {}
-        self._series: dict[tuple[int, Fraction], Series | None] = {}
+        self._series: dict[tuple[int, Fraction, bool], Series | None] = {}
 
     @property
     def is_finite(self) -> bool:
@@ -59,6 +63,8 @@ class End:
 
     def form(self, order: int) -> Any:
         """Return a derivative in x, which goes to ∞, or None where algebra cannot look into it."""
+        if self.edge.is_rounded:
+            return None
         if order not in self._forms:
             form = None
             try:
@@ -86,18 +92,28 @@ class End:
                 self._tails[order] = None
         return self._tails[order]
 
-    def series(self, order: int, start: Fraction) -> Series | None:
-        """Return a derivative's expansion for every x from a start on, or None."""
-        if (order, start) not in self._series:
+    def series(self, order: int, start: Fraction, *, logarithmic: bool = False) -> Series | None:
+        """Return a derivative's expansion for every x from a start on, or None.
+
+        Parameters
+        ----------
+        order : int
+        start : Fraction
+        logarithmic : bool
+            Whether it is one in log x, and so is the start.
+        """
+        key = (order, start, logarithmic)
+        if key not in self._series:
             found = None
             try:
                 with time_limit(_STEP_SECONDS):
                     form = self.form(order)
-                    found = None if form is None else expansion(form, start)
+                    if form is not None and (not logarithmic or form.has(sympy.log, sympy.asinh)):
+                        found = expansion(in_logarithm(form) if logarithmic else form, start)
             except FAILURES:
                 pass
-            self._series[order, start] = found
-        return self._series[order, start]
+            self._series[key] = found
+        return self._series[key]
 
     def wave(self, order: int) -> Wave | None:
         """Return how a derivative swings for ever towards this end, where it is proved to."""
@@ -117,43 +133,21 @@ class End:
         return self._limits[order]
 
     def _limit(self, order: int) -> Any:
-        try:
-            with time_limit(_STEP_SECONDS):
-                found = self.tail(order)
-                if found is not None:
-                    return found.limit()
-                expanded = self.series(order, Fraction(STARTS[-1]))
-                if expanded is not None:
-                    return expanded.limit()
-                if self.form(order) is None:
-                    return None
-                value = _tail.limit_of(self.form(order))
-                return value if self._agrees(order, value) else None
-        except Exception:  # SymPy's limits raise whatever they meet
-            return None
-
-    def _agrees(self, order: int, limit: Any) -> bool:
-        """Check a limit against values towards the end, which come ever closer to it."""
-        if not (limit.is_number and limit.is_extended_real):
-            return False
-        with mpmath.workdps(100):
-            values = [
-                evaluate(self.derivative(order), {**self.parameters, "z": self._place(k)})
-                for k in _FAR
-            ]
-            if limit.is_infinite:
-                sizes = [value if limit > 0 else -value for value in values]
-                return bool(1 < sizes[0] <= sizes[1] <= sizes[2])
-            exact = mpmath.mpf(str(limit.evalf(90)))
-            errors = [abs(value - exact) for value in values]
-            close = 1e-3 * (1 + abs(exact))
-            return bool(close > errors[0] >= errors[1] >= errors[2] and errors[2] < close / 1e3)
-
-    def _place(self, power: int) -> Any:
-        far = mpmath.mpf(10) ** power
-        if not self.is_finite:
-            return self.side * far
-        return mpmath.mpf(str(sympy.N(self.edge.exact, 100))) - self.side / far
+        start = Fraction(STARTS[-1])
+        ways: tuple[Callable[[], _tail.Tail | Series | None], ...] = (
+            lambda: self.tail(order),
+            lambda: self.series(order, start),
+            lambda: self.series(order, start, logarithmic=True),
+        )
+        for way in ways:
+            found = way()
+            try:
+                with time_limit(_STEP_SECONDS):
+                    if found is not None:
+                        return found.limit()
+            except FAILURES:
+                continue
+        return None
 
     def sign(self, order: int, least: float) -> tuple[float, int] | None:
         """Return a place and the sign from there to the end, or None where it is not settled.
@@ -165,12 +159,18 @@ class End:
             The least x, of ``side*z`` or of one over the distance, at which the place may lie.
         """
         quotient = self.tail(order)
+        wave = self.wave(order)
+        if wave is not None and wave.turns:
+            return None
         try:
             with time_limit(_STEP_SECONDS):
                 if quotient is not None:
                     found = _tail.first_place(quotient, least)
                 else:
                     found = first_place(partial(self.series, order), least)
+                    found = found or first_place_in_logarithm(
+                        partial(self.series, order, logarithmic=True), least
+                    )
                     if found is None and self.form(order) is not None:
                         found = sign_of_factors(self.form(order), least)
         except FAILURES:
@@ -190,7 +190,9 @@ class End:
 
     def at(self, x: float) -> float:
         """Return the place on the axis for an x."""
-        return self.edge.place - self.side / x if self.is_finite else self.side * x
+        if not self.is_finite:
+            return self.side * x
+        return self.inside - self.side * (1 - 1e-15) / x
 
     def sign_by_slope(
         self, order: int, beyond: tuple[float, int] | None, function: Program
@@ -218,6 +220,12 @@ class End:
             if low * wanted > 0 and high * wanted > 0:
                 return further, wanted
         return None
+
+    @property
+    def inside(self) -> float:
+        """The double nearest to a place, on the side of the span."""
+        low, high = self.edge.bounds
+        return low if self.side > 0 else high
 
     def unsettled_place(self, least: float) -> float:
         """Return where the axis is cut when nothing is known of the way to the end."""

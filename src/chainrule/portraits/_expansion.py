@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
@@ -10,6 +11,7 @@ from typing import Any
 import mpmath
 import sympy
 
+from chainrule.derivations._algebra import put_in
 from chainrule.portraits._series import (
     COSINE,
     ONE,
@@ -20,7 +22,6 @@ from chainrule.portraits._series import (
     NotExpandedError,
     Series,
     growth_of,
-    inverse,
     numeric,
     rank,
     swings,
@@ -28,7 +29,8 @@ from chainrule.portraits._series import (
 )
 from chainrule.portraits._tail import X
 
-STARTS = (2, 8, 64)  # times the least x that is of use
+_MOST_LOGARITHM = 700  # beyond the doubles
+STARTS = (2, 4, 8, 64)  # times the least x that is of use
 _SUNK: Key = (sympy.Integer(0), (sympy.Integer(0), sympy.Integer(-1)))  # exp(-x**2)
 
 
@@ -55,6 +57,21 @@ def first_place(
         if sign is not None:
             return start, sign
     return None
+
+
+def in_logarithm(form: Any) -> Any:
+    """Return a form with ``exp(X)`` for `X`: powers become exponentials, logarithms powers."""
+    return put_in(form.rewrite(sympy.log), X, sympy.exp(X))
+
+
+def first_place_in_logarithm(
+    series: Callable[[Fraction], Series | None], least: float
+) -> tuple[Fraction, int] | None:
+    """Return a place beyond `least` from which the sign is proved, by an expansion in log x."""
+    found = first_place(series, math.log(max(least, 1.0)) + 1e-9)
+    if found is None or found[0] > _MOST_LOGARITHM:
+        return None
+    return Fraction(math.exp(found[0]) * (1 + 1e-9)), found[1]
 
 
 def _number(start: Fraction, value: Any) -> Series:
@@ -116,7 +133,7 @@ class _Expansion:
         key, coefficient = u.lead()
         if swings(coefficient) or not (coefficient > 0 or exponent.is_Integer):
             raise NotExpandedError
-        w = u.scaled(1 / coefficient, inverse(key)) + self.number(-1)
+        w = u.beside_lead()
         binomials = [sympy.binomial(exponent, k) for k in range(TERMS + 1)]
         raised = key[0] * exponent, tuple(q * exponent for q in key[1])
         ratio = max(1, (abs(exponent) + TERMS) / (TERMS + 1))
@@ -172,7 +189,7 @@ class _Expansion:
         key, coefficient = u.lead()
         if swings(coefficient) or key[0] != 0 or not coefficient > 0:
             raise NotExpandedError
-        w = u.scaled(1 / coefficient, inverse(key)) + self.number(-1)
+        w = u.beside_lead()
         series = [sympy.Integer(0), *(sympy.Rational((-1) ** (k + 1), k) for k in range(1, 9))]
         grows = {(sympy.Integer(k), ()): q for k, q in enumerate(key[1], 1) if q != 0}
         sum_ = self.cut(w, series, 1) + self.number(sympy.log(coefficient))
@@ -181,6 +198,17 @@ class _Expansion:
     def tanh(self, u: Series) -> Series:
         if self._tends(u) < 0:
             return self.tanh(u.scaled(-1)).scaled(-1)
+        if not self._tends(u):  # tanh(c + w) = T + (1 - T²)·t/(1 + T·t), with T = tanh(c)
+            _, number, u = self.parts(u)
+            if swings(number):
+                raise NotExpandedError
+            known, small = sympy.tanh(number), self._tanh(u)
+            below = self.number(1) + small.scaled(known)
+            part = small * self.power(below, sympy.Integer(-1))
+            return self.number(known) + part.scaled(1 - known**2)
+        return self._tanh(u)
+
+    def _tanh(self, u: Series) -> Series:
         v = self.exp(u.scaled(-2))
         one = self.number(1)
         return (one + v.scaled(-1)) * self.power(one + v, sympy.Integer(-1))

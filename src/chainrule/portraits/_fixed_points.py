@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chainrule.formulas import Expression
+from chainrule.portraits._closed_moment import ClosedFunction, ClosedMoment
+from chainrule.portraits._growth import Growth
 from chainrule.portraits._interval import Array, Interval
-from chainrule.portraits._moment import RATIO, Growth, NormalMoment, normal_moments
+from chainrule.portraits._moment import RATIO, NormalMoment, normal_moments
 from chainrule.portraits._signs import narrowed, signs_between
 
 LEAST, MOST = 0.01, 100.0  # the variances searched
@@ -26,6 +28,7 @@ _CLOSE = 1e-4
 _COARSEST = 1e-4  # of the logarithm of a variance, before Newton's method
 
 Bounds = tuple[float, float]
+Moment = NormalMoment | ClosedMoment
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class PiecewiseFunction:
             if max(widths) < _CLOSE * max(1e-3, float(found[-1].high[0, one])):
                 return found
         return None
+
+
+KnownFunction = PiecewiseFunction | ClosedFunction
 
 
 @dataclass(frozen=True)
@@ -104,20 +110,22 @@ class FixedPoints:
     growing: tuple[int | None, ...]
 
 
-def at_one(moment: NormalMoment) -> Bounds:
+def at_one(moment: Moment) -> Bounds:
     """Return the moment for a standard normal variable."""
+    if isinstance(moment, ClosedMoment):
+        return moment.at_one()
     return float(moment.low[0, _ONE]), float(moment.high[0, _ONE])
 
 
 def fixed_points(
-    function: PiecewiseFunction, moments: Sequence[NormalMoment], *, centred: bool, deadline: float
+    function: KnownFunction, moments: Sequence[Moment], *, centred: bool, deadline: float
 ) -> FixedPoints:
     """Enclose all fixed points between `LEAST` and `MOST`.
 
     Parameters
     ----------
-    function : PiecewiseFunction
-    moments : pair of NormalMoment
+    function : PiecewiseFunction or ClosedFunction
+    moments : pair of NormalMoment or ClosedMoment
         Its first and second moments.
     centred : bool
         Whether the mean is subtracted: mean and variance, or the second moment.
@@ -130,7 +138,8 @@ def fixed_points(
     )
     points = []
     for zero in found.zeros:
-        closer = function.moments(np.array([math.exp((zero.low + zero.high) / 2)])) or moments
+        centre = np.array([math.exp((zero.low + zero.high) / 2)])
+        closer: Sequence[Moment] = function.moments(centre) or moments
         rate = _Growth(closer[0], closer[1], centred)
         nearer = narrowed(rate, rate.slope, zero.low, zero.high)
         points.append(_point(closer, centred, nearer.low, nearer.high))
@@ -138,7 +147,7 @@ def fixed_points(
     return FixedPoints(tuple(points), found.settled, growing)
 
 
-def _point(moments: Sequence[NormalMoment], centred: bool, low: float, high: float) -> FixedPoint:
+def _point(moments: Sequence[Moment], centred: bool, low: float, high: float) -> FixedPoint:
     variance = _exp(np.array([low]), np.array([high]))
     _, slope = _image(moments[0], moments[1], centred, variance)
     mean, drift = moments[0](variance)
@@ -157,7 +166,7 @@ def _pair(x: Interval) -> Bounds:
 
 
 def _image(
-    first: NormalMoment, second: NormalMoment, centred: bool, variance: Interval
+    first: Moment, second: Moment, centred: bool, variance: Interval
 ) -> tuple[Interval, Interval]:
     """Return bounds of the variance's image and of its derivative."""
     value, slope = second(variance)
@@ -188,19 +197,21 @@ def _exp(low: Array, high: Array) -> Interval:
 class _Growth:
     """By which part the variance grows in one step, ``image/ν - 1``, as a function of log ν."""
 
-    first: NormalMoment
-    second: NormalMoment
+    first: Moment
+    second: Moment
     centred: bool
     derivative: bool = False
 
     def __call__(self, logarithm: Interval) -> Interval:
-        variance = _exp(*logarithm)
-        value, slope = _image(self.first, self.second, self.centred, variance)
-        part = _product(value, (1 / variance[1] * (1 - 1e-15), 1 / variance[0] * (1 + 1e-15)))
-        if self.derivative:
-            return _less(slope, part)
-        one = np.ones_like(part[0])
-        return _less(part, (one, one))
+        with np.errstate(all="ignore"):
+            variance = _exp(*logarithm)
+            value, slope = _image(self.first, self.second, self.centred, variance)
+            part = _product(value, (1 / variance[1] * (1 - 1e-15), 1 / variance[0] * (1 + 1e-15)))
+            one = np.ones_like(part[0])
+            low, high = _less(slope, part) if self.derivative else _less(part, (one, one))
+            # Beyond the doubles nothing is known.
+            unknown = np.isnan(low) | np.isnan(high)
+        return np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high)
 
     @property
     def slope(self) -> _Growth:

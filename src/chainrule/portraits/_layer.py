@@ -7,7 +7,6 @@ number. A statement holds for every number of units n ≥ 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import mpmath
@@ -18,33 +17,31 @@ from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
-from chainrule.formulas import Apply, Expression, Formula, Parameter, Variable, substitute
+from chainrule.formulas import (
+    COMPARISONS,
+    Apply,
+    Expression,
+    Formula,
+    Parameter,
+    Variable,
+    substitute,
+)
+from chainrule.portraits._one_output import (
+    LAYERS,
+    OneOutput,
+    by_another,
+    by_own,
+    is_made_of_steps,
+    one_output_statements,
+    one_outputs,
+    sign_of,
+    sum_varies,
+)
 from chainrule.portraits._statement import Bounds, Statement, bounds_of, unsettled
 
 _Z = Variable("z")
 _BY = Parameter("by")  # what is added to every unit, or multiplies it
 _SECONDS = 1.0
-_LAYER = ("0.61", "-0.87", "1.34", "0.22")
-
-
-@dataclass(frozen=True)
-class OneOutput:
-    """An output as a function of its own pre-activation and of what the others add to the sum.
-
-    Parameters
-    ----------
-    value : object
-        In SymPy's terms.
-    own, others : object
-        The pre-activation; what the other units add, a number of known sign.
-    summand : object
-        What one unit adds, by its pre-activation.
-    """
-
-    value: Any
-    own: Any
-    others: Any
-    summand: Any
 
 
 def layer_statements(formula: Formula) -> tuple[Statement, ...]:
@@ -62,18 +59,17 @@ def layer_statements(formula: Formula) -> tuple[Statement, ...]:
     scale = _invariance(formula, Apply("multiply", (_BY, _Z)), "2.5")
     total = _attempt(lambda: _constant_sum(formula, 1))
     squares = _attempt(lambda: _constant_sum(formula, 2))
-    one = _attempt(lambda: _one_output(formula))
-    rises = _attempt(lambda: _sign(sympy.diff(one.value, one.own))) if one else None
-    follows = _attempt(lambda: _sign_by_others(one)) if one else None
+    outputs = _attempt(lambda: one_outputs(formula, *_algebra(formula, formula.expression))) or ()
+    own, other = by_own(outputs), by_another(outputs)
     result = [
         Statement("permutation", "permuting the units permutes the outputs alike", True),
         _stated("shift", "f(z + c) = f(z) for every c", "f(z + c) ≠ f(z) in general", shift),
         _stated("scale", "f(c·z) = f(z) for every c > 0", "f(c·z) ≠ f(z) in general", scale),
-        *_sum_statements(total, squares),
-        *_one_output_statements(one, rises, follows),
+        *_sum_statements(formula, total, squares),
+        *one_output_statements(formula, outputs, own, other),
         *_jacobian_statements(shift, scale, total),
     ]
-    return (*result, _norm(one, shift, total, rises, follows))
+    return (*result, _norm(formula, outputs, shift, total, own, other))
 
 
 def _attempt(compute: Callable[[], Any]) -> Any:
@@ -100,6 +96,8 @@ def _without_means(e: Expression) -> Expression:
         if part.operation == "mean":
             return Apply("divide", (Apply("sum", inner), UNIT_COUNT))
         first = inner[0] if inner else None
+        if part.operation in COMPARISONS:
+            return Apply(part.operation, _without_common(*inner))
         if part.operation in ("max", "min", "abs") and isinstance(first, Apply):
             if first.operation == "multiply" and first.arguments[0] == _BY:
                 return Apply("multiply", (_BY, Apply(part.operation, first.arguments[1:])))
@@ -108,6 +106,15 @@ def _without_means(e: Expression) -> Expression:
         return Apply(part.operation, inner)
 
     return substitute(e, rule)
+
+
+def _without_common(x: Expression, y: Expression) -> tuple[Expression, Expression]:
+    """Take away what is added to both sides of a comparison, or multiplies both."""
+    if isinstance(x, Apply) and isinstance(y, Apply) and x.operation == y.operation:
+        for operation, place in (("add", 1), ("multiply", 0)):
+            if x.operation == operation and x.arguments[place] == y.arguments[place] == _BY:
+                return x.arguments[1 - place], y.arguments[1 - place]
+    return x, y
 
 
 def _algebra(formula: Formula, e: Expression) -> tuple[SumAlgebra, Any]:
@@ -131,7 +138,7 @@ def _invariance(formula: Formula, moved: Expression, by: str) -> bool | None:
     """Tell whether moving all pre-activations alike leaves the outputs; None if not settled."""
     e = substitute(formula.expression, lambda part: moved if part == _Z else None)
     with mpmath.workdps(60):
-        z = [mpmath.mpf(text) for text in _LAYER]
+        z = [mpmath.mpf(text) for text in LAYERS[0]]
         values = {**dict(formula.parameters), "z": z, _BY.name: mpmath.mpf(by)}
         pairs = zip(
             evaluate_layer(formula.expression, values), evaluate_layer(e, values), strict=True
@@ -155,12 +162,14 @@ def _constant_sum(formula: Formula, power: int) -> Any:
     return total if total.free_symbols <= {algebra.count} and not total.has(SumFunction) else None
 
 
-def _sum_statements(total: Any, squares: Any) -> list[Statement]:
-    result = [
-        Statement("sum of the outputs", str(total), True, _bounds(total))
-        if total is not None
-        else unsettled("sum of the outputs", "no constant is found")
-    ]
+def _sum_statements(formula: Formula, total: Any, squares: Any) -> list[Statement]:
+    subject = "sum of the outputs"
+    if total is not None:
+        result = [Statement(subject, str(total), True, _bounds(total))]
+    elif sum_varies(formula):
+        result = [Statement("sum", "what the outputs add up to depends on the layer", True)]
+    else:
+        result = [unsettled(subject, "no constant is found")]
     if squares is not None:
         result.append(Statement("sum of squares", str(squares), True, _bounds(squares)))
     return result
@@ -168,86 +177,6 @@ def _sum_statements(total: Any, squares: Any) -> list[Statement]:
 
 def _bounds(number: Any) -> Bounds | None:
     return bounds_of(number) if number.is_number else None
-
-
-def _one_output(formula: Formula) -> OneOutput | None:
-    """Return one output by its own unit and the rest of the only sum, if that rest is positive."""
-    algebra, value = _algebra(formula, formula.expression)
-    totals = list(value.atoms(SumFunction))
-    z = algebra.translation.symbol(_Z)
-    known = {z, algebra.count, *(s for s, e in algebra.translation.meaning.items()
-                                 if isinstance(e, Parameter))}  # fmt: skip
-    if len(totals) != 1 or not value.free_symbols <= known:
-        return None
-    summand = totals[0].args[0]
-    if not summand.is_nonnegative:
-        return None
-    others = sympy.Dummy("R", positive=summand.is_positive, nonnegative=True)
-    seen = value.subs(totals[0], summand + others)
-    exact = {s: sympy.Rational(dict(formula.parameters)[e.name])
-             for s, e in algebra.translation.meaning.items()
-             if isinstance(e, Parameter) and e != _BY}  # fmt: skip
-    exact[algebra.count] = sympy.Symbol("n", positive=True)
-    return OneOutput(seen.subs(exact), z, others, summand.subs(exact))
-
-
-def _sign(e: Any) -> int | None:
-    """Return the strict sign of an expression that SymPy's assumptions settle, or None."""
-    for way in (e, sympy.factor(sympy.cancel(sympy.together(e)))):
-        for form in (way, sympy.factor(sympy.simplify(way))):
-            if form.is_positive:
-                return 1
-            if form.is_negative:
-                return -1
-    return None
-
-
-def _sign_by_others(one: OneOutput) -> int | None:
-    """Return the sign of an output's derivative by another unit's pre-activation."""
-    by_rest = _sign(sympy.diff(one.value, one.others))
-    adds = _sign(sympy.diff(one.summand, one.own))
-    return None if by_rest is None or adds is None else by_rest * adds
-
-
-def _one_output_statements(
-    one: OneOutput | None, rises: int | None, follows: int | None
-) -> list[Statement]:
-    words = {1: "increasing", -1: "decreasing"}
-    result = []
-    for subject, sign in (("in its own z", rises), ("in another unit's z", follows)):
-        text = f"{words[sign]} {subject}" if sign else ""
-        result.append(
-            Statement("one output", text, True)
-            if sign
-            else unsettled("one output", f"whether it is monotone {subject}")
-        )
-    limits = _attempt(lambda: _limits(one, rises)) if one else None
-    if limits is None:
-        return [*result, unsettled("range of one output")]
-    low, high = limits
-    bounds = None
-    if low.is_number and high.is_number:
-        bounds = (bounds_of(low)[0], bounds_of(high)[1])
-    text = f"between {low} and {high}, neither attained".replace("oo", "∞")
-    return [*result, Statement("range of one output", text, True, bounds)]
-
-
-def _limits(one: OneOutput, rises: int | None) -> tuple[Any, Any] | None:
-    """Return the bounds of an output, by the variable in which it is strictly monotone."""
-    by_rest = _sign(sympy.diff(one.value, one.others))
-    if by_rest is not None and one.others.is_positive:
-        ends = [
-            sympy.simplify(sympy.limit(one.value, one.others, end))
-            for end in ((0, sympy.oo) if by_rest > 0 else (sympy.oo, 0))
-        ]
-        if not any(end.free_symbols & {one.own, one.others} for end in ends):
-            return ends[0], ends[1]
-    if rises is not None:
-        ends = [sympy.limit(one.value, one.own, rises * side * sympy.oo) for side in (-1, 1)]
-        ends = [sympy.simplify(end) for end in ends]
-        if not any(end.free_symbols & {one.own, one.others} for end in ends):
-            return ends[0], ends[1]
-    return None
 
 
 def _jacobian_statements(shift: bool | None, scale: bool | None, total: Any) -> list[Statement]:
@@ -267,22 +196,42 @@ def _jacobian_statements(shift: bool | None, scale: bool | None, total: Any) -> 
 
 
 def _norm(
-    one: OneOutput | None, shift: bool | None, total: Any, rises: int | None, follows: int | None
-) -> Statement:
-    """Bound the Jacobian's norm where its rows sum to 0 and only the diagonal has one sign."""
+    formula: Formula, outputs: tuple[OneOutput, ...], shift: bool | None, total: Any,
+    own: int | None, other: int | None,
+) -> Statement:  # fmt: skip
+    """Bound the Jacobian's norm where only its diagonal has one sign, and so have its row sums."""
     subject = "norm of the Jacobian"
-    if one is None or not shift or rises is None or follows != -rises:
+    if is_made_of_steps(formula.expression):
+        return Statement(subject, "0 wherever the function does not jump", True)
+    if len(outputs) != 1 or own is None or other != -own:
         return unsettled(subject)
-    largest = _attempt(lambda: _largest(rises * sympy.diff(one.value, one.own), one))
+    (one,) = outputs
+    if not (shift or _attempt(lambda: _follows_shift(one)) == own):
+        return unsettled(subject)
+    largest = _attempt(lambda: _largest(own * sympy.diff(one.value, one.own), one))
     if largest is None:
         return unsettled(subject)
     bound = sympy.nsimplify(2 * largest)
-    rows = f"each row's absolute values sum to 2·|∂a_p/∂z_p| ≤ {bound}"
-    if total is not None:
+    rows = f"each row's absolute values sum to {'' if shift else 'at most '}2·|∂a_p/∂z_p| ≤ {bound}"
+    if shift and total is not None:
         text = f"spectral norm at most {bound}: {rows}, and so do each column's"
     else:
         text = f"row-sum norm at most {bound}: {rows}"
     return Statement(subject, text, True, (0.0, bounds_of(bound)[1]))
+
+
+def _follows_shift(one: OneOutput) -> int | None:
+    """Return the sign of an output's derivative by a shift of all units, if their summands tell.
+
+    A summand that a shift multiplies, as it does an exponential, tells what the others' sum does.
+    """
+    if one.summand is None:
+        return None
+    rate = sympy.simplify(sympy.diff(one.summand, one.own) / one.summand)
+    if rate.free_symbols:
+        return None
+    by_rest = rate * one.others * sympy.diff(one.value, one.others)
+    return sign_of(sympy.diff(one.value, one.own) + by_rest)
 
 
 def _largest(e: Any, one: OneOutput) -> Any:
@@ -294,5 +243,11 @@ def _largest(e: Any, one: OneOutput) -> Any:
     if sum(places.values()) != (sympy.degree(top, one.others) if top.has(one.others) else 0):
         return None
     values += [e.subs(one.others, place) for place in places]
-    values = [sympy.simplify(value) for value in values]
-    return max(values) if all(value.is_number and value.is_finite for value in values) else None
+    known = [(value, sympy.simplify(value)) for value in values]
+    numbers = [simple for _, simple in known if simple.is_number]
+    if not numbers or not all(value.is_finite for value in numbers):
+        return None
+    largest = max(numbers)
+    others = [value for value, simple in known if not simple.is_number]
+    below = (sympy.factor(sympy.together(largest - value)) for value in others)
+    return largest if all(distance.is_nonnegative for distance in below) else None

@@ -17,69 +17,19 @@ from typing import Any
 import numpy as np
 
 from chainrule.formulas import Expression
+from chainrule.portraits._growth import Growth
 from chainrule.portraits._interval import Array, Interval, Program
 from chainrule.portraits._majorant import majorants, product
 
 RATIO = 1.8  # of the variances of neighbouring centres
 _REACH = 12.0
-_NEAR = 8.0
 # Panels for each unit of asinh(z), of z, and of z over the standard deviation.
 _FINE, _COARSE, _NORMAL = 16.0, 2.0, 4.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)
 _ORDER = 10  # of the remainder: the rule is exact for lower degrees
 _TERMS = 12
+_GRADE, _NEAREST = 0.86, 1e-15  # of panels towards a place without derivatives
 _ROUNDING = 4e-15
-
-
-@dataclass(frozen=True)
-class Growth:
-    """``|f(z)| <= size * (1 + |z|)**power`` for every z."""
-
-    size: float
-    power: int
-
-    def squared(self, variance: Array) -> Array:
-        """Bound ``E f(z)**2`` for z of that variance."""
-        p = self.power
-        odd = math.prod(range(1, 2 * p, 2))
-        return self.size**2 * 2.0 ** max(2 * p - 1, 0) * (1 + odd * variance**p)
-
-
-def growth(programs: Sequence[Sequence[Program]], places: Sequence[float]) -> Growth | None:
-    """Bound a function by its derivatives far out, by the first of them that is bounded there.
-
-    Parameters
-    ----------
-    programs : sequence of sequences of Program
-        Of the function and its derivatives in turn: one for each piece.
-    places : sequence of float
-        Where pieces meet.
-    """
-    reach = max(_NEAR, *(abs(place) + 1 for place in places)) if places else _NEAR
-    ends = [-reach, *places, reach]
-    size, power = 0.0, 0
-    for program, low, high in zip(programs[0], ends[:-1], ends[1:], strict=True):
-        edges = np.linspace(low, high, 257)
-        bounds = program((edges[:-1], edges[1:]))
-        size = max(size, float(np.abs(bounds).max()))
-    for side, end in ((-1, 0), (1, -1)):
-        sizes: list[float] = []
-        for order in range(len(programs)):
-            program = programs[order][end]
-            beyond = _size(program.over(*sorted((side * reach, side * math.inf))))
-            if math.isfinite(beyond):
-                # Taylor's formula at the reach, each term against one of (1 + d)**order.
-                ways = [x / math.perm(order, i) for i, x in enumerate([*sizes, beyond])]
-                size, power = max(size, *ways), max(power, order)
-                break
-            sizes.append(_size(program.at(side * reach)))
-        else:
-            return None
-    return Growth(size * (1 + 1e-12), power) if math.isfinite(size) else None
-
-
-def _size(bounds: tuple[float, float]) -> float:
-    return max(abs(bounds[0]), abs(bounds[1]))
 
 
 @dataclass(frozen=True)
@@ -178,10 +128,16 @@ def normal_moments(
     low = {p: np.zeros((_TERMS, len(scales))) for p in powers}
     high = {p: np.zeros((_TERMS, len(scales))) for p in powers}
     for expression, begin, end in zip(expressions, ends[:-1], ends[1:], strict=True):
-        panels = _panels(begin, end, scales, refinement)
+        program = Program(expression, parameters)
+        panels = _panels(begin, end, scales, refinement, graded=False)
         if panels is None:
             continue
-        for p, part in _integrals(Program(expression, parameters), panels, powers).items():
+        derivatives = majorants(program, (panels.left, panels.right), _ORDER)
+        if not np.isfinite(derivatives).all():
+            panels = _panels(begin, end, scales, refinement, graded=True) or panels
+            derivatives = majorants(program, (panels.left, panels.right), _ORDER)
+        parts = _integrals(program, panels, derivatives, powers)
+        for p, part in parts.items():
             low[p] += part[0]
             high[p] += part[1]
     outside = _outside(growth, scales)
@@ -216,7 +172,10 @@ class _Panels:
         return np.stack([np.bincount(self.owner, row, count) for row in np.atleast_2d(x)])
 
 
-def _panels(begin: float, end: float, scales: Array, refinement: int) -> _Panels | None:
+def _panels(
+    begin: float, end: float, scales: Array, refinement: int, *, graded: bool
+) -> _Panels | None:
+    """Cut a piece into intervals, ever shorter ones towards its ends where they are graded."""
     lefts, rights, owners = [], [], []
     for k, scale in enumerate(scales):
         reach = _REACH * scale
@@ -229,6 +188,10 @@ def _panels(begin: float, end: float, scales: Array, refinement: int) -> _Panels
         count = math.ceil(refinement * (depth[-1] - depth[0]))
         edges = np.interp(np.linspace(depth[0], depth[-1], count + 1), depth, known)
         edges[0], edges[-1] = low, high
+        if graded:
+            ends = [end for end in (low, high) if abs(end) < reach]
+            edges = np.unique(np.clip([*edges, *_near_ends(ends, high - low)], low, high))
+            count = len(edges) - 1
         lefts.append(edges[:-1])
         rights.append(edges[1:])
         owners.append(np.full(count, k))
@@ -238,13 +201,20 @@ def _panels(begin: float, end: float, scales: Array, refinement: int) -> _Panels
     return _Panels(left, right, scales, owner)
 
 
-def _integrals(program: Program, panels: _Panels, powers: Sequence[int]) -> dict[int, Interval]:
+def _near_ends(ends: Sequence[float], width: float) -> list[float]:
+    """Return places towards the ends, from each to the next by a part of the distance."""
+    steps = width * _GRADE ** np.arange(math.log(_NEAREST) / math.log(_GRADE))
+    return [end + side * step for end in ends for side in (-1, 1) for step in steps]
+
+
+def _integrals(
+    program: Program, panels: _Panels, derivatives: Array, powers: Sequence[int]
+) -> dict[int, Interval]:
     left, right, scale = panels.left, panels.right, panels.scale
     middle, half = (left + right) / 2, (right - left) / 2
     nodes = middle + half * _NODES[:, None]
     shift = 8 * np.spacing(np.abs(nodes) + half)
     values = program((np.maximum(nodes - shift, left), np.minimum(nodes + shift, right)))
-    derivatives = majorants(program, (left, right), _ORDER)
     weights, spread = _laguerre(nodes / scale)
     factor = half / scale * _WEIGHTS[:, None] / math.sqrt(2 * math.pi)
     weights, spread = weights * factor, spread * factor
@@ -265,6 +235,11 @@ def _integrals(program: Program, panels: _Panels, powers: Sequence[int]) -> dict
             size = np.maximum(np.abs(power[0]), np.abs(power[1])) * spread
             low = (np.minimum(*ends) - size).sum(1) - rest
             high = (np.maximum(*ends) + size).sum(1) + rest
+            # Where the derivatives have no bounds, next to the end of a piece, the values may.
+            singular = ~np.isfinite(rest).all(axis=0)
+            within = 2 * half / scale * raised[0] * around[:, 0]
+            low[:, singular] = -within[:, singular]
+            high[:, singular] = within[:, singular]
             slack = 1e-15 * np.sqrt(len(left)) * panels.total(np.abs(low) + np.abs(high))
         result[p] = (panels.total(low) - slack, panels.total(high) + slack)
     return result

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.derivations import (
+    Breakpoint,
     Pieces,
     TimeLimitError,
     TooManyPiecesError,
@@ -20,8 +23,9 @@ from chainrule.portraits import _shape
 from chainrule.portraits._axis import axis
 from chainrule.portraits._domain import domain, written
 from chainrule.portraits._interval import UnsupportedOperationError
+from chainrule.portraits._join import Join, joins
 from chainrule.portraits._layer import layer_statements
-from chainrule.portraits._statement import Statement, enclosed, unsettled
+from chainrule.portraits._statement import Statement, enclosed, number, place, unsettled
 from chainrule.portraits._statistics import statistics
 from chainrule.portraits._symmetry import (
     asymptotes,
@@ -36,10 +40,9 @@ _GRACE = 0.3
 _COMPUTED = ("kink", "jump")
 _METHOD = (
     "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits and "
-    "what swings for ever by expansions whose remainder is bounded, or, where a logarithm grows, "
-    "by SymPy's algebra, checked at large |z|; symmetries by algebra. The smooth pieces and the "
-    "slopes at kinks are the derivation's, computed to 60 digits. Numbers in brackets are "
-    "enclosures."
+    "what swings for ever by expansions whose remainder is bounded, in log |z| where a logarithm "
+    "grows; symmetries, kinks and jumps by algebra. Where two pieces meet is computed to 60 "
+    "digits. Numbers in brackets are enclosures."
 )
 _MAP = (
     "A layer maps mean and variance as (μ, ν) → (E f(z), Var f(z)), where z is normal with mean 0 "
@@ -109,25 +112,32 @@ def portrait(formula: Formula) -> Portrait:
     >>> [s.text for s in relu.about("infimum")]
     ['0, attained on a whole stretch']
     """
+    found: list[Statement] = []
     try:
         with time_limit(_SECONDS + _GRACE), time_budget(_SECONDS):
             if formula.is_layer_coupled:
-                return Portrait(formula, layer_statements(formula))
-            return Portrait(formula, _statements(formula, smooth_pieces(formula)))
+                found += layer_statements(formula)
+            else:
+                for statement in _statements(formula, smooth_pieces(formula)):
+                    found.append(statement)  # so that what is found in time is kept
     except TooManyPiecesError:
-        reason = "no portrait: more kinks than can be told apart"
+        reason = "more kinks than can be told apart"
     except TimeLimitError:
-        reason = "no portrait: not settled in the time that is allowed"
+        reason = "not settled in the time that is allowed"
     except UnsupportedOperationError as error:
-        reason = f"no portrait: bounds of {error} are not known"
-    return Portrait(formula, (Statement("portrait", reason, False),))
+        reason = f"bounds of {error} are not known"
+    else:
+        return Portrait(formula, tuple(found))
+    rest = f"no {'more' if found else 'portrait'}: {reason}"
+    return Portrait(formula, (*found, Statement("portrait", rest, False)))
 
 
-def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
+def _statements(formula: Formula, pieces: Pieces) -> Iterator[Statement]:
     parameters = dict(formula.parameters)
     spans = domain(pieces, parameters)
     if spans is None:
-        return (unsettled("domain", "not proved where the function is defined"),)
+        yield unsettled("domain", "not proved where the function is defined")
+        return
     whole = axis(pieces, spans, parameters, time.thread_time() + _SECONDS)
     ends = {e.place: False for span in spans for e in (span.low, span.high)}
     for line in whole.lines:
@@ -136,49 +146,72 @@ def _statements(formula: Formula, pieces: Pieces) -> tuple[Statement, ...]:
                 ends[edge.place] = whole.own_value(edge.breakpoint) is not None
             elif line.is_regular(end, 0):
                 ends[edge.place] = True
-    result = [Statement("domain", written(spans, ends), True)]
+    yield Statement("domain", written(spans, ends), True)
     if not whole.lines:
-        return tuple(result)
-    result += symmetries(whole) + homogeneity(whole)
+        return
+    yield from symmetries(whole) + homogeneity(whole)
     repeated = period(whole)
     steepest = None
     if repeated is not None:
         drift = f" + {repeated.drift}" if repeated.drift != 0 else ""
         text = f"f(z + {repeated.length}) = f(z){drift}"
-        result.append(Statement("period", text, True))
+        yield Statement("period", text, True)
         once = one_period(whole, repeated)
-        result += _shape.repeated(once, repeated)
+        yield from _shape.repeated(once, repeated)
         steepest = _shape.steepest(once)
     else:
-        result += _shape.limits(whole) + asymptotes(whole) + _shape.extremes(whole)
-    # Where the domain ends, the function does not jump: there is nothing to jump from.
-    broken: list[bool] = [
-        jump and not (b.is_end_of_domain and b.place in ends)
-        for b, jump in zip(pieces.breakpoints, _shape.jumps(whole), strict=True)
-    ]
+        yield from _shape.limits(whole) + asymptotes(whole)
+        yield from _shape.extremes(whole)
+    joined = joins(whole)
     if repeated is None:
-        apart = [e.place for e, jump in zip(whole.edges, broken, strict=True) if jump]
-        result += _shape.monotone(whole, apart)
-        bent = [b.place for b in pieces.breakpoints if b.is_kink] + apart
-        result += _shape.bends(whole, bent)
-        result += _shape.places_of(whole)
-        steepest = None if any(broken) else _shape.steepest(whole)
-    for b, jump in zip(pieces.breakpoints, broken, strict=True):
-        if b.is_end_of_domain and b.place in ends:
-            continue
-        if jump or b.is_kink:
-            what = "jump" if jump else "kink"
-            sides = f"slopes {b.left_slope:.10g} and {b.right_slope:.10g}, taken {b.slope:.10g}"
-            sides = sides.replace("inf", "∞")
-            result.append(Statement(what, f"at z = {b.place:.10g}: {sides}", False))
-    if any(broken):
-        reason = "no Lipschitz constant is derived where the function may jump"
-        result.append(unsettled("largest slope", reason))
+        yield from _shape.monotone(whole, joined)
+        yield from _shape.bends(whole, joined)
+        yield from _shape.places_of(whole)
+        steepest = _shape.steepest(whole)
+    breaks = [
+        join.jumps
+        for join, b in zip(joined, pieces.breakpoints, strict=True)
+        if not _is_left_out(b, ends)
+    ]
+    for join, b in zip(joined, pieces.breakpoints, strict=True):
+        if not _is_left_out(b, ends):
+            yield from _break(join, b)
+    if True in breaks:
+        text = "∞: there is no Lipschitz constant, as the function jumps"
+        yield Statement("largest slope", text, True, (math.inf, math.inf))
+    elif None in breaks:
+        yield unsettled("largest slope", "whether the function jumps is not")
     elif steepest is None:
-        result.append(unsettled("largest slope"))
+        yield unsettled("largest slope")
     else:
-        result.append(Statement("largest slope", enclosed(steepest), True, steepest))
-    return (*result, *statistics(whole, steepest, jumps=any(broken)))
+        yield Statement("largest slope", enclosed(steepest), True, steepest)
+    if any(jump is not False for jump in breaks):
+        steepest = None
+    yield from statistics(whole, steepest, jumps=True in breaks or None in breaks)
+
+
+def _is_left_out(b: Breakpoint, ends: dict[float, bool]) -> bool:
+    """Tell whether the domain ends at a breakpoint, or leaves it out: nothing jumps there."""
+    return b.place in ends and (b.is_end_of_domain or not ends[b.place])
+
+
+def _break(join: Join, b: Breakpoint) -> list[Statement]:
+    """State how a function jumps or bends at a breakpoint."""
+    where = f"at z = {place(b.place)}"
+    if join.jumps:
+        before, after = (number(side) for side in join.values)
+        text = (
+            f"{where}: from {before} on the left to {after} on the right, {number(join.own)} there"
+        )
+        return [Statement("jump", text, True)]
+    if join.jumps is None:
+        return [Statement("jump", f"{where}: not settled whether there is one", False)]
+    if join.turn or b.is_kink:
+        sides = " and ".join(number(side) for side in join.slopes)
+        return [
+            Statement("kink", f"{where}: slopes {sides}, taken {place(b.slope)}", bool(join.turn))
+        ]
+    return []
 
 
 def _status(statement: Statement) -> str:

@@ -22,7 +22,7 @@ SINE, COSINE = sympy.symbols("s c", real=True)
 ONE: Key = (sympy.Integer(0), ())
 TERMS = 8
 _DIGITS = 30
-UP = mpmath.mpf("1.00000000000000000001")
+UP = 1 + mpmath.mpf(2) ** -48  # times a sum of some terms: more than their rounding errors
 _TINY = mpmath.mpf(10) ** -25
 _PHASES = 512
 
@@ -127,8 +127,8 @@ class Series:
         joined = {largest: rest[largest]}
         for key, bound in rest.items():
             ratio = times(key, inverse(largest))
-            if key != largest and _falls(ratio, self.start):
-                joined[largest] += bound * _at(ratio, self.start) * UP
+            if key != largest and falls(ratio, self.start):
+                joined[largest] += bound * at(ratio, self.start) * UP
             elif key != largest:
                 joined[key] = bound
         return joined
@@ -143,12 +143,18 @@ class Series:
                 raise NotExpandedError
         return key, self.terms[key]
 
+    def beside_lead(self) -> Series:
+        """Return what is left of the series over its leading term, less 1."""
+        key, coefficient = self.lead()
+        others = {other: c for other, c in self.terms.items() if other != key}
+        return Series(self.start, others, self.rest).scaled(1 / coefficient, inverse(key))
+
     def size(self) -> Any:
         """Bound the size for every x from the start on."""
         sizes = self.sizes()
-        if not all(_falls(key, self.start) for key in sizes):
+        if not all(falls(key, self.start) for key in sizes):
             raise NotExpandedError
-        return sum((c * _at(key, self.start) for key, c in sizes.items()), mpmath.mpf(0)) * UP
+        return sum((c * at(key, self.start) for key, c in sizes.items()), mpmath.mpf(0)) * UP
 
     def sign(self) -> int | None:
         """Return the sign from the start on, or None."""
@@ -222,7 +228,7 @@ def _upper(number: Any) -> Fraction:
     return Fraction(float(sympy.N(number, _DIGITS))) + Fraction(1, 10**12)
 
 
-def _falls(key: Key, start: Fraction) -> bool:
+def falls(key: Key, start: Fraction) -> bool:
     """Tell whether ``x**i * exp(q)`` nowhere rises from a start on: ``i + x*q' <= 0`` there."""
     rate = [_upper(key[0]), *(k * _upper(q) for k, q in enumerate(key[1], 1))]
     # Its coefficients in x - start.
@@ -232,7 +238,7 @@ def _falls(key: Key, start: Fraction) -> bool:
     )
 
 
-def _at(key: Key, place: Fraction) -> Any:
+def at(key: Key, place: Fraction) -> Any:
     """Bound the value of ``x**i * exp(q)`` at a place."""
     with mpmath.workdps(_DIGITS):
         x = mpmath.mpf(place.numerator) / place.denominator
@@ -242,6 +248,8 @@ def _at(key: Key, place: Fraction) -> Any:
 
 def numeric(number: Any) -> Any:
     """Return a SymPy number in many digits."""
+    if number.is_Rational:
+        return mpmath.mpf(int(number.p)) / int(number.q)
     return mpmath.mpf(sympy.N(number, _DIGITS))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,8 +14,10 @@ from chainrule.formulas import Variable
 from chainrule.portraits._axis import Axis, sign_at, without_terms_that_cancel
 from chainrule.portraits._domain import Edge
 from chainrule.portraits._interval import Program
+from chainrule.portraits._join import Join
 from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch
+from chainrule.portraits._signs import bounds as between
 from chainrule.portraits._statement import (
     Bounds,
     Statement,
@@ -28,6 +32,8 @@ from chainrule.portraits._symmetry import Period
 _MOST_STRETCHES = 16
 _PARTS = 512
 _WIDE = 1e-6
+_HALVINGS = 40
+_CLOSE = 1e-10
 _WORDS = {1: "increasing", -1: "decreasing", 0: "constant", None: "not settled"}
 _STRETCH = "on a whole stretch"
 _BENDS = {1: "convex", -1: "concave", 0: "affine", None: "not settled"}
@@ -96,7 +102,8 @@ def candidates(axis: Axis, order: int) -> list[Candidate] | None:
                 value = line.program(order).at(_inside(s.low, s.high))
                 found.append(Candidate(value, _STRETCH))
             elif s.sign is None and inside:
-                found.append(Candidate(_anywhere(line.program(order), s), None, False))
+                ends = _anywhere(line.program(order), line.program(order + 1), s)
+                found += [Candidate(bounds, None, False) for bounds in ends]
         for zero in signs.zeros:
             if line.span.low.place <= zero.low and zero.high <= line.span.high.place:
                 where = f"{(zero.low + zero.high) / 2 + 0.0:.8g}"
@@ -120,13 +127,33 @@ def _farthest(wave: Wave) -> list[Candidate]:
     return ends
 
 
-def _anywhere(program: Program, stretch: Stretch) -> Bounds:
-    """Bound the values on a stretch whose turns are not known."""
-    edges = np.array([stretch.low, stretch.high])
-    if math.isfinite(stretch.high - stretch.low):
-        edges = np.linspace(stretch.low, stretch.high, _PARTS + 1)
-    low, high = program((edges[:-1], edges[1:]))
-    return float(low.min()), float(high.max())
+def _anywhere(program: Program, slope: Program, stretch: Stretch) -> tuple[Bounds, Bounds]:
+    """Enclose the least and the largest value on a stretch whose turns are not known."""
+    low, high = stretch.low, stretch.high
+    if math.isinf(high - low):
+        values = program.over(low, high)
+        return values, values
+    top, bottom = (_largest(program, slope, low, high, side) for side in (1, -1))
+    return (-bottom[1], -bottom[0]), top
+
+
+def _largest(program: Program, slope: Program, low: float, high: float, side: int) -> Bounds:
+    """Enclose the largest value of a function, or of its negative, leaving out what is lower."""
+    edges = np.linspace(low, high, _PARTS + 1)
+    left, right, best = edges[:-1], edges[1:], -math.inf
+    for _ in range(_HALVINGS):
+        middle = left + (right - left) / 2
+        below, above, _ = between(program, slope, left, right)
+        most = above if side > 0 else -below
+        values = program((middle, middle))
+        best = max(best, float((values[0] if side > 0 else -values[1]).max()))
+        kept = ~(most <= best)
+        left, middle, right, most = (x[kept] for x in (left, middle, right, most))
+        highest = max(best, float(most.max(initial=-math.inf)))
+        if highest - best <= _CLOSE * (1 + abs(best)) or left.size > 8 * _PARTS:
+            break
+        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
+    return best, highest
 
 
 def _inside(low: float, high: float) -> float:
@@ -181,36 +208,34 @@ def steepest(axis: Axis) -> Bounds | None:
     return (low, high) if low == high or high - low <= _WIDE * (1 + low) else None
 
 
-def jumps(axis: Axis) -> list[bool]:
-    """Tell for each breakpoint whether the function may jump there."""
-    result = []
-    for k in range(len(axis.edges)):
-        values = [
-            line.at_end(end, 0)
-            for line in axis.lines
-            for end, edge in enumerate((line.span.low, line.span.high))
-            if edge.breakpoint == k
-        ]
-        known = [v for v in (*values, axis.own_value(k)) if v and math.isfinite(v[0] + v[1])]
-        if len(known) < 3:
-            result.append(True)
-            continue
-        low, high = max(v[0] for v in known), min(v[1] for v in known)
-        close = 1e-12 * (1 + abs(low))
-        result.append(not (low <= high + close and max(v[1] - v[0] for v in known) <= close))
-    return result
-
-
 def stretches(
-    subject: str, signs: Signs, words: dict[int | None, str], apart: list[float]
+    subject: str, signs: Signs, words: dict[int | None, str], keeps: Callable[[float, int], bool]
 ) -> list[Statement]:
-    """State the sign of a derivative, stretch by stretch."""
+    """State the sign of a derivative, stretch by stretch.
+
+    Parameters
+    ----------
+    subject : str
+    signs : Signs
+    words : dict
+    keeps : callable
+        Tells whether what holds on both sides of a place holds across it.
+    """
     merged: list[tuple[float, float, int | None]] = []
     for s in signs.stretches:
         if s.low >= s.high:
             continue
-        if merged and merged[-1][2] == s.sign and s.low == merged[-1][1] not in apart:
-            merged[-1] = (merged[-1][0], s.high, s.sign)
+        last = merged[-1] if merged else None
+        meets = (
+            last is not None
+            and last[2] == s.sign
+            and (
+                (last[1] == s.low and (s.sign is None or keeps(s.low, s.sign)))
+                or any(last[1] <= zero.low < zero.high <= s.low for zero in signs.zeros)
+            )
+        )
+        if last and meets:
+            merged[-1] = (last[0], s.high, s.sign)
         else:
             merged.append((s.low, s.high, s.sign))
     if len(merged) > _MOST_STRETCHES:
@@ -227,19 +252,24 @@ def stretches(
     ]
 
 
-def monotone(axis: Axis, broken: list[float]) -> list[Statement]:
+def monotone(axis: Axis, joined: tuple[Join, ...] = ()) -> list[Statement]:
     """State where the function increases and where its derivative is zero."""
     for_ever, signs = _for_ever(axis, 1, "monotone", "rises and falls")
-    found = stretches("monotone", signs, _WORDS, broken + axis.gaps)
+    found = stretches("monotone", signs, _WORDS, partial(_keeps, axis, joined, 1))
     return for_ever + found + zeros("zero of the derivative", signs)
 
 
-def bends(axis: Axis, bent: list[float]) -> list[Statement]:
+def bends(axis: Axis, joined: tuple[Join, ...] = ()) -> list[Statement]:
     """State where the function is convex and where it bends the other way."""
     for_ever, signs = _for_ever(axis, 2, "convexity", "bends up and down")
     odd = Signs(signs.stretches, tuple(z for z in signs.zeros if z.multiplicity % 2))
-    found = stretches("convexity", signs, _BENDS, bent + axis.gaps)
+    found = stretches("convexity", signs, _BENDS, partial(_keeps, axis, joined, 2))
     return for_ever + found + zeros("inflection point", odd)
+
+
+def _keeps(axis: Axis, joined: tuple[Join, ...], order: int, place: float, sign: int) -> bool:
+    at_place = [join for join in joined if join.edge.place == place]
+    return place not in axis.gaps and all(join.keeps(order, sign) for join in at_place)
 
 
 def _for_ever(axis: Axis, order: int, subject: str, does: str) -> tuple[list[Statement], Signs]:
@@ -282,7 +312,12 @@ def repeated(once: Axis, found: Period) -> list[Statement]:
             Statement("infimum", "-∞", True, (-math.inf, -math.inf)),
             Statement("supremum", "∞", True, (math.inf, math.inf)),
         ]
-    for statement in monotone(once, []) + bends(once, []):
+    whole = (once.lines[0].span.low.place, once.lines[0].span.high.place)
+    for statement in monotone(once) + bends(once):
+        if statement.proved and statement.bounds == whole and whole[0] < whole[1]:
+            text = statement.text.replace(f"({place(whole[0])}, {place(whole[1])})", "(-∞, ∞)")
+            result.append(replace(statement, text=text, bounds=(-math.inf, math.inf)))
+            continue
         again = f" and again every {found.length}" if statement.proved else ""
         result.append(replace(statement, text=statement.text + again))
     return result

@@ -83,3 +83,10 @@ def rounded(bounds: Bounds) -> str:
 def place(number: float) -> str:
     """Write a place on the axis."""
     return f"{number + 0.0:.10g}".replace("inf", "∞")
+
+
+def number(bounds: Bounds | None) -> str:
+    """Write a number as one writes a place, where it is known."""
+    if bounds is None:
+        return "an unknown number"
+    return place(bounds[0] if bounds[0] == bounds[1] else (bounds[0] + bounds[1]) / 2)

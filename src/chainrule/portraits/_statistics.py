@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
+import sympy
 
-from chainrule.portraits._axis import Axis
+from chainrule.portraits._axis import Axis, is_defined
+from chainrule.portraits._closed_moment import closed_function
+from chainrule.portraits._domain import Edge
 from chainrule.portraits._fixed_points import (
     LEAST,
     MOST,
     FixedPoint,
+    KnownFunction,
+    Moment,
     PiecewiseFunction,
     at_one,
     fixed_points,
 )
+from chainrule.portraits._growth import Growth, growth, growth_by_expansion
 from chainrule.portraits._interval import Program
-from chainrule.portraits._moment import Growth, NormalMoment, growth
 from chainrule.portraits._statement import Bounds, Statement, enclosed, interval, rounded, unsettled
 from chainrule.portraits._symmetry import homogeneous_slopes
 
@@ -41,24 +47,23 @@ def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Stat
     if not axis.is_everywhere:
         reason = "the function is not defined for every z"
         return [unsettled(s, reason) for s in ("gain", _CENTRED, _SECOND)]
-    function = _piecewise(axis, 0, _growth(axis, steepest))
-    moments = function.moments() if function else None
-    if function is None or moments is None:
+    known = _known(axis, 0, _growth(axis, steepest), (1, 2))
+    if known is None:
         return [unsettled(s) for s in ("gain", _CENTRED, _SECOND)]
+    function, moments = known
     slopes = None
     if not jumps:
         whole = Growth(steepest[1], 0) if steepest and math.isfinite(steepest[1]) else None
-        slopes = _piecewise(axis, 1, whole or growth(_programs(axis, 1), _places(axis)))
+        slopes = _known(axis, 1, whole or _steepness(axis), (2,))
     result = [_gain(moments[1])]
     if slopes is not None:
-        found = slopes.moments(powers=(2,))
-        if found is not None:
-            bounds = at_one(found[0])
-            text = f"E f'(z)² = {enclosed(bounds)} for z ~ N(0, 1)"
-            result.append(Statement("slope moment", text, True, bounds))
+        bounds = at_one(slopes[1][0])
+        text = f"E f'(z)² = {enclosed(bounds)} for z ~ N(0, 1)"
+        result.append(Statement("slope moment", text, True, bounds))
     contracts = steepest is not None and steepest[1] <= 1 and not jumps and _flattens(axis)
     for centred in (True, False):
-        result += _fixed(axis, function, moments, slopes, centred=centred, contracts=contracts)
+        steep = slopes[0] if slopes else None
+        result += _fixed(axis, function, moments, steep, centred=centred, contracts=contracts)
     return result
 
 
@@ -76,24 +81,45 @@ def _growth(axis: Axis, steepest: Bounds | None) -> Growth | None:
         at_zero = max(abs(x) for x in _value_at_zero(axis))
         if steepest is not None and math.isfinite(steepest[1] + at_zero):
             return Growth(max(at_zero, steepest[1]), 1)
-    return found
+    return found or growth_by_expansion(axis, 0)
+
+
+def _steepness(axis: Axis) -> Growth | None:
+    return growth(_programs(axis, 1), _places(axis)) or growth_by_expansion(axis, 1)
 
 
 def _value_at_zero(axis: Axis) -> Bounds:
     for line in axis.lines:
-        if line.span.low.place <= 0 <= line.span.high.place and (line.is_regular_at(0.0)):
+        if line.span.low.place <= 0 <= line.span.high.place and is_defined(
+            line.expression, axis.parameters, Edge(0.0, sympy.Integer(0))
+        ):
             return line.program(0).at(0.0)
     return -math.inf, math.inf
 
 
-def _piecewise(axis: Axis, order: int, bound: Growth | None) -> PiecewiseFunction | None:
-    if bound is None:
-        return None
+def _known(
+    axis: Axis, order: int, bound: Growth | None, powers: tuple[int, ...]
+) -> tuple[KnownFunction, tuple[Moment, ...]] | None:
+    """Return a derivative and its moments, in closed form or by integration."""
     expressions = tuple(line.derivative(order) for line in axis.lines)
-    return PiecewiseFunction(expressions, tuple(_places(axis)), axis.parameters, bound)
+    places = tuple(_places(axis))
+
+    def integrated() -> PiecewiseFunction | None:
+        return PiecewiseFunction(expressions, places, axis.parameters, bound) if bound else None
+
+    ways: list[Callable[[], KnownFunction | None]] = [
+        lambda: closed_function(expressions, axis.edges, axis.parameters),
+        integrated,
+    ]
+    for way in ways if len(expressions) == 1 else reversed(ways):
+        function = way()
+        moments = function.moments(powers=powers) if function else None
+        if function and moments:
+            return function, moments
+    return None
 
 
-def _gain(moment: NormalMoment) -> Statement:
+def _gain(moment: Moment) -> Statement:
     low, high = at_one(moment)
     if not low > 0:
         return unsettled("gain")
@@ -113,8 +139,8 @@ def _flattens(axis: Axis) -> bool:
 
 
 def _fixed(
-    axis: Axis, function: PiecewiseFunction, moments: tuple[NormalMoment, ...],
-    slopes: PiecewiseFunction | None, *, centred: bool, contracts: bool,
+    axis: Axis, function: KnownFunction, moments: tuple[Moment, ...],
+    slopes: KnownFunction | None, *, centred: bool, contracts: bool,
 ) -> list[Statement]:  # fmt: skip
     subject = _CENTRED if centred else _SECOND
     linear = homogeneous_slopes(axis)
@@ -134,7 +160,7 @@ def _fixed(
         )
     if not found.settled:
         result.append(
-            unsettled(subject, f"whether there are others with {area}"[0 if result else 8 :])
+            unsettled(subject, f"whether there are {'others' if result else 'any'} with {area}")
         )
     elif not result:
         name = "variance" if centred else "second moment"
@@ -159,7 +185,7 @@ def _is_zero_at_zero(axis: Axis) -> bool:
     )
 
 
-def _text(point: FixedPoint, slopes: PiecewiseFunction | None, *, centred: bool) -> str:
+def _text(point: FixedPoint, slopes: KnownFunction | None, *, centred: bool) -> str:
     if centred:
         where = f"(μ, ν) = ({rounded(point.mean)}, {rounded(point.variance)})"
     else:

@@ -100,11 +100,6 @@ def tail(e: Any) -> Tail | None:
     return Tail(numerator, denominator)
 
 
-def limit_of(e: Any) -> Any:
-    """Return the limit at x to infinity by SymPy, for what is no quotient of terms."""
-    return sympy.limit(e, X, sympy.oo)
-
-
 def vanishes(expression: Expression, parameters: Mapping[str, float], place: Any) -> bool:
     """Tell whether an expression is exactly zero at a place, by algebra."""
     value = exact_sympy(expression, parameters, 1, positive=False)
@@ -183,11 +178,12 @@ def _sign_of_sum(terms: tuple[Term, ...], place: Fraction) -> int | None:
         ratio = _ratio(term, lead)
         if not _falls_from(ratio, at):
             return None
-        total += mpmath.mpf(
-            sympy.N(
-                ratio.coefficient * at**ratio.degree * sympy.exp(ratio.exponent.subs(X, at)), 25
+        with mpmath.workdps(25):
+            coefficient, degree, exponent = (
+                mpmath.mpf(sympy.N(part, 25))
+                for part in (ratio.coefficient, ratio.degree, ratio.exponent.subs(X, at))
             )
-        )
+            total += coefficient * mpmath.mpf(sympy.N(at, 25)) ** degree * mpmath.exp(exponent)
     if total >= _MARGIN:
         return None
     return 1 if lead.coefficient > 0 else -1
