@@ -191,6 +191,11 @@ WIDE_FITS = {
     "ERF": Fit(erf_exponent_ratio, lambda x: x * mp.erfc(x) / mp.erf(x), ZERO, WIDE_ERF_LAST, 16),
     "ERFC": erfc_fit(shifted_erfc, ERFC_LAST, 15),
 }
+NARROW_ERFC_LAST = mp.mpf("14.0")
+NARROW_FITS = {
+    "EXPONENTIAL": exponential(5),
+    "ERFC": erfc_fit(shifted_erfc, NARROW_ERFC_LAST, 10),
+}
 SINGLE_ERF_LAST = mp.mpf("4.0")
 SINGLE_FITS = {
     "EXPONENTIAL": exponential(5),
@@ -250,6 +255,11 @@ def wide_constants() -> dict[str, Value]:
         "ERFC_CENTRE": float(ERFC_CENTRE),
         "ERFC_LAST": float(ERFC_LAST),
     }
+
+
+def narrow_constants() -> dict[str, Value]:
+    """Return the numbers of the set for float64 that is rounded to float32 at once."""
+    return {"ERFC_CENTRE": float(ERFC_CENTRE), "ERFC_LAST": float(NARROW_ERFC_LAST)}
 
 
 def single_constants() -> dict[str, Value]:
@@ -324,6 +334,10 @@ def derive() -> dict[Path, str]:
         "wide": [
             *module("Constants for results that are rounded to float32.", wide_constants()),
             *polynomials(WIDE_FITS, double_fit),
+        ],
+        "narrow": [
+            *module("Constants for results rounded to float32 at once.", narrow_constants()),
+            *polynomials(NARROW_FITS, double_fit),
         ],
     }
     files["single"] = [

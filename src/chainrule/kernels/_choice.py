@@ -6,27 +6,30 @@ certificate measures against a reference of many digits, over inputs from the wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.kernels._arrays import apply_kernel
-from chainrule.kernels._tiers import TIERS
+from chainrule.kernels._tiers import COUPLED_TIERS, TIERS, is_dear
 
 if TYPE_CHECKING:
     from chainrule.kernels._kernels import ActivationKernels
 
 Array = NDArray[Any]
+Pairs = tuple[tuple[float, float], ...]
+Zeros = dict[str, Pairs]
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
 BOUNDS = {"activation": 1.75, "derivative": 3.4}
 _INNERMOST, _OUTERMOST = 16, 8
 _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4
+_MENDABLE = 100.0  # ulp that may be left of rounding errors in float32
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
 
 
@@ -53,9 +56,11 @@ class Choice:
 
 
 def choose(
-    exact: ActivationKernels, candidate: Callable[[dict[str, str]], ActivationKernels], *,
+    exact: ActivationKernels,
+    candidate: Callable[[dict[str, str], Zeros], ActivationKernels],
+    *,
     coupled: bool,
-) -> Choice:  # fmt: skip
+) -> Choice:
     """Try tiers in order of cost until both functions are within their bounds.
 
     Parameters
@@ -63,33 +68,52 @@ def choose(
     exact : ActivationKernels
         The same functions in float64.
     candidate : callable
-        Compiles both functions for float32 in given tiers.
+        Compiles both functions for float32 in given tiers, and tells it their zeros.
     coupled : bool
         Whether the units of a layer are coupled. Sums over them need more than float32.
     """
+    zeros: Zeros = {}
     if coupled:
         z, da = rows()
     else:
+        zeros = zeros_of(exact)
         z = np.concatenate([inputs(), *near_zeros(exact)])
         da = np.ones_like(z)
     deviation = of_rows if coupled else of_elements
     wanted = _run(exact, z.astype(np.float64), da.astype(np.float64))
-    tiers = dict.fromkeys(wanted, TIERS[1] if coupled else TIERS[0])
+    order = COUPLED_TIERS if coupled else TIERS
+    tiers = dict.fromkeys(wanted, order[0])
     while True:
-        got = _run(candidate(tiers), z, da)
+        kernels = candidate(tiers, zeros)
+        got = _run(kernels, z, da)
         worst = {name: deviation(got[name], wanted[name]) for name in got}
         failed = [
             name
             for name, tier in tiers.items()
-            if tier != TIERS[-1] and not worst[name] <= BOUNDS[name]
+            if tier != order[-1]
+            and not (
+                worst[name] <= BOUNDS[name]
+                and not (tier == "compensated" and is_dear(kernels.forward.source, name))
+            )
         ]
         if not failed:
             return Choice(tiers, worst)
-        tiers = {name: _next(t) if name in failed else t for name, t in tiers.items()}
+        tiers |= {
+            name: _next(order, tiers[name], worst[name], zeros.get(name, ())) for name in failed
+        }
 
 
-def _next(tier: str) -> str:
-    return TIERS[TIERS.index(tier) + 1]
+def _next(order: Sequence[str], tier: str, ulp: float, zeros: Pairs) -> str:
+    """Return the next tier to try, past those that cannot help."""
+    has_fits = any(low * high > 0 for low, high in zeros)
+    # What is lost by far is not mended by keeping rounding errors.
+    useless = {
+        "fitted": not has_fits,
+        "divided": not ulp <= _MENDABLE,
+        "compensated": tier != "divided",
+        "narrow_fitted": not has_fits,
+    }
+    return next(t for t in order[order.index(tier) + 1 :] if not useless.get(t, False))
 
 
 def _run(kernels: ActivationKernels, z: Array, da: Array) -> dict[str, Array]:
@@ -121,20 +145,38 @@ def inputs() -> Array:
 
 def near_zeros(exact: ActivationKernels) -> list[Array]:
     """Return the neighbours of zeros of value and slope, where digits cancel most."""
-    z = np.unique(inputs()[np.isfinite(inputs())])
-    results = _run(exact, z.astype(np.float64), np.ones(z.size))
-    found = []
+    simple = [low for pairs in zeros_of(exact).values() for low, _ in pairs]
+    return [_around(_position(z)) for z in simple] + [_around(k) for k in _double_zeros(exact)]
+
+
+def zeros_of(exact: ActivationKernels) -> Zeros:
+    """Return, for value and slope, pairs of neighbouring float32 between which they change sign."""
+    z, results = _everywhere(exact)
+    found: Zeros = {}
     for name, values in results.items():
         signs = np.sign(values)
         changes = _some(z, signs[:-1] * signs[1:] < 0)
-        for low, high in zip(z[changes], z[changes + 1], strict=True):
-            found.append(_around(_zero(exact, name, low, high)))
-        sizes = np.abs(values)
+        ends = [_floats(_zero(exact, name, z[k], z[k + 1]) + np.arange(2)) for k in changes]
+        found[name] = tuple((float(low), float(high)) for low, high in ends)
+    return found
+
+
+def _double_zeros(exact: ActivationKernels) -> list[Any]:
+    """Return the places of float32 at which value or slope come near 0 and turn."""
+    z, results = _everywhere(exact)
+    found = []
+    for name, values in results.items():
+        signs, sizes = np.sign(values), np.abs(values)
         dips = (sizes[1:-1] <= sizes[:-2]) & (sizes[1:-1] <= sizes[2:]) & (sizes[1:-1] < _DIP)
         dips &= (sizes[1:-1] > 0) & (signs[:-2] == signs[2:])
-        for k in _some(z, dips):
-            found.append(_around(_lowest(exact, name, z[k], z[k + 2])))
+        found += [_lowest(exact, name, z[k], z[k + 2]) for k in _some(z, dips)]
     return found
+
+
+@lru_cache(maxsize=2)
+def _everywhere(exact: ActivationKernels) -> tuple[Array, dict[str, Array]]:
+    z = np.unique(inputs()[np.isfinite(inputs())])
+    return z, _run(exact, z.astype(np.float64), np.ones(z.size))
 
 
 def _some(z: Array, marked: Array) -> Array:

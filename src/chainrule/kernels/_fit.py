@@ -108,7 +108,7 @@ def _polynomial(truth: Truth, low: float, high: float, power: int, bits: int) ->
         value = truth(z)
         return None if value is None else value / mpmath.mpf(z) ** power
 
-    found = _series(scaled, low, high)
+    found = series_of(scaled, low, high)
     if found is None:
         return None
     series, smallest = found
@@ -122,14 +122,14 @@ def _logarithm(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
         value = truth(z)
         return mpmath.log(sign * value) if value is not None and sign * value > 0 else None
 
-    found = _series(logarithm, low, high)
+    found = series_of(logarithm, low, high)
     if found is None or not sign:
         return None
     return _shortened(found[0], 2.0**-bits, low, high, sign=sign)
 
 
-def _series(function: Truth, low: float, high: float) -> tuple[Any, float] | None:
-    """Return Chebyshev coefficients, and the smallest magnitude met."""
+def series_of(function: Truth, low: float, high: float) -> tuple[Any, float] | None:
+    """Return a function's Chebyshev coefficients on an interval, and its smallest magnitude."""
     angles = [(2 * k + 1) * mpmath.pi / (2 * _NODES) for k in range(_NODES)]
     values = []
     for angle in angles:
@@ -162,12 +162,17 @@ def _variable(low: float, high: float) -> str:
     return f"(z - {number((low + high) / 2)}) * {number(2 / (high - low))}"
 
 
+def terms_that_count(series: Any, allowed: float) -> int:
+    """Return how many terms of a series there are before what remains is within bounds."""
+    tails = np.cumsum(np.abs(series[::-1]))[::-1]
+    return max(int(np.sum(tails >= allowed)), 1)
+
+
 def _shortened(
     series: Any, allowed: float, low: float, high: float, *, power: int = 0, sign: int = 0
 ) -> Fit | None:
     """Leave out the terms that do not count; None where too many do."""
-    tails = np.cumsum(np.abs(series[::-1]))[::-1]
-    count = max(int(np.sum(tails >= allowed)), 1)
+    count = terms_that_count(series, allowed)
     if count > _MOST_TERMS:
         return None
     kept = series[:count].copy()

@@ -152,10 +152,13 @@ _NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 @lru_cache(maxsize=512)
 def _slope_kernels(formula: Formula, dtype: str) -> SlopeKernels:
     def generate() -> tuple[str, str]:
+        from chainrule.kernels._choice import zeros_of
         from chainrule.kernels._modules import slope_module
+        from chainrule.kernels._tiers import has_fits
 
         tiers = activation_kernels(formula, dtype).tiers
-        return keep_source(slope_module(formula, dtype, tiers)), ""
+        zeros = zeros_of(activation_kernels(formula, np.float64)) if has_fits(tiers) else {}
+        return keep_source(slope_module(formula, dtype, tiers, zeros)), ""
 
     name = _found(f"slope {dtype} {_exactly(formula)}", generate)
     values = _values(formula)
@@ -214,7 +217,7 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
 
 def _generated(formula: Formula, dtype: str) -> tuple[str, str]:
     """Generate an activation's module in the cheapest arithmetic that is exact enough."""
-    from chainrule.kernels._choice import choose
+    from chainrule.kernels._choice import Zeros, choose
     from chainrule.kernels._modules import activation_module
 
     if dtype == "float64":
@@ -223,9 +226,9 @@ def _generated(formula: Formula, dtype: str) -> tuple[str, str]:
     exact = activation_kernels(formula, np.float64)
     tried: dict[str, str] = {}
 
-    def candidate(tiers: dict[str, str]) -> ActivationKernels:
+    def candidate(tiers: dict[str, str], zeros: Zeros) -> ActivationKernels:
         key = " ".join(tiers.values())
-        tried[key] = keep_source(activation_module(formula, dtype, tiers))
+        tried[key] = keep_source(activation_module(formula, dtype, tiers, zeros))
         return _loaded(tried[key], formula, dtype, _note(tiers, ""))
 
     choice = choose(exact, candidate, coupled=formula.is_layer_coupled)

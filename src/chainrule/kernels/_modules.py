@@ -36,7 +36,8 @@ from chainrule.kernels._rows import RowProgram
 from chainrule.kernels._shares import with_shares_of_others
 from chainrule.kernels._shift import shifted
 from chainrule.kernels._source import parameter_name
-from chainrule.kernels._tiers import in_tiers, tiers_of
+from chainrule.kernels._tiers import format_of, has_fits, in_tiers, tiers_of
+from chainrule.kernels._zeros import fits_at_zeros, name_of_fit, with_fits
 
 _ACCUMULATE = '''
 @njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
@@ -44,6 +45,7 @@ def accumulate(total, value):
     """Add; the order is free, so that the sum runs in several lanes."""
     return total + value
 '''
+Zeros = Mapping[str, tuple[tuple[float, float], ...]]
 _READS = {
     "z": "np.float64(z[i, j])",
     "y": "np.float64(y[i, j])",
@@ -51,17 +53,43 @@ _READS = {
 }
 
 
-def activation_module(formula: Formula, dtype: str, tiers: Mapping[str, str] | None = None) -> str:
+def activation_module(
+    formula: Formula,
+    dtype: str,
+    tiers: Mapping[str, str] | None = None,
+    zeros: Zeros | None = None,
+) -> str:
     """Return the source of an activation's forward and backward kernels.
 
     `tiers` are those of the functions ``activation`` and ``derivative``; by default the one that
-    is good for results of the dtype whatever the formula.
+    is good for results of the dtype whatever the formula. `zeros` are the neighbours between which
+    these functions have zeros.
     """
-    chosen = dict(tiers or {})
-    if chosen:
-        # A kernel reads and writes in the arithmetic of the function that it calls.
-        chosen |= {"forward": chosen["activation"], "backward": chosen["derivative"]}
-    return _module(f"a = {formula.text}", dtype, _activation_lines(formula, dtype), chosen)
+    lines = _activation_lines(formula, dtype)
+    if not tiers:
+        return _module(f"a = {formula.text}", dtype, lines)
+    body, chosen = _with_fits(lines, formula, tiers, zeros)
+    # A kernel reads and writes in the format of the function that it calls.
+    chosen["forward"] = format_of(tiers["activation"])
+    chosen["backward"] = format_of(tiers["derivative"])
+    return _module(f"a = {formula.text}", dtype, body, chosen)
+
+
+def _with_fits(
+    lines: Sequence[str], formula: Formula, tiers: Mapping[str, str], zeros: Zeros | None
+) -> tuple[Sequence[str], dict[str, str]]:
+    """Return source with fits next to zeros where the tiers ask for them, and all tiers."""
+    fits = {
+        name: fits_at_zeros(formula, zeros[name], slope=name == "derivative")
+        for name, tier in tiers.items()
+        if zeros and has_fits({name: tier})
+    }
+    added = {
+        name_of_fit(name, k): format_of(tiers[name])
+        for name, own in fits.items()
+        for k in range(len(own))
+    }
+    return with_fits(lines, fits, DECORATOR) if added else lines, {**tiers, **added}
 
 
 @lru_cache(maxsize=4)
@@ -73,10 +101,12 @@ def _activation_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
     return tuple(_elementwise_kernels(formula, parameters, dtype))
 
 
-def slope_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> str:
+def slope_module(
+    formula: Formula, dtype: str, tiers: Mapping[str, str], zeros: Zeros | None = None
+) -> str:
     """Return the source of the kernels that carry the slope from the forward pass to the backward.
 
-    `formula` is element-wise; `tiers` are those of ``activation`` and ``derivative``.
+    `formula` is element-wise; `tiers` are those of ``activation`` and ``derivative``, `zeros` as above.
     """
     parameters = tuple(name for name, _ in formula.parameters)
     flat = ["size = rows * columns", "output = carray(output, (size,))"]
@@ -98,14 +128,16 @@ def slope_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> str:
         "for i in range(size):",
         "    output[i] = da[i] * slope[i]",
     ]
+    functions, chosen = _with_fits(scalar_functions(formula, dtype), formula, tiers, zeros)
     body = [
-        *scalar_functions(formula, dtype),
+        *functions,
         *_at("value_at", "activation", parameters),
         *_at("slope_at", "derivative", parameters),
         *_kernel("forward_with_slope", "A = g(Z), and g'(Z)", parameters, forward),
         *_kernel("backward_from_slope", "∂J/∂Z = ∂J/∂A ⊙ g'(Z)", (), backward),
     ]
-    chosen = {**tiers, "value_at": tiers["activation"], "slope_at": tiers["derivative"]}
+    chosen["value_at"] = format_of(tiers["activation"])
+    chosen["slope_at"] = format_of(tiers["derivative"])
     return _module(f"a = {formula.text}, with its slope", dtype, body, chosen)
 
 

@@ -16,6 +16,15 @@ _OPERATORS: dict[type[ast.AST], str] = {
     ast.LtE: "less_equal", ast.Eq: "equal", ast.NotEq: "not_equal",
 }  # fmt: skip
 _NOT = {"greater": "less_equal", "less": "greater_equal"}
+# What differs from its first argument by rounding alone, and operations on pairs of numbers.
+_SAME = ("lifted", "parts", "rounded", "lowered", "lowered_pair")
+_PAIRS = {
+    "add": "add", "add_smaller": "add", "subtract": "subtract", "subtract_smaller": "subtract",
+    "product": "multiply", "scaled": "multiply", "multiply": "multiply", "doubled": "multiply",
+    "divide": "divide", "divide_by_constant": "divide", "quotient": "divide",
+}  # fmt: skip
+# An exponential times a power of two, and what undoes that.
+_RAISED, _POWER = "_raised", "_power"
 _SIDE = Apply("greater_equal", (Variable("z"), Constant(Fraction(0))))
 
 
@@ -58,7 +67,9 @@ def read_body(body: Sequence[str]) -> tuple[Statement, ...]:
 def read_functions(source: str, names: Sequence[str]) -> dict[str, tuple[Statement, ...]]:
     """Read functions of a module; lines count from 1, as an editor shows them."""
     return {
-        node.name: tuple(map(_statement, node.body[_has_docstring(node) :]))
+        node.name: tuple(
+            _statement(line) for line in node.body[_has_docstring(node) :] if not _is_scaling(line)
+        )
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef) and node.name in names
     }
@@ -66,6 +77,14 @@ def read_functions(source: str, names: Sequence[str]) -> dict[str, tuple[Stateme
 
 def _has_docstring(node: ast.FunctionDef) -> bool:
     return ast.get_docstring(node) is not None
+
+
+def _is_scaling(node: ast.stmt) -> bool:
+    """Tell whether a line only serves powers of two that cancel in the end."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name.endswith((_RAISED, _POWER))
+    return False
 
 
 def _statement(node: ast.stmt) -> Statement:
@@ -97,7 +116,7 @@ def _expression(node: ast.expr) -> Expression:
         case ast.Constant(value=int() | float() as value):
             return Constant(Fraction(repr(value)))
         case ast.Name(id=name):
-            return Variable(name)
+            return Variable(name.removesuffix(_RAISED))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _expression(operand)
             return Constant(-inner.value) if isinstance(inner, Constant) else _call("negate", inner)
@@ -114,6 +133,8 @@ def _expression(node: ast.expr) -> Expression:
         case ast.IfExp(test=test, body=body, orelse=orelse):
             if _asks_for_no_number(test):
                 return _expression(orelse)
+            if _is_near_zero(body):
+                return _expression(orelse)  # the same, in another form
             if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
                 chosen, other = _expression(body), _expression(orelse)
                 for part in reversed(test.values):
@@ -127,12 +148,39 @@ def _expression(node: ast.expr) -> Expression:
             return _call("where", condition, _expression(body), _expression(orelse))
         case ast.Call(func=ast.Attribute(attr="float32" | "float64"), args=[inner]):
             return _expression(inner)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="pairs"), attr=name), args=arguments):
+            if name in _SAME:
+                return _expression(arguments[0])
+            if name == "negate":
+                return _call("negate", _expression(arguments[0]))
+            if name.endswith("quotient_of_sum"):
+                above, *terms = map(_expression, arguments)
+                return _call("divide", above, _call("add", *terms))
+            if name in _PAIRS:
+                return _call(_PAIRS[name], *map(_expression, arguments))
+            return Apply(_plain_name(name), tuple(map(_expression, arguments)))
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="single"), attr=name), args=arguments):
+            return Apply(_plain_name(name), tuple(map(_expression, arguments)))
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=arguments):
             return Apply(name, tuple(map(_expression, arguments)))
     raise ValueError(ast.unparse(node))
 
 
 _LARGEST = Constant(Fraction(10) ** 60)
+
+
+def _is_near_zero(node: ast.expr) -> bool:
+    """Tell whether a value is that of a fit next to a zero, in one number or in two."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="pairs")), args=[inner]):
+            return _is_near_zero(inner)
+        case ast.Call(func=ast.Name(id=name)):
+            return "_near_zero" in name
+    return False
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix("raised_").removesuffix("_below_one")
 
 
 def _asks_for_no_number(node: ast.expr) -> bool:

@@ -61,7 +61,7 @@ class _Place:
         return float(min(abs(mpmath.mpf(computed) - self.value) / self.allowed, 1e300))
 
 
-class _Judge:
+class Judge:
     """True values or slopes of a formula in a format."""
 
     def __init__(self, formula: Formula, form: Format, *, slope: bool) -> None:
@@ -135,7 +135,7 @@ def repaired(
 def _repaired(
     formula: Formula, source: Source, edges: Sequence[float], form: Format, slope: bool
 ) -> Source:
-    judge = _Judge(formula, form, slope=slope)
+    judge = Judge(formula, form, slope=slope)
     computed = _runnable(source, formula)
     fits: list[Fit] = []
     for low, high in pairwise([-math.inf, *sorted(set(edges)), math.inf]):
@@ -155,7 +155,7 @@ def _repaired(
     return lines, _with_limits(result, judge, _runnable((lines, result), formula))
 
 
-def _with_limits(result: str, judge: _Judge, computed: Callable[[float], float]) -> str:
+def _with_limits(result: str, judge: Judge, computed: Callable[[float], float]) -> str:
     for direction in (1, -1):
         limit, infinite = judge.limit(direction), direction * math.inf
         if limit is None or math.isclose(computed(infinite), limit, rel_tol=1e-14, abs_tol=0.0):
@@ -215,7 +215,7 @@ def _lossy(
 
 
 def _fits(
-    judge: _Judge,
+    judge: Judge,
     low: float,
     high: float,
     places: Sequence[_Place],
@@ -253,7 +253,7 @@ def _cut(low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def _constant_tail(judge: _Judge, low: float, high: float, places: Sequence[_Place]) -> Fit | None:
+def _constant_tail(judge: Judge, low: float, high: float, places: Sequence[_Place]) -> Fit | None:
     """Return where a tail has become 0 or infinite in a format, faster than any power."""
     if math.isinf(low) == math.isinf(high):
         return None
@@ -285,7 +285,7 @@ def _constant_tail(judge: _Judge, low: float, high: float, places: Sequence[_Pla
 
 def _is_better(
     fit: Fit,
-    judge: _Judge,
+    judge: Judge,
     places: Sequence[_Place],
     computed: Callable[[float], float],
     formula: Formula,

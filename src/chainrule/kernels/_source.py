@@ -18,6 +18,11 @@ from chainrule.formulas import (
     is_plain_name,
 )
 
+# Functions of one number that every set in `elementary` has.
+ELEMENTARY = (
+    "exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "asinh", "erf",
+    "erfc",
+)  # fmt: skip
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 _COMPARISONS = {
     "greater": ">",

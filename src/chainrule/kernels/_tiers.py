@@ -1,8 +1,11 @@
 """In which arithmetic generated functions run.
 
-A *tier* is a format and a set of elementary functions: ``single`` computes in float32, ``wide`` in
-float64 with functions good for results that are rounded to float32, ``double`` in float64 to its
-last places. Source is written without a tier; here it gets one, function by function.
+A *tier* is a format and a set of elementary functions: ``single`` computes in float32, ``fitted``
+likewise with a polynomial next to each zero, ``compensated`` so that rounding errors of sums,
+products and quotients are kept too; ``narrow`` computes in float64 with functions good for results
+that are rounded to float32 at once, ``wide`` with functions good for what cancels a little before,
+``double`` with functions good to the last places. Source is written without a
+tier; here it gets one, function by function.
 """
 
 from __future__ import annotations
@@ -10,16 +13,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-TIERS = ("single", "wide", "double")  # in order of cost
+from chainrule.kernels._compensated import LARGEST, FloatFunction
+from chainrule.kernels._source import ELEMENTARY
 
-ELEMENTARY = (
-    "exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "asinh", "erf",
-    "erfc",
-)  # fmt: skip
+TIERS = (
+    "single",
+    "fitted",
+    "divided",
+    "compensated",
+    "narrow",
+    "wide",
+    "double",
+)  # in order of cost
+
+_ON_PAIRS = re.compile(r"\bpairs\.(?:add|subtract|product|scaled|multiply|divide|quotient)")
+_MOST_ON_PAIRS = 9
+COUPLED_TIERS = ("narrow", "wide", "double")  # sums over the units need more than float32
 _CALLS = re.compile(rf"(?<![\w.])({'|'.join(ELEMENTARY)})\(")
 _NUMBERS = re.compile(r"(?<![\w.])(\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)(?![\w.])")
 _READS = re.compile(r"\bnumbers\[\d+\]")
-_LARGEST_POWER = 1e30  # of float32, with room for a square
+IN_FLOATS = ("single", "fitted", "divided", "compensated")
+_WITH_FITS = ("fitted", "divided", "compensated", "narrow_fitted")
+_KEPT = {"divided": "quotients", "compensated": "everything"}
 
 
 def in_tiers(lines: Sequence[str], tiers: Mapping[str, str], others: str) -> list[str]:
@@ -35,18 +50,42 @@ def in_tiers(lines: Sequence[str], tiers: Mapping[str, str], others: str) -> lis
         The tier of functions that are not named.
     """
     result: list[str] = []
-    tier = others
+    tier, function, is_scalar = others, None, False
     for line in lines:
         head = re.match(r"def (\w+)\(", line)
         if head is not None:
             tier = tiers.get(head.group(1), others)
-        result.append(line if _is_text(line) else _in_tier(line, tier))
+            in_floats = is_scalar and tier in IN_FLOATS
+            function = FloatFunction(keeps=_KEPT.get(tier, "nothing")) if in_floats else None
+        is_scalar = line.startswith("@njit")
+        if _is_text(line):
+            result.append(line)
+        elif function is not None and line:
+            result += function.lines(line)
+        else:
+            result.append(_in_tier(line, format_of(tier)))
     return result
 
 
+def format_of(tier: str) -> str:
+    """Return the set of functions that a tier uses, and in whose format it reads and writes."""
+    return "single" if tier in IN_FLOATS else tier.removesuffix("_fitted")
+
+
+def has_fits(tiers: Mapping[str, str]) -> bool:
+    """Tell whether a function is a polynomial next to its zeros."""
+    return any(tier in _WITH_FITS for tier in tiers.values())
+
+
+def is_dear(source: str, function: str) -> bool:
+    """Tell whether a function keeps so many rounding errors that float64 is faster."""
+    body = source.split(f"def {function}(")[1].split("\ndef ")[0]
+    return len(_ON_PAIRS.findall(body)) > _MOST_ON_PAIRS
+
+
 def tiers_of(text: str) -> list[str]:
-    """Return the tiers whose functions a source calls."""
-    return [tier for tier in TIERS if re.search(rf"\b{tier}\.\w", text)]
+    """Return the sets of functions that a source calls."""
+    return [part for part in ("pairs", *TIERS) if re.search(rf"\b{part}\.\w", text)]
 
 
 def _is_text(line: str) -> bool:
@@ -64,4 +103,4 @@ def _in_tier(line: str, tier: str) -> str:
 
 def _bounded(number: str) -> str:
     """Return a number that float32 can hold, of those by which infinite `z` is bounded too."""
-    return repr(_LARGEST_POWER) if _LARGEST_POWER < float(number) < float("inf") else number
+    return repr(LARGEST) if LARGEST < float(number) < float("inf") else number

@@ -100,8 +100,8 @@ def _of_two(name: str) -> Any:
 
 
 def _times_power_of_two(typing_context: Any, value: Any, exponent: Any) -> Any:
-    """Generate value * 2**exponent, where the exponent is a whole number of the same type."""
-    if value not in _BITS_OF or value != exponent:
+    """Generate value * 2**exponent, where the exponent is an integer."""
+    if value not in _BITS_OF or exponent not in types.integer_domain:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -109,7 +109,8 @@ def _times_power_of_two(typing_context: Any, value: Any, exponent: Any) -> Any:
         declaration = builder.module.declare_intrinsic(
             "llvm.ldexp", [number, integer], ir.FunctionType(number, [number, integer])
         )
-        return builder.call(declaration, [arguments[0], builder.fptosi(arguments[1], integer)])
+        small = context.cast(builder, arguments[1], exponent, types.int32)
+        return builder.call(declaration, [arguments[0], small])
 
     return value(value, exponent), generate
 
@@ -120,7 +121,7 @@ float_to_bits: Callable[[float], int] = intrinsic(_float_to_bits)
 bits_to_float: Callable[[Any], float] = intrinsic(_bits_to_float)
 nearest_integer: Callable[[Number], Number] = _of_one("llvm.rint")
 with_sign_of: Callable[[Number, Number], Number] = _of_two("llvm.copysign")
-times_power_of_two: Callable[[Number, Number], Number] = intrinsic(_times_power_of_two)
+times_power_of_two: Callable[[Number, int], Number] = intrinsic(_times_power_of_two)
 # NaN where one is NaN. Unlike a comparison and a choice, these vectorise where an array is reduced.
 larger: Callable[[Number, Number], Number] = _of_two("llvm.maximum")
 smaller: Callable[[Number, Number], Number] = _of_two("llvm.minimum")

@@ -6,7 +6,24 @@ alone compute in float64, for the sake of large arguments.
 """
 
 from chainrule.kernels.elementary.single._error import erf, erfc
-from chainrule.kernels.elementary.single._exponential import cosh, exp, expm1, sinh, tanh
+from chainrule.kernels.elementary.single._exponential import (
+)
+from chainrule.kernels.elementary.single._exponential import (
+    cosh,
+    exp,
+    expm1,
+    sinh,
+    tanh,
+)
+from chainrule.kernels.elementary.single._exponential import (
+    exp_below_one as exp_below_one,
+)
+from chainrule.kernels.elementary.single._exponential import (
+    raised_exp as raised_exp,
+)
+from chainrule.kernels.elementary.single._exponential import (
+    raised_exp_below_one as raised_exp_below_one,
+)
 from chainrule.kernels.elementary.single._logarithm import asinh, log, log1p
 from chainrule.kernels.elementary.single._trigonometric import atan, cos, sin
 

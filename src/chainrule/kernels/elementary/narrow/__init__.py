@@ -1,0 +1,38 @@
+"""Elementary functions in float64 whose results are rounded to float32 without cancelling before.
+
+As in ``wide``, but the exponential and the complementary error function have relative errors of
+about 2**-31 and 2**-27: shorter polynomials, and a division in float32. Arguments are those that
+float32 results come from: beyond, exponentials stay where they are, far outside float32.
+"""
+
+from chainrule.kernels.elementary.narrow._error import erfc
+from chainrule.kernels.elementary.narrow._exponential import exp
+from chainrule.kernels.elementary.wide import (
+    asinh,
+    atan,
+    cos,
+    cosh,
+    erf,
+    expm1,
+    log,
+    log1p,
+    sin,
+    sinh,
+    tanh,
+)
+
+__all__ = [
+    "asinh",
+    "atan",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sin",
+    "sinh",
+    "tanh",
+]
