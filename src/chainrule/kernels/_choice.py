@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,8 +76,8 @@ def choose(
     if coupled:
         z, da = rows()
     else:
-        zeros = zeros_of(exact)
-        z = np.concatenate([inputs(), *near_zeros(exact)])
+        zeros, double = _zeros(exact)
+        z = np.concatenate([inputs(), *_neighbours(zeros, double)])
         da = np.ones_like(z)
     deviation = of_rows if coupled else of_elements
     wanted = _run(exact, z.astype(np.float64), da.astype(np.float64))
@@ -145,38 +145,34 @@ def inputs() -> Array:
 
 def near_zeros(exact: ActivationKernels) -> list[Array]:
     """Return the neighbours of zeros of value and slope, where digits cancel most."""
-    simple = [low for pairs in zeros_of(exact).values() for low, _ in pairs]
-    return [_around(_position(z)) for z in simple] + [_around(k) for k in _double_zeros(exact)]
+    return _neighbours(*_zeros(exact))
 
 
 def zeros_of(exact: ActivationKernels) -> Zeros:
     """Return, for value and slope, pairs of neighbouring float32 between which they change sign."""
-    z, results = _everywhere(exact)
-    found: Zeros = {}
-    for name, values in results.items():
-        signs = np.sign(values)
-        changes = _some(z, signs[:-1] * signs[1:] < 0)
-        ends = [_floats(_zero(exact, name, z[k], z[k + 1]) + np.arange(2)) for k in changes]
-        found[name] = tuple((float(low), float(high)) for low, high in ends)
-    return found
+    return _zeros(exact)[0]
 
 
-def _double_zeros(exact: ActivationKernels) -> list[Any]:
-    """Return the places of float32 at which value or slope come near 0 and turn."""
-    z, results = _everywhere(exact)
-    found = []
+def _neighbours(zeros: Zeros, double: list[Any]) -> list[Array]:
+    simple = [_position(low) for pairs in zeros.values() for low, _ in pairs]
+    return [_around(place) for place in [*simple, *double]]
+
+
+def _zeros(exact: ActivationKernels) -> tuple[Zeros, list[Any]]:
+    """Return the simple zeros, and the places at which value or slope come near 0 and turn."""
+    z = np.unique(inputs()[np.isfinite(inputs())])
+    results = _run(exact, z.astype(np.float64), np.ones(z.size))
+    simple: Zeros = {}
+    double = []
     for name, values in results.items():
         signs, sizes = np.sign(values), np.abs(values)
+        changes = _some(z, signs[:-1] * signs[1:] < 0)
+        ends = [_floats(_zero(exact, name, z[k], z[k + 1]) + np.arange(2)) for k in changes]
+        simple[name] = tuple((float(low), float(high)) for low, high in ends)
         dips = (sizes[1:-1] <= sizes[:-2]) & (sizes[1:-1] <= sizes[2:]) & (sizes[1:-1] < _DIP)
         dips &= (sizes[1:-1] > 0) & (signs[:-2] == signs[2:])
-        found += [_lowest(exact, name, z[k], z[k + 2]) for k in _some(z, dips)]
-    return found
-
-
-@lru_cache(maxsize=2)
-def _everywhere(exact: ActivationKernels) -> tuple[Array, dict[str, Array]]:
-    z = np.unique(inputs()[np.isfinite(inputs())])
-    return z, _run(exact, z.astype(np.float64), np.ones(z.size))
+        double += [_lowest(exact, name, z[k], z[k + 2]) for k in _some(z, dips)]
+    return simple, double
 
 
 def _some(z: Array, marked: Array) -> Array:

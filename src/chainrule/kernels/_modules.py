@@ -106,7 +106,8 @@ def slope_module(
 ) -> str:
     """Return the source of the kernels that carry the slope from the forward pass to the backward.
 
-    `formula` is element-wise; `tiers` are those of ``activation`` and ``derivative``, `zeros` as above.
+    `formula` is element-wise; `tiers` are those of ``activation`` and ``derivative``, and `zeros`
+    the neighbours between which these have zeros.
     """
     parameters = tuple(name for name, _ in formula.parameters)
     flat = ["size = rows * columns", "output = carray(output, (size,))"]

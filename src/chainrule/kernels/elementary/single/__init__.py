@@ -7,8 +7,6 @@ alone compute in float64, for the sake of large arguments.
 
 from chainrule.kernels.elementary.single._error import erf, erfc
 from chainrule.kernels.elementary.single._exponential import (
-)
-from chainrule.kernels.elementary.single._exponential import (
     cosh,
     exp,
     expm1,
