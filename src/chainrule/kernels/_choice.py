@@ -29,7 +29,7 @@ BOUNDS = {"activation": 1.75, "derivative": 3.4}
 _INNERMOST, _OUTERMOST = 16, 8
 _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4
-_MENDABLE = 100.0  # ulp that may be left of rounding errors in float32
+_NEARLY, _MENDABLE = 8.0, 100.0  # ulp that keeping some rounding errors, or all, may mend
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
 
 
@@ -109,8 +109,8 @@ def _next(order: Sequence[str], tier: str, ulp: float, zeros: Pairs) -> str:
     # What is lost by far is not mended by keeping rounding errors.
     useless = {
         "fitted": not has_fits,
-        "divided": not ulp <= _MENDABLE,
-        "compensated": tier != "divided",
+        "divided": not ulp <= _NEARLY,
+        "compensated": not ulp <= _MENDABLE,
         "narrow_fitted": not has_fits,
     }
     return next(t for t in order[order.index(tier) + 1 :] if not useless.get(t, False))

@@ -1,11 +1,17 @@
 """In which arithmetic generated functions run.
 
-A *tier* is a format and a set of elementary functions: ``single`` computes in float32, ``fitted``
-likewise with a polynomial next to each zero, ``compensated`` so that rounding errors of sums,
-products and quotients are kept too; ``narrow`` computes in float64 with functions good for results
-that are rounded to float32 at once, ``wide`` with functions good for what cancels a little before,
-``double`` with functions good to the last places. Source is written without a
-tier; here it gets one, function by function.
+A *tier* is a format, a set of elementary functions, and what is done about rounding errors:
+
+- ``single``: float32;
+- ``fitted``: likewise, with a polynomial next to each zero;
+- ``divided``: likewise, with the rounding errors of quotients and of what they are divided by kept;
+- ``compensated``: likewise, with those of all sums, products and quotients kept;
+- ``narrow``: float64, with functions good for what is rounded to float32 at once;
+- ``wide``: float64, with functions good for what cancels a little before;
+- ``narrow_fitted``: as ``narrow``, with a polynomial next to each zero;
+- ``double``: float64 to the last places.
+
+Source is written without a tier; here it gets one, function by function.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ TIERS = (
     "compensated",
     "narrow",
     "wide",
+    "narrow_fitted",
     "double",
 )  # in order of cost
 

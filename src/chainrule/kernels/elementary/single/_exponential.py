@@ -50,7 +50,7 @@ EXPM1_TINY = np.float32(1e-8)
 # From this exponent on, exp(-x) is lost next to exp(x).
 HYPERBOLIC_BALANCE = np.float32(30.0)
 
-exponential_tail = polynomial(EXPONENTIAL, chains=2)  # (exp(r) - 1 - r) / r**2
+exponential_tail = polynomial(EXPONENTIAL)  # (exp(r) - 1 - r) / r**2
 _sinh_tail = polynomial(SINH)  # (sinh(r) - r) / r**3 in r**2
 _cosh_tail = polynomial(COSH)  # (cosh(r) - 1) / r**2 in r**2
 _tanh_tail = polynomial(TANH)  # (tanh(x) - x) / x**3 in x**2
