@@ -143,7 +143,7 @@ def _expression(node: ast.expr) -> Expression:
             condition = _expression(test)
             if condition == Variable("is_far"):  # the same, written over 1/z
                 return _expression(orelse)
-            if isinstance(condition, Apply) and condition.arguments[1] == _LARGEST:
+            if isinstance(condition, Apply) and condition.arguments[1] in _LARGEST:
                 return _expression(body)  # held below it: what it multiplies has vanished
             return _call("where", condition, _expression(body), _expression(orelse))
         case ast.Call(func=ast.Attribute(attr="float32" | "float64"), args=[inner]):
@@ -166,7 +166,7 @@ def _expression(node: ast.expr) -> Expression:
     raise ValueError(ast.unparse(node))
 
 
-_LARGEST = Constant(Fraction(10) ** 60)
+_LARGEST = (Constant(Fraction(10) ** 60), Constant(Fraction(10) ** 30))  # of either format
 
 
 def _is_near_zero(node: ast.expr) -> bool:

@@ -1,0 +1,167 @@
+"""Float32 with rounding errors kept: exact where it says so, and within its bounds as a whole."""
+
+from __future__ import annotations
+
+import ast
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+from numba import njit
+
+from chainrule.catalogue import activation_formula
+from chainrule.formulas import parse, to_text
+from chainrule.kernels import activation_kernels
+from chainrule.kernels._arrays import apply_kernel
+from chainrule.kernels._compensated import FloatFunction
+from chainrule.kernels._compile import keep_source
+from chainrule.kernels._kernels import FUNCTIONS, _loaded
+from chainrule.kernels._modules import activation_module
+from chainrule.kernels._reading import read_functions
+from chainrule.kernels._tiers import in_tiers
+from chainrule.kernels.elementary import pairs
+
+SMALLEST_NORMAL, SMALLEST = 2.0**-126, 2.0**-149
+SILU = ["t = exp(x * -1.0)", "denominator = 1.0 + t", "return -x * t / denominator"]
+
+
+def apply(kernel, first, z):
+    output = np.empty_like(z)
+    apply_kernel(kernel, first, z, output)
+    return output
+
+
+def numbers(seed, size=2000):
+    generator = np.random.default_rng(seed)
+    mantissas = generator.uniform(1, 2, (2, size)) * generator.choice([-1, 1], (2, size))
+    return np.ldexp(mantissas, generator.integers(-20, 20, (2, size))).astype(np.float32)
+
+
+@njit
+def applied(operation, a, b):
+    high, low = np.empty_like(a), np.empty_like(a)
+    for i in range(a.size):
+        high[i], low[i] = operation(a[i], b[i])
+    return high, low
+
+
+@njit
+def total(a, b):
+    return pairs.add(pairs.lifted(a), pairs.lifted(b))
+
+
+@njit
+def product(a, b):
+    return pairs.product(a, b)
+
+
+@njit
+def share(a, b):
+    return pairs.divide(pairs.lifted(a), pairs.lifted(b))
+
+
+@pytest.mark.parametrize(
+    ("operation", "exact", "lost"),
+    [
+        (total, lambda a, b: a + b, 0),
+        (product, lambda a, b: a * b, 0),
+        (share, lambda a, b: a / b, Fraction(1, 2**44)),
+    ],
+)
+def test_a_pair_is_what_its_operation_says(operation, exact, lost):
+    """Sums and products lose nothing, quotients less than 2**-44, by rational arithmetic."""
+    a, b = numbers(3)
+    for x, y, high, low in zip(a, b, *applied(operation, a, b), strict=True):
+        true = exact(Fraction(float(x)), Fraction(float(y)))
+        got = Fraction(float(high)) + Fraction(float(low))
+        assert abs(got - true) <= lost * abs(true)
+
+
+def in_tier(text, tier):
+    formula = parse(text)
+    tiers = dict.fromkeys(FUNCTIONS, tier)
+    name = keep_source(activation_module(formula, "float32", tiers))
+    return _loaded(name, formula, "float32", f"{' '.join(tiers.values())}\n")
+
+
+def silu(z):
+    return z / (1 + mpmath.exp(-z))
+
+
+def worst(got, z, function):
+    """Return the largest error in ulp; below the normal numbers in smallest subnormals."""
+    errors = []
+    with mpmath.workdps(50):
+        for x, value in zip(z.tolist(), got.tolist(), strict=True):
+            true = function(mpmath.mpf(x))
+            size = max(float(abs(true)), SMALLEST_NORMAL)
+            errors.append(float(abs(value - true)) / float(np.spacing(np.float32(size))))
+    return max(errors)
+
+
+@pytest.mark.parametrize(
+    ("text", "function"),
+    [
+        ("z/(1 + exp(-z))", silu),
+        (
+            "(3 + exp(-abs(z)))/(2 + exp(-abs(z)))/(1.7 + exp(-abs(z)))",
+            lambda z: (
+                (3 + mpmath.exp(-abs(z)))
+                / (2 + mpmath.exp(-abs(z)))
+                / (mpmath.mpf("1.7") + mpmath.exp(-abs(z)))
+            ),
+        ),
+    ],
+)
+def test_only_the_last_rounding_and_the_exponentials_remain(text, function):
+    """Against 50 digits."""
+    z = np.random.default_rng(4).normal(scale=6, size=4000).astype(np.float32)
+    kernels = in_tier(text, "compensated")
+    assert "pairs." in kernels.forward.source
+    assert worst(apply(kernels.forward, z, z), z, function) < 1.5
+
+
+@pytest.mark.parametrize("tier", ["single", "divided", "compensated"])
+def test_products_keep_digits_where_their_exponential_has_none(tier):
+    """At -100 exp(z) has two bits left; z times it has more."""
+    z = np.linspace(-110, -80, 2000, dtype=np.float32)
+    kernels = in_tier("z/(1 + exp(-z))", tier)
+    assert worst(apply(kernels.forward, z, z), z, silu) <= 4
+    ends = np.array([-np.inf, np.inf, np.nan, -1e38, 1e38, -0.0], np.float32)
+    np.testing.assert_array_equal(
+        apply(kernels.forward, ends, ends), np.array([0, np.inf, np.nan, 0, 1e38, 0], np.float32)
+    )
+
+
+@pytest.mark.parametrize("keeps", ["nothing", "quotients", "everything"])
+def test_what_is_written_reads_as_what_it_was_written_from(keeps):
+    """Rounding errors and powers of two leave no trace in the mathematics."""
+
+    def read(lines):
+        body = "\n".join(["def activation(x):", *(f"    {line}" for line in lines)])
+        return {
+            s.name: to_text(s.value) for s in read_functions(body, ["activation"])["activation"]
+        }
+
+    function = FloatFunction(keeps=keeps)
+    written = [line for text in SILU for line in function.lines(text)]
+    assert any("_raised" in line for line in written)
+    assert read(written) == read(SILU)
+
+
+def test_lines_of_kernels_stay_as_they_are():
+    """Only scalar functions compute with pairs: a kernel's loop is none."""
+    lines = ["@njit", "def activation(z):", *(f"    {x}" for x in SILU), "", "@cfunc",
+             "def forward(z):", "    output[i] = np.float64(da[i]) * activation(z[i])"]  # fmt: skip
+    found = in_tiers(lines, {"activation": "compensated", "forward": "single"}, "double")
+    ast.parse("\n".join(found))
+    assert found[-1] == "    output[i] = np.float32(da[i]) * activation(z[i])"
+    assert any("pairs.product" in line for line in found)
+
+
+def test_quotients_of_one_exponential_run_in_float32():
+    """The sigmoid and its slope, within 2 and 4 ulp."""
+    kernels = activation_kernels(activation_formula("sigmoid"), np.float32)
+    assert set(kernels.tiers.values()) <= {"single", "fitted", "divided", "compensated"}
+    assert "float64" not in kernels.forward.source.split("def activation")[1].split("@cfunc")[0]
