@@ -18,8 +18,7 @@ from pathlib import Path
 
 from chainrule.catalogue import activation_formula, activations
 from chainrule.certificates import sweep
-from chainrule.certificates._digest import source_digest
-from chainrule.certificates._sweep import SAMPLE
+from chainrule.certificates._sweep import SAMPLE, source_digest
 from chainrule.kernels import cache_folder
 
 RESULTS = Path(__file__).parents[1] / "src" / "chainrule" / "certificates" / "sweeps.json"

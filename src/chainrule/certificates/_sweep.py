@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.certificates._digest import source_digest
 from chainrule.certificates._ulp import CertificateError, format_of, from_sides
 from chainrule.formulas import Formula
 
@@ -192,6 +191,13 @@ def _checked(
                 worst = max(worst, from_sides(computed, left, right, form)[0])
         results.append((count, worst))
     return results[0], results[1]
+
+
+def source_digest(formula: Formula) -> str:
+    """Return a digest of a function's float32 kernels and of the elementary functions they use."""
+    from chainrule.kernels import activation_kernels, code_digest
+
+    return code_digest(activation_kernels(formula, np.float32).forward.source)
 
 
 def kept_sweeps() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from chainrule.kernels._arrays import value_and_gradient as value_and_gradient
 from chainrule.kernels._call import call_kernel as call_kernel
 from chainrule.kernels._compile import CacheError as CacheError
 from chainrule.kernels._compile import cache_folder as cache_folder
+from chainrule.kernels._digest import code_digest as code_digest
 from chainrule.kernels._kernels import ActivationKernels as ActivationKernels
 from chainrule.kernels._kernels import CostKernels as CostKernels
 from chainrule.kernels._kernels import Kernel as Kernel

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,11 @@ from chainrule.kernels._compile import (
     note_of,
     source_path,
 )
+from chainrule.kernels._digest import code_digest
 from chainrule.kernels._workers import call_header
+
+if TYPE_CHECKING:
+    from chainrule.kernels._kept_choices import KeptChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,25 +221,59 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
 
 def _generated(formula: Formula, dtype: str) -> tuple[str, str]:
     """Generate an activation's module in the cheapest arithmetic that is exact enough."""
-    from chainrule.kernels._choice import Zeros, choose
+    from chainrule.kernels._kept_choices import kept_choice
     from chainrule.kernels._modules import activation_module
 
     if dtype == "float64":
         tiers = dict.fromkeys(FUNCTIONS, "double")
         return keep_source(activation_module(formula, dtype, tiers)), _note(tiers, "float64")
+    kept = kept_choice(_exactly(formula))
+    if kept is not None:
+        source = activation_module(formula, dtype, kept.tiers, kept.zeros)
+        if code_digest(source) == kept.code:
+            return keep_source(source), _note(kept.tiers, kept.says)
+    name, choice = _chosen(formula, dtype)
+    return name, _note(choice.tiers, choice.says)
+
+
+def measured_choice(formula: Formula) -> tuple[str, KeptChoice]:
+    """Choose the arithmetic of a formula in float32 by measuring, whatever was kept of it.
+
+    Returns
+    -------
+    question : str
+        By which `kept_choice` finds it.
+    choice : KeptChoice
+    """
+    return _exactly(formula), _chosen(formula, "float32")[1]
+
+
+def _chosen(formula: Formula, dtype: str) -> tuple[str, KeptChoice]:
+    from chainrule.kernels._choice import Zeros, choose
+    from chainrule.kernels._kept_choices import KeptChoice
+    from chainrule.kernels._modules import activation_module
+    from chainrule.kernels._tiers import has_fits
+
     exact = activation_kernels(formula, np.float64)
-    tried: dict[str, str] = {}
+    tried: dict[str, tuple[str, Zeros]] = {}
 
     def candidate(tiers: dict[str, str], zeros: Zeros) -> ActivationKernels:
-        key = " ".join(tiers.values())
-        tried[key] = keep_source(activation_module(formula, dtype, tiers, zeros))
-        return _loaded(tried[key], formula, dtype, _note(tiers, ""))
+        source = activation_module(formula, dtype, tiers, zeros)
+        name = keep_source(source)
+        tried[" ".join(tiers.values())] = name, zeros
+        return _loaded(name, formula, dtype, _note(tiers, ""))
 
     choice = choose(exact, candidate, coupled=formula.is_layer_coupled)
-    chosen = tried[" ".join(choice.tiers.values())]
-    for name in set(tried.values()) - {chosen}:
+    chosen, zeros = tried[" ".join(choice.tiers.values())]
+    for name in {name for name, _ in tried.values()} - {chosen}:
         discard(name)
-    return chosen, _note(choice.tiers, str(choice))
+    needed = {
+        name: zeros[name]
+        for name, t in choice.tiers.items()
+        if has_fits({name: t}) and name in zeros
+    }
+    code = code_digest(source_path(chosen).read_text(encoding="utf-8"))
+    return chosen, KeptChoice(choice.tiers, needed, str(choice), code)
 
 
 def _note(tiers: dict[str, str], says: str) -> str:

@@ -5,30 +5,26 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
+import importlib
 import inspect
 import sys
 from functools import cache
 
-import numpy as np
-
-from chainrule.formulas import Formula
-
 _ROOM = "chainrule.kernels.elementary"
 
 
-def source_digest(formula: Formula) -> str:
-    """Return a digest of a function's float32 kernels and of the elementary functions they use.
+def code_digest(source: str) -> str:
+    """Return a digest of generated source and of the elementary functions that it uses.
 
-    What the functions call counts with it, definition by definition; comments and whatever they do
-    not call do not.
+    What those call counts with it, definition by definition; comments and whatever they do not
+    call do not.
 
     Parameters
     ----------
-    formula : Formula
+    source : str
+        A generated module.
     """
-    from chainrule.kernels import activation_kernels
-
-    tree = ast.parse(activation_kernels(formula, np.float32).forward.source)
+    tree = ast.parse(source)
     own = [ast.unparse(_without_docstring(node)) for node in tree.body if not _is_text(node)]
     parts = [*own, *(text for _, text in sorted(_needed(tree).items()))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
@@ -69,7 +65,9 @@ def _imported(node: ast.ImportFrom, tree: ast.Module) -> list[tuple[str, str]]:
 
 def _targets(module: str, name: str, tree: ast.Module) -> list[tuple[str, str]]:
     """Return what an imported name stands for: a definition, or the functions used of a module."""
-    if f"{module}.{name}" not in sys.modules:
+    try:
+        importlib.import_module(f"{module}.{name}")
+    except ModuleNotFoundError:
         return [(module, name)]
     return [
         (f"{module}.{name}", node.attr)
@@ -83,6 +81,7 @@ def _targets(module: str, name: str, tree: ast.Module) -> list[tuple[str, str]]:
 @cache
 def _definitions(module: str) -> dict[str, ast.stmt]:
     """Return the statements of a module that give names their meaning."""
+    importlib.import_module(module)
     found: dict[str, ast.stmt] = {}
     for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         match node:

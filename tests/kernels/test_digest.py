@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from chainrule.certificates import _digest
-from chainrule.certificates._digest import source_digest
+from chainrule.certificates._sweep import source_digest
 from chainrule.formulas import parse
+from chainrule.kernels import _digest
 
 ROOM = "chainrule.kernels.elementary"
 USED, OTHER = parse("exp(z)"), parse("atan(z)")
