@@ -128,10 +128,11 @@ def test_products_keep_digits_where_their_exponential_has_none(tier):
     z = np.linspace(-110, -80, 2000, dtype=np.float32)
     kernels = in_tier("z/(1 + exp(-z))", tier)
     assert worst(apply(kernels.forward, z, z), z, silu) <= 4
-    ends = np.array([-np.inf, np.inf, np.nan, -1e38, 1e38, -0.0], np.float32)
-    np.testing.assert_array_equal(
-        apply(kernels.forward, ends, ends), np.array([0, np.inf, np.nan, 0, 1e38, 0], np.float32)
-    )
+    ends = np.array([-np.inf, np.inf, np.nan, -1e38, 1e38, -0.0, -200], np.float32)
+    got = apply(kernels.forward, ends, ends)
+    np.testing.assert_array_equal(got, np.float32([0, np.inf, np.nan, 0, 1e38, 0, 0]))
+    slope = apply(kernels.backward, np.ones_like(ends), ends)
+    assert np.signbit([got[3], got[-1], slope[3], slope[-1]]).all()
 
 
 @pytest.mark.parametrize("keeps", ["nothing", "quotients", "everything"])

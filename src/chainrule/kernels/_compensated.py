@@ -132,7 +132,7 @@ pairs.lifted(t)))
             case ast.BinOp(left=left, op=ast.Div(), right=right) if self.keeps != "nothing":
                 above, below = self.part(left), self.divisor(right)
                 if below.terms:
-                    bounded = "bounded_" if max(abs(above.low), abs(above.high)) < math.inf else ""
+                    bounded = "bounded_" if 0 <= above.low <= above.high < math.inf else ""
                     text = f"pairs.{bounded}quotient_of_sum({above.raised}, {below.terms})"
                     return _Part(text, False, above.power).number
                 if below.low < below.high:

@@ -48,9 +48,8 @@ def parts(constant: float) -> Pair:
 
 @inlined
 def rounded(a: Pair) -> Any:
-    """Return a pair as one number; the error of an infinite one is no number."""
-    total = a[0] + a[1]
-    return total if total == total else a[0]
+    """Return a pair as one number; infinities, and zeros of either sign, are its first part."""
+    return a[0] + a[1] if abs(a[1]) > ZERO else a[0]
 
 
 @inlined
@@ -135,28 +134,42 @@ def divide(a: Pair, b: Pair) -> Pair:
 
 @inlined
 def quotient(a: Pair, b: Pair) -> Any:
-    """Return a / b as one number; where it is infinite there is no remainder."""
+    """Return a / b as one number."""
     reciprocal = ONE / b[0]
     quotient = a[0] * reciprocal
     remainder = fma(-quotient, b[1], fma(-quotient, b[0], a[0]) + a[1])
+    return _corrected(quotient, remainder, reciprocal)
+
+
+@inlined
+def _corrected(quotient: Any, remainder: Any, reciprocal: Any) -> Any:
+    """Add a remainder's share, which infinite quotients and zeros have not."""
     result = fma(remainder, reciprocal, quotient)
-    return result if result == result else quotient
+    return result if abs(remainder) > ZERO and result == result else quotient
 
 
 @inlined
 def quotient_of_sum(a: Pair, b: Any, c: Any) -> Any:
     """Return a / (b + c) as one number, for a power of two b and 0 <= c <= b."""
-    result = bounded_quotient_of_sum(a, b, c)
-    return result if result == result else a[0] * (ONE / (b + c))
+    return _corrected(*_divided_by_sum(a, b, c))
 
 
 @inlined
 def bounded_quotient_of_sum(a: Pair, b: Any, c: Any) -> Any:
-    """Return the same of a finite a: b times the quotient, from a/2 to a, leaves a exact."""
+    """Return the same of an a that is finite and not negative."""
+    quotient, remainder, reciprocal = _divided_by_sum(a, b, c)
+    return fma(remainder, reciprocal, quotient)
+
+
+@inlined
+def _divided_by_sum(a: Pair, b: Any, c: Any) -> tuple[Any, Any, Any]:
+    """Return a quotient, its remainder, and 1 / (b + c).
+
+    The quotient lies between a / (2 b) and a / b: a less b times the quotient is exact.
+    """
     reciprocal = ONE / (b + c)
     quotient = a[0] * reciprocal
-    remainder = fma(-quotient, c, fma(-quotient, b, a[0])) + a[1]
-    return fma(remainder, reciprocal, quotient)
+    return quotient, fma(-quotient, c, fma(-quotient, b, a[0])) + a[1], reciprocal
 
 
 @inlined
