@@ -36,6 +36,8 @@ from chainrule.formulas import (
 )
 
 MAXIMUM_PIECES = 16
+_DIGITS_NEXT_TO_A_PLACE = 160
+_NEXT_TO_A_PLACE = (20, 40, 60, 80, 100)
 _DIGITS = 60
 BRANCHING = ("where", "maximum", "minimum", "abs", "sign")
 _Z = Variable("z")
@@ -338,18 +340,23 @@ class _Cutter:
 
 
 def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, side: int) -> Any:
-    """Return an expression's value at a place, or its limit from one side; NaN without either."""
+    """Return an expression's value at a place, or its limit from one side; NaN without either.
+
+    A limit that is not reached 1e-100 from the place counts as none.
+    """
     value = evaluate(expression, {**values, "z": place})
     if mpmath.isfinite(value):
         return value
     scale = abs(place) or 1
-    near, nearer = (
-        evaluate(expression, {**values, "z": place + side * scale * step})
-        for step in (mpmath.mpf(10) ** -20, mpmath.mpf(10) ** -40)
-    )
-    if abs(nearer) > 1 and abs(nearer) > abs(near) * mpmath.mpf("1.01"):
-        return mpmath.sign(nearer) * mpmath.inf
-    return nearer
+    # With digits to spare: what cancels must not look like growth.
+    with mpmath.workdps(_DIGITS_NEXT_TO_A_PLACE):
+        found = [
+            evaluate(expression, {**values, "z": place + side * scale * mpmath.mpf(10) ** -digits})
+            for digits in _NEXT_TO_A_PLACE
+        ]
+        if all(abs(b) > abs(a) * mpmath.mpf("1.01") and a * b > 0 for a, b in pairwise(found)):
+            return mpmath.sign(found[-1]) * mpmath.inf
+        return found[-1] if abs(found[-1] - found[-2]) < 1e-6 * (1 + abs(found[-1])) else mpmath.nan
 
 
 def _derivative(expression: Expression) -> Expression:

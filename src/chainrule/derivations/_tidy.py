@@ -15,6 +15,7 @@ import sympy
 from chainrule.derivations._algebra import (
     FAILURES,
     Translation,
+    put_in,
     with_factors_joined,
     with_powers_named,
 )
@@ -145,7 +146,7 @@ class Tidy:
                 lambda part: part.is_Pow and part.base in self.roots and abs(part.exp) > 1,
                 lambda part: self.roots[part.base] ** (part.exp / 2),
             )
-            yield sympy.powsimp(way.subs(meaning)) if meaning else way
+            yield sympy.powsimp(_replaced(way, meaning)) if meaning else way
 
     def _shortest_fraction(self, e: Any) -> Any:
         ways = (*self._short_fractions(e), e)
@@ -181,8 +182,8 @@ class Tidy:
                 above = self._in_argument(own, above)
                 above = _with_signs_lowered(own, *self.signs[own], above)
             if own in self.sums and above.has(own):
-                put_in = self._without_products(above.subs(own, self.sums[own]))
-                above, further = sympy.fraction(sympy.together(put_in))
+                written = self._without_products(put_in(above, own, self.sums[own]))
+                above, further = sympy.fraction(sympy.together(written))
                 below = below * further
         for sine, cosine, square in self._circular_pairs():
             above = _with_squares_lowered(sine, square(cosine), above)
@@ -228,7 +229,7 @@ class Tidy:
 
 def _replaced(e: Any, values: dict[Any, Any]) -> Any:
     for symbol, value in values.items():
-        e = e.subs(symbol, value)
+        e = put_in(e, symbol, value)
     return e
 
 

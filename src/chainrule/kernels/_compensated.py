@@ -62,10 +62,14 @@ class _Part:
         return f"pairs.lowered_pair({self.raised}, {self.power})" if self.power else self.raised
 
     @property
+    def rounded(self) -> str:
+        """Source of one number, less its power."""
+        return f"pairs.rounded({self.text})" if self.is_pair else self.text
+
+    @property
     def number(self) -> str:
         """Source of the value as one number."""
-        text = f"pairs.rounded({self.text})" if self.is_pair else self.text
-        return f"pairs.lowered({text}, {self.power})" if self.power else text
+        return f"pairs.lowered({self.rounded}, {self.power})" if self.power else self.rounded
 
     @property
     def only_scales(self) -> bool:
@@ -255,7 +259,7 @@ pairs.lifted(t)))
         if a.only_scales:
             a, b = b, a
         if not self.compensates or (b.only_scales and not a.is_pair):
-            return _Part(f"({a.text} * {b.text})", False, power, low, high)
+            return _Part(f"({a.rounded} * {b.rounded})", False, power, low, high)
         if b.only_scales:
             text = f"pairs.doubled({a.text}, {b.text})"
         elif a.is_pair and b.is_pair:

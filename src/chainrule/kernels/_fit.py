@@ -180,5 +180,7 @@ def _shortened(
     if is_even:
         kept[1::2] = 0.0
     plain = chebyshev.cheb2poly(kept)
+    if not np.isfinite(plain).all():
+        return None
     coefficients = tuple(map(float, plain[::2] if is_even else plain))
     return Fit(low, high, _variable(low, high), coefficients, is_even, power, sign)
