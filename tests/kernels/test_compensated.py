@@ -153,7 +153,7 @@ def test_what_is_written_reads_as_what_it_was_written_from(keeps):
 
 def test_lines_of_kernels_stay_as_they_are():
     """Only scalar functions compute with pairs: a kernel's loop is none."""
-    lines = ["@njit", "def activation(z):", *(f"    {x}" for x in SILU), "", "@cfunc",
+    lines = ["@njit", "def activation(z):", *(f"    {x}" for x in SILU), "", "@native",
              "def forward(z):", "    output[i] = np.float64(da[i]) * activation(z[i])"]  # fmt: skip
     found = in_tiers(lines, {"activation": "compensated", "forward": "single"}, "double")
     ast.parse("\n".join(found))
@@ -165,4 +165,4 @@ def test_quotients_of_one_exponential_run_in_float32():
     """The sigmoid and its slope, within 2 and 4 ulp."""
     kernels = activation_kernels(activation_formula("sigmoid"), np.float32)
     assert set(kernels.tiers.values()) <= {"single", "fitted", "divided", "compensated"}
-    assert "float64" not in kernels.forward.source.split("def activation")[1].split("@cfunc")[0]
+    assert "float64" not in kernels.forward.source.split("def activation")[1].split("@native")[0]

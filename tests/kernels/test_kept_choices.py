@@ -1,0 +1,61 @@
+"""Choices that come with the package are taken where they are of the very code that runs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from chainrule.catalogue import activation_formula
+from chainrule.kernels import _choice, _compile, _kept_choices, _kernels, activation_kernels
+
+NAME = "arctan"
+
+
+@pytest.fixture
+def empty_folder(monkeypatch, tmp_path):
+    """Nothing has been generated yet."""
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o700)
+    for module in (_compile, _kernels):
+        if hasattr(module, "cache_folder"):
+            monkeypatch.setattr(module, "cache_folder", lambda: folder)
+    _kernels._activation_kernels.cache_clear()
+    yield
+    _kernels._activation_kernels.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "gelu", "softmax", NAME])
+def test_what_is_kept_is_of_the_code_that_runs(name):
+    """``tools/choose_arithmetic.py`` chooses again where it is not."""
+    formula = activation_formula(name)
+    kept = _kept_choices.kept_choice(_kernels._exactly(formula))
+    kernels = activation_kernels(formula, np.float32)
+    assert kept is not None
+    assert kept.tiers == kernels.tiers
+    assert kept.says == kernels.arithmetic
+    assert kept.code == _kernels.code_digest(kernels.forward.source)
+
+
+def test_nothing_is_measured_where_a_choice_is_kept(monkeypatch, empty_folder):
+    """A first call compiles one module."""
+
+    def refuse(*arguments, **keywords):
+        raise AssertionError("measured")
+
+    monkeypatch.setattr(_choice, "choose", refuse)
+    activation_kernels(activation_formula(NAME), np.float32)
+
+
+def test_a_choice_of_other_code_is_not_taken(monkeypatch, empty_folder):
+    """It is measured anew, whatever was kept."""
+    formula = activation_formula(NAME)
+    real = _kept_choices.kept_choice
+    tiers = dict.fromkeys(("activation", "derivative"), "double")
+
+    def stale(question):
+        return dataclasses.replace(real(question), tiers=tiers)
+
+    monkeypatch.setattr(_kept_choices, "kept_choice", stale)
+    assert activation_kernels(formula, np.float32).tiers != tiers
