@@ -287,7 +287,7 @@ def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[Secon
     >>> from chainrule.derivations import derive
     >>> from chainrule.formulas import parse, to_text
     >>> to_text(derive(parse("tanh(z)")).second[0].through_output)
-    '2*a**3 - 2*a'
+    '2*a*(a**2 - 1)'
     """
     slopes = [derivative_in_variables(piece.expression) for piece in pieces.pieces]
     tidy = [derivative_in_variables(slope) for slope in slopes]
