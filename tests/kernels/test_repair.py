@@ -64,3 +64,12 @@ def test_fits_find_the_power_and_the_sign(function, low, high, power, sign):
 def test_a_function_with_a_kink_has_no_fit_across_it():
     """|z| and sqrt(z) are no power series at 0."""
     assert fitted(abs, -1.0, 1.0, 40) is None
+
+
+def test_a_fit_whose_numbers_are_none_is_not_used():
+    """Near 1e173 the series of this cubic leaves the format."""
+    from chainrule.kernels import forward
+
+    z = np.array([0.5, 1.2, 3.0])
+    wanted = (z - 1) ** 2 * (z - 1.0005)
+    np.testing.assert_allclose(forward(parse("(z - 1)**2*(z - 1.0005)"), z), wanted, rtol=1e-13)

@@ -147,9 +147,11 @@ def with_powers_named(e: Any, names: dict[Any, Any]) -> Any:
 
 
 def is_short(base: Any, exponent: Any) -> bool:
-    """Tell whether a power can be taken: SymPy writes powers of numbers out at once."""
-    if not exponent.is_Rational:
-        return True
+    """Tell whether a power can be taken: SymPy writes powers of numbers out at once.
+
+    So it does with ``2**(n + x)`` when it expands, of which the number counts.
+    """
+    exponent = exponent if exponent.is_Rational else exponent.as_coeff_Add()[0]
     number = base.as_coeff_Mul()[0]
     parts = (abs(number.p), number.q) if number.is_Rational else (1,)
     bits = max(part.bit_length() for part in parts)
@@ -173,17 +175,17 @@ def put_in(e: Any, symbol: Any, value: Any) -> Any:
         return e
     parts = [put_in(part, symbol, value) for part in e.args]
     exponentiated = (sympy.E, *parts) if isinstance(e, sympy.exp) else parts
-    if isinstance(e, sympy.Pow | sympy.exp) and not _is_short_written(*exponentiated):
+    if isinstance(e, sympy.Pow | sympy.exp) and not is_short_written(*exponentiated):
         raise OverflowError("a power too long to be written out")
     return e.func(*parts)
 
 
-def _is_short_written(base: Any, exponent: Any) -> bool:
+def is_short_written(base: Any, exponent: Any) -> bool:
     """As `is_short`, also of ``exp(c*log(b))``, which SymPy writes as a power."""
-    if base is sympy.E:
-        coefficient, rest = exponent.as_coeff_Mul()
-        return not rest.has(sympy.log) or is_short(sympy.Integer(2), coefficient)
-    return is_short(base, exponent)
+    if base is not sympy.E:
+        return is_short(base, exponent)
+    terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(exponent)]
+    return all(is_short(sympy.Integer(2), c) for c, rest in terms if rest.has(sympy.log))
 
 
 def without_shared(

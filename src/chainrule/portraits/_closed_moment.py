@@ -16,7 +16,7 @@ from typing import Any
 import sympy
 
 from chainrule.derivations import time_limit
-from chainrule.derivations._algebra import FAILURES, Translation
+from chainrule.derivations._algebra import FAILURES, Translation, is_short_written
 from chainrule.derivations._pieces import differentiate
 from chainrule.formulas import Expression, Variable
 from chainrule.portraits import _tail
@@ -109,9 +109,13 @@ def closed_function(
             )
     except FAILURES:
         return None
-    if edges and any(rate.has(sympy.I) for terms in pieces for _, _, rate in terms):
+    places = tuple(edge.exact for edge in edges)
+    rates = {rate for terms in pieces for _, _, rate in terms}
+    if places and any(rate.has(sympy.I) for rate in rates):
         return None
-    return ClosedFunction(pieces, tuple(edge.exact for edge in edges))
+    if not all(is_short_written(sympy.E, place * rate) for place in places for rate in rates):
+        return None
+    return ClosedFunction(pieces, places)
 
 
 def _terms(form: Any) -> tuple[_Term, ...]:
