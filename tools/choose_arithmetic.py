@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from chainrule.catalogue import activation_formula, activations
@@ -23,9 +24,9 @@ def main() -> None:
     """Choose for what is named, or for all."""
     names = sys.argv[1:] or [entry.name for entry in activations()]
     for name in names:
-        question, choice = measured_choice(activation_formula(name))
+        question, choice, code = measured_choice(activation_formula(name))
         kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-        kept[question] = choice.plain()
+        kept[question] = {**asdict(choice), "code": code}
         text = json.dumps(dict(sorted(kept.items())), indent=1)
         RESULTS.write_text(text + "\n", encoding="utf-8")
         print(f"{name}: {choice.says}", flush=True)

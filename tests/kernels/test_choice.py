@@ -8,21 +8,21 @@ import pytest
 from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
-from chainrule.kernels._choice import inputs, near_zeros, of_elements
+from chainrule.kernels._choice import inputs, neighbours, of_elements, zeros_of
 from chainrule.kernels._tiers import in_tiers
 
 
 def test_what_only_compares_and_scales_runs_in_float32():
     """Nothing is gained by more."""
     kernels = activation_kernels(activation_formula("relu"), np.float32)
-    assert kernels.arithmetic.count("in single") == 2
+    assert kernels.choice.says.count("in single") == 2
     assert "float64(" not in kernels.forward.source.split("def forward")[1]
 
 
 def test_what_cancels_in_float32_does_not_run_in_it():
     """The slope of silu is a difference near its zero at -1.278."""
     kernels = activation_kernels(activation_formula("silu"), np.float32)
-    assert "derivative in single" not in kernels.arithmetic
+    assert "derivative in single" not in kernels.choice.says
 
 
 def test_the_choice_is_kept_with_the_kernel():
@@ -30,8 +30,8 @@ def test_the_choice_is_kept_with_the_kernel():
     first = activation_kernels(parse("z/(1 + abs(z))"), np.float32)
     activation_kernels.__globals__["_activation_kernels"].cache_clear()
     again = activation_kernels(parse("z/(1 + abs(z))"), np.float32)
-    assert again.arithmetic == first.arithmetic != ""
-    assert "ulp" in again.arithmetic
+    assert again.choice.says == first.choice.says != ""
+    assert "ulp" in again.choice.says
 
 
 def test_errors_are_counted_in_the_last_place_of_the_truth():
@@ -73,7 +73,7 @@ def test_source_gets_its_arithmetic_line_by_line(line, single):
 def test_neighbours_of_zeros_are_tried():
     """Among millions of inputs the few that cancel most would be missed."""
     exact = activation_kernels(activation_formula("mish"), np.float64)
-    tried = np.concatenate(near_zeros(exact))
+    tried = np.concatenate(neighbours(*zeros_of(exact)))
     nearest = np.float32(-1.19243121451)
     for neighbour in (nearest, *np.nextafter(nearest, np.float32([9, -9]))):
         assert neighbour in tried
@@ -82,6 +82,6 @@ def test_neighbours_of_zeros_are_tried():
 def test_zeros_up_to_the_largest_numbers_are_looked_for_without_a_warning():
     """The sine has them everywhere; beyond the last float32 there is none to try."""
     exact = activation_kernels(activation_formula("sine"), np.float64)
-    tried = np.concatenate(near_zeros(exact))
+    tried = np.concatenate(neighbours(*zeros_of(exact)))
     assert np.isfinite(tried).all()
     assert np.abs(tried).max() > 1e30

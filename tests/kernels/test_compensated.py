@@ -16,7 +16,8 @@ from chainrule.kernels import activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._compensated import FloatFunction
 from chainrule.kernels._compile import keep_source
-from chainrule.kernels._kernels import FUNCTIONS, _loaded
+from chainrule.kernels._kept_choices import FUNCTIONS, Choice
+from chainrule.kernels._kernels import _loaded
 from chainrule.kernels._modules import activation_module
 from chainrule.kernels._reading import read_functions
 from chainrule.kernels._tiers import in_tiers
@@ -82,7 +83,7 @@ def in_tier(text, tier):
     formula = parse(text)
     tiers = dict.fromkeys(FUNCTIONS, tier)
     name = keep_source(activation_module(formula, "float32", tiers))
-    return _loaded(name, formula, "float32", f"{' '.join(tiers.values())}\n")
+    return _loaded(name, formula, "float32", Choice(tiers, {}, ""))
 
 
 def silu(z):
@@ -164,5 +165,5 @@ def test_lines_of_kernels_stay_as_they_are():
 def test_quotients_of_one_exponential_run_in_float32():
     """The sigmoid and its slope, within 2 and 4 ulp."""
     kernels = activation_kernels(activation_formula("sigmoid"), np.float32)
-    assert set(kernels.tiers.values()) <= {"single", "fitted", "divided", "compensated"}
+    assert set(kernels.choice.tiers.values()) <= {"single", "fitted", "divided", "compensated"}
     assert "float64" not in kernels.forward.source.split("def activation")[1].split("@native")[0]

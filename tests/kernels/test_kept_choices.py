@@ -33,9 +33,9 @@ def test_what_is_kept_is_of_the_code_that_runs(name):
     kept = _kept_choices.kept_choice(_kernels._exactly(formula))
     kernels = activation_kernels(formula, np.float32)
     assert kept is not None
-    assert kept.tiers == kernels.tiers
-    assert kept.says == kernels.arithmetic
-    assert kept.code == _kernels.code_digest(kernels.forward.source)
+    choice, code = kept
+    assert choice == kernels.choice
+    assert code == _kernels.code_digest(kernels.forward.source)
 
 
 def test_nothing_is_measured_where_a_choice_is_kept(monkeypatch, empty_folder):
@@ -51,11 +51,12 @@ def test_nothing_is_measured_where_a_choice_is_kept(monkeypatch, empty_folder):
 def test_a_choice_of_other_code_is_not_taken(monkeypatch, empty_folder):
     """It is measured anew, whatever was kept."""
     formula = activation_formula(NAME)
-    real = _kept_choices.kept_choice
+    real = _kernels.kept_choice
     tiers = dict.fromkeys(("activation", "derivative"), "double")
 
     def stale(question):
-        return dataclasses.replace(real(question), tiers=tiers)
+        choice, code = real(question)
+        return dataclasses.replace(choice, tiers=tiers), code
 
-    monkeypatch.setattr(_kept_choices, "kept_choice", stale)
-    assert activation_kernels(formula, np.float32).tiers != tiers
+    monkeypatch.setattr(_kernels, "kept_choice", stale)
+    assert activation_kernels(formula, np.float32).choice.tiers != tiers

@@ -74,7 +74,7 @@ def certify(formula: Formula | str, *, dtype: Any = np.float32) -> Certificate:
 
     measured = measure(read, forward, backward, format_of(dtype))
     compiled = kernels.activation_kernels(read, measured.dtype)
-    return replace(measured, arithmetic=compiled.arithmetic)
+    return replace(measured, arithmetic=compiled.choice.says)
 
 
 def measure(formula: Formula, forward: Forward, backward: Backward, form: Format) -> Certificate:

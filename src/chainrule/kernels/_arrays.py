@@ -12,10 +12,10 @@ from chainrule.formulas import ChainruleError, Formula
 from chainrule.kernels._driver import FINISHED_CALL, WORKERS_WANTED, apply_directly
 from chainrule.kernels._kernels import (
     Kernel,
-    SlopeKernels,
     activation_kernels,
     output_kernel,
-    slope_kernels,
+    product_kernel,
+    slope_kernel,
 )
 from chainrule.kernels._workers import pool
 
@@ -45,7 +45,7 @@ class ArrayFunctions:
         self._forward: dict[Any, tuple[int, Kernel]] = {}
         self._backward: dict[Any, tuple[int, Kernel]] = {}
         self._from_output: dict[Any, tuple[int, Kernel]] = {}
-        self._with_slope: dict[Any, SlopeKernels] = {}
+        self._with_slope: dict[Any, tuple[int, Kernel]] = {}
 
     def forward(self, z: ArrayLike, axis: int = -1, out: Array | None = None) -> Array:
         """Return ``a = f(z)``."""
@@ -89,37 +89,38 @@ class ArrayFunctions:
             Where the function couples the units of a layer.
         """
         values = as_float_array(z, "z")
-        kernel = self._slope_kernels(values.dtype).forward
+        known = self._with_slope.get(values.dtype)
+        if known is None:
+            self._check_slopes()
+            known = self._with_slope[values.dtype] = _called(
+                slope_kernel(self.formula, values.dtype)
+            )
         result = np.empty_like(values) if out is None else _checked(out)
         slopes = np.empty_like(values) if slope is None else _checked(slope)
-        at = id(values), id(slopes), id(result)
-        if apply_directly(kernel.header.ctypes.data, -1, *at) != FINISHED_CALL:
-            _apply_two(kernel, values, slopes, result)
+        if apply_directly(known[0], -1, id(values), id(slopes), id(result)) != FINISHED_CALL:
+            _apply_two(known[1], values, slopes, result)
         return result, slopes
 
     def backward_from_slope(
         self, da: ArrayLike, slope: ArrayLike, out: Array | None = None
     ) -> Array:
         """Return ``∂J/∂Z`` from ``∂J/∂A`` and the slopes that the forward pass has kept."""
+        self._check_slopes()
         values, slopes = as_float_array(slope, "slope"), as_float_array(da, "da")
-        kernel = self._slope_kernels(values.dtype).backward
+        kernel = product_kernel(values.dtype)
         result = np.empty_like(values) if out is None else _checked(out)
         at = id(slopes), id(values), id(result)
         if apply_directly(kernel.header.ctypes.data, -1, *at) != FINISHED_CALL:
             _apply(kernel, (slopes, values), ("da", "slope"), result, -1)
         return result
 
-    def _slope_kernels(self, dtype: Any) -> SlopeKernels:
-        known = self._with_slope.get(dtype)
-        if known is None:
-            if self.formula.is_layer_coupled:
-                raise NoSlopeError(
-                    f"{self.formula.title} couples the units of a layer: its derivative is a "
-                    "matrix, no slope of each unit. Keep z and call backward(da, z); or keep the "
-                    "output alone and call backward_from_output(da, a), where that form exists."
-                )
-            known = self._with_slope[dtype] = slope_kernels(self.formula, dtype)
-        return known
+    def _check_slopes(self) -> None:
+        if self.formula.is_layer_coupled:
+            raise NoSlopeError(
+                f"{self.formula.title} couples the units of a layer: its derivative is a matrix, "
+                "no slope of each unit. Keep z and call backward(da, z); or keep the output alone "
+                "and call backward_from_output(da, a), where that form exists."
+            )
 
     def backward_from_output(
         self, da: ArrayLike, a: ArrayLike, axis: int = -1, out: Array | None = None

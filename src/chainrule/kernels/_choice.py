@@ -7,7 +7,6 @@ certificate measures against a reference of many digits, over inputs from the wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.kernels._arrays import apply_kernel
-from chainrule.kernels._tiers import COUPLED_TIERS, TIERS, is_dear
+from chainrule.kernels._kept_choices import Choice, Pairs, Zeros
+from chainrule.kernels._tiers import COUPLED_TIERS, TIERS, has_fits, is_dear
 
 if TYPE_CHECKING:
     from chainrule.kernels._kernels import ActivationKernels
 
 Array = NDArray[Any]
-Pairs = tuple[tuple[float, float], ...]
-Zeros = dict[str, Pairs]
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
 BOUNDS = {"activation": 1.75, "derivative": 3.4}
@@ -31,28 +29,6 @@ _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4
 _NEARLY, _MENDABLE = 8.0, 100.0  # ulp that keeping some rounding errors, or all, may mend
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A tier for each function, and what was measured of it.
-
-    Parameters
-    ----------
-    tiers : dict of str to str
-        By the names ``activation`` and ``derivative``.
-    ulp : dict of str to float
-        The worst deviation from double precision that was met.
-    """
-
-    tiers: dict[str, str]
-    ulp: dict[str, float]
-
-    def __str__(self) -> str:
-        return ", ".join(
-            f"{name} in {tier} ({self.ulp[name]:.2f} ulp from double)"
-            for name, tier in self.tiers.items()
-        )
 
 
 def choose(
@@ -76,8 +52,8 @@ def choose(
     if coupled:
         z, da = rows()
     else:
-        zeros, double = _zeros(exact)
-        z = np.concatenate([inputs(), *_neighbours(zeros, double)])
+        zeros, double = zeros_of(exact)
+        z = np.concatenate([inputs(), *neighbours(zeros, double)])
         da = np.ones_like(z)
     deviation = of_rows if coupled else of_elements
     wanted = _run(exact, z.astype(np.float64), da.astype(np.float64))
@@ -97,7 +73,11 @@ def choose(
             )
         ]
         if not failed:
-            return Choice(tiers, worst)
+            needed = {n: zeros[n] for n, tier in tiers.items() if n in zeros and has_fits(tier)}
+            says = ", ".join(
+                f"{n} in {t} ({worst[n]:.2f} ulp from double)" for n, t in tiers.items()
+            )
+            return Choice(tiers, needed, says)
         tiers |= {
             name: _next(order, tiers[name], worst[name], zeros.get(name, ())) for name in failed
         }
@@ -143,23 +123,22 @@ def inputs() -> Array:
     return np.concatenate([patterns[np.isfinite(patterns)], near, special])
 
 
-def near_zeros(exact: ActivationKernels) -> list[Array]:
-    """Return the neighbours of zeros of value and slope, where digits cancel most."""
-    return _neighbours(*_zeros(exact))
-
-
-def zeros_of(exact: ActivationKernels) -> Zeros:
-    """Return, for value and slope, pairs of neighbouring float32 between which they change sign."""
-    return _zeros(exact)[0]
-
-
-def _neighbours(zeros: Zeros, double: list[Any]) -> list[Array]:
+def neighbours(zeros: Zeros, double: list[Any]) -> list[Array]:
+    """Return the float32 numbers next to zeros of value and slope, where digits cancel most."""
     simple = [_position(low) for pairs in zeros.values() for low, _ in pairs]
     return [_around(place) for place in [*simple, *double]]
 
 
-def _zeros(exact: ActivationKernels) -> tuple[Zeros, list[Any]]:
-    """Return the simple zeros, and the places at which value or slope come near 0 and turn."""
+def zeros_of(exact: ActivationKernels) -> tuple[Zeros, list[Any]]:
+    """Return where value and slope are zero.
+
+    Returns
+    -------
+    simple : dict of str to tuple
+        Pairs of neighbouring float32 between which they change sign.
+    double : list of int
+        Positions at which they come near 0 and turn.
+    """
     z = np.unique(inputs()[np.isfinite(inputs())])
     results = _run(exact, z.astype(np.float64), np.ones(z.size))
     simple: Zeros = {}

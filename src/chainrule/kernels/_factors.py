@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
-import sympy
+from sympy import QQ, ring
 
 from chainrule.derivations import TimeLimitError, time_limit
-from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable, constant
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Variable,
+    constant,
+    variables_of,
+)
 
 _ONE, _TWO = constant(1), constant(2)
 _LARGEST_DEGREE = 8
 _LARGEST_NUMBER = 2**24  # of a factor, so that its terms are exact in any format
 _SECONDS = 0.3
 
-Polynomial = tuple[Variable | None, list[Fraction]]  # the constant first
+_RING, _Z = ring("z", QQ)
 
 
 def one_plus_wave(e: Apply) -> Expression | None:
@@ -54,11 +63,8 @@ def polynomial_with_zeros(e: Apply) -> Expression | None:
     """
     if e.operation not in ("add", "subtract"):
         return None
-    found = _coefficients(e)
-    if found is None or found[0] is None or len(found[1]) < 2:
-        return None
-    variable, coefficients = found
-    return _factored(variable, tuple(coefficients))
+    names = tuple(variables_of(e))
+    return _factored(Variable(names[0]), e) if len(names) == 1 else None
 
 
 def _factors_of(e: Expression) -> tuple[Fraction, list[Expression]]:
@@ -110,76 +116,56 @@ def _sine_and_cosine(x: Expression, sign: Fraction) -> Expression:
     return Apply("add" if sign > 0 else "subtract", (sine, cosine))
 
 
-@lru_cache(maxsize=1024)
-def _coefficients(e: Expression) -> Polynomial | None:
-    """Return a polynomial's variable and coefficients, the constant first; None if it is none."""
+def _polynomial(e: Expression) -> Any:
+    """Return an expression as a polynomial with rational coefficients, None where it is none."""
     match e:
         case Constant(value):
-            return None, [value]
+            return _RING.ground_new(QQ(value.numerator, value.denominator))
         case Variable():
-            return e, [Fraction(0), Fraction(1)]
-        case Apply("negate", (x,)):
-            return _combined(_coefficients(x), (None, [Fraction(-1)]), _product)
-        case Apply("multiply", (x, y)):
-            return _combined(_coefficients(x), _coefficients(y), _product)
-        case Apply("divide", (x, Constant(value))) if value:
-            return _combined(_coefficients(x), (None, [1 / value]), _product)
-        case Apply("add" | "subtract", (x, y)):
-            sign = Fraction(1 if e.operation == "add" else -1)
-            other = _combined(_coefficients(y), (None, [sign]), _product)
-            return _combined(_coefficients(x), other, _sum)
-        case Apply("power", (x, Constant(value))) if value.denominator == 1 and (
-            1 <= value <= _LARGEST_DEGREE
-        ):
-            base = power = _coefficients(x)
-            for _ in range(int(value) - 1):
-                power = _combined(power, base, _product)
-            return power
+            return _Z
+        case Apply("negate" | "add" | "subtract" | "multiply" | "divide" | "power" as operation, x):
+            parts = [_polynomial(part) for part in x]
+            return None if None in parts else _combined(operation, parts)
     return None
 
 
-def _combined(
-    first: Polynomial | None,
-    second: Polynomial | None,
-    combine: Callable[[list[Fraction], list[Fraction]], list[Fraction]],
-) -> Polynomial | None:
-    if first is None or second is None:
+def _combined(operation: str, x: list[Any]) -> Any:
+    match operation:
+        case "negate":
+            return -x[0]
+        case "add":
+            return x[0] + x[1]
+        case "subtract":
+            return x[0] - x[1]
+        case "multiply" if x[0].degree() + x[1].degree() <= _LARGEST_DEGREE:
+            return x[0] * x[1]
+    if not x[1].is_ground or x[1] == 0:
         return None
-    variables = {v for v in (first[0], second[0]) if v is not None}
-    if len(variables) > 1 or len(first[1]) + len(second[1]) > _LARGEST_DEGREE + 2:
-        return None
-    coefficients = combine(first[1], second[1])
-    while len(coefficients) > 1 and coefficients[-1] == 0:
-        coefficients.pop()
-    return next(iter(variables), None), coefficients
-
-
-def _product(x: list[Fraction], y: list[Fraction]) -> list[Fraction]:
-    result = [Fraction(0)] * (len(x) + len(y) - 1)
-    for i, a in enumerate(x):
-        for j, b in enumerate(y):
-            result[i + j] += a * b
-    return result
-
-
-def _sum(x: list[Fraction], y: list[Fraction]) -> list[Fraction]:
-    zero = Fraction(0)
-    padded = [p + [zero] * (max(len(x), len(y)) - len(p)) for p in (x, y)]
-    return [a + b for a, b in zip(*padded, strict=True)]
+    number = x[1].LC
+    if operation == "divide":
+        return x[0] / number
+    if (
+        operation == "power"
+        and number.denominator == 1
+        and 0 < number * max(x[0].degree(), 1) <= (_LARGEST_DEGREE)
+    ):
+        return x[0] ** int(number)
+    return None
 
 
 @lru_cache(maxsize=1024)
-def _factored(variable: Variable, coefficients: tuple[Fraction, ...]) -> Expression | None:
-    if any(max(abs(c.numerator), c.denominator) > _LARGEST_NUMBER for c in coefficients):
+def _factored(variable: Variable, e: Expression) -> Expression | None:
+    polynomial = _polynomial(e)
+    if polynomial is None or polynomial.degree() < 1:
         return None
-    symbol = sympy.Symbol("z")
-    rational = [sympy.Rational(c.numerator, c.denominator) for c in reversed(coefficients)]
+    if any(max(abs(c.numerator), c.denominator) > _LARGEST_NUMBER for c in polynomial.coeffs()):
+        return None
     try:
         with time_limit(_SECONDS):
-            content, factors = sympy.Poly(rational, symbol).factor_list()
+            content, factors = polynomial.factor_list()
     except TimeLimitError:
         return None
-    numbers = [([Fraction(int(c.p), int(c.q)) for c in f.all_coeffs()], k) for f, k in factors]
+    numbers = [([Fraction(int(c)) for c in _dense(f)], k) for f, k in factors]
     linear = [k for k, (n, power) in enumerate(numbers) if len(n) == 2 and n[1] != 0]
     if not linear or (sum(power for _, power in numbers) == 1 and content in (1, -1)):
         return None  # z - 1 stands as it is
@@ -195,8 +181,15 @@ def _factored(variable: Variable, coefficients: tuple[Fraction, ...]) -> Express
         power = factor if k == 1 else Apply("power", (factor, constant(k)))
         result = power if result is None else Apply("multiply", (result, power))
     assert result is not None
-    number = constant(Fraction(int(content.p), int(content.q)))
+    number = constant(Fraction(int(content.numerator), int(content.denominator)))
     return result if number == _ONE else Apply("multiply", (number, result))
+
+
+def _dense(polynomial: Any) -> list[Any]:
+    """Return all coefficients, the leading one first."""
+    return [polynomial.coeff(_Z**k) for k in range(polynomial.degree(), 0, -1)] + [
+        polynomial.coeff(1)
+    ]
 
 
 def _horner(variable: Variable, numbers: list[Fraction]) -> Expression:

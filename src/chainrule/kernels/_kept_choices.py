@@ -1,58 +1,66 @@
-"""Choices of arithmetic that come with the package, so that a first call need not measure.
+"""Choices of arithmetic: what a cache entry notes, and what comes with the package.
 
-A choice is taken only where the source that it leads to is, with all it calls, the very code that
-was measured.
+Of the catalogue's functions the choices are kept, so that a first call need not measure. One is
+taken only where the source that it leads to is, with all it calls, the very code that was measured.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from chainrule.kernels._choice import Zeros
-
 FILE = "choices.json"
+FUNCTIONS = ("activation", "derivative")
+
+Pairs = tuple[tuple[float, float], ...]
+Zeros = dict[str, Pairs]
 
 
 @dataclass(frozen=True)
-class KeptChoice:
-    """What was chosen for a formula.
+class Choice:
+    """The arithmetic of a formula's functions.
 
     Parameters
     ----------
     tiers : dict of str to str
-        By the names ``activation`` and ``derivative``.
+        By the names in `FUNCTIONS`.
     zeros : dict of str to tuple
         The neighbours between which these have zeros, where the tier fits polynomials there.
     says : str
-        What was measured.
-    code : str
-        The digest of what was measured.
+        In which arithmetic they run, and what was measured.
     """
 
     tiers: dict[str, str]
     zeros: Zeros
     says: str
-    code: str
 
-    def plain(self) -> dict[str, Any]:
-        """Return the choice as plain data."""
-        return asdict(self)
+    @property
+    def text(self) -> str:
+        """The choice as one line."""
+        return json.dumps(asdict(self))
 
 
-def kept_choice(question: str) -> KeptChoice | None:
-    """Return the choice that comes with the package for a question about a formula, if any."""
+def read_choice(text: str) -> Choice:
+    """Return the choice that a line stands for."""
+    return _choice(json.loads(text))
+
+
+def kept_choice(question: str) -> tuple[Choice, str] | None:
+    """Return the choice that comes with the package for a formula, and the digest of its code."""
     found = _kept().get(question)
-    if found is None:
-        return None
-    zeros = {name: tuple((a, b) for a, b in pairs) for name, pairs in found["zeros"].items()}
-    return KeptChoice(found["tiers"], zeros, found["says"], found["code"])
+    return None if found is None else (_choice(found), found["code"])
+
+
+def _choice(data: Mapping[str, Any]) -> Choice:
+    zeros = {name: tuple((a, b) for a, b in pairs) for name, pairs in data["zeros"].items()}
+    return Choice(data["tiers"], zeros, data["says"])
 
 
 @cache
 def _kept() -> dict[str, Any]:
     file = resources.files("chainrule.kernels").joinpath(FILE)
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    return dict(json.loads(file.read_text(encoding="utf-8")))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,8 @@ from chainrule.kernels._compile import (
     source_path,
 )
 from chainrule.kernels._digest import code_digest
+from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Zeros, kept_choice, read_choice
 from chainrule.kernels._workers import call_header
-
-if TYPE_CHECKING:
-    from chainrule.kernels._kept_choices import KeptChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,22 +60,12 @@ class Kernel:
 class ActivationKernels:
     """``forward(z, z, a)`` and ``backward(da, z, dz)``.
 
-    ``arithmetic`` says in which arithmetic they run, and what was measured to choose it; `tiers`
-    name it for ``activation`` and ``derivative``.
+    ``choice`` names the arithmetic in which they run, and what was measured to choose it.
     """
 
     forward: Kernel
     backward: Kernel
-    tiers: dict[str, str]
-    arithmetic: str
-
-
-@dataclass(frozen=True, eq=False)
-class SlopeKernels:
-    """``forward(z, slope, a)``, which writes both, and ``backward(da, slope, dz)``."""
-
-    forward: Kernel
-    backward: Kernel
+    choice: Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +111,8 @@ def cost_kernels(
     return _cost_kernels(activation, cost, np.dtype(dtype).name, assume)
 
 
-def slope_kernels(formula: Formula, dtype: Any) -> SlopeKernels:
-    """Return the compiled kernels that carry the slope from the forward pass to the backward.
+def slope_kernel(formula: Formula, dtype: Any) -> Kernel:
+    """Return the compiled kernel ``forward_with_slope(z, slope, a)``, which writes both.
 
     Parameters
     ----------
@@ -133,7 +121,12 @@ def slope_kernels(formula: Formula, dtype: Any) -> SlopeKernels:
     dtype : dtype
         float32 or float64.
     """
-    return _slope_kernels(formula, np.dtype(dtype).name)
+    return _slope_kernel(formula, np.dtype(dtype).name)
+
+
+def product_kernel(dtype: Any) -> Kernel:
+    """Return the compiled kernel ``backward_from_slope(da, slope, dz)``, the same for all."""
+    return _product_kernel(_NAMES.get(dtype) or np.dtype(dtype).name)
 
 
 def output_kernel(formula: Formula, dtype: Any) -> Kernel:
@@ -147,27 +140,33 @@ def output_kernel(formula: Formula, dtype: Any) -> Kernel:
     return _output_kernel(formula, np.dtype(dtype).name)
 
 
-FUNCTIONS = ("activation", "derivative")
-
 # The name of a dtype object is built anew at every look.
 _NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 
 
 @lru_cache(maxsize=512)
-def _slope_kernels(formula: Formula, dtype: str) -> SlopeKernels:
+def _slope_kernel(formula: Formula, dtype: str) -> Kernel:
     def generate() -> tuple[str, str]:
-        from chainrule.kernels._choice import zeros_of
         from chainrule.kernels._modules import slope_module
-        from chainrule.kernels._tiers import has_fits
 
-        tiers = activation_kernels(formula, dtype).tiers
-        zeros = zeros_of(activation_kernels(formula, np.float64)) if has_fits(tiers) else {}
-        return keep_source(slope_module(formula, dtype, tiers, zeros)), ""
+        choice = activation_kernels(formula, dtype).choice
+        return keep_source(slope_module(formula, dtype, choice.tiers, choice.zeros)), ""
 
     name = _found(f"slope {dtype} {_exactly(formula)}", generate)
-    values = _values(formula)
-    forward = _kernel(name, "forward_with_slope", values, dtype, False, writes_second=True)
-    return SlopeKernels(forward, _kernel(name, "backward_from_slope", values, dtype, False))
+    return _kernel(
+        name, "forward_with_slope", _values(formula), dtype, coupled=False, writes_second=True
+    )
+
+
+@lru_cache(maxsize=2)
+def _product_kernel(dtype: str) -> Kernel:
+    def generate() -> tuple[str, str]:
+        from chainrule.kernels._modules import product_module
+
+        return keep_source(product_module(dtype)), ""
+
+    name = _found(f"product {dtype}", generate)
+    return _kernel(name, "backward_from_slope", _values(), dtype, coupled=False)
 
 
 @lru_cache(maxsize=512)
@@ -181,7 +180,7 @@ def _output_kernel(formula: Formula, dtype: str) -> Kernel:
 
     name = _found(question, generate)
     coupled = formula.is_layer_coupled
-    return _kernel(name, "backward_from_output", _values(formula), dtype, coupled)
+    return _kernel(name, "backward_from_output", _values(formula), dtype, coupled=coupled)
 
 
 def _found(question: str, generate: Callable[[], tuple[str, str]]) -> str:
@@ -216,79 +215,67 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
         return _generated(formula, dtype)
 
     name = _found(question, generate)
-    return _loaded(name, formula, dtype, note_of(question))
+    return _loaded(name, formula, dtype, read_choice(note_of(question)))
 
 
 def _generated(formula: Formula, dtype: str) -> tuple[str, str]:
     """Generate an activation's module in the cheapest arithmetic that is exact enough."""
-    from chainrule.kernels._kept_choices import kept_choice
     from chainrule.kernels._modules import activation_module
 
     if dtype == "float64":
-        tiers = dict.fromkeys(FUNCTIONS, "double")
-        return keep_source(activation_module(formula, dtype, tiers)), _note(tiers, "float64")
+        choice = Choice(dict.fromkeys(FUNCTIONS, "double"), {}, "float64")
+        return keep_source(activation_module(formula, dtype, choice.tiers)), choice.text
     kept = kept_choice(_exactly(formula))
     if kept is not None:
-        source = activation_module(formula, dtype, kept.tiers, kept.zeros)
-        if code_digest(source) == kept.code:
-            return keep_source(source), _note(kept.tiers, kept.says)
-    name, choice = _chosen(formula, dtype)
-    return name, _note(choice.tiers, choice.says)
+        choice, code = kept
+        source = activation_module(formula, dtype, choice.tiers, choice.zeros)
+        if code_digest(source) == code:
+            return keep_source(source), choice.text
+    name, choice = _measured(formula, dtype)
+    return name, choice.text
 
 
-def measured_choice(formula: Formula) -> tuple[str, KeptChoice]:
+def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
     """Choose the arithmetic of a formula in float32 by measuring, whatever was kept of it.
 
     Returns
     -------
     question : str
         By which `kept_choice` finds it.
-    choice : KeptChoice
+    choice : Choice
+    code : str
+        The digest of what was measured.
     """
-    return _exactly(formula), _chosen(formula, "float32")[1]
+    name, choice = _measured(formula, "float32")
+    return _exactly(formula), choice, code_digest(source_path(name).read_text(encoding="utf-8"))
 
 
-def _chosen(formula: Formula, dtype: str) -> tuple[str, KeptChoice]:
-    from chainrule.kernels._choice import Zeros, choose
-    from chainrule.kernels._kept_choices import KeptChoice
+def _measured(formula: Formula, dtype: str) -> tuple[str, Choice]:
+    from chainrule.kernels._choice import choose
     from chainrule.kernels._modules import activation_module
-    from chainrule.kernels._tiers import has_fits
 
     exact = activation_kernels(formula, np.float64)
-    tried: dict[str, tuple[str, Zeros]] = {}
+    tried: dict[str, str] = {}
 
     def candidate(tiers: dict[str, str], zeros: Zeros) -> ActivationKernels:
-        source = activation_module(formula, dtype, tiers, zeros)
-        name = keep_source(source)
-        tried[" ".join(tiers.values())] = name, zeros
-        return _loaded(name, formula, dtype, _note(tiers, ""))
+        choice = Choice(tiers, zeros, "")
+        name = keep_source(activation_module(formula, dtype, tiers, zeros))
+        tried[" ".join(tiers.values())] = name
+        return _loaded(name, formula, dtype, choice)
 
     choice = choose(exact, candidate, coupled=formula.is_layer_coupled)
-    chosen, zeros = tried[" ".join(choice.tiers.values())]
-    for name in {name for name, _ in tried.values()} - {chosen}:
+    chosen = tried[" ".join(choice.tiers.values())]
+    for name in set(tried.values()) - {chosen}:
         discard(name)
-    needed = {
-        name: zeros[name]
-        for name, t in choice.tiers.items()
-        if has_fits({name: t}) and name in zeros
-    }
-    code = code_digest(source_path(chosen).read_text(encoding="utf-8"))
-    return chosen, KeptChoice(choice.tiers, needed, str(choice), code)
+    return chosen, choice
 
 
-def _note(tiers: dict[str, str], says: str) -> str:
-    return f"{' '.join(tiers[name] for name in FUNCTIONS)}\n{says}"
-
-
-def _loaded(name: str, formula: Formula, dtype: str, note: str) -> ActivationKernels:
+def _loaded(name: str, formula: Formula, dtype: str, choice: Choice) -> ActivationKernels:
     values, coupled = _values(formula), formula.is_layer_coupled
     forward, backward = (
-        _kernel(name, which, values, dtype, coupled) for which in ("forward", "backward")
+        _kernel(name, which, values, dtype, coupled=coupled) for which in ("forward", "backward")
     )
-    tiers, _, arithmetic = note.partition("\n")
-    return ActivationKernels(
-        forward, backward, dict(zip(FUNCTIONS, tiers.split(), strict=True)), arithmetic
-    )
+    return ActivationKernels(forward, backward, choice)
 
 
 @lru_cache(maxsize=512)
@@ -305,8 +292,8 @@ def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) 
     name = _found(question, generate)
     values = _values(activation, cost)
     return CostKernels(
-        _kernel(name, "value", values, dtype, True),
-        _kernel(name, "gradient", values, dtype, True),
+        _kernel(name, "value", values, dtype, coupled=True),
+        _kernel(name, "gradient", values, dtype, coupled=True),
         assumption,
     )
 
@@ -316,8 +303,8 @@ def _kernel(
     function: str,
     values: NDArray[np.float64],
     dtype: str,
-    coupled: bool,
     *,
+    coupled: bool,
     writes_second: bool = False,
 ) -> Kernel:
     compiled = getattr(load(name), function)

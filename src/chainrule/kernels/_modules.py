@@ -30,6 +30,7 @@ from chainrule.formulas import (
 )
 from chainrule.kernels._annotations import names_of_cost_nodes, names_of_nodes
 from chainrule.kernels._elementwise import DECORATOR, scalar_functions, two_sided_function
+from chainrule.kernels._kept_choices import Zeros
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._rows import RowProgram
@@ -45,7 +46,6 @@ def accumulate(total, value):
     """Add; the order is free, so that the sum runs in several lanes."""
     return total + value
 '''
-Zeros = Mapping[str, tuple[tuple[float, float], ...]]
 _READS = {
     "z": "np.float64(z[i, j])",
     "y": "np.float64(y[i, j])",
@@ -82,7 +82,7 @@ def _with_fits(
     fits = {
         name: fits_at_zeros(formula, zeros[name], slope=name == "derivative")
         for name, tier in tiers.items()
-        if zeros and has_fits({name: tier})
+        if zeros and name in zeros and has_fits(tier)
     }
     added = {
         name_of_fit(name, k): format_of(tiers[name])
@@ -101,18 +101,23 @@ def _activation_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
     return tuple(_elementwise_kernels(formula, parameters, dtype))
 
 
+@lru_cache(maxsize=4)
+def _scalar_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
+    return tuple(scalar_functions(formula, dtype))
+
+
 def slope_module(
     formula: Formula, dtype: str, tiers: Mapping[str, str], zeros: Zeros | None = None
 ) -> str:
-    """Return the source of the kernels that carry the slope from the forward pass to the backward.
+    """Return the source of the kernel that gives value and slope in one pass.
 
     `formula` is element-wise; `tiers` are those of ``activation`` and ``derivative``, and `zeros`
     the neighbours between which these have zeros.
     """
     parameters = tuple(name for name, _ in formula.parameters)
-    flat = ["size = rows * columns", "output = carray(output, (size,))"]
-    forward = [
-        *flat,
+    loop = [
+        "size = rows * columns",
+        "output = carray(output, (size,))",
         "z = carray(first, (size,))",
         "slope = carray(second, (size,))",
         "for i in range(size):",
@@ -122,24 +127,30 @@ def slope_module(
         "    output[i] = value",
         "    slope[i] = change",
     ]
-    backward = [
-        *flat,
+    functions, chosen = _with_fits(_scalar_lines(formula, dtype), formula, tiers, zeros)
+    body = [
+        *functions,
+        *_at("value_at", "activation", parameters),
+        *_at("slope_at", "derivative", parameters),
+        *_kernel("forward_with_slope", "A = g(Z), and g'(Z)", parameters, loop),
+    ]
+    chosen["value_at"] = format_of(tiers["activation"])
+    chosen["slope_at"] = format_of(tiers["derivative"])
+    return _module(f"a = {formula.text}, with its slope", dtype, body, chosen)
+
+
+def product_module(dtype: str) -> str:
+    """Return the source of the backward kernel of all functions whose slope has been kept."""
+    loop = [
+        "size = rows * columns",
+        "output = carray(output, (size,))",
         "da = carray(first, (size,))",
         "slope = carray(second, (size,))",
         "for i in range(size):",
         "    output[i] = da[i] * slope[i]",
     ]
-    functions, chosen = _with_fits(scalar_functions(formula, dtype), formula, tiers, zeros)
-    body = [
-        *functions,
-        *_at("value_at", "activation", parameters),
-        *_at("slope_at", "derivative", parameters),
-        *_kernel("forward_with_slope", "A = g(Z), and g'(Z)", parameters, forward),
-        *_kernel("backward_from_slope", "∂J/∂Z = ∂J/∂A ⊙ g'(Z)", (), backward),
-    ]
-    chosen["value_at"] = format_of(tiers["activation"])
-    chosen["slope_at"] = format_of(tiers["derivative"])
-    return _module(f"a = {formula.text}, with its slope", dtype, body, chosen)
+    says = "∂J/∂Z = ∂J/∂A ⊙ g'(Z)"
+    return _module(says, dtype, _kernel("backward_from_slope", says, (), loop))
 
 
 def _at(name: str, function: str, parameters: tuple[str, ...]) -> list[str]:
@@ -227,7 +238,7 @@ def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...], dtype: s
         f"    output[i] = np.float64(da[i]) * derivative(np.float64(z[i]){extra})",
     ]
     return [
-        *scalar_functions(formula, dtype),
+        *_scalar_lines(formula, dtype),
         *_kernel("forward", "A = g(Z)", parameters, forward),
         *_kernel("backward", "∂J/∂Z = ∂J/∂A ⊙ g'(Z)", parameters, backward),
     ]

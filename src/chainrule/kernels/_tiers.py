@@ -79,9 +79,9 @@ def format_of(tier: str) -> str:
     return "single" if tier in IN_FLOATS else tier.removesuffix("_fitted")
 
 
-def has_fits(tiers: Mapping[str, str]) -> bool:
+def has_fits(tier: str) -> bool:
     """Tell whether a function is a polynomial next to its zeros."""
-    return any(tier in _WITH_FITS for tier in tiers.values())
+    return tier in _WITH_FITS
 
 
 def is_dear(source: str, function: str) -> bool:

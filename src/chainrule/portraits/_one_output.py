@@ -24,6 +24,7 @@ from chainrule.derivations._pieces import BRANCHING, chosen
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.formulas import (
     COMPARISONS,
+    REDUCTIONS,
     Apply,
     Constant,
     Expression,
@@ -150,7 +151,7 @@ def _resolved(
 
 
 def _reduces(e: Expression) -> bool:
-    return isinstance(e, Apply) and e.operation in ("sum", "mean", "max", "min", "count")
+    return isinstance(e, Apply) and e.operation in (*REDUCTIONS, "count")
 
 
 def sign_of(e: Any) -> int | None:
