@@ -225,13 +225,14 @@ def _step(
     first: Any,
     second: Any,
     decay: float,
+    rate: float,
     solver: int,
     settings: Any,
     number: int,
 ) -> None:
     """Move parameters by one step of the optimiser, which remembers one vector or two."""
     real = parameters.dtype.type
-    rate, keep, keep_square, epsilon = settings[0], settings[1], settings[2], settings[3]
+    keep, keep_square, epsilon = settings[0], settings[1], settings[2]
     if solver == ADAM:
         rate *= np.sqrt(1.0 - keep_square**number) / (1.0 - keep**number)
         _adapt(
@@ -274,6 +275,7 @@ def run_batches(
     targets: Any,
     weights: Any,
     order: Any,
+    rates: Any,
     batch_size: int,
     sizes: Any,
     kernels: Any,
@@ -302,13 +304,14 @@ def run_batches(
         if alpha > 0.0:
             loss += 0.5 * alpha * _sum_of_squares(parameters[:decayed])
         number += 1
+        rate = rates[start // batch_size]
         _step(
             parameters[:decayed], gradient[:decayed], first[:decayed], second[:decayed],
-            alpha / weight, solver, settings, number,
+            alpha / weight, rate, solver, settings, number,
         )  # fmt: skip
         _step(
             parameters[decayed:], gradient[decayed:], first[decayed:], second[decayed:],
-            0.0, solver, settings, number,
+            0.0, rate, solver, settings, number,
         )  # fmt: skip
     return loss
 

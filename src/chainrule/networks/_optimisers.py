@@ -50,7 +50,7 @@ class GradientDescent:
     @property
     def settings(self) -> NDArray[np.float64]:
         """Its numbers, in the order in which the compiled step reads them."""
-        return np.array([self.learning_rate, self.momentum, 0.0, 0.0])
+        return np.array([self.momentum, 0.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Adam:
     @property
     def settings(self) -> NDArray[np.float64]:
         """Its numbers, in the order in which the compiled step reads them."""
-        return np.array([self.learning_rate, self.beta_1, self.beta_2, self.epsilon])
+        return np.array([self.beta_1, self.beta_2, self.epsilon])
 
 
 Optimiser = GradientDescent | Adam

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import ThreadpoolController
 
-from chainrule.networks._compiled import run_batches
 from chainrule.networks._errors import DivergenceError, NetworkError
-from chainrule.networks._network import Network, as_rows
+from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
 from chainrule.networks._progress import progress
-from chainrule.networks._propagation import (
-    allocate,
-    compiled_cost,
-    example_weights,
-)
-
-_OPERATIONS_PER_WAKE = 5e6
-_OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
+from chainrule.networks._run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,71 +62,6 @@ class _Patience:
     @property
     def exhausted(self) -> bool:
         return self.waited > self.limit
-
-
-class _Run:
-    """The arrays of one training run, and one epoch over them."""
-
-    def __init__(
-        self,
-        network: Network,
-        X: ArrayLike,
-        Y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        optimiser: Optimiser,
-        alpha: float,
-        batch_size: int,
-    ) -> None:
-        sizes = network.sizes
-        self.inputs = as_rows(X, sizes[0], network.dtype, "X")
-        self.targets = as_rows(Y, sizes[-1], network.dtype, "Y")
-        self.weights = example_weights(sample_weight, self.inputs, self.targets)
-        # Examples without weight change nothing but the size of the batches.
-        self.rows = np.flatnonzero(self.weights)
-        self.batch_size = min(batch_size, self.rows.size)
-        self.program = network.program
-        self.cost = compiled_cost(network, self.targets)
-        self.parameters = np.array(network.parameters)
-        self.state = np.zeros((optimiser.states, self.parameters.size), network.dtype)
-        self.optimiser = optimiser
-        self.settings = optimiser.settings
-        self.alpha = float(alpha)
-        self.buffers = allocate(network, self.batch_size)
-        self.steps = 0
-        batches = int(_OPERATIONS_PER_CALL / (6.0 * self.parameters.size * self.batch_size))
-        self.chunk = max(batches, 1) * self.batch_size
-
-    def epoch(self, order: NDArray[np.intp]) -> float:
-        """Train on every example once; return the mean cost."""
-        loss = 0.0
-        for start in range(0, order.size, self.chunk):
-            part = order[start : start + self.chunk]
-            loss += run_batches(
-                self.inputs, self.targets, self.weights, part, self.batch_size,
-                self.program.sizes, self.program.kernels, self.cost.row, self.parameters,
-                self.state, self.optimiser.code, self.settings, self.steps, self.alpha,
-                self.buffers,
-            )  # fmt: skip
-            self.steps += -(-part.size // self.batch_size)
-        return float(loss / self.weights.sum(dtype=np.float64))
-
-    def threads(self) -> AbstractContextManager[Any]:
-        """Keep small matrix products on one thread: waking another costs more than it computes."""
-        sizes = self.program.sizes
-        largest = self.batch_size * int((sizes[:-1] * sizes[1:]).max())
-        if largest >= _OPERATIONS_PER_WAKE:
-            return nullcontext()
-        limit: AbstractContextManager[Any] = _thread_pools().limit(limits=1, user_api="blas")
-        return limit
-
-    @property
-    def is_finite(self) -> bool:
-        return bool(np.isfinite(self.parameters).all())
-
-
-@cache
-def _thread_pools() -> Any:
-    return ThreadpoolController()
 
 
 def train(
@@ -217,7 +141,7 @@ def train(
     if batch_size < 1 or epochs < 1:
         raise NetworkError(f"batch_size and epochs must be at least 1, got {batch_size}, {epochs}")
     generator = np.random.default_rng(rng)
-    run = _Run(network, X, Y, sample_weight, optimiser or Adam(), alpha, batch_size)
+    run = Run(network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size)
     losses: list[float] = []
     scores: list[float] = []
     waiting = _Patience(tolerance, patience)
@@ -228,7 +152,7 @@ def train(
             while len(losses) < epochs and not waiting.exhausted:
                 before = run.parameters.copy()
                 order = generator.permutation(run.rows) if shuffle else run.rows
-                loss = run.epoch(order)
+                loss = run.epoch(order, np.full(run.steps_of(order), run.optimiser.learning_rate))
                 if not (math.isfinite(loss) and run.is_finite):
                     raise _diverged(network.with_parameters(before), run, len(losses) + 1, loss)
                 losses.append(loss)
@@ -293,7 +217,7 @@ def validation_split(
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def _diverged(network: Network, run: _Run, epoch: int, loss: float) -> DivergenceError:
+def _diverged(network: Network, run: Run, epoch: int, loss: float) -> DivergenceError:
     largest = float(np.abs(run.inputs).max())
     scale = f", standardise X (its largest entry is {largest:.3g})" if largest > 10.0 else ""
     return DivergenceError(
