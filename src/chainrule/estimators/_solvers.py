@@ -1,0 +1,40 @@
+"""Which optimiser and which learning rates an estimator's parameters stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.estimators._loop import Adaptive, InverseScaling, Schedule
+from chainrule.networks import Adam, GradientDescent, Optimiser
+
+SOLVERS = ("lbfgs", "sgd", "adam")
+LEARNING_RATES = ("constant", "invscaling", "adaptive")
+
+
+def optimiser_of(estimator: Any) -> Optimiser:
+    """Return the optimiser that `solver` names, with its parameters."""
+    rate = float(estimator.learning_rate_init)
+    if estimator.solver == "adam":
+        return Adam(rate, estimator.beta_1, estimator.beta_2, estimator.epsilon)
+    return GradientDescent(rate, estimator.momentum, estimator.nesterovs_momentum)
+
+
+def schedule_of(estimator: Any) -> Schedule | None:
+    """Return the schedule that `learning_rate` names; None is a constant rate.
+
+    scikit-learn's own schedules act on "sgd" alone, there and here.
+    """
+    named = estimator.learning_rate
+    if estimator.solver != "sgd" or named == "constant":
+        return None
+    return Adaptive() if named == "adaptive" else InverseScaling(float(estimator.power_t))
+
+
+def uses_epochs(estimator: Any) -> bool:
+    """Tell whether the solver takes the examples part by part, as `partial_fit` needs."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for solvers that train in epochs; lbfgs takes all "
+            "examples at once"
+        )
+    return True

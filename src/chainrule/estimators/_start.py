@@ -1,0 +1,78 @@
+"""Networks to start from: those of an earlier fit, or of weights that a person assigned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.catalogue import cost_formula
+from chainrule.formulas import ParameterError
+from chainrule.networks import Network, NetworkError, network
+
+# scikit-learn's words for its output activations.
+_OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}
+
+
+def layers_of(fitted: Network) -> str:
+    """Return scikit-learn's name of the output activation, or the formula's own."""
+    title = fitted.activations[-1].title
+    return _OUTPUTS.get(title, title)
+
+
+def assigned(
+    fitted: Network, weights: Sequence[Any], biases: Sequence[Any], of: str = "coefs_, intercepts_"
+) -> Network:
+    """Return a network with other weights and biases.
+
+    Raises
+    ------
+    NetworkError
+        They are not one finite array for each layer, of its shape.
+    """
+    shapes = [*pairwise(fitted.sizes), *((width,) for width in fitted.sizes[1:])]
+    try:
+        parts = [np.asarray(part, fitted.dtype) for part in (*weights, *biases)]
+    except (TypeError, ValueError) as error:
+        raise NetworkError(f"{of} must be lists of arrays of numbers: {error}") from None
+    found = [part.shape for part in parts]
+    if found != shapes or not all(np.isfinite(part).all() for part in parts):
+        raise NetworkError(
+            f"{of} must be finite arrays, one for each layer, of shapes {shapes}; got {found}"
+        )
+    return fitted.with_parameters(np.concatenate([part.ravel() for part in parts]))
+
+
+def start_from(
+    estimator: Any,
+    sizes: tuple[int, ...],
+    activations: tuple[Any, ...],
+    cost: Any,
+    dtype: np.dtype[Any],
+) -> Network:
+    """Return the network that a further fit goes on from.
+
+    Raises
+    ------
+    ParameterError
+        The network there is has other layers than the parameters and data now describe.
+    """
+    if "network_" not in vars(estimator):
+        blank = network(sizes, activations, cost, dtype=dtype, rng=0)
+        return assigned(blank, estimator.coefs_, estimator.intercepts_)
+    last: Network = estimator.network_
+    if last.sizes != sizes:
+        raise ParameterError(
+            f"the fitted network has layers of {_listed(last.sizes)} units, but hidden_layer_sizes "
+            f"and the data now ask for {_listed(sizes)}\n"
+            "Set warm_start=False and call fit to train a new network."
+        )
+    formulas = network(sizes, activations, cost, dtype=last.dtype, rng=0).activations
+    return Network(sizes, formulas, cost_formula(cost), last.parameters)
+
+
+def _listed(sizes: tuple[int, ...]) -> NDArray[Any] | str:
+    return "-".join(map(str, sizes))
