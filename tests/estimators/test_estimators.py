@@ -173,8 +173,8 @@ def test_cost_and_output_activation_of_ones_own():
     X = rng.uniform(-1, 1, (4000, 1))
     y = rng.poisson(np.exp(1.0 + 0.7 * X[:, 0]))
     regressor = FeedforwardRegressor(
-        hidden_layer_sizes=(), output_activation="exp(z)", cost="sum(a - y*log(a))", alpha=0.0, random_state=0,
-        learning_rate_init=0.02, max_iter=60,
+        hidden_layer_sizes=(), output_activation="exp(z)", cost="sum(a - y*log(a))", alpha=0.0,
+        random_state=0, learning_rate_init=0.02, max_iter=60,
     ).fit(X, y)  # fmt: skip
     assert regressor.coefs_[0][0, 0] == pytest.approx(0.7, abs=0.06)
     assert regressor.intercepts_[0][0] == pytest.approx(1.0, abs=0.06)
@@ -413,7 +413,8 @@ def test_a_regressor_learns_with_every_kind_of_cost(cost, output, make, dtype):
     """The loss stays finite and falls, also for errors of 10,000 whose cosh is infinite."""
     X = np.random.default_rng(0).standard_normal((200, 3)).astype(dtype)
     model = FeedforwardRegressor(
-        "squared_error", (16,), "tanh", cost=cost, output_activation=output, learning_rate_init=0.01, max_iter=30,
+        "squared_error", (16,), "tanh", cost=cost, output_activation=output, max_iter=30,
+        learning_rate_init=0.01,
         random_state=0,
     ).fit(X, make(np.sin(X[:, 0]) + 0.5 * X[:, 1]).astype(dtype))  # fmt: skip
     assert np.isfinite(model.loss_curve_).all()

@@ -68,7 +68,8 @@ def test_any_activation_comes_back(tmp_path, data, activation, values):
     """What text cannot hold is stored as its formula; training again gives the same network."""
     X, _ = data
     fitted = FeedforwardRegressor(
-        "squared_error", (4,), activation, activation_parameters=values, max_iter=2, random_state=np.int64(1),
+        "squared_error", (4,), activation, activation_parameters=values, max_iter=2,
+        random_state=np.int64(1),
         output_activation=activation_formula("where(z > 0, z, slope*z)", slope=0.1),
     ).fit(X, X)  # fmt: skip
     fitted.save(tmp_path / "m")

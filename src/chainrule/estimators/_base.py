@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule.estimators import _inspection
 from chainrule.estimators._data import FLOATS, blocks, checked, checked_weights, dense
 from chainrule.estimators._evaluation import Evaluation, evaluation
-from chainrule.estimators._loop import Callback, Training, train, train_lbfgs
+from chainrule.estimators._loop import train_lbfgs
 from chainrule.estimators._parameters import (
     check_parameters,
     generator,
@@ -25,9 +25,10 @@ from chainrule.estimators._parameters import (
     hidden_sizes,
 )
 from chainrule.estimators._solvers import optimiser_of, schedule_of
-from chainrule.estimators._start import assigned, layers_of, start_from
+from chainrule.estimators._start import assigned, output_name, start_from
 from chainrule.formulas import Formula, ParameterError
-from chainrule.networks import Network, network, propagate
+from chainrule.networks import Network, Training, network, propagate, train
+from chainrule.networks._callbacks import Callback
 
 if TYPE_CHECKING:
     from chainrule.networks._equations import Propagation
@@ -42,6 +43,17 @@ class Targets:
     matrix: NDArray[Any]
     weights: NDArray[Any]
     strata: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a call to train asks for besides the data."""
+
+    eval_set: list[tuple[Any, ...]] | None = None
+    callbacks: tuple[Callback, ...] = ()
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_every: int = 1
+    partial: bool = False
 
 
 class Feedforward(BaseEstimator):
@@ -77,8 +89,15 @@ class Feedforward(BaseEstimator):
     loss_curve_: list[float]
     validation_scores_: list[float] | None
     validation_losses_: list[float] | None
+    evals_result_: dict[str, dict[str, list[float]]]
+    best_loss_: float | None
+    best_validation_score_: float | None
+    best_epoch_: int | None
     n_iter_: int
     t_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
     _penalty: float
     _is_weighted: bool
 
@@ -113,7 +132,9 @@ class Feedforward(BaseEstimator):
         sample_weight: ArrayLike | None = None,
         *,
         eval_set: list[tuple[Any, ...]] | None = None,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Sequence[Callback] | Callback = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
     ) -> Any:
         """Train a new network, or with `warm_start` the one there is.
 
@@ -131,8 +152,16 @@ class Feedforward(BaseEstimator):
             Examples that are not trained on: the cost and the score on each are measured after
             every epoch (`evals_result_`). With `early_stopping` the last set decides when to stop
             and which epoch was the best, and nothing else is kept aside.
-        callbacks : iterable of callable
-            Each is called after every epoch with an `Epoch`.
+        callbacks : sequence of callable
+            Each is called after every epoch with an `Epoch`: its number, the loss, the losses on
+            the sets of `eval_set`, the learning rate, the seconds and the network. Training ends
+            where one returns True.
+        checkpoint : path-like, optional
+            A file for all that it takes to go on. After whatever ended it, the same call of an
+            estimator with the same parameters, a number as `random_state` among them, goes on from
+            there and ends with the same network, bit for bit. Not with "lbfgs".
+        checkpoint_every : int
+            How many epochs lie between two checkpoints.
 
         Returns
         -------
@@ -146,20 +175,22 @@ class Feedforward(BaseEstimator):
             The data are of wrong shapes or not finite, or their labels are not of the classes.
         DivergenceError
             The cost or a parameter became infinite or NaN.
+        CheckpointError
+            The checkpoint belongs to a training with other data or parameters, is damaged, or
+            cannot be written.
         """
-        return self._learn(X, y, sample_weight, eval_set=eval_set, callbacks=callbacks)
+        request = Request(eval_set, _listed(callbacks), checkpoint, checkpoint_every)
+        return self._learn(X, y, sample_weight, request)
 
     def _learn(
         self,
         X: Any,
         y: Any,
         sample_weight: ArrayLike | None,
-        *,
-        eval_set: list[tuple[Any, ...]] | None = None,
-        callbacks: Iterable[Callback] = (),
-        partial: bool = False,
+        request: Request,
     ) -> Any:
         check_parameters(type(self).__name__, self.get_params(deep=False))
+        partial = request.partial
         widths = hidden_sizes(self.hidden_layer_sizes)
         hidden = hidden_formulas(self.activation, self.activation_parameters, len(widths))
         if partial and self.early_stopping:
@@ -186,21 +217,23 @@ class Feedforward(BaseEstimator):
             start = network(sizes, (*hidden, output), cost, dtype=inputs.dtype, rng=self._generator)
         targets = np.ascontiguousarray(prepared.matrix, start.dtype)
         held = evaluation(
-            self, eval_set, inputs, targets, prepared.weights, prepared.strata, self._generator
-        )
-        result = self._train(start, held, callbacks, partial)
+            self, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
+            self._generator,
+        )  # fmt: skip
+        result = self._train(start, held, request)
         self._keep(result, held, goes_on=goes_on, partial=partial)
         self._penalty, self._is_weighted = float(self.alpha), sample_weight is not None
         return self
 
-    def _train(
-        self, start: Network, held: Evaluation, callbacks: Iterable[Callback], partial: bool
-    ) -> Training:
+    def _train(self, start: Network, held: Evaluation, request: Request) -> Training:
         if self.solver == "lbfgs":
+            if request.checkpoint is not None:
+                raise ParameterError("solver='lbfgs' writes no checkpoints; leave checkpoint out")
             return train_lbfgs(
                 start, held.inputs, held.targets, sample_weight=held.weights,
                 alpha=float(self.alpha), epochs=int(self.max_iter), evaluations=int(self.max_fun),
-                tolerance=float(self.tol),
+                tolerance=float(self.tol), validation=held.sets or None,
+                callbacks=(held.rate, *request.callbacks),
             )  # fmt: skip
         size = _AUTOMATIC_BATCH if self.batch_size == "auto" else int(self.batch_size)
         return train(
@@ -212,16 +245,18 @@ class Feedforward(BaseEstimator):
             sample_weight=held.weights,
             alpha=float(self.alpha),
             batch_size=size,
-            epochs=1 if partial else int(self.max_iter),
+            epochs=1 if request.partial else int(self.max_iter),
             shuffle=bool(self.shuffle),
             rng=self._generator,
             tolerance=float(self.tol),
-            patience=self.n_iter_no_change,
-            score=held.rate if self.early_stopping else None,
-            callbacks=(*held.watchers(self.early_stopping), *callbacks),
-            state=vars(self).get("_state") if partial else None,
-            seen=vars(self).get("t_", 0) if partial else 0,
-            show_progress=bool(self.verbose),
+            patience=float(self.n_iter_no_change),
+            score=held.score if self.early_stopping else None,
+            validation=held.sets or None,
+            callbacks=(held.rate, *request.callbacks),
+            state=vars(self).get("_state") if request.partial else None,
+            checkpoint=request.checkpoint,
+            checkpoint_every=request.checkpoint_every,
+            show_progress=int(self.verbose),
         )
 
     def _keep(self, result: Training, held: Evaluation, *, goes_on: bool, partial: bool) -> None:
@@ -231,12 +266,12 @@ class Feedforward(BaseEstimator):
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.n_iter_ = len(result.loss_curve)
         self.t_ = past.get("t_", 0) + self.n_iter_ * len(held.inputs)
-        held.keep(self, past)
+        held.keep(self, past, result)
         is_rated = self.early_stopping and self.solver != "lbfgs"
         self.best_loss_ = None if is_rated else min(self.loss_curve_, default=None)
         self.best_epoch_ = result.best_epoch
         self.n_layers_, self.n_outputs_ = len(result.network.sizes), result.network.sizes[-1]
-        self.out_activation_ = layers_of(result.network)
+        self.out_activation_ = output_name(result.network)
         if partial:
             return
         if result.interrupted:
@@ -245,7 +280,7 @@ class Feedforward(BaseEstimator):
                 "as it was then",
                 stacklevel=4,
             )
-        elif not result.converged:
+        elif not (result.converged or result.stopped):
             watched = "validation score" if is_rated else "loss"
             warnings.warn(
                 f"training ended after max_iter={self.max_iter} epochs while the {watched} still "
@@ -399,3 +434,7 @@ class Feedforward(BaseEstimator):
 
         check_is_fitted(self)
         save_estimator(self, path)
+
+
+def _listed(callbacks: Sequence[Callback] | Callback) -> tuple[Callback, ...]:
+    return (callbacks,) if callable(callbacks) else tuple(callbacks)

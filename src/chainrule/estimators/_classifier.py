@@ -16,7 +16,7 @@ from chainrule.catalogue import (
     cost_formula,
     domain_of_targets,
 )
-from chainrule.estimators._base import Feedforward, Targets
+from chainrule.estimators._base import Feedforward, Request, Targets
 from chainrule.estimators._labels import as_labels, class_weights, codes_of, smoothed
 from chainrule.estimators._solvers import uses_epochs
 from chainrule.formulas import ParameterError
@@ -48,9 +48,11 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
         Examples in a mini-batch; "auto" is 200, or all where there are fewer.
-    learning_rate : {"constant", "invscaling", "adaptive"}
-        How the learning rate of "sgd" goes on: it stays, falls with the examples seen (`power_t`),
-        or is divided by 5 each time that nothing improves.
+    learning_rate : str, Schedule
+        How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
+        "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
+        each time that nothing improves; with "sgd" and all kinds of "adam", "cosine", "one_cycle",
+        "warm_up", or a schedule of `chainrule.networks` such as ``Cosine(epochs=50)``.
     learning_rate_init : float
         The optimiser's learning rate.
     power_t : float
@@ -256,7 +258,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                     f"was: {self.classes_!r:.100}"
                 )
         try:
-            return self._learn(X, y, sample_weight, partial=True)
+            return self._learn(X, y, sample_weight, Request(partial=True))
         except Exception:
             if first:
                 del self.classes_
@@ -335,7 +337,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         codes = codes_of(labels, self.classes_)
         if len(self.classes_) == 2 and not self._is_over_classes():
             return codes[:, None]
-        return codes[:, None] == np.arange(len(self.classes_))
+        targets: NDArray[Any] = codes[:, None] == np.arange(len(self.classes_))
+        return targets
 
     def _is_over_classes(self) -> bool:
         """Tell whether the cost takes its outputs for the probabilities of all classes."""
@@ -454,7 +457,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         >>> slopes.shape, float(slopes.sum())
         ((1, 2, 1), 0.0)
         """
-        slopes = self._input_gradients(X)
+        slopes: NDArray[Any] = self._input_gradients(X)
         if not self._multilabel and slopes.shape[1] == 1:
             slopes = np.concatenate([-slopes, slopes], axis=1)
         return slopes

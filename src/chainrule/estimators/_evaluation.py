@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from chainrule.estimators._data import FLOATS, checked_weights, dense, unpacked
-from chainrule.estimators._loop import Batch, Epoch, mean_cost
-from chainrule.networks import Network, NetworkError, propagate, validation_split
+from chainrule.networks import Epoch, Network, NetworkError, Training, propagate, validation_split
 
+Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 Rating = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], float]
 
 _SPLIT = "validation"
@@ -29,35 +29,41 @@ class Evaluation:
     sets: Mapping[str, Batch]
     rating: Rating
     scores: dict[str, list[float]] = field(default_factory=dict)
-    losses: dict[str, list[float]] = field(default_factory=dict)
 
-    def rate(self, network: Network) -> float:
-        """Measure cost and score on every set; return the score on the last."""
-        score = np.nan
+    def score(self, network: Network) -> float:
+        """Return the score on the last set, which decides when to stop."""
+        X, Y, weights = list(self.sets.values())[-1]
+        return self.rating(propagate(network, X), Y, weights)
+
+    def rate(self, epoch: Epoch) -> None:
+        """Write down the score on every set."""
+        last = list(self.sets)[-1:]
         for name, (X, Y, weights) in self.sets.items():
-            score = self.rating(propagate(network, X), Y, weights)
+            known = epoch.score if name in last else None
+            score = self.rating(propagate(epoch.network, X), Y, weights) if known is None else known
             self.scores.setdefault(name, []).append(score)
-            self.losses.setdefault(name, []).append(mean_cost(network, X, Y, weights))
-        return float(score)
 
-    def watchers(self, is_rated: bool) -> tuple[Callable[[Epoch], Any], ...]:
-        """Return what must be called after each epoch where no score is asked for."""
-        return () if is_rated or not self.sets else (lambda epoch: self.rate(epoch.network),)
-
-    def keep(self, estimator: Any, past: Mapping[str, Any]) -> None:
+    def keep(self, estimator: Any, past: Mapping[str, Any], result: Training) -> None:
         """Write the curves to an estimator, behind those of earlier fits."""
-        estimator.validation_scores_ = estimator.validation_losses_ = None
-        estimator.best_validation_score_ = None
-        estimator.evals_result_ = {
-            name: {"loss": self.losses[name], "score": self.scores[name]} for name in self.scores
-        }
-        if self.scores:
-            last = list(self.sets)[-1]
-            scores = [*(past.get("validation_scores_") or ()), *self.scores[last]]
-            losses = [*(past.get("validation_losses_") or ()), *self.losses[last]]
-            estimator.validation_scores_, estimator.validation_losses_ = scores, losses
-            known = [score for score in scores if not np.isnan(score)]
-            estimator.best_validation_score_ = max(known, default=np.nan)
+        epochs = len(result.loss_curve)
+        curves = {}
+        for name in self.sets:
+            scores = self.scores.get(name, [])
+            # Scores of epochs before a checkpoint that training went on from are not known again.
+            missing = [float("nan")] * (epochs - len(scores))
+            curves[name] = {
+                "loss": list(result.validation_losses[name]),
+                "score": [*missing, *scores],
+            }
+        if result.validation_scores:
+            curves[list(self.sets)[-1]]["score"] = list(result.validation_scores)
+        estimator.evals_result_ = curves
+        watched = list(curves.values())[-1] if curves else {}
+        for attribute, kind in (("validation_scores_", "score"), ("validation_losses_", "loss")):
+            curve = [*(past.get(attribute) or ()), *watched.get(kind, ())]
+            setattr(estimator, attribute, curve if curves else None)
+        known = [score for score in estimator.validation_scores_ or () if not np.isnan(score)]
+        estimator.best_validation_score_ = max(known, default=None)
 
 
 def evaluation(

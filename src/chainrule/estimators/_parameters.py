@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from chainrule.catalogue import activation_formula
 from chainrule.estimators._solvers import LEARNING_RATES, SOLVERS
 from chainrule.formulas import Formula, ParameterError
+from chainrule.networks import Schedule
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "solver": (Choice(SOLVERS),),
     "alpha": (_NOT_NEGATIVE,),
     "batch_size": (Choice(("auto",)), _COUNT),
-    "learning_rate": (Choice(LEARNING_RATES),),
+    "learning_rate": (Choice(LEARNING_RATES), Kind((Schedule,), "a schedule such as Cosine()")),
     "learning_rate_init": (_POSITIVE,),
     "power_t": (_NOT_NEGATIVE,),
     "max_iter": (_COUNT,),

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from chainrule.catalogue import activation_formula, cost_formula
-from chainrule.estimators._base import Feedforward, Targets
+from chainrule.estimators._base import Feedforward, Request, Targets
 from chainrule.estimators._solvers import uses_epochs
 
 # Output activation and cost of scikit-learn's losses.
@@ -50,9 +50,11 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
         Examples in a mini-batch; "auto" is 200, or all where there are fewer.
-    learning_rate : {"constant", "invscaling", "adaptive"}
-        How the learning rate of "sgd" goes on: it stays, falls with the examples seen (`power_t`),
-        or is divided by 5 each time that nothing improves.
+    learning_rate : str, Schedule
+        How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
+        "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
+        each time that nothing improves; with "sgd" and all kinds of "adam", "cosine", "one_cycle",
+        "warm_up", or a schedule of `chainrule.networks` such as ``Cosine(epochs=50)``.
     learning_rate_init : float
         The optimiser's learning rate.
     power_t : float
@@ -218,7 +220,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         >>> regressor.t_, len(regressor.loss_curve_)
         (6, 3)
         """
-        return self._learn(X, y, sample_weight, partial=True)
+        return self._learn(X, y, sample_weight, Request(partial=True))
 
     def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:

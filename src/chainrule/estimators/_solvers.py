@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.estimators._loop import Adaptive, InverseScaling, Schedule
-from chainrule.networks import Adam, GradientDescent, Optimiser
+from chainrule.networks import (
+    Adam,
+    Adaptive,
+    Cosine,
+    GradientDescent,
+    InverseScaling,
+    OneCycle,
+    Optimiser,
+    Schedule,
+    WarmUp,
+)
 
 SOLVERS = ("lbfgs", "sgd", "adam")
-LEARNING_RATES = ("constant", "invscaling", "adaptive")
+_SCHEDULES: dict[str, Schedule] = {
+    "cosine": Cosine(),
+    "one_cycle": OneCycle(),
+    "warm_up": WarmUp(),
+}
+LEARNING_RATES = ("constant", "invscaling", "adaptive", *_SCHEDULES)
 
 
 def optimiser_of(estimator: Any) -> Optimiser:
@@ -24,10 +38,14 @@ def schedule_of(estimator: Any) -> Schedule | None:
 
     scikit-learn's own schedules act on "sgd" alone, there and here.
     """
-    named = estimator.learning_rate
-    if estimator.solver != "sgd" or named == "constant":
+    given = estimator.learning_rate
+    if isinstance(given, Schedule):
+        return given
+    if given in _SCHEDULES:
+        return _SCHEDULES[given]
+    if estimator.solver != "sgd" or given == "constant":
         return None
-    return Adaptive() if named == "adaptive" else InverseScaling(float(estimator.power_t))
+    return Adaptive() if given == "adaptive" else InverseScaling(float(estimator.power_t))
 
 
 def uses_epochs(estimator: Any) -> bool:

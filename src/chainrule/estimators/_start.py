@@ -17,7 +17,7 @@ from chainrule.networks import Network, NetworkError, network
 _OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}
 
 
-def layers_of(fitted: Network) -> str:
+def output_name(fitted: Network) -> str:
     """Return scikit-learn's name of the output activation, or the formula's own."""
     title = fitted.activations[-1].title
     return _OUTPUTS.get(title, title)
