@@ -178,11 +178,11 @@ def train(
             "restore_best needs something to rate networks by\nGive score= or validation=."
         )
     generator = _generator(rng)
-    start = _start(run, state, generator, seeded=rng is not None)
+    best = score is not None if restore_best is None else bool(restore_best)
+    start = _start(run, state, generator, seeded=rng is not None, restore_best=best)
     plan = _Plan(
         run, _span(run, epochs, start.state), schedule or Constant(), batch_size, bool(shuffle),
-        generator, float(tolerance), float(patience), score, held,
-        score is not None if restore_best is None else bool(restore_best),
+        generator, float(tolerance), float(patience), score, held, best,
     )  # fmt: skip
     moment, keep = start, None
     records: list[Record] = []
@@ -324,7 +324,12 @@ def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: boo
 
 
 def _start(
-    run: Run, state: TrainingState | None, generator: np.random.Generator, *, seeded: bool
+    run: Run,
+    state: TrainingState | None,
+    generator: np.random.Generator,
+    *,
+    seeded: bool,
+    restore_best: bool,
 ) -> Moment:
     if state is None:
         begun = TrainingState(type(run.optimiser).__name__, run.state, run.steps)
@@ -336,9 +341,9 @@ def _start(
         put_generator(begun.generator, generator)
     begun = replace(begun, generator=generator.bit_generator.state)
     begun.put_into(run)
-    # What an earlier training found best is where this one starts.
-    best = run.start.parameters if math.isfinite(begun.watch.best) else None
-    return Moment(run.start.parameters, begun, best)
+    # Where an earlier training found a best network, that is where this one starts.
+    found = restore_best and math.isfinite(begun.watch.best)
+    return Moment(run.start.parameters, begun, run.start.parameters if found else None)
 
 
 def _span(run: Run, epochs: int, state: TrainingState) -> Span:
