@@ -15,7 +15,7 @@ from chainrule.networks import NetworkError
 
 FLOATS = (np.float64, np.float32)
 _BLOCK = 4096  # rows of a sparse matrix that are dense at one time
-_SMALL = 4096  # below so many numbers their sum tells fastest whether they are finite
+_SMALL = 4096  # above so many numbers their sum tells sooner whether they are finite
 
 
 def is_ready(X: Any, features: int) -> bool:
@@ -36,9 +36,9 @@ def is_ready(X: Any, features: int) -> bool:
 
 
 def _is_finite(X: NDArray[Any]) -> bool:
-    # An overflowing sum only costs the closer look.
     if X.size <= _SMALL:
-        return math.isfinite(np.add.reduce(X, axis=None))
+        return bool(np.isfinite(X).all())
+    # An overflowing sum only costs the closer look.
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(np.add.reduce(X, axis=None, dtype=np.float64))
 

@@ -65,6 +65,7 @@ def describe_parameters(estimator: Any) -> dict[str, Any]:
 def read_parameters(described: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that a file describes."""
     parameters = dict(described)
+    parameters["hidden_layer_sizes"] = hidden_sizes(parameters["hidden_layer_sizes"])
     if isinstance(parameters.get("learning_rate"), dict):
         parameters["learning_rate"] = _read_schedule(parameters["learning_rate"])
     if parameters.get("n_iter_no_change") == _INFINITY:
