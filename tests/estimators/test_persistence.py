@@ -43,7 +43,7 @@ def test_classifier_comes_back(tmp_path, data, labels):
     fitted.save(tmp_path / "m.safetensors")
     back = load(tmp_path / "m.safetensors")
     assert type(back) is FeedforwardClassifier
-    assert back.get_params() == fitted.get_params() | {"hidden_layer_sizes": [5]}
+    assert back.get_params() == fitted.get_params()
     np.testing.assert_array_equal(back.classes_, fitted.classes_)
     assert back.classes_.dtype == fitted.classes_.dtype
     np.testing.assert_array_equal(back.predict(X), fitted.predict(X))
