@@ -23,21 +23,12 @@ from numpy.typing import NDArray
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._files import describe, read_tensors, write_whole
 from chainrule.networks._network import Network
+from chainrule.networks._records import Record
 from chainrule.networks._schedules import Span
 from chainrule.networks._state import TrainingState, Watch, put_generator
 
 _FORMAT, _VERSION = "chainrule.checkpoint", "1"
 _DIGEST = "sha256:"
-
-
-@dataclass(frozen=True)
-class Record:
-    """The numbers of one epoch."""
-
-    loss: float
-    learning_rate: float
-    score: float | None
-    validation_losses: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.networks._callbacks import Callback, Epoch, checked_callbacks, wants_to_stop
+from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
 from chainrule.networks._checkpoints import (
     Checkpoint,
     Moment,
-    Record,
     checkpoint_at,
     described,
     digest,
@@ -28,6 +27,7 @@ from chainrule.networks._errors import CheckpointError, DivergenceError, Network
 from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
 from chainrule.networks._progress import progress
+from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
 from chainrule.networks._schedules import Constant, Schedule, Span, lowered
 from chainrule.networks._state import Training, TrainingState, put_generator
@@ -166,6 +166,7 @@ def train(
         ("batch_size", batch_size), ("epochs", epochs), ("checkpoint_every", checkpoint_every)
     ):  # fmt: skip
         check_count(name, count)
+    check_number("alpha", alpha)
     check_number("tolerance", tolerance)
     check_number("patience", patience)
     if schedule is not None and not isinstance(schedule, Schedule):
@@ -173,12 +174,8 @@ def train(
     tellers = checked_callbacks(callbacks)
     run = Run(network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size)
     held = held_out(network, validation)
-    if restore_best and score is None and not held:
-        raise NetworkError(
-            "restore_best needs something to rate networks by\nGive score= or validation=."
-        )
     generator = _generator(rng)
-    best = score is not None if restore_best is None else bool(restore_best)
+    best = restores_best(restore_best, score, held)
     start = _start(run, state, generator, seeded=rng is not None, restore_best=best)
     plan = _Plan(
         run, _span(run, epochs, start.state), schedule or Constant(), batch_size, bool(shuffle),
@@ -221,7 +218,8 @@ def _train(
             while True:
                 if moment.pending:
                     seconds = time.perf_counter() - begun
-                    epoch = _told(plan, moment, records[moment.epochs - 1], seconds)
+                    now = run.start.with_parameters(moment.parameters)
+                    epoch = told(moment.epochs, records[moment.epochs - 1], plan.held, seconds, now)
                     stopped = wants_to_stop(tellers, epoch)
                     moment = replace(moment, pending=False, stopped=stopped)
                     report(epoch)
@@ -262,10 +260,9 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     score = None if plan.score is None else float(plan.score(network))
     losses = tuple(part.mean_cost(network) for part in plan.held)
     records.append(Record(loss, float(rates[-1]), score, losses))
-    watched = -losses[0] if plan.restore_best and losses else -loss
-    watched = watched if score is None else score
-    is_best = plan.restore_best and watched > before.watch.best
-    watch = before.watch.after(watched, plan.tolerance)
+    value = watched(records[-1], plan.restore_best)
+    is_best = plan.restore_best and value > before.watch.best
+    watch = before.watch.after(value, plan.tolerance)
     reductions, converged = before.reductions, False
     if watch.waited > plan.patience:
         lower = lowered(plan.schedule, span)
@@ -292,16 +289,6 @@ def _epoch(run: Run, order: NDArray[np.intp], rates: NDArray[np.float64], batch_
     return loss
 
 
-def _told(plan: _Plan, moment: Moment, record: Record, seconds: float) -> Epoch:
-    losses = {
-        part.name: loss for part, loss in zip(plan.held, record.validation_losses, strict=True)
-    }
-    return Epoch(
-        moment.epochs, record.loss, losses, record.score, record.learning_rate, seconds,
-        plan.run.start.with_parameters(moment.parameters),
-    )  # fmt: skip
-
-
 def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: bool) -> Training:
     run, parameters, state = plan.run, moment.parameters, moment.state
     if interrupted and run.is_finite:
@@ -310,16 +297,10 @@ def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: boo
         state = replace(state, memory=run.state, steps=run.steps)
     if moment.best is not None:
         parameters = moment.best
-    columns = {
-        part.name: tuple(record.validation_losses[place] for record in records)
-        for place, part in enumerate(plan.held)
-    }
     return Training(
-        run.start.with_parameters(parameters),
-        tuple(record.loss for record in records),
-        tuple(record.score for record in records if record.score is not None),
-        moment.converged, interrupted, moment.stopped, columns,
-        tuple(record.learning_rate for record in records), moment.best_epoch, state,
+        run.start.with_parameters(parameters), *curves(records, plan.held),
+        converged=moment.converged, interrupted=interrupted, stopped=moment.stopped,
+        best_epoch=moment.best_epoch, state=state,
     )  # fmt: skip
 
 
@@ -395,8 +376,10 @@ def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> Divergen
     largest = float(np.abs(run.inputs).max())
     scale = f", standardise X (its largest entry is {largest:.3g})" if largest > 10.0 else ""
     titles = dict.fromkeys(formula.title for formula in run.start.activations)
+    steps, done = plan.span.steps, run.steps - moment.state.steps
+    place = f", within {done:,} of its {steps:,} steps" if done < steps else ""
     return DivergenceError(
-        f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n"
+        f"training diverged in epoch {moment.epochs + 1}{place}: the mean cost became {loss}\n"
         f"Lower the learning rate (now {rate:g}){scale}, or check that the activations "
         f"{', '.join(titles)} are finite and smooth enough to follow.",
         run.start.with_parameters(moment.parameters),
