@@ -161,3 +161,21 @@ def test_bad_sets_are_refused(parts):
         FeedforwardRegressor().fit(X, X[:, 0], eval_set=[(first_X, first_X[:, :2])])
     with pytest.raises(NetworkError, match="callbacks must be functions"):
         _model().fit(X, y, callbacks=[3])
+
+
+def test_lbfgs_keeps_the_best_on_a_set_of_ones_own(parts):
+    """With early stopping; without it the last network, and no part is kept aside either way."""
+    X, y, first_X, first_y, *_ = parts
+    sets = [(first_X, first_y)]
+    seen = []
+    best = _model(solver="lbfgs", early_stopping=True, max_iter=60).fit(
+        X, y, eval_set=sets, callbacks=lambda step: seen.append(step.network.parameters)
+    )
+    assert best.best_epoch_ == 1 + int(np.argmax(best.validation_scores_)) < best.n_iter_
+    np.testing.assert_array_equal(best.network_.parameters, seen[best.best_epoch_ - 1])
+    last = _model(solver="lbfgs", max_iter=60).fit(X, y, eval_set=sets)
+    np.testing.assert_array_equal(last.network_.parameters, seen[-1])
+    assert last.validation_losses_ == best.validation_losses_
+    alone = _model(solver="lbfgs", early_stopping=True, max_iter=60).fit(X, y)
+    np.testing.assert_array_equal(alone.network_.parameters, seen[-1])
+    assert alone.validation_scores_ is None

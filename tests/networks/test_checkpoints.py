@@ -40,7 +40,7 @@ def training(path):
     return train(
         net, X, Y, schedule=Cosine(), alpha=0.01, batch_size=32, epochs=80, rng=5, tolerance=0.0,
         patience=200, validation=(X[:50] + 0.1, Y[:50]), restore_best=True, checkpoint=path,
-        checkpoint_every=2, callbacks=[lambda epoch: time.sleep(0.003)],
+        checkpoint_every=1, callbacks=[lambda epoch: time.sleep(0.003)],
     )
 
 train(net, X, Y, epochs=1)
@@ -130,7 +130,7 @@ def test_killed_at_random_moments_the_result_is_the_same_bit_for_bit(path):
         {"sample_weight": np.arange(40) % 3},
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize("every", [None, 1, 5])
 def test_interrupted_training_goes_on_as_if_nothing_had_been(problem, path, options, every):
     """Everything that an epoch depends on is in the file, with any schedule and generator."""
     net, X, Y, common = problem
@@ -262,7 +262,7 @@ def test_full_disk_keeps_the_checkpoint_before_and_what_was_learned(problem, pat
 
     try:
         with pytest.raises(CheckpointError, match="learned in 5 epochs") as caught:
-            train(net, X, Y, checkpoint=path, callbacks=fill, **common)
+            train(net, X, Y, checkpoint=path, checkpoint_every=1, callbacks=fill, **common)
     finally:
         limited.__exit__(None, None, None)
     np.testing.assert_array_equal(caught.value.network.parameters, seen[4].network.parameters)

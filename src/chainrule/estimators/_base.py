@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule.estimators import _inspection
 from chainrule.estimators._data import FLOATS, blocks, checked, checked_weights, dense
 from chainrule.estimators._evaluation import Evaluation, evaluation
-from chainrule.estimators._loop import train_lbfgs
 from chainrule.estimators._parameters import (
     check_parameters,
     generator,
@@ -27,7 +26,7 @@ from chainrule.estimators._parameters import (
 from chainrule.estimators._solvers import optimiser_of, schedule_of
 from chainrule.estimators._start import assigned, output_name, start_from
 from chainrule.formulas import Formula, ParameterError
-from chainrule.networks import Network, Training, network, propagate, train
+from chainrule.networks import Network, Training, network, propagate, train, train_lbfgs
 from chainrule.networks._callbacks import Callback
 
 if TYPE_CHECKING:
@@ -226,14 +225,16 @@ class Feedforward(BaseEstimator):
         return self
 
     def _train(self, start: Network, held: Evaluation, request: Request) -> Training:
+        score = held.score if self.early_stopping and held.sets else None
         if self.solver == "lbfgs":
             if request.checkpoint is not None:
                 raise ParameterError("solver='lbfgs' writes no checkpoints; leave checkpoint out")
             return train_lbfgs(
                 start, held.inputs, held.targets, sample_weight=held.weights,
-                alpha=float(self.alpha), epochs=int(self.max_iter), evaluations=int(self.max_fun),
-                tolerance=float(self.tol), validation=held.sets or None,
-                callbacks=(held.rate, *request.callbacks),
+                alpha=float(self.alpha), iterations=int(self.max_iter),
+                evaluations=int(self.max_fun), tolerance=float(self.tol), score=score,
+                validation=held.sets or None, callbacks=(held.rate, *request.callbacks),
+                show_progress=int(self.verbose),
             )  # fmt: skip
         size = _AUTOMATIC_BATCH if self.batch_size == "auto" else int(self.batch_size)
         return train(
@@ -250,7 +251,7 @@ class Feedforward(BaseEstimator):
             rng=self._generator,
             tolerance=float(self.tol),
             patience=float(self.n_iter_no_change),
-            score=held.score if self.early_stopping else None,
+            score=score,
             validation=held.sets or None,
             callbacks=(held.rate, *request.callbacks),
             state=vars(self).get("_state") if request.partial else None,
@@ -267,7 +268,7 @@ class Feedforward(BaseEstimator):
         self.n_iter_ = len(result.loss_curve)
         self.t_ = past.get("t_", 0) + self.n_iter_ * len(held.inputs)
         held.keep(self, past, result)
-        is_rated = self.early_stopping and self.solver != "lbfgs"
+        is_rated = bool(self.early_stopping and held.sets)
         self.best_loss_ = None if is_rated else min(self.loss_curve_, default=None)
         self.best_epoch_ = result.best_epoch
         self.n_layers_, self.n_outputs_ = len(result.network.sizes), result.network.sizes[-1]

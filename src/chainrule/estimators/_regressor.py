@@ -70,14 +70,15 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         Training ends when the loss, or with `early_stopping` the validation score, has not
         improved by more than this for more than `n_iter_no_change` epochs.
     verbose : bool or int
-        Whether to draw a progress bar in a terminal or notebook.
+        Whether to draw a progress bar in a terminal or notebook; from 2 on also to print lines
+        where output goes elsewhere.
     warm_start : bool
         Whether `fit` goes on from the network of the last fit.
     momentum, nesterovs_momentum : float, bool
         The momentum of "sgd", and whether it is Nesterov's.
     early_stopping : bool
         Whether to keep a part of the data aside, stop when its score no longer improves, and
-        return to the best network.
+        return to the best network. With "lbfgs" the best network on `eval_set` is kept, if given.
     validation_fraction : float
         The share kept aside.
     beta_1, beta_2, epsilon : float

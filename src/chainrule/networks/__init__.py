@@ -10,6 +10,7 @@ from chainrule.networks._files import load_network as load_network
 from chainrule.networks._files import save_network as save_network
 from chainrule.networks._initialisation import gain as gain
 from chainrule.networks._initialisation import initial_parameters as initial_parameters
+from chainrule.networks._lbfgs import train_lbfgs as train_lbfgs
 from chainrule.networks._network import Network as Network
 from chainrule.networks._network import biases_of as biases_of
 from chainrule.networks._network import network as network

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._files import describe, read_tensors, write_whole
 from chainrule.networks._network import Network
+from chainrule.networks._records import Record
 from chainrule.networks._schedules import Span
 from chainrule.networks._state import TrainingState, Watch, put_generator
 
@@ -30,27 +31,17 @@ _FORMAT, _VERSION = "chainrule.checkpoint", "1"
 _DIGEST = "sha256:"
 
 
-@dataclass(frozen=True)
-class Record:
-    """The numbers of one epoch."""
-
-    loss: float
-    learning_rate: float
-    score: float | None
-    validation_losses: tuple[float, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class Moment:
     """Training between two epochs.
 
-    `best` are the parameters of the best epoch, where they are asked for and there was one;
-    `pending` tells that nobody was told yet of the last epoch.
+    `best` is the network of the best epoch, where it is asked for and there was one; `pending`
+    tells that nobody was told yet of the last epoch.
     """
 
-    parameters: NDArray[np.floating[Any]]
+    network: Network
     state: TrainingState
-    best: NDArray[np.floating[Any]] | None = None
+    best: Network | None = None
     best_epoch: int | None = None
     epochs: int = 0
     pending: bool = False
@@ -60,13 +51,12 @@ class Moment:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A place for checkpoints, the arguments of the training, and how many epochs lie between."""
+    """A place for checkpoints, and the arguments of the training."""
 
     path: Path
-    every: int
     arguments: Mapping[str, Any]
 
-    def write(self, moment: Moment, records: Sequence[Record], network: Network) -> None:
+    def write(self, moment: Moment, records: Sequence[Record]) -> None:
         """Write a checkpoint, whole or not at all; the one before stays until then.
 
         Raises
@@ -77,12 +67,12 @@ class Checkpoint:
         from safetensors.numpy import save
 
         tensors = {
-            "parameters": moment.parameters,
+            "parameters": moment.network.parameters,
             "memory": moment.state.memory,
             "curves": _rows(records[: moment.epochs]),
         }
         if moment.best is not None:
-            tensors["best"] = moment.best
+            tensors["best"] = moment.best.parameters
         progress = {
             "reductions": moment.state.reductions,
             "best": moment.state.watch.best,
@@ -105,9 +95,6 @@ class Checkpoint:
         try:
             write_whole(self.path, save(tensors, metadata), temporary)
         except OSError as error:
-            learned = network.with_parameters(
-                moment.parameters if moment.best is None else moment.best
-            )
             rest = "Nothing was run."
             if moment.epochs:
                 rest = (
@@ -117,7 +104,7 @@ class Checkpoint:
             raise CheckpointError(
                 f"the checkpoint {self.path} cannot be written: {error.strerror or error}\n"
                 f"Make room, or give a path that can be written. {rest}",
-                learned,
+                moment.best or moment.network,
             ) from error
 
     def read(
@@ -192,14 +179,12 @@ class Checkpoint:
             )
 
 
-def checkpoint_at(
-    path: str | os.PathLike[str], every: int, arguments: Mapping[str, Any]
-) -> Checkpoint:
+def checkpoint_at(path: str | os.PathLike[str], arguments: Mapping[str, Any]) -> Checkpoint:
     """Return the place of a training's checkpoints."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise NetworkError(f"checkpoint must be the path of a file, got {path!r:.60}")
     # Through JSON, so that what is compared is what a file gives back.
-    return Checkpoint(Path(os.path.realpath(path)), every, json.loads(json.dumps(arguments)))
+    return Checkpoint(Path(os.path.realpath(path)), json.loads(json.dumps(arguments)))
 
 
 def digest(*arrays: NDArray[Any]) -> str:
@@ -278,10 +263,8 @@ def _moment(
     epochs = len(tensors["curves"])
     if epochs > span.epochs:
         raise ModelFileError("it has more epochs than this training")
-    parameters = _tensor(tensors, "parameters", start.parameters)
-    best = _tensor(tensors, "best", start.parameters) if "best" in tensors else None
-    if not (np.isfinite(parameters).all() and (best is None or np.isfinite(best).all())):
-        raise ModelFileError("its parameters are not finite")
+    network = _network(tensors, "parameters", start.network)
+    best = _network(tensors, "best", start.network) if "best" in tensors else None
     state = replace(
         start.state,
         memory=_tensor(tensors, "memory", start.state.memory),
@@ -296,7 +279,14 @@ def _moment(
     )
     best_epoch = None if progress["best_epoch"] is None else _count(progress, "best_epoch", epochs)
     flags = (bool(progress[name]) for name in ("pending", "converged", "stopped"))
-    return Moment(parameters, state, best, best_epoch, epochs, *flags)
+    return Moment(network, state, best, best_epoch, epochs, *flags)
+
+
+def _network(tensors: Mapping[str, NDArray[Any]], name: str, like: Network) -> Network:
+    parameters = _tensor(tensors, name, like.parameters)
+    if not np.isfinite(parameters).all():
+        raise ModelFileError(f"{name} are not finite")
+    return like.with_parameters(parameters)
 
 
 def _tensor(

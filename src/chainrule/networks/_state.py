@@ -119,16 +119,16 @@ class Training:
         The mean cost, penalty included, over each epoch.
     validation_scores : tuple of float
         The validation score after each epoch; empty where none was asked for.
+    validation_losses : mapping of str to tuple of float
+        The mean cost over each validation set, after each epoch.
+    learning_rates : tuple of float
+        The rate of each epoch's last step; of L-BFGS the length of each step.
     converged : bool
         Whether it ended because nothing improved any more.
     interrupted : bool
         Whether it was ended from the keyboard.
     stopped : bool
         Whether a callback ended it.
-    validation_losses : mapping of str to tuple of float
-        The mean cost over each validation set, after each epoch.
-    learning_rates : tuple of float
-        The rate of each epoch's last step; of L-BFGS the length of each step.
     best_epoch : int or None
         The epoch, from 1 on, whose network was the best so far, where that was asked for.
     state : TrainingState or None
@@ -138,11 +138,11 @@ class Training:
     network: Network
     loss_curve: tuple[float, ...]
     validation_scores: tuple[float, ...]
+    validation_losses: Mapping[str, tuple[float, ...]]
+    learning_rates: tuple[float, ...]
     converged: bool
     interrupted: bool
     stopped: bool
-    validation_losses: Mapping[str, tuple[float, ...]]
-    learning_rates: tuple[float, ...]
     best_epoch: int | None
     state: TrainingState | None
 

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.networks._callbacks import Callback, Epoch, checked_callbacks, wants_to_stop
+from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
 from chainrule.networks._checkpoints import (
     Checkpoint,
     Moment,
-    Record,
     checkpoint_at,
     described,
     digest,
@@ -28,12 +27,14 @@ from chainrule.networks._errors import CheckpointError, DivergenceError, Network
 from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
 from chainrule.networks._progress import progress
+from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
 from chainrule.networks._schedules import Constant, Schedule, Span, lowered
 from chainrule.networks._state import Training, TrainingState, put_generator
 from chainrule.networks._validation import HeldOut, held_out
 
 _STEPS_BETWEEN_CHECKS = 1000  # divergence is noticed within long epochs as well
+_TRAINING_PER_WRITING = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ def train(
     callbacks: Sequence[Callback] | Callback | None = None,
     state: TrainingState | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: int = 1,
+    checkpoint_every: int | None = None,
     show_progress: bool | int = False,
 ) -> Training:
     r"""Train a network; the one that is given stays what it is.
@@ -130,8 +131,9 @@ def train(
         A file for all that it takes to go on, bit for bit. Calling `train` with the same arguments
         again goes on from there after whatever ended it, or returns the result where it had ended.
         Callbacks and the score's function are not compared.
-    checkpoint_every : int
-        How many epochs lie between two checkpoints.
+    checkpoint_every : int, optional
+        How many epochs lie between two checkpoints; by default as few as keep writing below a tenth
+        of the time. There is always one in the end, and after an interrupt or an error.
     show_progress : bool or int
         1 or True draws a bar in terminals and notebooks; 2 also prints lines, now and then, where
         output goes elsewhere.
@@ -162,10 +164,11 @@ def train(
     >>> result.loss_curve[-1] < 0.01
     True
     """
-    for name, count in (
-        ("batch_size", batch_size), ("epochs", epochs), ("checkpoint_every", checkpoint_every)
-    ):  # fmt: skip
-        check_count(name, count)
+    check_count("batch_size", batch_size)
+    check_count("epochs", epochs)
+    if checkpoint_every is not None:
+        check_count("checkpoint_every", checkpoint_every)
+    check_number("alpha", alpha)
     check_number("tolerance", tolerance)
     check_number("patience", patience)
     if schedule is not None and not isinstance(schedule, Schedule):
@@ -173,12 +176,8 @@ def train(
     tellers = checked_callbacks(callbacks)
     run = Run(network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size)
     held = held_out(network, validation)
-    if restore_best and score is None and not held:
-        raise NetworkError(
-            "restore_best needs something to rate networks by\nGive score= or validation=."
-        )
     generator = _generator(rng)
-    best = score is not None if restore_best is None else bool(restore_best)
+    best = restores_best(restore_best, score, held)
     start = _start(run, state, generator, seeded=rng is not None, restore_best=best)
     plan = _Plan(
         run, _span(run, epochs, start.state), schedule or Constant(), batch_size, bool(shuffle),
@@ -189,46 +188,40 @@ def train(
     if checkpoint is not None:
         given = None if rng is None else generator_digest(generator)
         arguments = _arguments(plan, alpha, given, state)
-        keep = checkpoint_at(checkpoint, checkpoint_every, arguments)
+        keep = checkpoint_at(checkpoint, arguments)
         found = keep.read(start, plan.span, score is not None, len(held), generator)
         if found is not None:
             moment, records = found
-    return _train(plan, moment, records, keep, tellers, show_progress)
+    keeper = _Keeper(keep, checkpoint_every)
+    return _train(plan, moment, records, keeper, tellers, show_progress)
 
 
 def _train(
     plan: _Plan,
     moment: Moment,
     records: list[Record],
-    keep: Checkpoint | None,
+    keeper: _Keeper,
     tellers: tuple[Callback, ...],
     show_progress: bool | int,
 ) -> Training:
     run, epochs = plan.run, plan.span.epochs
-    run.parameters[...] = moment.parameters
+    run.parameters[...] = moment.network.parameters
     moment.state.put_into(run)
     interrupted = False
-
-    def write() -> None:
-        if keep is not None:
-            keep.write(moment, records, run.start)
-
     try:
         with progress(epochs, show_progress, moment.epochs) as report, run.threads():
-            if keep is not None and not records:
-                write()
+            if not records:
+                keeper.keep(moment, records)
             begun = time.perf_counter()
             while True:
                 if moment.pending:
-                    seconds = time.perf_counter() - begun
-                    epoch = _told(plan, moment, records[moment.epochs - 1], seconds)
+                    record, seconds = records[moment.epochs - 1], time.perf_counter() - begun
+                    epoch = told(moment.epochs, record, plan.held, seconds, moment.network)
                     stopped = wants_to_stop(tellers, epoch)
                     moment = replace(moment, pending=False, stopped=stopped)
                     report(epoch)
-                    if keep is not None and (
-                        _has_ended(moment, epochs) or moment.epochs % keep.every == 0
-                    ):
-                        write()
+                    if _has_ended(moment, epochs) or keeper.is_due(moment):
+                        keeper.keep(moment, records)
                 if _has_ended(moment, epochs):
                     break
                 begun = time.perf_counter()
@@ -236,13 +229,36 @@ def _train(
                 moment = _next(plan, moment, records)
     except KeyboardInterrupt:
         interrupted = True
-        write()
+        keeper.keep(moment, records)
     except CheckpointError:
         raise
     except BaseException:
-        write()
+        keeper.keep(moment, records)
         raise
     return _result(plan, moment, records[: moment.epochs], interrupted)
+
+
+class _Keeper:
+    """Writes checkpoints, where there is a place for them, and knows when the next one is due."""
+
+    def __init__(self, checkpoint: Checkpoint | None, every: int | None) -> None:
+        self.checkpoint = checkpoint
+        self.every = every
+        self.due = 0.0
+
+    def is_due(self, moment: Moment) -> bool:
+        """Tell whether a checkpoint should be written now."""
+        if self.every is None:
+            return time.perf_counter() >= self.due
+        return moment.epochs % self.every == 0
+
+    def keep(self, moment: Moment, records: list[Record]) -> None:
+        """Write a checkpoint."""
+        if self.checkpoint is not None:
+            begun = time.perf_counter()
+            self.checkpoint.write(moment, records)
+            ended = time.perf_counter()
+            self.due = ended + _TRAINING_PER_WRITING * (ended - begun)
 
 
 def _has_ended(moment: Moment, epochs: int) -> bool:
@@ -262,10 +278,9 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     score = None if plan.score is None else float(plan.score(network))
     losses = tuple(part.mean_cost(network) for part in plan.held)
     records.append(Record(loss, float(rates[-1]), score, losses))
-    watched = -losses[0] if plan.restore_best and losses else -loss
-    watched = watched if score is None else score
-    is_best = plan.restore_best and watched > before.watch.best
-    watch = before.watch.after(watched, plan.tolerance)
+    value = watched(records[-1], plan.restore_best)
+    is_best = plan.restore_best and value > before.watch.best
+    watch = before.watch.after(value, plan.tolerance)
     reductions, converged = before.reductions, False
     if watch.waited > plan.patience:
         lower = lowered(plan.schedule, span)
@@ -277,7 +292,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
         before.examples + run.rows.size, reductions, watch, plan.generator.bit_generator.state,
     )  # fmt: skip
     return Moment(
-        network.parameters, state, network.parameters if is_best else moment.best,
+        network, state, network if is_best else moment.best,
         moment.epochs + 1 if is_best else moment.best_epoch, moment.epochs + 1, True, converged,
     )  # fmt: skip
 
@@ -292,34 +307,16 @@ def _epoch(run: Run, order: NDArray[np.intp], rates: NDArray[np.float64], batch_
     return loss
 
 
-def _told(plan: _Plan, moment: Moment, record: Record, seconds: float) -> Epoch:
-    losses = {
-        part.name: loss for part, loss in zip(plan.held, record.validation_losses, strict=True)
-    }
-    return Epoch(
-        moment.epochs, record.loss, losses, record.score, record.learning_rate, seconds,
-        plan.run.start.with_parameters(moment.parameters),
-    )  # fmt: skip
-
-
 def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: bool) -> Training:
-    run, parameters, state = plan.run, moment.parameters, moment.state
+    run, network, state = plan.run, moment.network, moment.state
     if interrupted and run.is_finite:
         # The part of an epoch that was done before the interrupt is kept as well.
-        parameters = run.parameters
+        network = run.network
         state = replace(state, memory=run.state, steps=run.steps)
-    if moment.best is not None:
-        parameters = moment.best
-    columns = {
-        part.name: tuple(record.validation_losses[place] for record in records)
-        for place, part in enumerate(plan.held)
-    }
     return Training(
-        run.start.with_parameters(parameters),
-        tuple(record.loss for record in records),
-        tuple(record.score for record in records if record.score is not None),
-        moment.converged, interrupted, moment.stopped, columns,
-        tuple(record.learning_rate for record in records), moment.best_epoch, state,
+        moment.best or network, *curves(records, plan.held),
+        converged=moment.converged, interrupted=interrupted, stopped=moment.stopped,
+        best_epoch=moment.best_epoch, state=state,
     )  # fmt: skip
 
 
@@ -343,7 +340,7 @@ def _start(
     begun.put_into(run)
     # Where an earlier training found a best network, that is where this one starts.
     found = restore_best and math.isfinite(begun.watch.best)
-    return Moment(run.start.parameters, begun, run.start.parameters if found else None)
+    return Moment(run.start, begun, run.start if found else None)
 
 
 def _span(run: Run, epochs: int, state: TrainingState) -> Span:
@@ -395,9 +392,11 @@ def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> Divergen
     largest = float(np.abs(run.inputs).max())
     scale = f", standardise X (its largest entry is {largest:.3g})" if largest > 10.0 else ""
     titles = dict.fromkeys(formula.title for formula in run.start.activations)
+    steps, done = plan.span.steps, run.steps - moment.state.steps
+    place = f", within {done:,} of its {steps:,} steps" if done < steps else ""
     return DivergenceError(
-        f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n"
+        f"training diverged in epoch {moment.epochs + 1}{place}: the mean cost became {loss}\n"
         f"Lower the learning rate (now {rate:g}){scale}, or check that the activations "
         f"{', '.join(titles)} are finite and smooth enough to follow.",
-        run.start.with_parameters(moment.parameters),
+        moment.network,
     )
