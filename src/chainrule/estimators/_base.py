@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -294,7 +294,7 @@ class Feedforward(BaseEstimator):
         """Return the network's output, or what another output activation makes of it."""
         used = self._fitted_network()
         if output is not None:
-            used = Network(used.sizes, (*used.activations[:-1], output), used.cost, used.parameters)
+            used = replace(used, activations=(*used.activations[:-1], output))
         inputs = checked(self, X)
         if isinstance(inputs, np.ndarray):
             return propagate(used, inputs)

@@ -289,7 +289,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                 "a classifier needs at least two classes; y holds one class with weight, "
                 f"{self.classes_[weighted[0]]}"
             )
-        return self._weighed(self._encode(labels), labels, weights, codes, partial)
+        return self._weighed(self._one_hot(codes), labels, weights, codes, partial)
 
     def _many(self, labels: NDArray[Any], weights: NDArray[Any]) -> Targets:
         if labels.shape[1] != len(self.classes_):
@@ -335,7 +335,9 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
             raise ValueError("one set holds many labels at once and another does not")
         if several:
             return labels
-        codes = codes_of(labels, self.classes_)
+        return self._one_hot(codes_of(labels, self.classes_))
+
+    def _one_hot(self, codes: NDArray[np.intp]) -> NDArray[Any]:
         if len(self.classes_) == 2 and not self._is_over_classes():
             return codes[:, None]
         targets: NDArray[Any] = codes[:, None] == np.arange(len(self.classes_))

@@ -14,9 +14,13 @@ from sklearn.utils.validation import column_or_1d
 
 from chainrule.formulas import ParameterError
 
+_LABELS = "biuU"  # truth values, whole numbers and text: a column of them needs no closer look
+
 
 def as_labels(y: Any) -> tuple[NDArray[Any], bool]:
     """Return targets as one column of labels, or as zeros and ones for many labels at once."""
+    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in _LABELS:
+        return y, False
     check_classification_targets(y)
     kind = type_of_target(y)
     if kind == "multiclass-multioutput":

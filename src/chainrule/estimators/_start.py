@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chainrule.catalogue import cost_formula
+from chainrule.catalogue import activation_formula, cost_formula
 from chainrule.formulas import ParameterError
 from chainrule.networks import Network, NetworkError, network
 
@@ -23,9 +23,7 @@ def output_name(fitted: Network) -> str:
     return _OUTPUTS.get(title, title)
 
 
-def assigned(
-    fitted: Network, weights: Sequence[Any], biases: Sequence[Any], of: str = "coefs_, intercepts_"
-) -> Network:
+def assigned(fitted: Network, weights: Sequence[Any], biases: Sequence[Any]) -> Network:
     """Return a network with other weights and biases.
 
     Raises
@@ -37,13 +35,17 @@ def assigned(
     try:
         parts = [np.asarray(part, fitted.dtype) for part in (*weights, *biases)]
     except (TypeError, ValueError) as error:
-        raise NetworkError(f"{of} must be lists of arrays of numbers: {error}") from None
+        raise NetworkError(f"coefs_ and intercepts_ must be lists of arrays: {error}") from None
     found = [part.shape for part in parts]
     if found != shapes or not all(np.isfinite(part).all() for part in parts):
         raise NetworkError(
-            f"{of} must be finite arrays, one for each layer, of shapes {shapes}; got {found}"
+            "coefs_ and intercepts_ must be finite arrays, one for each layer, of shapes "
+            f"{shapes}; got {found}"
         )
-    return fitted.with_parameters(np.concatenate([part.ravel() for part in parts]))
+    parameters = fitted.parameters.copy()
+    given = np.concatenate([part.ravel() for part in parts])
+    parameters[: given.size] = given
+    return fitted.with_parameters(parameters)
 
 
 def start_from(
@@ -70,9 +72,9 @@ def start_from(
             f"and the data now ask for {_listed(sizes)}\n"
             "Set warm_start=False and call fit to train a new network."
         )
-    formulas = network(sizes, activations, cost, dtype=last.dtype, rng=0).activations
-    return Network(sizes, formulas, cost_formula(cost), last.parameters)
+    formulas = tuple(activation_formula(activation) for activation in activations)
+    return replace(last, activations=formulas, cost=cost_formula(cost))
 
 
-def _listed(sizes: tuple[int, ...]) -> NDArray[Any] | str:
+def _listed(sizes: tuple[int, ...]) -> str:
     return "-".join(map(str, sizes))
