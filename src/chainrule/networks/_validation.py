@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.catalogue import activation_formula
-from chainrule.kernels._call import call_kernel
+from chainrule.kernels import CostKernels, call_kernel
 from chainrule.kernels._native import compiled
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows
-from chainrule.networks._program import CostProgram
 from chainrule.networks._propagation import compiled_cost, example_weights, propagate
 
 _ONLY = "validation"
@@ -28,7 +27,7 @@ class HeldOut:
     inputs: NDArray[np.floating[Any]]
     targets: NDArray[np.floating[Any]]
     weights: NDArray[np.floating[Any]]
-    cost: CostProgram
+    cost: CostKernels
 
     def mean_cost(self, network: Network) -> float:
         """Return the weighted mean cost of the examples; the penalty is no part of it."""
@@ -37,7 +36,8 @@ class HeldOut:
         outputs = (*network.activations[:-1], activation_formula("identity"))
         Z = propagate(replace(network, activations=outputs), self.inputs)
         costs = np.empty(len(Z), network.dtype)
-        _row_costs(self.cost.row, Z, self.targets, costs)
+        kernel = self.cost.value
+        _row_costs(kernel.address, kernel.parameters.ctypes.data, Z, self.targets, costs)
         return float(np.average(costs.astype(np.float64), weights=self.weights))
 
 
@@ -60,7 +60,7 @@ def _held_out(network: Network, name: Any, given: Any) -> HeldOut:
     try:
         inputs = as_rows(given[0], network.sizes[0], network.dtype, "X")
         targets = as_rows(given[1], network.sizes[-1], network.dtype, "Y")
-        weights = example_weights(given[2] if len(given) == 3 else None, inputs, targets)
+        weights = example_weights(given[2] if len(given) == 3 else None, len(inputs), targets)
         cost = compiled_cost(network, targets)
     except NetworkError as error:
         raise NetworkError(f"{name}: {error}") from None
@@ -107,9 +107,9 @@ def validation_loss(
 
 
 @compiled()
-def _row_costs(cost: Any, Z: Any, Y: Any, costs: Any) -> None:
+def _row_costs(address: int, parameters: int, Z: Any, Y: Any, costs: Any) -> None:
     call_kernel(
-        cost[0], Z.ctypes.data, Y.ctypes.data, costs.ctypes.data, Z.shape[0], Z.shape[1], cost[1]
+        address, Z.ctypes.data, Y.ctypes.data, costs.ctypes.data, Z.shape[0], Z.shape[1], parameters
     )
 
 
