@@ -137,7 +137,7 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except ModelFileError as error:
-            raise self._refused(str(error).partition("\n")[0]) from error
+            raise self._refused(str(error.__cause__ or error).partition("\n")[0]) from error
         if metadata.get("format") != _FORMAT:
             raise self._refused("it is a safetensors file of another kind")
         if metadata.get("version") != _VERSION:

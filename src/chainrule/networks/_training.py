@@ -130,7 +130,7 @@ def train(
     checkpoint : path-like, optional
         A file for all that it takes to go on, bit for bit. Calling `train` with the same arguments
         again goes on from there after whatever ended it, or returns the result where it had ended.
-        Callbacks and the score's function are not compared.
+        Callbacks and the score's function are not compared. One training at a time may use it.
     checkpoint_every : int, optional
         How many epochs lie between two checkpoints; by default as few as keep writing below a tenth
         of the time. There is always one in the end, and after an interrupt or an error.
