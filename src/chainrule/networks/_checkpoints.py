@@ -1,7 +1,8 @@
 """Checkpoints: all that training needs to go on, bit for bit, in one file that holds data only.
 
 A safetensors file with the tensors ``parameters``, ``memory`` (of the optimiser), ``curves`` (a row
-for each epoch) and, where the best network is asked for, ``best``. The metadata hold ``format``,
+for each epoch), where the best network is asked for ``best_parameters``, and the ``statistics`` of
+networks that have them. The metadata hold ``format``,
 ``version``, ``arguments`` (of the training: numbers as they are, arrays as digests), ``progress``
 and a ``checksum`` over all of it.
 """
@@ -67,12 +68,12 @@ class Checkpoint:
         from safetensors.numpy import save
 
         tensors = {
-            "parameters": moment.network.parameters,
+            **_of_network(moment.network, ""),
             "memory": moment.state.memory,
             "curves": _rows(records[: moment.epochs]),
         }
         if moment.best is not None:
-            tensors["best"] = moment.best.parameters
+            tensors |= _of_network(moment.best, "best_")
         progress = {
             "reductions": moment.state.reductions,
             "best": moment.state.watch.best,
@@ -208,6 +209,8 @@ def described(network: Network) -> dict[str, Any]:
         "dtype": network.dtype.name,
         "activations": [describe(formula) for formula in network.activations],
         "cost": describe(network.cost),
+        "normalisations": list(network.normalisations),
+        "learned": [list(names) for names in network.learned],
         "parameters": digest(network.parameters),
     }
 
@@ -263,8 +266,8 @@ def _moment(
     epochs = len(tensors["curves"])
     if epochs > span.epochs:
         raise ModelFileError("it has more epochs than this training")
-    network = _network(tensors, "parameters", start.network)
-    best = _network(tensors, "best", start.network) if "best" in tensors else None
+    network = _network(tensors, "", start.network)
+    best = _network(tensors, "best_", start.network) if "best_parameters" in tensors else None
     state = replace(
         start.state,
         memory=_tensor(tensors, "memory", start.state.memory),
@@ -282,11 +285,20 @@ def _moment(
     return Moment(network, state, best, best_epoch, epochs, *flags)
 
 
-def _network(tensors: Mapping[str, NDArray[Any]], name: str, like: Network) -> Network:
-    parameters = _tensor(tensors, name, like.parameters)
-    if not np.isfinite(parameters).all():
-        raise ModelFileError(f"{name} are not finite")
-    return like.with_parameters(parameters)
+def _of_network(network: Network, prefix: str) -> dict[str, NDArray[Any]]:
+    statistics = network.new_statistics()
+    tensors: dict[str, NDArray[Any]] = {f"{prefix}parameters": network.parameters}
+    return tensors | ({f"{prefix}statistics": statistics} if statistics.size else {})
+
+
+def _network(tensors: Mapping[str, NDArray[Any]], prefix: str, like: Network) -> Network:
+    parameters = _tensor(tensors, f"{prefix}parameters", like.parameters)
+    statistics = like.new_statistics()
+    if statistics.size:
+        statistics = _tensor(tensors, f"{prefix}statistics", statistics)
+    if not (np.isfinite(parameters).all() and np.isfinite(statistics).all()):
+        raise ModelFileError(f"{prefix}parameters are not finite")
+    return like.with_parameters(parameters, statistics)
 
 
 def _tensor(

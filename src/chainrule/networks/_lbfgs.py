@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
 from chainrule.networks._checks import check_count, check_number
 from chainrule.networks._errors import DivergenceError
-from chainrule.networks._network import Network
+from chainrule.networks._network import Network, as_rows
 from chainrule.networks._optimisers import GradientDescent
 from chainrule.networks._progress import progress
 from chainrule.networks._propagation import gradient
@@ -39,8 +39,9 @@ class _Objective:
         self.network = network.with_parameters(network.parameters.astype(np.float64))
         # A run checks and holds the examples, and knows how many threads their products deserve.
         self.run = Run(network, X, Y, weights, GradientDescent(), alpha=alpha, batch_size=_BLOCK)
+        self.inputs = as_rows(X, network.sizes[0], network.dtype, "X")
         self.alpha = alpha
-        self.decayed = network.parameters.size - sum(network.sizes[1:])
+        self.decayed = network.layout.decayed
         self.was_infinite = False
 
     def __call__(self, parameters: Vector) -> tuple[float, Vector]:
@@ -63,7 +64,7 @@ class _Objective:
         run = self.run
         for first in range(0, run.rows.size, _BLOCK):
             rows = run.rows[first : first + _BLOCK]
-            yield run.inputs[rows], run.targets[rows], run.weights[rows].astype(np.float64)
+            yield self.inputs[rows], run.targets[rows], run.weights[rows].astype(np.float64)
 
 
 def train_lbfgs(

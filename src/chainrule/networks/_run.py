@@ -85,10 +85,11 @@ class Run:
         self.scratch = np.empty(_scratch(network, optimiser), dtype)
         self.alpha = float(alpha)
         self.clip_value, self.clip_norm = float(clip_value), float(clip_norm)
+        self.dropout = _shares(dropout, len(sizes) - 1)
         self.held = network.program, compiled_cost(network, self.targets)
         self.tables, size = new_tables(
             network.program, self.batch_size, dtype, cost=self.held[1],
-            statistics=self.statistics, dropout=_shares(dropout, len(sizes) - 1), seed=seed,
+            statistics=self.statistics, dropout=self.dropout, seed=seed,
         )  # fmt: skip
         operations = 6.0 * self.parameters.size * self.batch_size
         most = max(int(operations / _OPERATIONS_PER_THREAD), 1)

@@ -66,6 +66,9 @@ def train(
     batch_size: int = 200,
     epochs: int = 200,
     shuffle: bool = True,
+    dropout: float | tuple[float, ...] = 0.0,
+    clip_norm: float = 0.0,
+    clip_value: float = 0.0,
     rng: np.random.Generator | int | None = None,
     tolerance: float = 1e-4,
     patience: float = 10,
@@ -110,6 +113,11 @@ def train(
         At most so many passes over the examples.
     shuffle : bool
         Whether every epoch takes the examples in a new order.
+    dropout : float or tuple of float
+        The share of the inputs of each hidden layer and of the output layer that every step drops;
+        a tuple gives the share for the inputs of every layer, the network's inputs first.
+    clip_norm, clip_value : float
+        Bounds of the gradient's length and of its entries; 0 for none.
     rng : numpy.random.Generator or int, optional
         Where the orders come from. The same seed gives the same parameters, bit for bit.
     tolerance, patience : float, float
@@ -174,7 +182,12 @@ def train(
     if schedule is not None and not isinstance(schedule, Schedule):
         raise NetworkError(f"schedule must be a Schedule such as Cosine(), got {schedule!r:.60}")
     tellers = checked_callbacks(callbacks)
-    run = Run(network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size)
+    check_number("clip_norm", clip_norm)
+    check_number("clip_value", clip_value)
+    run = Run(
+        network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size,
+        dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
+    )  # fmt: skip
     held = held_out(network, validation)
     generator = _generator(rng)
     best = restores_best(restore_best, score, held)
@@ -206,6 +219,7 @@ def _train(
 ) -> Training:
     run, epochs = plan.run, plan.span.epochs
     run.parameters[...] = moment.network.parameters
+    run.statistics[...] = moment.network.new_statistics()
     moment.state.put_into(run)
     interrupted = False
     try:
@@ -357,12 +371,15 @@ def _arguments(
     run = plan.run
     return {
         **described(run.start),
-        "X": digest(run.inputs),
+        "X": digest(run.inputs, run.columns, run.row_starts),
         "Y": digest(run.targets),
         "sample_weight": digest(run.weights),
         "optimiser": repr(run.optimiser),
         "schedule": repr(plan.schedule),
         "alpha": float(alpha),
+        "dropout": list(run.dropout),
+        "clip_norm": run.clip_norm,
+        "clip_value": run.clip_value,
         "batch_size": plan.batch_size,
         "epochs": plan.span.epochs,
         "shuffle": plan.shuffle,
@@ -389,7 +406,7 @@ def _generator(rng: np.random.Generator | int | None) -> np.random.Generator:
 
 def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> DivergenceError:
     run = plan.run
-    largest = float(np.abs(run.inputs).max())
+    largest = float(np.abs(run.inputs).max(initial=0.0))
     scale = f", standardise X (its largest entry is {largest:.3g})" if largest > 10.0 else ""
     titles = dict.fromkeys(formula.title for formula in run.start.activations)
     steps, done = plan.span.steps, run.steps - moment.state.steps
