@@ -194,7 +194,8 @@ def train_lbfgs(
             interrupted = True
     return Training(
         best if best_epoch else _cast(network, reached), *curves(records, held),
-        converged=converged, interrupted=interrupted, stopped=stopped, best_epoch=best_epoch, state=None,
+        converged=converged, interrupted=interrupted, stopped=stopped, best_epoch=best_epoch,
+        state=None,
     )  # fmt: skip
 
 
