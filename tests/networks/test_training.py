@@ -319,9 +319,11 @@ def test_divergence_is_noticed_within_long_epochs(problem):
 def test_keyboard_interrupt_is_a_real_signal(problem):
     """A signal that arrives at any time ends training, and what was learned comes back."""
     net, X, Y = problem
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    result = train(net, X, Y, epochs=10**6, rng=0, tolerance=0.0, patience=10**6)
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    result = train(
+        net, X, Y, epochs=10**6, rng=0, tolerance=0.0, patience=10**6,
+        callbacks=lambda epoch: epoch.number == 2 and timer.start(),
+    )  # fmt: skip
     timer.join()
     assert result.interrupted
     assert len(result.loss_curve) > 1

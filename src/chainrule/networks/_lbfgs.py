@@ -23,6 +23,7 @@ from chainrule.networks._state import Training
 from chainrule.networks._validation import held_out
 
 _BLOCK = 512  # examples propagated together: memory stays bounded, the cache is kept
+_LOST = 2  # SciPy's status where a line search found no way on
 
 Vector = NDArray[np.float64]
 
@@ -45,7 +46,11 @@ class _Objective:
         self.was_infinite = False
 
     def __call__(self, parameters: Vector) -> tuple[float, Vector]:
-        network = self.network.with_parameters(parameters)
+        # What overflows is noticed by its result, which is the line search's or our own to judge.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._evaluate(self.network.with_parameters(parameters), parameters)
+
+    def _evaluate(self, network: Network, parameters: Vector) -> tuple[float, Vector]:
         total, slopes = 0.0, np.zeros_like(parameters)
         for X, Y, weights in self._blocks():
             weight = float(weights.sum())
@@ -55,9 +60,9 @@ class _Objective:
         decayed = parameters[: self.decayed]
         slopes[: self.decayed] += self.alpha * decayed
         total += 0.5 * self.alpha * float(decayed @ decayed)
-        weight = float(self.run.weights.sum(dtype=np.float64))
         if not math.isfinite(total):
             self.was_infinite = True
+        weight = float(self.run.weights.sum(dtype=np.float64))
         return total / weight, slopes / weight
 
     def _blocks(self) -> Iterator[tuple[NDArray[Any], NDArray[Any], Vector]]:
@@ -160,7 +165,9 @@ def train_lbfgs(
         def follow(intermediate_result: Any) -> None:
             nonlocal reached, begun, best, best_value, best_epoch, stopped
             x, loss = intermediate_result.x.copy(), float(intermediate_result.fun)
-            now = network.with_parameters(x.astype(network.dtype))
+            if not math.isfinite(loss):
+                raise _diverged(_cast(network, reached), len(records))
+            now = _cast(network, x)
             rating = None if score is None else float(score(now))
             losses = tuple(part.mean_cost(now) for part in held)
             record = Record(loss, float(np.linalg.norm(x - reached)), rating, losses)
@@ -177,29 +184,30 @@ def train_lbfgs(
                 raise StopIteration
 
         try:
-            if not math.isfinite(objective(start)[0]):
-                raise _diverged(network, 0)
             options = {"maxiter": iterations, "maxfun": evaluations, "gtol": float(tolerance)}
             found = minimize(
                 objective, start, jac=True, method="L-BFGS-B", callback=follow, options=options
             )
             converged = bool(found.success) and not stopped
+            if not math.isfinite(found.fun) or (objective.was_infinite and found.status == _LOST):
+                raise _diverged(_cast(network, reached), len(records))
         except KeyboardInterrupt:
             interrupted = True
-    last = network.with_parameters(reached.astype(network.dtype))
-    if objective.was_infinite and not (converged or stopped or interrupted):
-        raise _diverged(last, len(records))
     return Training(
-        best if best_epoch else last, *curves(records, held), converged=converged,
-        interrupted=interrupted, stopped=stopped, best_epoch=best_epoch, state=None,
+        best if best_epoch else _cast(network, reached), *curves(records, held),
+        converged=converged, interrupted=interrupted, stopped=stopped, best_epoch=best_epoch,
+        state=None,
     )  # fmt: skip
 
 
+def _cast(network: Network, parameters: Vector) -> Network:
+    return network.with_parameters(parameters.astype(network.dtype))
+
+
 def _diverged(network: Network, iterations: int) -> DivergenceError:
-    place = f"after {iterations} iterations" if iterations else "at the start"
     titles = ", ".join(dict.fromkeys(formula.title for formula in network.activations))
     return DivergenceError(
-        f"training diverged {place}: the mean cost became infinite or NaN\n"
+        f"training diverged in iteration {iterations + 1}: the mean cost became infinite or NaN\n"
         f"Standardise X, raise alpha, or check that the activations {titles} are finite.",
         network,
     )
