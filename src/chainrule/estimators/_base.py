@@ -15,13 +15,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.estimators import _inspection
-from chainrule.estimators._data import FLOATS, blocks, checked, checked_weights, dense
+from chainrule.estimators._data import FLOATS, blocks, canonical, checked, checked_weights, dense
 from chainrule.estimators._evaluation import Evaluation, evaluation
 from chainrule.estimators._parameters import (
     check_parameters,
     generator,
     hidden_formulas,
     hidden_sizes,
+    normalisations,
+    shares,
 )
 from chainrule.estimators._solvers import optimiser_of, schedule_of
 from chainrule.estimators._start import assigned, output_name, start_from
@@ -51,7 +53,7 @@ class Request:
     eval_set: list[tuple[Any, ...]] | None = None
     callbacks: tuple[Callback, ...] = ()
     checkpoint: str | os.PathLike[str] | None = None
-    checkpoint_every: int = 1
+    checkpoint_every: int | None = None
     partial: bool = False
 
 
@@ -82,6 +84,11 @@ class Feedforward(BaseEstimator):
     epsilon: float
     n_iter_no_change: float
     max_fun: int
+    dropout: Any
+    normalisation: Any
+    clip_norm: float
+    clip_value: float
+    weight_decay: float
 
     network_: Network
     loss_: float
@@ -133,7 +140,7 @@ class Feedforward(BaseEstimator):
         eval_set: list[tuple[Any, ...]] | None = None,
         callbacks: Sequence[Callback] | Callback = (),
         checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_every: int = 1,
+        checkpoint_every: int | None = None,
     ) -> Any:
         """Train a new network, or with `warm_start` the one there is.
 
@@ -141,7 +148,8 @@ class Feedforward(BaseEstimator):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs; standardise them, since the initial weights assume it. float32 and float64 stay
-            what they are, other numbers become float64. A sparse matrix is made dense once.
+            what they are, other numbers become float64. Rows of a sparse matrix become dense when
+            their batch comes; "lbfgs" makes the whole dense once.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional
@@ -159,8 +167,9 @@ class Feedforward(BaseEstimator):
             A file for all that it takes to go on. After whatever ended it, the same call of an
             estimator with the same parameters, a number as `random_state` among them, goes on from
             there and ends with the same network, bit for bit. Not with "lbfgs".
-        checkpoint_every : int
-            How many epochs lie between two checkpoints.
+        checkpoint_every : int, optional
+            How many epochs lie between two checkpoints; by default as few as keep writing below a
+            tenth of the time.
 
         Returns
         -------
@@ -192,6 +201,12 @@ class Feedforward(BaseEstimator):
         partial = request.partial
         widths = hidden_sizes(self.hidden_layer_sizes)
         hidden = hidden_formulas(self.activation, self.activation_parameters, len(widths))
+        kinds = normalisations(self.normalisation, len(widths))
+        if self.solver == "lbfgs" and (np.any(self.dropout) or "batch" in kinds):
+            raise ParameterError(
+                "solver='lbfgs' takes all examples at once, without dropout and without "
+                "normalisation over batches\nChoose another solver, or leave these out."
+            )
         if partial and self.early_stopping:
             raise ParameterError(
                 "partial_fit does not support early_stopping=True\nIt takes one step over the data "
@@ -202,7 +217,7 @@ class Feedforward(BaseEstimator):
             self, X, y, multi_output=True, dtype=FLOATS, order="C", accept_sparse="csr",
             y_numeric=is_regressor(self), reset=not (goes_on and hasattr(self, "n_features_in_")),
         )  # fmt: skip
-        inputs = dense(inputs)
+        inputs = canonical(inputs) if self.solver != "lbfgs" else dense(inputs)
         prepared = self._prepare(
             given, checked_weights(sample_weight, inputs), goes_on=goes_on, partial=partial
         )
@@ -211,9 +226,16 @@ class Feedforward(BaseEstimator):
         output, cost = self._output()
         sizes = (inputs.shape[1], *widths, prepared.matrix.shape[1])
         if goes_on:
-            start = start_from(self, sizes, (*hidden, output), cost, inputs.dtype)
+            start = start_from(self, sizes, (*hidden, output), cost, inputs.dtype, kinds)
         else:
-            start = network(sizes, (*hidden, output), cost, dtype=inputs.dtype, rng=self._generator)
+            start = network(
+                sizes,
+                (*hidden, output),
+                cost,
+                dtype=inputs.dtype,
+                rng=self._generator,
+                normalisation=kinds,
+            )
         targets = np.ascontiguousarray(prepared.matrix, start.dtype)
         held = evaluation(
             self, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
@@ -248,6 +270,9 @@ class Feedforward(BaseEstimator):
             batch_size=size,
             epochs=1 if request.partial else int(self.max_iter),
             shuffle=bool(self.shuffle),
+            dropout=shares(self.dropout, len(start.activations)),
+            clip_norm=float(self.clip_norm),
+            clip_value=float(self.clip_value),
             rng=self._generator,
             tolerance=float(self.tol),
             patience=float(self.n_iter_no_change),
@@ -266,7 +291,7 @@ class Feedforward(BaseEstimator):
         self.loss_curve_ = [*past.get("loss_curve_", ()), *result.loss_curve]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.n_iter_ = len(result.loss_curve)
-        self.t_ = past.get("t_", 0) + self.n_iter_ * len(held.inputs)
+        self.t_ = past.get("t_", 0) + self.n_iter_ * held.inputs.shape[0]
         held.keep(self, past, result)
         is_rated = bool(self.early_stopping and held.sets)
         self.best_loss_ = None if is_rated else min(self.loss_curve_, default=None)

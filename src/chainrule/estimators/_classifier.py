@@ -42,7 +42,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         The cost of one example, in the probabilities `a` and the targets `y` of zeros and ones;
         "auto" is the cross-entropy. A named cost over classes, such as "focal", has a softmax
         unit for each class, also where there are two.
-    solver : {"adam", "sgd", "lbfgs"}
+    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop", "muon"}
         The optimiser; "lbfgs" takes all examples at once, for small data.
     alpha : float
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
@@ -80,7 +80,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     validation_fraction : float
         The share kept aside; every class gives the same share.
     beta_1, beta_2, epsilon : float
-        Parameters of "adam".
+        Parameters of "adam", "adamw" and "muon"; "rmsprop" takes the last two.
     n_iter_no_change : int or inf
         See `tol`.
     max_fun : int
@@ -90,6 +90,17 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         the same weight in total. With many labels a list holds a dict for each.
     label_smoothing : float
         The share of each target, in [0, 1), that is spread evenly over the classes.
+    dropout : float or list of float
+        The share of the inputs of each hidden layer and of the output layer that every step drops;
+        a list gives the share for the inputs of every layer, the network's inputs first.
+    normalisation : {"layer", "batch"}, list of these or None
+        What hidden layers normalise their pre-activations over, before scales and biases that are
+        learned: the units of the layer, or the examples of the batch. A list names one for each
+        hidden layer.
+    clip_norm, clip_value : float
+        Bounds of the gradient's length and of its entries; 0 for none.
+    weight_decay : float
+        The decay of the weights by "adamw" and "muon", apart from the gradient.
 
     Attributes
     ----------
@@ -166,6 +177,11 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         max_fun: int = 15000,
         class_weight: Any = None,
         label_smoothing: float = 0.0,
+        dropout: Any = 0.0,
+        normalisation: Any = None,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
+        weight_decay: float = 0.01,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -194,6 +210,11 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         self.max_fun = max_fun
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.dropout = dropout
+        self.normalisation = normalisation
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.weight_decay = weight_decay
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

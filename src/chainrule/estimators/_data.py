@@ -65,7 +65,15 @@ def dense(X: Any) -> NDArray[Any]:
     return whole
 
 
-def checked_weights(sample_weight: ArrayLike | None, X: NDArray[Any]) -> NDArray[Any]:
+def canonical(X: Any) -> Any:
+    """Return X as it is, or a sparse matrix with one entry for each place."""
+    if issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def checked_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[Any]:
     """Return one weight for each example.
 
     Raises
@@ -74,14 +82,14 @@ def checked_weights(sample_weight: ArrayLike | None, X: NDArray[Any]) -> NDArray
         They are not one finite number of at least 0 for each example, not all of them 0.
     """
     if sample_weight is None:
-        return np.ones(len(X), X.dtype)
+        return np.ones(X.shape[0], X.dtype)
     weights: NDArray[Any] = check_array(
         sample_weight, ensure_2d=False, dtype=X.dtype, copy=True, input_name="sample_weight"
     )
     if weights.ndim != 1:
         raise ValueError(f"Sample weights must be 1D array or scalar, got {weights.ndim}D array.")
-    if weights.shape != (len(X),):
-        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(len(X),)}!")
+    if weights.shape != (X.shape[0],):
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(X.shape[0],)}!")
     if (weights < 0.0).any():
         raise ValueError("Negative values in data passed to `sample_weight`.")
     if not weights.sum() > 0.0:

@@ -23,7 +23,7 @@ _SPLIT = "validation"
 class Evaluation:
     """What is trained on and what is not, with the curves of cost and score as they grow."""
 
-    inputs: NDArray[Any]
+    inputs: Any
     targets: NDArray[Any]
     weights: NDArray[Any]
     sets: Mapping[str, Batch]
@@ -69,7 +69,7 @@ class Evaluation:
 def evaluation(
     estimator: Any,
     eval_set: Any,
-    X: NDArray[Any],
+    X: Any,
     targets: NDArray[Any],
     weights: NDArray[Any],
     strata: NDArray[Any] | None,
@@ -91,12 +91,12 @@ def evaluation(
             )
         sets[f"validation_{place}"] = inputs, held, checked_weights(given_weight, inputs)
     if not sets and estimator.early_stopping and estimator.solver != "lbfgs":
-        rows, aside = validation_split(len(X), estimator.validation_fraction, rng, strata)
+        rows, aside = validation_split(X.shape[0], estimator.validation_fraction, rng, strata)
         if aside.size < 2 or not weights[aside].sum() > 0.0:
             raise NetworkError(
                 "The validation set is too small: fewer than two examples with weight were kept "
                 "aside\nRaise validation_fraction, give more data, or set early_stopping=False."
             )
-        sets[_SPLIT] = X[aside], targets[aside], weights[aside]
+        sets[_SPLIT] = dense(X[aside]), targets[aside], weights[aside]
         X, targets, weights = X[rows], targets[rows], weights[rows]
     return Evaluation(X, targets, weights, sets, estimator._rating)

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.catalogue import activation_formula
 from chainrule.formulas import ParameterError
-from chainrule.kernels import backward, forward
-from chainrule.networks import Network, propagate
-
-_MOST_NUMBERS = 2**22  # of one block's gradients to the widest layer
+from chainrule.networks import Network, input_gradient, propagate
 
 
 def up_to(network: Network, layer: int | None) -> Network:
@@ -30,11 +28,40 @@ def up_to(network: Network, layer: int | None) -> Network:
             f"layer must be a whole number from 1 to {hidden}, the number of hidden layers; got "
             f"{layer!r}" if hidden else "the network has no hidden layers"
         )  # fmt: skip
-    kept = (*network.weights[:wanted], *network.biases[:wanted])
+    part = slice(0, wanted)
+    sizes, kinds = network.sizes[: wanted + 1], network.normalisations[part]
+    activations, learned = network.activations[part], network.learned[part]
+    weights, biases = network.weights[part], network.biases[part]
+    if kinds[-1]:
+        # An output layer does not normalise: one that changes nothing follows.
+        width = sizes[-1]
+        sizes, kinds, learned = (*sizes, width), (*kinds, ""), (*learned, ())
+        activations = (*activations, activation_formula("identity"))
+        weights = (*weights, np.eye(width, dtype=network.dtype))
+        biases = (*biases, np.zeros(width, network.dtype))
+    rest, statistics = _behind_biases(network, wanted)
+    parts = [array.ravel() for array in (*weights, *biases, *rest)]
     return Network(
-        network.sizes[: wanted + 1], network.activations[:wanted], network.cost,
-        np.concatenate([part.ravel() for part in kept]),
-    )  # fmt: skip
+        sizes, activations, network.cost, np.concatenate(parts), kinds, learned, statistics
+    )
+
+
+def _behind_biases(network: Network, layers: int) -> tuple[list[NDArray[Any]], NDArray[Any]]:
+    """Return scales and learned parameters of the first layers, and their statistics."""
+    places, parameters = network.layout, network.parameters
+    widths = network.sizes[1 : layers + 1]
+    scales = [
+        parameters[start : start + width]
+        for start, width in zip(places.scales, widths, strict=False)
+        if start is not None
+    ]
+    learned = [parameters[list(own)] for own in places.learned[:layers]]
+    kept = [
+        network.new_statistics()[start : start + 2 * width]
+        for start, width in zip(places.statistics, widths, strict=False)
+        if start is not None
+    ]
+    return [*scales, *learned], np.concatenate([np.empty(0, network.dtype), *kept])
 
 
 def hidden_activations(network: Network, X: NDArray[Any], layer: int | None) -> NDArray[Any]:
@@ -51,25 +78,10 @@ def input_gradients(network: Network, X: NDArray[Any]) -> NDArray[Any]:
 
         \frac{\partial a_k}{\partial A_{l-1}} = \frac{\partial a_k}{\partial Z_l} W_l^T
     """
-    sizes = network.sizes
-    inputs = np.ascontiguousarray(X, network.dtype)
-    gradients = np.empty((len(inputs), sizes[-1], sizes[0]), network.dtype)
-    rows = max(_MOST_NUMBERS // (sizes[-1] * max(sizes)), 1)
-    for start in range(0, len(inputs), rows):
-        gradients[start : start + rows] = _gradients(network, inputs[start : start + rows])
-    return gradients
-
-
-def _gradients(network: Network, A: NDArray[Any]) -> NDArray[Any]:
-    rows, outputs = len(A), network.sizes[-1]
-    pre_activations = []
-    for W, b, activation in zip(network.weights, network.biases, network.activations, strict=True):
-        pre_activations.append(A @ W + b)
-        A = forward(activation, pre_activations[-1])
-    # One row for every example and output: each output's own gradient is the unit vector.
-    dA = np.tile(np.eye(outputs, dtype=network.dtype), (rows, 1))
-    for layer in range(len(network.weights) - 1, -1, -1):
-        Z = np.repeat(pre_activations[layer], outputs, axis=0)
-        dZ = backward(network.activations[layer], dA, Z)
-        dA = dZ @ network.weights[layer].T
-    return dA.reshape(rows, outputs, -1)
+    outputs = network.sizes[-1]
+    slopes = np.empty((len(X), outputs, network.sizes[0]), network.dtype)
+    for output in range(outputs):
+        seeds = np.zeros((len(X), outputs), network.dtype)
+        seeds[:, output] = 1.0
+        slopes[:, output] = input_gradient(network, X, seeds)
+    return slopes

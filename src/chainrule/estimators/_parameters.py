@@ -76,6 +76,10 @@ _TRUTH = Choice((True, False))
 _COUNT = Interval(1, math.inf, "[)", whole=True)
 
 CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
+    "normalisation": (
+        Choice((None, "layer", "batch")),
+        Kind((list, tuple), "a list of these, one for each hidden layer"),
+    ),
     "loss": (Choice(("squared_error", "poisson")),),
     "solver": (Choice(SOLVERS),),
     "alpha": (_NOT_NEGATIVE,),
@@ -102,8 +106,14 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
         Kind((Mapping, list), "a mapping of classes to weights, with many labels a list of these"),
     ),
     "label_smoothing": (_SHARE,),
+    "dropout": (_SHARE, Kind((list, tuple), "a list of these, one for the inputs of each layer")),
+    "clip_norm": (_NOT_NEGATIVE,),
+    "clip_value": (_NOT_NEGATIVE,),
+    "weight_decay": (_NOT_NEGATIVE,),
 }
 
+
+_NORMALISATIONS = Choice((None, "layer", "batch"))
 
 _LOSS_COMES_FIRST = (
     "\nAs in scikit-learn, the loss of a regressor comes first: write hidden_layer_sizes=..., and "
@@ -160,6 +170,30 @@ def hidden_formulas(activation: Any, parameters: Any, layers: int) -> tuple[Form
         activation_formula(source, **(entry or {}))
         for source, entry in zip(sources, values, strict=True)
     )
+
+
+def normalisations(normalisation: Any, layers: int) -> tuple[str, ...]:
+    """Return what every hidden layer normalises over, empty for nothing."""
+    several = isinstance(normalisation, list | tuple)
+    kinds = tuple(normalisation) if several else (normalisation,) * layers
+    if len(kinds) != layers or not all(kind in _NORMALISATIONS for kind in kinds):
+        raise ParameterError(
+            f"normalisation must be {_NORMALISATIONS}, or a list with one of these for each of the "
+            f"{layers} hidden layers; got {normalisation!r}"
+        )
+    return tuple(kind or "" for kind in kinds)
+
+
+def shares(dropout: Any, layers: int) -> float | tuple[float, ...]:
+    """Return the shares of inputs that training drops: one for all layers, or one for each."""
+    if not isinstance(dropout, list | tuple):
+        return float(dropout)
+    if len(dropout) != layers or not all(share in _SHARE for share in dropout):
+        raise ParameterError(
+            f"dropout must be {_SHARE}, or {layers} of these, for the inputs of each layer; got "
+            f"{dropout!r}"
+        )
+    return tuple(float(share) for share in dropout)
 
 
 def generator(random_state: Any) -> np.random.Generator:

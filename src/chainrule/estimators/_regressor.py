@@ -44,7 +44,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     cost : str, SymPy expression, Formula, or object with a formula
         The cost of one example, in the output `a` and the target `y`: a name of the catalogue, or
         a formula such as ``"sum(a - y*log(a))"``. "auto" is what `loss` says.
-    solver : {"adam", "sgd", "lbfgs"}
+    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop", "muon"}
         The optimiser; "lbfgs" takes all examples at once, for small data.
     alpha : float
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
@@ -82,11 +82,22 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     validation_fraction : float
         The share kept aside.
     beta_1, beta_2, epsilon : float
-        Parameters of "adam".
+        Parameters of "adam", "adamw" and "muon"; "rmsprop" takes the last two.
     n_iter_no_change : int or inf
         See `tol`.
     max_fun : int
         At most so many evaluations of the cost by "lbfgs".
+    dropout : float or list of float
+        The share of the inputs of each hidden layer and of the output layer that every step drops;
+        a list gives the share for the inputs of every layer, the network's inputs first.
+    normalisation : {"layer", "batch"}, list of these or None
+        What hidden layers normalise their pre-activations over, before scales and biases that are
+        learned: the units of the layer, or the examples of the batch. A list names one for each
+        hidden layer.
+    clip_norm, clip_value : float
+        Bounds of the gradient's length and of its entries; 0 for none.
+    weight_decay : float
+        The decay of the weights by "adamw" and "muon", apart from the gradient.
 
     Attributes
     ----------
@@ -157,6 +168,11 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: Any = 0.0,
+        normalisation: Any = None,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
+        weight_decay: float = 0.01,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -185,6 +201,11 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.dropout = dropout
+        self.normalisation = normalisation
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.weight_decay = weight_decay
 
     @available_if(uses_epochs)
     def partial_fit(

@@ -6,17 +6,20 @@ from typing import Any
 
 from chainrule.networks import (
     Adam,
+    AdamW,
     Adaptive,
     Cosine,
     GradientDescent,
     InverseScaling,
+    Muon,
     OneCycle,
     Optimiser,
+    RMSprop,
     Schedule,
     WarmUp,
 )
 
-SOLVERS = ("lbfgs", "sgd", "adam")
+SOLVERS = ("lbfgs", "sgd", "adam", "adamw", "rmsprop", "muon")
 _SCHEDULES: dict[str, Schedule] = {
     "cosine": Cosine(),
     "one_cycle": OneCycle(),
@@ -27,9 +30,19 @@ LEARNING_RATES = ("constant", "invscaling", "adaptive", *_SCHEDULES)
 
 def optimiser_of(estimator: Any) -> Optimiser:
     """Return the optimiser that `solver` names, with its parameters."""
-    rate = float(estimator.learning_rate_init)
-    if estimator.solver == "adam":
-        return Adam(rate, estimator.beta_1, estimator.beta_2, estimator.epsilon)
+    rate, decay = float(estimator.learning_rate_init), float(estimator.weight_decay)
+    betas = {
+        "beta_1": estimator.beta_1, "beta_2": estimator.beta_2, "epsilon": estimator.epsilon
+    }  # fmt: skip
+    match estimator.solver:
+        case "adam":
+            return Adam(rate, **betas)
+        case "adamw":
+            return AdamW(rate, decay, **betas)
+        case "muon":
+            return Muon(rate, weight_decay=decay, **betas)
+        case "rmsprop":
+            return RMSprop(rate, beta=estimator.beta_2, epsilon=estimator.epsilon)
     return GradientDescent(rate, estimator.momentum, estimator.nesterovs_momentum)
 
 

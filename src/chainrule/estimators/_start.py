@@ -54,6 +54,7 @@ def start_from(
     activations: tuple[Any, ...],
     cost: Any,
     dtype: np.dtype[Any],
+    kinds: tuple[str, ...],
 ) -> Network:
     """Return the network that a further fit goes on from.
 
@@ -63,13 +64,19 @@ def start_from(
         The network there is has other layers than the parameters and data now describe.
     """
     if "network_" not in vars(estimator):
-        blank = network(sizes, activations, cost, dtype=dtype, rng=0)
+        blank = network(sizes, activations, cost, dtype=dtype, rng=0, normalisation=kinds)
         return assigned(blank, estimator.coefs_, estimator.intercepts_)
     last: Network = estimator.network_
     if last.sizes != sizes:
         raise ParameterError(
             f"the fitted network has layers of {_listed(last.sizes)} units, but hidden_layer_sizes "
             f"and the data now ask for {_listed(sizes)}\n"
+            "Set warm_start=False and call fit to train a new network."
+        )
+    if last.normalisations[:-1] != kinds:
+        raise ParameterError(
+            f"the layers of the fitted network normalise over {last.normalisations[:-1]}, but "
+            f"normalisation now asks for {kinds}\n"
             "Set warm_start=False and call fit to train a new network."
         )
     formulas = tuple(activation_formula(activation) for activation in activations)
