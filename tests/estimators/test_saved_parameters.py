@@ -36,6 +36,7 @@ OPTIONS = [
     {"solver": "lbfgs", "max_fun": np.int64(50), "tol": np.float32(0.1)},
     {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.25},
     {"early_stopping": True, "verbose": 0},
+    {"solver": "muon", "dropout": [0.1, 0.0], "normalisation": "batch", "clip_norm": 1},
 ]
 
 
@@ -109,6 +110,7 @@ def test_a_model_from_a_file_goes_on(data, tmp_path):
         ("parameters", "class_weight", 3),
         ("parameters", "n_iter_no_change", "forever"),
         ("parameters", "max_fun", -1),
+        ("parameters", "normalisation", "layer"),
         ("state", "evals_result_", {"validation_0": {"loss": [1.0]}}),
         ("state", "evals_result_", [1.0]),
         ("state", "validation_losses_", "none"),

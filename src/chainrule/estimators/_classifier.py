@@ -17,7 +17,7 @@ from chainrule.catalogue import (
     domain_of_targets,
 )
 from chainrule.estimators._base import Feedforward, Request, Targets
-from chainrule.estimators._labels import as_labels, class_weights, codes_of, smoothed
+from chainrule.estimators._labels import as_labels, codes_of, smoothed, weighed
 from chainrule.estimators._solvers import uses_epochs
 from chainrule.formulas import ParameterError
 
@@ -296,7 +296,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
             raise ValueError("y holds many labels at once now and did not before, or the reverse")
         self._multilabel = several
         if several:
-            return self._many(labels, weights)
+            return self._many(labels, weights, partial)
         present = np.unique(labels)
         if known and not partial and not np.array_equal(present, self.classes_):
             raise ValueError(
@@ -310,9 +310,9 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                 "a classifier needs at least two classes; y holds one class with weight, "
                 f"{self.classes_[weighted[0]]}"
             )
-        return self._weighed(self._one_hot(codes), labels, weights, codes, partial)
+        return self._targets(self._one_hot(codes), labels, weights, codes, partial)
 
-    def _many(self, labels: NDArray[Any], weights: NDArray[Any]) -> Targets:
+    def _many(self, labels: NDArray[Any], weights: NDArray[Any], partial: bool) -> Targets:
         if labels.shape[1] != len(self.classes_):
             raise ValueError(
                 f"y has {labels.shape[1]} columns of labels, but there are "
@@ -323,9 +323,9 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                 f"the cost {self.cost} chooses one class of several; y holds many labels\n"
                 'Choose a cost of each label, such as "auto" or "binary_focal".'
             )
-        return self._weighed(labels, labels, weights, None, False)
+        return self._targets(labels, labels, weights, None, partial)
 
-    def _weighed(
+    def _targets(
         self,
         matrix: NDArray[Any],
         labels: NDArray[Any],
@@ -333,18 +333,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         strata: NDArray[Any] | None,
         partial: bool,
     ) -> Targets:
-        if self.class_weight is not None:
-            if partial and isinstance(self.class_weight, str):
-                raise ParameterError(
-                    "class_weight='balanced' needs all data at once, partial_fit has a part\n"
-                    "Compute the weights of all labels by "
-                    "sklearn.utils.class_weight.compute_class_weight and give them as a dict."
-                )
-            weights = weights * class_weights(self.class_weight, labels, self.classes_).astype(
-                weights.dtype
-            )
-            if not weights.sum() > 0.0:
-                raise ParameterError("class_weight gives no class in y a weight above 0")
+        weights = weighed(self.class_weight, labels, weights, self.classes_, partial=partial)
         if self.label_smoothing:
             several = not self._multilabel and matrix.shape[1] > 1
             matrix = smoothed(matrix, self.label_smoothing, several=several)

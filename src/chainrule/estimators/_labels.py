@@ -69,7 +69,38 @@ def smoothed(targets: NDArray[Any], smoothing: float, *, several: bool) -> NDArr
     return (1.0 - smoothing) * targets + smoothing / classes
 
 
-def class_weights(class_weight: Any, labels: NDArray[Any], classes: NDArray[Any]) -> Any:
+def weighed(
+    class_weight: Any,
+    labels: NDArray[Any],
+    weights: NDArray[Any],
+    classes: NDArray[Any],
+    *,
+    partial: bool,
+) -> NDArray[Any]:
+    """Return the weights of examples, multiplied with those of their classes.
+
+    Raises
+    ------
+    ParameterError
+        The weights of the classes do not fit the classes, leave no example any weight, or need all
+        data where there is a part.
+    """
+    if class_weight is None:
+        return weights
+    if partial and isinstance(class_weight, str):
+        raise ParameterError(
+            "class_weight='balanced' needs all data at once, partial_fit has a part\n"
+            "Compute the weights of all labels by sklearn.utils.class_weight.compute_class_weight "
+            "and give them as a dict."
+        )
+    by_class = _class_weights(class_weight, labels, classes).astype(weights.dtype)
+    whole: NDArray[Any] = weights * by_class
+    if not whole.sum() > 0.0:
+        raise ParameterError("class_weight gives no class in y a weight above 0")
+    return whole
+
+
+def _class_weights(class_weight: Any, labels: NDArray[Any], classes: NDArray[Any]) -> Any:
     """Return the weight that each example has through its class."""
     if labels.ndim == 1 and isinstance(class_weight, Mapping):
         unknown = [label for label in class_weight if label not in classes]

@@ -20,7 +20,12 @@ from chainrule.estimators._descriptions import (
     read_strings,
     read_truth,
 )
-from chainrule.estimators._parameters import check_parameters, hidden_formulas, hidden_sizes
+from chainrule.estimators._parameters import (
+    check_parameters,
+    hidden_formulas,
+    hidden_sizes,
+    normalisations,
+)
 from chainrule.estimators._regressor import FeedforwardRegressor
 from chainrule.estimators._start import output_name
 from chainrule.formulas import ChainruleError
@@ -157,6 +162,8 @@ def _agree(estimator: Feedforward, network: Network) -> None:
     widths = hidden_sizes(parameters["hidden_layer_sizes"])
     if widths != network.sizes[1:-1]:
         raise ModelFileError("its hidden_layer_sizes differ from the network's")
+    if normalisations(parameters["normalisation"], len(widths)) != network.normalisations[:-1]:
+        raise ModelFileError("its normalisation differs from the network's")
     hidden = network.activations[:-1]
     try:
         described: Any = hidden_formulas(
