@@ -42,8 +42,8 @@ net = network((4, 16, 2), ("tanh", "identity"), "half_squared_error", rng=1)
 def training(path):
     return train(
         net, X, Y, schedule=Cosine(), alpha=0.01, batch_size=32, dropout=0.1, epochs=80, rng=5,
-        tolerance=0.0, patience=200, validation=(X[:50] + 0.1, Y[:50]), restore_best=True, checkpoint=path,
-        checkpoint_every=1, callbacks=[lambda epoch: time.sleep(0.003)],
+        tolerance=0.0, patience=200, validation=(X[:50] + 0.1, Y[:50]), restore_best=True,
+        checkpoint=path, checkpoint_every=1, callbacks=[lambda epoch: time.sleep(0.003)],
     )
 
 train(net, X, Y, epochs=1)
@@ -133,7 +133,8 @@ def test_killed_at_random_moments_the_result_is_the_same_bit_for_bit(path):
         {"rng": None, "shuffle": False},
         {"sample_weight": np.arange(40) % 3},
         {"optimiser": AdamW(), "dropout": 0.3, "clip_norm": 0.1},
-        {"optimiser": Muon(), "dropout": 0.3, "normalisation": "batch", "score": lambda net: net.parameters[0]},
+        {"optimiser": Muon(), "dropout": 0.3, "normalisation": "batch",
+         "score": lambda net: net.parameters[0]},
         {"optimiser": RMSprop(), "clip_value": 0.1, "normalisation": "layer"},
     ],
 )  # fmt: skip
