@@ -14,12 +14,15 @@ from safetensors.numpy import load_file, save_file
 
 from chainrule.networks import (
     Adam,
+    AdamW,
     Adaptive,
     CheckpointError,
     Cosine,
     DivergenceError,
     GradientDescent,
+    Muon,
     NetworkError,
+    RMSprop,
     network,
     save_network,
     train,
@@ -38,9 +41,9 @@ net = network((4, 16, 2), ("tanh", "identity"), "half_squared_error", rng=1)
 
 def training(path):
     return train(
-        net, X, Y, schedule=Cosine(), alpha=0.01, batch_size=32, epochs=80, rng=5, tolerance=0.0,
-        patience=200, validation=(X[:50] + 0.1, Y[:50]), restore_best=True, checkpoint=path,
-        checkpoint_every=1, callbacks=[lambda epoch: time.sleep(0.003)],
+        net, X, Y, schedule=Cosine(), alpha=0.01, batch_size=32, dropout=0.1, epochs=80, rng=5,
+        tolerance=0.0, patience=200, validation=(X[:50] + 0.1, Y[:50]), restore_best=True,
+        checkpoint=path, checkpoint_every=1, callbacks=[lambda epoch: time.sleep(0.003)],
     )
 
 train(net, X, Y, epochs=1)
@@ -100,6 +103,7 @@ def _interrupt_at(number):
 
 def _assert_same(result, whole):
     np.testing.assert_array_equal(result.network.parameters, whole.network.parameters)
+    np.testing.assert_array_equal(result.network.statistics, whole.network.statistics)
     np.testing.assert_array_equal(result.state.memory, whole.state.memory)
     for name in ("loss_curve", "validation_scores", "learning_rates", "converged", "best_epoch"):
         assert getattr(result, name) == getattr(whole, name), name
@@ -128,18 +132,26 @@ def test_killed_at_random_moments_the_result_is_the_same_bit_for_bit(path):
         {"rng": np.random.MT19937(4), "shuffle": True},
         {"rng": None, "shuffle": False},
         {"sample_weight": np.arange(40) % 3},
+        {"optimiser": AdamW(), "dropout": 0.3, "clip_norm": 0.1},
+        {"optimiser": Muon(), "dropout": 0.3, "normalisation": "batch",
+         "score": lambda net: net.parameters[0]},
+        {"optimiser": RMSprop(), "clip_value": 0.1, "normalisation": "layer"},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("every", [None, 1, 5])
 def test_interrupted_training_goes_on_as_if_nothing_had_been(problem, path, options, every):
     """Everything that an epoch depends on is in the file, with any schedule and generator."""
-    net, X, Y, common = problem
+    _, X, Y, common = problem
 
     def run(**more):
         arguments = {**common, **options, **more}
         if isinstance(arguments["rng"], np.random.MT19937):
             arguments["rng"] = np.random.Generator(np.random.MT19937(4))
-        return train(net, X, Y, **arguments)
+        kind = arguments.pop("normalisation", "")
+        start = network(
+            (4, 6, 2), ("tanh", "identity"), "half_squared_error", rng=1, normalisation=kind
+        )
+        return train(start, X, Y, **arguments)
 
     first = run(checkpoint=path, checkpoint_every=every, callbacks=_interrupt_at(7))
     assert first.interrupted
@@ -162,14 +174,14 @@ def test_finished_training_returns_at_once(problem, path):
     assert path.read_bytes() == content
 
 
-def test_order_that_was_not_seeded_is_kept(problem, path):
-    """Without a seed the orders come from the file: two calls make one training."""
+def test_orders_and_dropout_that_were_not_seeded_are_kept(problem, path):
+    """Without a seed they come from the file: two calls make one training."""
     net, X, Y, common = problem
-    train(net, X, Y, checkpoint=path, callbacks=_interrupt_at(6), **{**common, "rng": None})
+    options = {**common, "rng": None, "dropout": 0.3}
+    train(net, X, Y, checkpoint=path, callbacks=_interrupt_at(6), **options)
     copy = path.with_name("copy")
     copy.write_bytes(path.read_bytes())
-    ends = [train(net, X, Y, checkpoint=p, **{**common, "rng": None}) for p in (path, copy)]
-    _assert_same(*ends)
+    _assert_same(*(train(net, X, Y, checkpoint=place, **options) for place in (path, copy)))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 
@@ -75,6 +76,28 @@ def test_memory_does_not_grow_with_the_examples():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000 * 200 * 8 / 2
+
+
+def test_sparse_inputs_are_dense_inputs(problem):
+    """Their blocks become dense one by one."""
+    net, X, Y = problem
+    X = np.where(X > 0.5, X, 0.0)
+    dense, sparse = (train_lbfgs(net, some, Y, alpha=0.1) for some in (X, csr_array(X)))
+    np.testing.assert_array_equal(dense.network.parameters, sparse.network.parameters)
+
+
+def test_normalisation_over_the_batch_is_refused(problem):
+    """Its statistics belong to batches; over the layer it works."""
+    _, X, Y = problem
+    for kind in ("layer", "batch"):
+        net = network(
+            (3, 8, 1), ("tanh", "identity"), "half_squared_error", rng=1, normalisation=kind
+        )
+        if kind == "layer":
+            assert train_lbfgs(net, X, Y, alpha=0.1).loss_curve[-1] < gradient(net, X, Y)[0] / 2
+        else:
+            with pytest.raises(NetworkError, match="L-BFGS does not"):
+                train_lbfgs(net, X, Y)
 
 
 def test_best_and_curves_come_back_and_callbacks_end_it(problem):

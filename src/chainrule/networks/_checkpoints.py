@@ -1,8 +1,8 @@
 """Checkpoints: all that training needs to go on, bit for bit, in one file that holds data only.
 
-A safetensors file with the tensors ``parameters``, ``memory`` (of the optimiser), ``curves`` (a row
-for each epoch), where the best network is asked for ``best_parameters``, and the ``statistics`` of
-networks that have them. The metadata hold ``format``,
+A safetensors file with the tensors ``parameters``, ``statistics`` (of layers
+normalised over the batch), ``memory`` (of the optimiser), ``curves`` (a row
+for each epoch) and, where the best network is asked for, ``best``. The metadata hold ``format``,
 ``version``, ``arguments`` (of the training: numbers as they are, arrays as digests), ``progress``
 and a ``checksum`` over all of it.
 """
@@ -26,7 +26,7 @@ from chainrule.networks._files import describe, read_tensors, write_whole
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._schedules import Span
-from chainrule.networks._state import TrainingState, Watch, put_generator
+from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch, put_generator
 
 _FORMAT, _VERSION = "chainrule.checkpoint", "1"
 _DIGEST = "sha256:"
@@ -67,15 +67,18 @@ class Checkpoint:
         """
         from safetensors.numpy import save
 
-        tensors = {
-            **_of_network(moment.network, ""),
+        tensors: dict[str, NDArray[Any]] = {
+            "parameters": moment.network.parameters,
+            "statistics": moment.network.new_statistics(),
             "memory": moment.state.memory,
             "curves": _rows(records[: moment.epochs]),
         }
         if moment.best is not None:
-            tensors |= _of_network(moment.best, "best_")
+            tensors["best"] = moment.best.parameters
+            tensors["statistics of best"] = moment.best.new_statistics()
         progress = {
             "reductions": moment.state.reductions,
+            "seed": moment.state.seed,
             "best": moment.state.watch.best,
             "waited": moment.state.watch.waited,
             "generator": _encoded(moment.state.generator),
@@ -211,7 +214,7 @@ def described(network: Network) -> dict[str, Any]:
         "cost": describe(network.cost),
         "normalisations": list(network.normalisations),
         "learned": [list(names) for names in network.learned],
-        "parameters": digest(network.parameters),
+        "parameters": digest(network.parameters, network.new_statistics()),
     }
 
 
@@ -266,8 +269,10 @@ def _moment(
     epochs = len(tensors["curves"])
     if epochs > span.epochs:
         raise ModelFileError("it has more epochs than this training")
-    network = _network(tensors, "", start.network)
-    best = _network(tensors, "best_", start.network) if "best_parameters" in tensors else None
+    network = _network(tensors, "parameters", "statistics", start.network)
+    best = None
+    if "best" in tensors:
+        best = _network(tensors, "best", "statistics of best", start.network)
     state = replace(
         start.state,
         memory=_tensor(tensors, "memory", start.state.memory),
@@ -275,6 +280,7 @@ def _moment(
         epochs=span.epochs_before + epochs,
         examples=span.examples_before + epochs * span.examples,
         reductions=_count(progress, "reductions", span.reductions + epochs),
+        seed=_count(progress, "seed", LARGEST_SEED),
         watch=Watch(
             float(progress["best"]), _count(progress, "waited", start.state.watch.waited + epochs)
         ),
@@ -285,20 +291,14 @@ def _moment(
     return Moment(network, state, best, best_epoch, epochs, *flags)
 
 
-def _of_network(network: Network, prefix: str) -> dict[str, NDArray[Any]]:
-    statistics = network.new_statistics()
-    tensors: dict[str, NDArray[Any]] = {f"{prefix}parameters": network.parameters}
-    return tensors | ({f"{prefix}statistics": statistics} if statistics.size else {})
-
-
-def _network(tensors: Mapping[str, NDArray[Any]], prefix: str, like: Network) -> Network:
-    parameters = _tensor(tensors, f"{prefix}parameters", like.parameters)
-    statistics = like.new_statistics()
-    if statistics.size:
-        statistics = _tensor(tensors, f"{prefix}statistics", statistics)
-    if not (np.isfinite(parameters).all() and np.isfinite(statistics).all()):
-        raise ModelFileError(f"{prefix}parameters are not finite")
-    return like.with_parameters(parameters, statistics)
+def _network(
+    tensors: Mapping[str, NDArray[Any]], parameters: str, statistics: str, like: Network
+) -> Network:
+    own = _tensor(tensors, parameters, like.parameters)
+    of_batches = _tensor(tensors, statistics, like.new_statistics())
+    if not (np.isfinite(own).all() and np.isfinite(of_batches).all()):
+        raise ModelFileError(f"{parameters} are not finite")
+    return like.with_parameters(own, of_batches)
 
 
 def _tensor(

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule.kernels import available_processors
 from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
 from chainrule.networks._checks import check_count, check_number
-from chainrule.networks._errors import DivergenceError
+from chainrule.networks._errors import DivergenceError, NetworkError
 from chainrule.networks._network import Network, as_rows
-from chainrule.networks._optimisers import GradientDescent
 from chainrule.networks._progress import progress
-from chainrule.networks._propagation import gradient
+from chainrule.networks._propagation import example_weights, gradient
 from chainrule.networks._records import Record, curves, restores_best, told, watched
-from chainrule.networks._run import Run
 from chainrule.networks._state import Training
 from chainrule.networks._validation import held_out
 
@@ -35,46 +35,55 @@ class _Objective:
     """
 
     def __init__(
-        self, network: Network, X: ArrayLike, Y: ArrayLike, weights: ArrayLike | None, alpha: float
+        self, network: Network, X: Any, Y: ArrayLike, weights: ArrayLike | None, alpha: float
     ) -> None:
+        sizes, dtype = network.sizes, network.dtype
         self.network = network.with_parameters(network.parameters.astype(np.float64))
-        # A run checks and holds the examples, and knows how many threads their products deserve.
-        self.run = Run(network, X, Y, weights, GradientDescent(), alpha=alpha, batch_size=_BLOCK)
-        self.inputs = as_rows(X, network.sizes[0], network.dtype, "X")
+        self.inputs = X.tocsr() if hasattr(X, "tocsr") else as_rows(X, sizes[0], dtype, "X")
+        self.targets = as_rows(Y, sizes[-1], dtype, "Y")
+        self.weights = example_weights(weights, self.inputs.shape[0], self.targets)
+        self.rows = np.flatnonzero(self.weights)
         self.alpha = alpha
-        self.decayed = network.layout.decayed
         self.was_infinite = False
+        self.pool = ThreadPoolExecutor(available_processors(), "chainrule training")
 
     def __call__(self, parameters: Vector) -> tuple[float, Vector]:
+        network = self.network.with_parameters(parameters)
+        total, slopes = 0.0, np.zeros_like(parameters)
         # What overflows is noticed by its result, which is the line search's or our own to judge.
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._evaluate(self.network.with_parameters(parameters), parameters)
+            for together in self._blocks():
+                # One sum after the other, in this order: it does not depend on the threads.
+                for weight, cost, steepest in self.pool.map(
+                    lambda rows: self._part(network, rows), together
+                ):
+                    total += weight * cost
+                    slopes += weight * steepest
+            decayed = parameters[: network.layout.decayed]
+            slopes[: decayed.size] += self.alpha * decayed
+            total += 0.5 * self.alpha * float(decayed @ decayed)
+            weight = float(self.weights.sum(dtype=np.float64))
+            self.was_infinite |= not math.isfinite(total)
+            return total / weight, slopes / weight
 
-    def _evaluate(self, network: Network, parameters: Vector) -> tuple[float, Vector]:
-        total, slopes = 0.0, np.zeros_like(parameters)
-        for X, Y, weights in self._blocks():
-            weight = float(weights.sum())
-            cost, steepest = gradient(network, X, Y, sample_weight=weights)
-            total += weight * cost
-            slopes += weight * steepest
-        decayed = parameters[: self.decayed]
-        slopes[: self.decayed] += self.alpha * decayed
-        total += 0.5 * self.alpha * float(decayed @ decayed)
-        if not math.isfinite(total):
-            self.was_infinite = True
-        weight = float(self.run.weights.sum(dtype=np.float64))
-        return total / weight, slopes / weight
+    def _part(self, network: Network, rows: NDArray[np.intp]) -> tuple[float, float, Vector]:
+        X = self.inputs[rows]
+        weights = self.weights[rows].astype(np.float64)
+        dense = X.toarray() if hasattr(X, "toarray") else X
+        with np.errstate(over="ignore", invalid="ignore"):  # in every thread
+            cost, slopes = gradient(network, dense, self.targets[rows], sample_weight=weights)
+        return float(weights.sum()), cost, slopes.astype(np.float64, copy=False)
 
-    def _blocks(self) -> Iterator[tuple[NDArray[Any], NDArray[Any], Vector]]:
-        run = self.run
-        for first in range(0, run.rows.size, _BLOCK):
-            rows = run.rows[first : first + _BLOCK]
-            yield self.inputs[rows], run.targets[rows], run.weights[rows].astype(np.float64)
+    def _blocks(self) -> Iterator[list[NDArray[np.intp]]]:
+        """Yield as many blocks of examples as there are threads."""
+        blocks = [self.rows[first : first + _BLOCK] for first in range(0, self.rows.size, _BLOCK)]
+        for first in range(0, len(blocks), available_processors()):
+            yield blocks[first : first + available_processors()]
 
 
 def train_lbfgs(
     network: Network,
-    X: ArrayLike,
+    X: Any,
     Y: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
@@ -99,7 +108,7 @@ def train_lbfgs(
     ----------
     network : Network
         Where to start. Parameters are float64 while training and return to the network's dtype.
-    X : array-like of shape (examples, inputs)
+    X : array-like or sparse matrix of shape (examples, inputs)
         The inputs. They are propagated in blocks, so that memory does not grow with them.
     Y : array-like of shape (examples, outputs)
         The targets.
@@ -127,7 +136,8 @@ def train_lbfgs(
         The cost is infinite or NaN at the start, or wherever the line search looks. The error holds
         the network of the last step.
     NetworkError
-        Arguments do not fit together.
+        Arguments do not fit together, or a layer is normalised over the batch: its statistics
+        belong to batches.
 
     References
     ----------
@@ -146,6 +156,11 @@ def train_lbfgs(
     """
     from scipy.optimize import minimize
 
+    if "batch" in network.normalisations:
+        raise NetworkError(
+            "L-BFGS does not train networks that normalise over the batch\n"
+            "Normalise over the layer, or use train()."
+        )
     check_count("iterations", iterations)
     check_count("evaluations", evaluations)
     check_number("tolerance", tolerance)
@@ -160,7 +175,7 @@ def train_lbfgs(
     best, best_value, best_epoch = network, -math.inf, None
     stopped = interrupted = converged = False
 
-    with progress(iterations, show_progress) as report, objective.run.threads():
+    with progress(iterations, show_progress) as report, objective.pool:
 
         def follow(intermediate_result: Any) -> None:
             nonlocal reached, begun, best, best_value, best_epoch, stopped

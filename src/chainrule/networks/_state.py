@@ -14,6 +14,8 @@ from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network
 from chainrule.networks._run import Run
 
+LARGEST_SEED = 2**62
+
 
 @final
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class TrainingState:
         How often an adaptive schedule lowered the rate.
     watch : Watch
         The best loss or score, and the epochs since.
+    seed : int
+        Which inputs of layers are dropped.
     generator : mapping
         The state of the generator of the orders, as NumPy's bit generators tell theirs.
 
@@ -76,6 +80,7 @@ class TrainingState:
     epochs: int = 0
     examples: int = 0
     reductions: int = 0
+    seed: int = 0
     watch: Watch = field(default_factory=Watch)
     generator: Mapping[str, Any] = field(default_factory=dict)
 
@@ -102,8 +107,7 @@ class TrainingState:
                 f"of {here.dtype.name}\nGo on with the network and the optimiser that it came "
                 "from, or leave state out."
             )
-        run.state[...] = there
-        run.steps = self.steps
+        run.put(there, self.steps, self.seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
 from chainrule.networks._checkpoints import (
@@ -30,10 +30,9 @@ from chainrule.networks._progress import progress
 from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
 from chainrule.networks._schedules import Constant, Schedule, Span, lowered
-from chainrule.networks._state import Training, TrainingState, put_generator
+from chainrule.networks._state import LARGEST_SEED, Training, TrainingState, put_generator
 from chainrule.networks._validation import HeldOut, held_out
 
-_STEPS_BETWEEN_CHECKS = 1000  # divergence is noticed within long epochs as well
 _TRAINING_PER_WRITING = 10.0
 
 
@@ -44,7 +43,6 @@ class _Plan:
     run: Run
     span: Span
     schedule: Schedule
-    batch_size: int
     shuffle: bool
     generator: np.random.Generator
     tolerance: float
@@ -56,7 +54,7 @@ class _Plan:
 
 def train(
     network: Network,
-    X: ArrayLike,
+    X: Any,
     Y: ArrayLike,
     *,
     optimiser: Optimiser | None = None,
@@ -65,10 +63,10 @@ def train(
     alpha: float = 0.0,
     batch_size: int = 200,
     epochs: int = 200,
-    shuffle: bool = True,
     dropout: float | tuple[float, ...] = 0.0,
-    clip_norm: float = 0.0,
     clip_value: float = 0.0,
+    clip_norm: float = 0.0,
+    shuffle: bool = True,
     rng: np.random.Generator | int | None = None,
     tolerance: float = 1e-4,
     patience: float = 10,
@@ -94,8 +92,8 @@ def train(
     ----------
     network : Network
         Where to start.
-    X : array-like of shape (examples, inputs)
-        The inputs.
+    X : array-like or sparse matrix of shape (examples, inputs)
+        The inputs. Rows of a sparse matrix become dense when their batch comes.
     Y : array-like of shape (examples, outputs)
         The targets.
     optimiser : Optimiser, optional
@@ -111,15 +109,16 @@ def train(
         Examples in a batch; the last one of an epoch holds what is left.
     epochs : int
         At most so many passes over the examples.
+    dropout : float or tuple of float
+        The share of the inputs of each hidden layer and of the output layer that a step drops; a
+        tuple gives the share for the inputs of every layer, the network's inputs first.
+    clip_value, clip_norm : float
+        Bounds of the gradient's entries and of its length; 0 for none.
     shuffle : bool
         Whether every epoch takes the examples in a new order.
-    dropout : float or tuple of float
-        The share of the inputs of each hidden layer and of the output layer that every step drops;
-        a tuple gives the share for the inputs of every layer, the network's inputs first.
-    clip_norm, clip_value : float
-        Bounds of the gradient's length and of its entries; 0 for none.
     rng : numpy.random.Generator or int, optional
-        Where the orders come from. The same seed gives the same parameters, bit for bit.
+        Where the orders, and what is dropped, come from. The same seed gives the same parameters,
+        bit for bit.
     tolerance, patience : float, float
         Training ends when what it watches has not improved by more than `tolerance` for more than
         `patience` epochs in a row: scikit-learn's ``tol`` and ``n_iter_no_change``.
@@ -182,25 +181,25 @@ def train(
     if schedule is not None and not isinstance(schedule, Schedule):
         raise NetworkError(f"schedule must be a Schedule such as Cosine(), got {schedule!r:.60}")
     tellers = checked_callbacks(callbacks)
-    check_number("clip_norm", clip_norm)
     check_number("clip_value", clip_value)
+    check_number("clip_norm", clip_norm)
     run = Run(
         network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size,
-        dropout=dropout, clip_norm=clip_norm, clip_value=clip_value,
+        dropout=dropout, clip_value=clip_value, clip_norm=clip_norm,
     )  # fmt: skip
     held = held_out(network, validation)
     generator = _generator(rng)
     best = restores_best(restore_best, score, held)
+    given = None if rng is None else generator_digest(generator)
     start = _start(run, state, generator, seeded=rng is not None, restore_best=best)
     plan = _Plan(
-        run, _span(run, epochs, start.state), schedule or Constant(), batch_size, bool(shuffle),
+        run, _span(run, epochs, start.state), schedule or Constant(), bool(shuffle),
         generator, float(tolerance), float(patience), score, held, best,
     )  # fmt: skip
     moment, keep = start, None
     records: list[Record] = []
     if checkpoint is not None:
-        given = None if rng is None else generator_digest(generator)
-        arguments = _arguments(plan, alpha, given, state)
+        arguments = _arguments(plan, batch_size, given, state)
         keep = checkpoint_at(checkpoint, arguments)
         found = keep.read(start, plan.span, score is not None, len(held), generator)
         if found is not None:
@@ -285,7 +284,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     span = replace(plan.span, reductions=before.reductions)
     order = plan.generator.permutation(run.rows) if plan.shuffle else run.rows
     rates = plan.schedule.rates(np.arange(run.steps, run.steps + run.steps_of(order)), span)
-    loss = _epoch(run, order, rates, plan.batch_size)
+    loss = run.epoch(order, rates)
     if not (math.isfinite(loss) and run.is_finite):
         raise _diverged(plan, moment, loss, float(rates.max()))
     network = run.network
@@ -303,22 +302,13 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
             reductions, watch = lower.reductions, replace(watch, waited=0)
     state = TrainingState(
         before.optimiser, run.state, run.steps, before.epochs + 1,
-        before.examples + run.rows.size, reductions, watch, plan.generator.bit_generator.state,
+        before.examples + run.rows.size, reductions, before.seed, watch,
+        plan.generator.bit_generator.state,
     )  # fmt: skip
     return Moment(
         network, state, network if is_best else moment.best,
         moment.epochs + 1 if is_best else moment.best_epoch, moment.epochs + 1, True, converged,
     )  # fmt: skip
-
-
-def _epoch(run: Run, order: NDArray[np.intp], rates: NDArray[np.float64], batch_size: int) -> float:
-    loss = 0.0
-    for first in range(0, rates.size, _STEPS_BETWEEN_CHECKS):
-        last = first + _STEPS_BETWEEN_CHECKS
-        loss += run.epoch(order[first * batch_size : last * batch_size], rates[first:last])
-        if not math.isfinite(loss):
-            break
-    return loss
 
 
 def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: bool) -> Training:
@@ -343,7 +333,8 @@ def _start(
     restore_best: bool,
 ) -> Moment:
     if state is None:
-        begun = TrainingState(type(run.optimiser).__name__, run.state, run.steps)
+        seed = int(generator.integers(LARGEST_SEED)) if run.tables.dropout.any() else 0
+        begun = TrainingState(type(run.optimiser).__name__, run.state, run.steps, seed=seed)
     elif isinstance(state, TrainingState):
         begun = state
     else:
@@ -365,7 +356,7 @@ def _span(run: Run, epochs: int, state: TrainingState) -> Span:
 
 
 def _arguments(
-    plan: _Plan, alpha: float, generator: str | None, state: TrainingState | None
+    plan: _Plan, batch_size: int, generator: str | None, state: TrainingState | None
 ) -> dict[str, Any]:
     """Return all that decides about the result, as what JSON can hold."""
     run = plan.run
@@ -376,11 +367,11 @@ def _arguments(
         "sample_weight": digest(run.weights),
         "optimiser": repr(run.optimiser),
         "schedule": repr(plan.schedule),
-        "alpha": float(alpha),
-        "dropout": list(run.dropout),
-        "clip_norm": run.clip_norm,
+        "alpha": run.alpha,
+        "batch_size": batch_size,
+        "dropout": run.tables.dropout.tolist(),
         "clip_value": run.clip_value,
-        "batch_size": plan.batch_size,
+        "clip_norm": run.clip_norm,
         "epochs": plan.span.epochs,
         "shuffle": plan.shuffle,
         "rng": generator,
@@ -409,11 +400,9 @@ def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> Divergen
     largest = float(np.abs(run.inputs).max(initial=0.0))
     scale = f", standardise X (its largest entry is {largest:.3g})" if largest > 10.0 else ""
     titles = dict.fromkeys(formula.title for formula in run.start.activations)
-    steps, done = plan.span.steps, run.steps - moment.state.steps
-    place = f", within {done:,} of its {steps:,} steps" if done < steps else ""
     return DivergenceError(
-        f"training diverged in epoch {moment.epochs + 1}{place}: the mean cost became {loss}\n"
-        f"Lower the learning rate (now {rate:g}){scale}, or check that the activations "
-        f"{', '.join(titles)} are finite and smooth enough to follow.",
+        f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n"
+        f"Lower the learning rate (now {rate:g}), bound the gradient with clip_norm{scale}, or "
+        f"check that the activations {', '.join(titles)} are finite and smooth enough to follow.",
         moment.network,
     )

@@ -13,6 +13,7 @@ from chainrule.catalogue import activation_formula
 from chainrule.kernels import CostKernels, call_kernel
 from chainrule.kernels._native import compiled
 from chainrule.networks._errors import NetworkError
+from chainrule.networks._layout import layout
 from chainrule.networks._network import Network, as_rows
 from chainrule.networks._propagation import compiled_cost, example_weights, propagate
 
@@ -34,7 +35,10 @@ class HeldOut:
         # The cost is computed from pre-activations, as in training: it stays finite where an
         # output rounds to 0 or 1.
         outputs = (*network.activations[:-1], activation_formula("identity"))
-        Z = propagate(replace(network, activations=outputs), self.inputs)
+        learned = (*network.learned[:-1], ())
+        own = network.parameters[: layout(network.sizes, network.normalisations, learned).size]
+        plain = replace(network, activations=outputs, learned=learned, parameters=own)
+        Z = propagate(plain, self.inputs)
         costs = np.empty(len(Z), network.dtype)
         kernel = self.cost.value
         _row_costs(kernel.address, kernel.parameters.ctypes.data, Z, self.targets, costs)
@@ -58,7 +62,8 @@ def _held_out(network: Network, name: Any, given: Any) -> HeldOut:
             "Give one such tuple, or a dictionary with one for each name."
         )
     try:
-        inputs = as_rows(given[0], network.sizes[0], network.dtype, "X")
+        X = given[0].toarray() if hasattr(given[0], "toarray") else given[0]
+        inputs = as_rows(X, network.sizes[0], network.dtype, "X")
         targets = as_rows(given[1], network.sizes[-1], network.dtype, "Y")
         weights = example_weights(given[2] if len(given) == 3 else None, len(inputs), targets)
         cost = compiled_cost(network, targets)
@@ -68,7 +73,7 @@ def _held_out(network: Network, name: Any, given: Any) -> HeldOut:
 
 
 def validation_loss(
-    network: Network, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None
+    network: Network, X: Any, Y: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
     r"""Return the mean cost of a network over examples, without penalty.
 
@@ -78,7 +83,7 @@ def validation_loss(
     ----------
     network : Network
         The network.
-    X : array-like of shape (examples, inputs)
+    X : array-like or sparse matrix of shape (examples, inputs)
         The inputs, converted to the network's dtype.
     Y : array-like of shape (examples, outputs)
         The targets.
@@ -107,10 +112,9 @@ def validation_loss(
 
 
 @compiled()
-def _row_costs(address: int, parameters: int, Z: Any, Y: Any, costs: Any) -> None:
-    call_kernel(
-        address, Z.ctypes.data, Y.ctypes.data, costs.ctypes.data, Z.shape[0], Z.shape[1], parameters
-    )
+def _row_costs(address: int, values: int, Z: Any, Y: Any, costs: Any) -> None:
+    rows, width = Z.shape
+    call_kernel(address, Z.ctypes.data, Y.ctypes.data, costs.ctypes.data, rows, width, values)
 
 
 def validation_split(
