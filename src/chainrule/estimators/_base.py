@@ -14,7 +14,7 @@ from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
-from chainrule.estimators._data import FLOATS, canonical, checked_weights, dense
+from chainrule.estimators._data import FLOATS, canonical, checked_weights
 from chainrule.estimators._evaluation import Evaluation, evaluation
 from chainrule.estimators._fitted import Fitted
 from chainrule.estimators._parameters import (
@@ -143,7 +143,7 @@ class Feedforward(Fitted):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs; standardise them, since the initial weights assume it. float32 and float64 stay
             what they are, other numbers become float64. Rows of a sparse matrix become dense when
-            their batch comes; "lbfgs" makes the whole dense once.
+            their batch comes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional
@@ -211,7 +211,7 @@ class Feedforward(Fitted):
             self, X, y, multi_output=True, dtype=FLOATS, order="C", accept_sparse="csr",
             y_numeric=is_regressor(self), reset=not (goes_on and hasattr(self, "n_features_in_")),
         )  # fmt: skip
-        inputs = canonical(inputs) if self.solver != "lbfgs" else dense(inputs)
+        inputs = canonical(inputs)
         prepared = self._prepare(
             given, checked_weights(sample_weight, inputs), goes_on=goes_on, partial=partial
         )
