@@ -55,12 +55,27 @@ def test_class_weights_in_parts_and_of_many_labels(data):
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [({4: 1.0}, "names 4"), ({3: -1.0}, "at least 0"), ({3: 0.0, 5: 0.0, 8: 0.0}, "above 0")],
+    [
+        ({4: 1.0}, "names 4"),
+        ({3: -1.0}, r"a number in \[0, inf\)"),
+        ({3: "heavy"}, "a number in"),
+        ({3: np.inf}, "a number in"),
+        ({3: 0.0, 5: 0.0, 8: 0.0}, "above 0"),
+        ([1.0, 2.0], "does not fit y.*dict of labels"),
+        ([{3: 1.0}, {5: 1.0}], "does not fit y.*dict of labels"),
+    ],
 )
 def test_bad_class_weights_are_refused(data, weights, message):
     """Unknown classes, negative weights, no weight at all."""
-    with pytest.raises(ParameterError, match=message):
+    with pytest.raises(ParameterError, match=f"(?s){message}"):
         _model(class_weight=weights).fit(*data)
+
+
+def test_bad_class_weights_of_many_labels_are_refused(data):
+    """One mapping for several columns does not say which."""
+    X, y = data
+    with pytest.raises(ParameterError, match="a list with a dict"):
+        _model(class_weight={0: 1.0, 1: 2.0}).fit(X, np.column_stack([y == 3, y == 5]).astype(int))
 
 
 @pytest.mark.parametrize("count", [2, 3])

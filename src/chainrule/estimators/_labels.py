@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +13,10 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from chainrule.estimators._parameters import Interval
 from chainrule.formulas import ParameterError
 
+_WEIGHT = Interval(0.0, math.inf, "[)")
 _LABELS = "biuU"  # truth values, whole numbers and text: a column of them needs no closer look
 
 
@@ -101,7 +104,6 @@ def weighed(
 
 
 def _class_weights(class_weight: Any, labels: NDArray[Any], classes: NDArray[Any]) -> Any:
-    """Return the weight that each example has through its class."""
     if labels.ndim == 1 and isinstance(class_weight, Mapping):
         unknown = [label for label in class_weight if label not in classes]
         if unknown:
@@ -109,8 +111,14 @@ def _class_weights(class_weight: Any, labels: NDArray[Any], classes: NDArray[Any
                 f"class_weight names {unknown[0]!r}, which is none of the classes "
                 f"{', '.join(map(str, classes[:10]))}"
             )
-        weights = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-        if not (np.isfinite(weights) & (weights >= 0.0)).all():
-            raise ParameterError(f"class_weight must hold numbers of at least 0; got {weights}")
-        return weights[codes_of(labels, classes)]
-    return compute_sample_weight(class_weight, labels)
+        weights = [class_weight.get(label, 1.0) for label in classes.tolist()]
+        if not all(weight in _WEIGHT for weight in weights):
+            raise ParameterError(f"class_weight must hold {_WEIGHT} for each class; got {weights}")
+        return np.array(weights, np.float64)[codes_of(labels, classes)]
+    try:
+        return compute_sample_weight(class_weight, labels)
+    except (ValueError, TypeError) as error:
+        raise ParameterError(
+            f"class_weight does not fit y: {error}\nGive a dict of labels to weights; where y has "
+            "many labels at once, a list with a dict such as {0: 1.0, 1: 2.0} for each column."
+        ) from None
