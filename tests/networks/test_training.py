@@ -1,18 +1,28 @@
 """Training: steps against scikit-learn's optimisers, stopping, seeds, failures."""
 
+import os
+import signal
+import threading
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from sklearn.neural_network import MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from chainrule.formulas import parse
 from chainrule.networks import (
     Adam,
     DivergenceError,
     GradientDescent,
     NetworkError,
+    Watch,
     gradient,
     network,
+    propagate,
     train,
-    validation_split,
+    validation_loss,
 )
 
 
@@ -164,48 +174,170 @@ def test_interrupt_returns_the_best_so_far(problem):
     result = train(net, X, Y, epochs=50, rng=0, score=score)
     assert result.interrupted
     assert not result.converged
-    assert len(result.loss_curve) == 4
+    assert len(result.loss_curve) == len(result.validation_scores) == 3
     np.testing.assert_array_equal(result.network.parameters, seen[0].parameters)
 
 
-def test_progress_is_shown_in_a_terminal_only(problem, capsys, monkeypatch):
-    """The bar shows loss and score where somebody can see it, and nothing elsewhere."""
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": "ten"}, "epochs"),
+        ({"checkpoint_every": 1.5}, "checkpoint_every"),
+        ({"alpha": -0.1}, "alpha"),
+        ({"tolerance": float("nan")}, "tolerance"),
+        ({"patience": -1}, "patience"),
+        ({"rng": "seed"}, "rng"),
+        ({"schedule": 0.1}, "schedule"),
+        ({"callbacks": [3]}, "callbacks"),
+        ({"restore_best": True}, "restore_best"),
+        ({"state": {}}, "state"),
+        ({"checkpoint": 3}, "checkpoint"),
+        ({"validation": [1]}, "validation"),
+        ({"validation": {"far": ([[1.0]], [[2.0]])}}, "far"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(problem, options, named):
+    """The error names the argument; nothing is run."""
     net, X, Y = problem
-    train(net, X, Y, epochs=2, rng=0, show_progress=True)
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "160")
-    train(net, X, Y, epochs=2, rng=0, show_progress=True, score=lambda _: 0.25)
-    shown = capsys.readouterr().out
-    assert "loss" in shown
-    assert "validation score 0.2500" in shown
-
-
-@pytest.mark.parametrize("options", [{"batch_size": 0}, {"epochs": 0}])
-def test_counts_below_one_are_refused(problem, options):
-    """No batches and no epochs are mistakes."""
-    net, X, Y = problem
-    with pytest.raises(NetworkError, match="at least 1"):
+    with pytest.raises(NetworkError, match=named):
         train(net, X, Y, **options)
 
 
-def test_split_keeps_the_proportions_of_classes():
-    """Each class gives its share; the parts are disjoint and complete."""
-    classes = np.array(["a"] * 60 + ["b"] * 30 + ["c"] * 10)
-    rows, aside = validation_split(100, 0.2, np.random.default_rng(0), classes)
-    assert sorted([*rows, *aside]) == list(range(100))
-    assert [int((classes[aside] == label).sum()) for label in "abc"] == [12, 6, 2]
+@pytest.mark.parametrize("tolerance", [0.0, 0.05])
+def test_patience_counts_as_scikit_learn_counts(tolerance):
+    """Ties, improvements of just the tolerance, and NaN count or do not count as they do there."""
+    rng = np.random.default_rng(0)
+    values = np.round(rng.standard_normal(200) ** 2 / np.arange(1, 201), 2)
+    values[[20, 21, 90]] = np.nan
+    oracle = MLPRegressor(tol=tolerance)
+    oracle.loss_curve_, oracle.best_loss_, oracle._no_improvement_count = [], np.inf, 0
+    watch = Watch()
+    for value in values:
+        oracle.loss_curve_.append(value)
+        oracle._update_no_improvement_count(False, None, None, None)
+        watch = watch.after(-value, tolerance)
+        assert (watch.waited, -watch.best) == (oracle._no_improvement_count, oracle.best_loss_)
 
 
-def test_split_leaves_every_class_something_to_train_on():
-    """A class of one stays with the training part, and small classes are not all lost."""
-    classes = np.repeat(np.arange(21), [1] + [2] * 20)
-    rows, aside = validation_split(41, 0.25, np.random.default_rng(0), classes)
-    assert set(classes[rows]) == set(range(21))
-    assert len(aside) == 10
+@pytest.mark.parametrize("tolerance", [0.0, 1.0])
+def test_going_on_is_the_same_as_never_having_ended(problem, tolerance):
+    """Memory, steps, orders and patience pass from call to call in the state."""
+    net, X, Y = problem
+    options = {"batch_size": 7, "patience": 3, "tolerance": tolerance}
+    whole = train(net, X, Y, epochs=9, rng=0, **options)
+    parts = [train(net, X, Y, epochs=2, rng=0, **options)]
+    while len(parts) < 8 and not parts[-1].converged:
+        last = parts[-1]
+        parts.append(train(last.network, X, Y, epochs=1, state=last.state, **options))
+    assert whole.converged == (tolerance == 1.0)
+    assert sum((part.loss_curve for part in parts), ()) == whole.loss_curve
+    assert parts[-1].converged == whole.converged
+    np.testing.assert_array_equal(parts[-1].network.parameters, whole.network.parameters)
+    assert parts[-1].state.steps == 4 * len(whole.loss_curve)
 
 
-def test_split_of_too_few_examples_is_refused():
-    """One example cannot be both."""
-    with pytest.raises(NetworkError, match="too few"):
-        validation_split(1, 0.1, np.random.default_rng(0))
+def test_state_of_another_optimiser_is_refused(problem):
+    """What Adam remembers means nothing to gradient descent, nor to another network."""
+    net, X, Y = problem
+    state = train(net, X, Y, epochs=1).state
+    with pytest.raises(NetworkError, match="state is of Adam"):
+        train(net, X, Y, optimiser=GradientDescent(), state=state)
+    smaller = network((4, 3, 2), ("tanh", "identity"), "half_squared_error", rng=1)
+    with pytest.raises(NetworkError, match="Go on with the network"):
+        train(smaller, X, Y, state=state)
+
+
+def test_callbacks_are_told_of_every_epoch_and_may_end_training(problem):
+    """Each sees what the result holds; only True itself ends training."""
+    net, X, Y = problem
+    seen = []
+    result = train(
+        net, X, Y, epochs=9, rng=0, validation={"near": (X, Y), "far": (3 * X, Y, np.arange(23))},
+        score=lambda trained: -float(np.abs(trained.parameters).sum()),
+        callbacks=[lambda epoch: epoch, seen.append, lambda epoch: epoch.number == 4],
+    )  # fmt: skip
+    assert result.stopped
+    assert not result.converged
+    assert [epoch.number for epoch in seen] == [1, 2, 3, 4]
+    assert tuple(epoch.loss for epoch in seen) == result.loss_curve
+    assert tuple(epoch.score for epoch in seen) == result.validation_scores
+    assert tuple(epoch.learning_rate for epoch in seen) == result.learning_rates
+    for name in ("near", "far"):
+        curve = tuple(epoch.validation_losses[name] for epoch in seen)
+        assert curve == result.validation_losses[name]
+    best = int(np.argmax(result.validation_scores))
+    assert result.best_epoch == best + 1
+    np.testing.assert_array_equal(result.network.parameters, seen[best].network.parameters)
+    with pytest.raises(FrozenInstanceError):
+        seen[0].loss = 0.0
+
+
+@pytest.mark.parametrize(
+    ("output", "cost"),
+    [("identity", "half_squared_error"), ("softmax", "categorical_cross_entropy")],
+)
+def test_validation_loss_is_the_mean_cost(problem, output, cost):
+    """It is the cost that the gradient's function tells without penalty, zero weights included."""
+    _, X, _ = problem
+    net = network((4, 6, 2), ("tanh", output), cost, rng=1)
+    Y = np.eye(2)[np.arange(23) % 2]
+    weights = np.arange(23.0)
+    expected, _ = gradient(net, X, Y, sample_weight=weights)
+    assert validation_loss(net, X, Y, weights) == pytest.approx(expected, rel=1e-12)
+
+
+def test_validation_loss_is_that_of_prediction():
+    """Normalised and learned layers, and sparse inputs."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((30, 4)), rng.standard_normal((30, 2))
+    leaky = parse("max(alpha*z, z)", {"alpha": 0.25})
+    net = network(
+        (4, 6, 6, 2), (leaky, leaky, "identity"), "half_squared_error", rng=1,
+        normalisation=("batch", "layer"), learned=(("alpha",), (), ()),
+    )  # fmt: skip
+    net = net.with_parameters(
+        rng.standard_normal(net.parameters.size), rng.uniform(1.0, 2.0, net.statistics.size)
+    )
+    expected = 0.5 * ((propagate(net, X) - Y) ** 2).sum(axis=1).mean()
+    assert validation_loss(net, X, Y) == pytest.approx(expected, rel=1e-12)
+    assert validation_loss(net, csr_array(X), Y) == pytest.approx(expected, rel=1e-12)
+
+
+def test_validation_loss_stays_finite_where_outputs_round_to_0():
+    """The cost is computed from pre-activations: cross-entropy of a sure mistake is large."""
+    net = network((1, 1), ("sigmoid",), "binary_cross_entropy", rng=0)
+    net = net.with_parameters(np.array([1.0, 0.0]))
+    assert validation_loss(net, [[-2000.0]], [[1.0]]) == 2000.0
+
+
+def test_best_by_validation_loss_comes_back(problem):
+    """Without a score the first validation set decides, about patience as well."""
+    net, X, Y = problem
+    seen = []
+    result = train(
+        net, X, Y, optimiser=Adam(0.05), epochs=200, rng=0, validation=(X[:8] + 0.5, Y[:8]),
+        restore_best=True, patience=3, callbacks=seen.append,
+    )  # fmt: skip
+    curve = result.validation_losses["validation"]
+    best = int(np.argmin(curve))
+    assert result.converged
+    assert 0 < best < len(curve) - 1
+    np.testing.assert_array_equal(result.network.parameters, seen[best].network.parameters)
+    assert validation_loss(result.network, X[:8] + 0.5, Y[:8]) == curve[best]
+
+
+def test_keyboard_interrupt_is_a_real_signal(problem):
+    """A signal that arrives at any time ends training, and what was learned comes back."""
+    net, X, Y = problem
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    result = train(
+        net, X, Y, epochs=10**6, rng=0, tolerance=0.0, patience=10**6,
+        callbacks=lambda epoch: epoch.number == 2 and timer.start(),
+    )  # fmt: skip
+    timer.join()
+    assert result.interrupted
+    assert len(result.loss_curve) > 1
+    assert len(result.learning_rates) == len(result.loss_curve)
+    assert np.isfinite(result.network.parameters).all()

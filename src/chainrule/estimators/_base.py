@@ -155,7 +155,7 @@ class Feedforward(BaseEstimator):
             tolerance=float(self.tol),
             patience=int(self.n_iter_no_change),
             score=score,
-            show_progress=bool(self.verbose),
+            show_progress=int(self.verbose),
         )
 
     def _optimiser(self) -> Optimiser:

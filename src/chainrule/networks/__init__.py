@@ -1,5 +1,7 @@
 """Feedforward networks: initialisation, propagation, optimisers, training, files."""
 
+from chainrule.networks._callbacks import Epoch as Epoch
+from chainrule.networks._errors import CheckpointError as CheckpointError
 from chainrule.networks._errors import DivergenceError as DivergenceError
 from chainrule.networks._errors import InitialisationError as InitialisationError
 from chainrule.networks._errors import ModelFileError as ModelFileError
@@ -8,6 +10,7 @@ from chainrule.networks._files import load_network as load_network
 from chainrule.networks._files import save_network as save_network
 from chainrule.networks._initialisation import gain as gain
 from chainrule.networks._initialisation import initial_parameters as initial_parameters
+from chainrule.networks._lbfgs import train_lbfgs as train_lbfgs
 from chainrule.networks._network import Network as Network
 from chainrule.networks._network import biases_of as biases_of
 from chainrule.networks._network import network as network
@@ -22,6 +25,19 @@ from chainrule.networks._optimisers import RMSprop as RMSprop
 from chainrule.networks._propagation import gradient as gradient
 from chainrule.networks._propagation import input_gradient as input_gradient
 from chainrule.networks._propagation import propagate as propagate
-from chainrule.networks._training import Training as Training
+from chainrule.networks._schedules import Adaptive as Adaptive
+from chainrule.networks._schedules import Constant as Constant
+from chainrule.networks._schedules import Cosine as Cosine
+from chainrule.networks._schedules import Exponential as Exponential
+from chainrule.networks._schedules import InverseScaling as InverseScaling
+from chainrule.networks._schedules import OneCycle as OneCycle
+from chainrule.networks._schedules import Schedule as Schedule
+from chainrule.networks._schedules import Span as Span
+from chainrule.networks._schedules import StepDecay as StepDecay
+from chainrule.networks._schedules import WarmUp as WarmUp
+from chainrule.networks._state import Training as Training
+from chainrule.networks._state import TrainingState as TrainingState
+from chainrule.networks._state import Watch as Watch
 from chainrule.networks._training import train as train
-from chainrule.networks._training import validation_split as validation_split
+from chainrule.networks._validation import validation_loss as validation_loss
+from chainrule.networks._validation import validation_split as validation_split

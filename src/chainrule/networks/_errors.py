@@ -36,3 +36,19 @@ class DivergenceError(ChainruleError, ArithmeticError):
 
 class ModelFileError(ChainruleError, ValueError):
     """A file that does not hold a model of this package, or holds a damaged one."""
+
+
+class CheckpointError(ChainruleError, ValueError):
+    """A checkpoint that is damaged, is of another training, or cannot be written.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to do.
+    network : Network, optional
+        What was learned until then, where the checkpoint could not be written.
+    """
+
+    def __init__(self, message: str, network: Network | None = None) -> None:
+        self.network = network
+        super().__init__(message)

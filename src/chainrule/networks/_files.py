@@ -47,8 +47,8 @@ def save_network(
     description = {
         "sizes": list(network.sizes),
         "dtype": network.dtype.name,
-        "activations": [_describe(formula) for formula in network.activations],
-        "cost": _describe(network.cost),
+        "activations": [describe(formula) for formula in network.activations],
+        "cost": describe(network.cost),
         "normalisations": list(network.normalisations),
         "learned": [list(names) for names in network.learned],
     }
@@ -65,7 +65,9 @@ def save_network(
     tensors |= {name: network.parameters[part] for name, part in _further(network.layout)}
     if network.statistics is not None and network.statistics.size:
         tensors["statistics"] = network.statistics
-    _write(Path(path), save(tensors, metadata))
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    write_whole(path, save(tensors, metadata), temporary)
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
@@ -79,7 +81,7 @@ def load_network(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]
     FileNotFoundError
         There is no such file.
     """
-    metadata, tensors = _read(Path(path))
+    metadata, tensors = read_tensors(Path(path))
     if metadata.get("format") != _FORMAT:
         raise ModelFileError(
             f"{path} is a safetensors file, but not a model of this package\n"
@@ -101,7 +103,8 @@ def load_network(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]
         raise ModelFileError(f"{path} is damaged: {reason}") from error
 
 
-def _describe(formula: Formula) -> dict[str, Any]:
+def describe(formula: Formula) -> dict[str, Any]:
+    """Return a formula as what JSON can hold."""
     return {
         "formula": formula.text,
         "parameters": dict(formula.parameters),
@@ -193,7 +196,8 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Read the metadata and the tensors of a file, or raise ModelFileError."""
     from safetensors import SafetensorError, safe_open
 
     if path.is_dir():
@@ -212,11 +216,13 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     return metadata, tensors
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the destination, then replace it in one step."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+def write_whole(path: Path, content: bytes, temporary: Path) -> None:
+    """Write to a temporary file, then put it in the destination's place in one step.
+
+    What was there stays whole until then, and stays where writing fails.
+    """
     try:
-        with temporary.open("xb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -225,3 +231,10 @@ def _write(path: Path, content: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+    # The new name must reach the disk as well; not every system lets folders be opened for that.
+    with suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -17,6 +17,7 @@ from chainrule.networks._optimisers import Muon, Optimiser
 from chainrule.networks._program import new_tables
 from chainrule.networks._propagation import compiled_cost, example_weights
 from chainrule.networks.compiled import muon_scratch, run_batches, set_learned
+from chainrule.networks.compiled.tables import SEED
 
 _OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
 _OPERATIONS_PER_THREAD = 2e6  # in a step; with less, threads wait longer than they work
@@ -104,6 +105,12 @@ class Run:
     def network(self) -> Network:
         """The network with the parameters as they are now."""
         return self.start.with_parameters(self.parameters, self.statistics)
+
+    def put(self, state: NDArray[Any], steps: int, seed: int) -> None:
+        """Take the optimiser's memory, the number of steps, and which inputs are dropped."""
+        self.state[...] = state
+        self.steps = steps
+        self.tables.plan[SEED] = seed
 
     def steps_of(self, order: NDArray[np.intp]) -> int:
         """Return into how many batches an order of examples falls."""

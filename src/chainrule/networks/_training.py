@@ -1,85 +1,83 @@
-"""Training: epochs of mini-batches, until the cost or the validation score stops improving."""
+"""Training: epochs of mini-batches, until what is watched stops improving."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from chainrule.networks._errors import DivergenceError, NetworkError
+from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
+from chainrule.networks._checkpoints import (
+    Checkpoint,
+    Moment,
+    checkpoint_at,
+    described,
+    digest,
+    generator_digest,
+    state_digest,
+)
+from chainrule.networks._checks import check_count, check_number
+from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
 from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
 from chainrule.networks._progress import progress
+from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
+from chainrule.networks._schedules import Constant, Schedule, Span, lowered
+from chainrule.networks._state import LARGEST_SEED, Training, TrainingState, put_generator
+from chainrule.networks._validation import HeldOut, held_out
+
+_TRAINING_PER_WRITING = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
-    """What came of training.
+class _Plan:
+    """What stays the same from one epoch to the next."""
 
-    Parameters
-    ----------
-    network : Network
-        The trained network: as it was at the best validation score where one was asked for, else
-        as it was in the end.
-    loss_curve : tuple of float
-        The mean cost, penalty included, over each epoch.
-    validation_scores : tuple of float
-        The validation score after each epoch; empty where none was asked for.
-    converged : bool
-        Whether it ended because nothing improved any more.
-    interrupted : bool
-        Whether it was ended from the keyboard.
-    """
-
-    network: Network
-    loss_curve: tuple[float, ...]
-    validation_scores: tuple[float, ...]
-    converged: bool
-    interrupted: bool
-
-
-class _Patience:
-    """Counts the epochs in which a number did not rise by more than the tolerance."""
-
-    def __init__(self, tolerance: float, limit: int) -> None:
-        self.tolerance = tolerance
-        self.limit = limit
-        self.best = -math.inf
-        self.waited = 0
-
-    def improved(self, value: float) -> bool:
-        """Take the next number; tell whether it is the best so far."""
-        self.waited = 0 if value > self.best + self.tolerance else self.waited + 1
-        is_best = value > self.best
-        self.best = max(self.best, value)
-        return is_best
-
-    @property
-    def exhausted(self) -> bool:
-        return self.waited > self.limit
+    run: Run
+    span: Span
+    schedule: Schedule
+    shuffle: bool
+    generator: np.random.Generator
+    tolerance: float
+    patience: float
+    score: Callable[[Network], float] | None
+    held: tuple[HeldOut, ...]
+    restore_best: bool
 
 
 def train(
     network: Network,
-    X: ArrayLike,
+    X: Any,
     Y: ArrayLike,
     *,
     optimiser: Optimiser | None = None,
+    schedule: Schedule | None = None,
     sample_weight: ArrayLike | None = None,
     alpha: float = 0.0,
     batch_size: int = 200,
     epochs: int = 200,
+    dropout: float | tuple[float, ...] = 0.0,
+    clip_value: float = 0.0,
+    clip_norm: float = 0.0,
     shuffle: bool = True,
     rng: np.random.Generator | int | None = None,
     tolerance: float = 1e-4,
-    patience: int = 10,
+    patience: float = 10,
     score: Callable[[Network], float] | None = None,
-    show_progress: bool = False,
+    validation: Any = None,
+    restore_best: bool | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
+    state: TrainingState | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    show_progress: bool | int = False,
 ) -> Training:
     r"""Train a network; the one that is given stays what it is.
 
@@ -87,16 +85,21 @@ def train(
 
     .. math:: J = \frac{1}{\sum_i s_i} \left( \sum_i s_i J_i + \frac{\alpha}{2} \|W\|^2 \right).
 
+    Training watches one number: the score where one is given, else, with `restore_best`, the cost
+    over the (first) validation set, else the mean cost of the epochs.
+
     Parameters
     ----------
     network : Network
         Where to start.
-    X : array-like of shape (examples, inputs)
-        The inputs.
+    X : array-like or sparse matrix of shape (examples, inputs)
+        The inputs. Rows of a sparse matrix become dense when their batch comes.
     Y : array-like of shape (examples, outputs)
         The targets.
     optimiser : Optimiser, optional
         Adam by default.
+    schedule : Schedule, optional
+        Scales the optimiser's learning rate from step to step; constant by default.
     sample_weight : array-like of shape (examples,), optional
         The weights :math:`s_i`; 1 by default. Without mini-batches a weight of 2 is the same as
         giving the example twice.
@@ -106,27 +109,57 @@ def train(
         Examples in a batch; the last one of an epoch holds what is left.
     epochs : int
         At most so many passes over the examples.
+    dropout : float or tuple of float
+        The share of the inputs of each hidden layer and of the output layer that a step drops; a
+        tuple gives the share for the inputs of every layer, the network's inputs first.
+    clip_value, clip_norm : float
+        Bounds of the gradient's entries and of its length; 0 for none.
     shuffle : bool
         Whether every epoch takes the examples in a new order.
     rng : numpy.random.Generator or int, optional
-        Where the orders come from. The same seed gives the same parameters, bit for bit.
-    tolerance, patience : float, int
-        Training ends when the mean cost, or the score where one is given, has not improved by more
-        than `tolerance` for more than `patience` epochs.
+        Where the orders, and what is dropped, come from. The same seed gives the same parameters,
+        bit for bit.
+    tolerance, patience : float, float
+        Training ends when what it watches has not improved by more than `tolerance` for more than
+        `patience` epochs in a row: scikit-learn's ``tol`` and ``n_iter_no_change``.
     score : callable, optional
-        Rates a network on data kept aside, higher being better; the best network is returned.
-    show_progress : bool
-        Whether to draw a progress bar with the cost and the score.
+        Rates a network on data kept aside, higher being better.
+    validation : tuple or mapping, optional
+        Examples kept aside, ``(X, Y)`` or ``(X, Y, sample_weight)``, or several by name; the mean
+        cost over each is kept for every epoch.
+    restore_best : bool, optional
+        Whether to return the network of the best epoch, not the last; by default where there is a
+        score.
+    callbacks : sequence of callable, optional
+        Each is called with an `Epoch` after every epoch; training ends where one returns True.
+    state : TrainingState, optional
+        Of an earlier training, to go on with its optimiser's memory, schedule and patience.
+    checkpoint : path-like, optional
+        A file for all that it takes to go on, bit for bit. Calling `train` with the same arguments
+        again goes on from there after whatever ended it, or returns the result where it had ended.
+        Callbacks and the score's function are not compared. One training at a time may use it.
+    checkpoint_every : int, optional
+        How many epochs lie between two checkpoints; by default as few as keep writing below a tenth
+        of the time. There is always one in the end, and after an interrupt or an error.
+    show_progress : bool or int
+        1 or True draws a bar in terminals and notebooks; 2 also prints lines, now and then, where
+        output goes elsewhere.
 
     Returns
     -------
     Training
+        After Ctrl-C what was learned until then. A callback may raise KeyboardInterrupt to end a
+        training that its checkpoint will go on with.
 
     Raises
     ------
     DivergenceError
-        The cost or a parameter became infinite or NaN. The error holds the network as it was
-        before that epoch.
+        The cost or a parameter became infinite or NaN. The error, and the checkpoint, hold the
+        network as it was before that epoch.
+    CheckpointError
+        The checkpoint belongs to a training with other arguments, is damaged, or cannot be written.
+    NetworkError
+        Arguments do not fit together.
 
     Examples
     --------
@@ -138,92 +171,238 @@ def train(
     >>> result.loss_curve[-1] < 0.01
     True
     """
-    if batch_size < 1 or epochs < 1:
-        raise NetworkError(f"batch_size and epochs must be at least 1, got {batch_size}, {epochs}")
-    generator = np.random.default_rng(rng)
-    run = Run(network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size)
-    losses: list[float] = []
-    scores: list[float] = []
-    waiting = _Patience(tolerance, patience)
-    best = before = network.parameters
+    check_count("batch_size", batch_size)
+    check_count("epochs", epochs)
+    if checkpoint_every is not None:
+        check_count("checkpoint_every", checkpoint_every)
+    check_number("alpha", alpha)
+    check_number("tolerance", tolerance)
+    check_number("patience", patience)
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise NetworkError(f"schedule must be a Schedule such as Cosine(), got {schedule!r:.60}")
+    tellers = checked_callbacks(callbacks)
+    check_number("clip_value", clip_value)
+    check_number("clip_norm", clip_norm)
+    run = Run(
+        network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size,
+        dropout=dropout, clip_value=clip_value, clip_norm=clip_norm,
+    )  # fmt: skip
+    held = held_out(network, validation)
+    generator = _generator(rng)
+    best = restores_best(restore_best, score, held)
+    given = None if rng is None else generator_digest(generator)
+    start = _start(run, state, generator, seeded=rng is not None, restore_best=best)
+    plan = _Plan(
+        run, _span(run, epochs, start.state), schedule or Constant(), bool(shuffle),
+        generator, float(tolerance), float(patience), score, held, best,
+    )  # fmt: skip
+    moment, keep = start, None
+    records: list[Record] = []
+    if checkpoint is not None:
+        arguments = _arguments(plan, batch_size, given, state)
+        keep = checkpoint_at(checkpoint, arguments)
+        found = keep.read(start, plan.span, score is not None, len(held), generator)
+        if found is not None:
+            moment, records = found
+    keeper = _Keeper(keep, checkpoint_every)
+    return _train(plan, moment, records, keeper, tellers, show_progress)
+
+
+def _train(
+    plan: _Plan,
+    moment: Moment,
+    records: list[Record],
+    keeper: _Keeper,
+    tellers: tuple[Callback, ...],
+    show_progress: bool | int,
+) -> Training:
+    run, epochs = plan.run, plan.span.epochs
+    run.parameters[...] = moment.network.parameters
+    run.statistics[...] = moment.network.new_statistics()
+    moment.state.put_into(run)
     interrupted = False
-    with progress(epochs, show_progress) as report, run.threads():
-        try:
-            while len(losses) < epochs and not waiting.exhausted:
-                before = run.parameters.copy()
-                order = generator.permutation(run.rows) if shuffle else run.rows
-                loss = run.epoch(order, np.full(run.steps_of(order), run.optimiser.learning_rate))
-                if not (math.isfinite(loss) and run.is_finite):
-                    raise _diverged(network.with_parameters(before), run, len(losses) + 1, loss)
-                losses.append(loss)
-                if score is None:
-                    waiting.improved(-loss)
-                else:
-                    scores.append(float(score(network.with_parameters(run.parameters))))
-                    if waiting.improved(scores[-1]):
-                        best = run.parameters.copy()
-                report(len(losses), loss, scores[-1] if scores else None)
-        except KeyboardInterrupt:
-            interrupted = True
-    final = best if score is not None else run.parameters if run.is_finite else before
-    return Training(
-        network.with_parameters(final), tuple(losses), tuple(scores), waiting.exhausted,
-        interrupted,
+    try:
+        with progress(epochs, show_progress, moment.epochs) as report, run.threads():
+            if not records:
+                keeper.keep(moment, records)
+            begun = time.perf_counter()
+            while True:
+                if moment.pending:
+                    record, seconds = records[moment.epochs - 1], time.perf_counter() - begun
+                    epoch = told(moment.epochs, record, plan.held, seconds, moment.network)
+                    stopped = wants_to_stop(tellers, epoch)
+                    moment = replace(moment, pending=False, stopped=stopped)
+                    report(epoch)
+                    if _has_ended(moment, epochs) or keeper.is_due(moment):
+                        keeper.keep(moment, records)
+                if _has_ended(moment, epochs):
+                    break
+                begun = time.perf_counter()
+                del records[moment.epochs :]
+                moment = _next(plan, moment, records)
+    except KeyboardInterrupt:
+        interrupted = True
+        keeper.keep(moment, records)
+    except CheckpointError:
+        raise
+    except BaseException:
+        keeper.keep(moment, records)
+        raise
+    return _result(plan, moment, records[: moment.epochs], interrupted)
+
+
+class _Keeper:
+    """Writes checkpoints, where there is a place for them, and knows when the next one is due."""
+
+    def __init__(self, checkpoint: Checkpoint | None, every: int | None) -> None:
+        self.checkpoint = checkpoint
+        self.every = every
+        self.due = 0.0
+
+    def is_due(self, moment: Moment) -> bool:
+        """Tell whether a checkpoint should be written now."""
+        if self.every is None:
+            return time.perf_counter() >= self.due
+        return moment.epochs % self.every == 0
+
+    def keep(self, moment: Moment, records: list[Record]) -> None:
+        """Write a checkpoint."""
+        if self.checkpoint is not None:
+            begun = time.perf_counter()
+            self.checkpoint.write(moment, records)
+            ended = time.perf_counter()
+            self.due = ended + _TRAINING_PER_WRITING * (ended - begun)
+
+
+def _has_ended(moment: Moment, epochs: int) -> bool:
+    return moment.converged or moment.stopped or moment.epochs >= epochs
+
+
+def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
+    """Train for an epoch, add its record, and return where training stands then."""
+    run, before = plan.run, moment.state
+    span = replace(plan.span, reductions=before.reductions)
+    order = plan.generator.permutation(run.rows) if plan.shuffle else run.rows
+    rates = plan.schedule.rates(np.arange(run.steps, run.steps + run.steps_of(order)), span)
+    loss = run.epoch(order, rates)
+    if not (math.isfinite(loss) and run.is_finite):
+        raise _diverged(plan, moment, loss, float(rates.max()))
+    network = run.network
+    score = None if plan.score is None else float(plan.score(network))
+    losses = tuple(part.mean_cost(network) for part in plan.held)
+    records.append(Record(loss, float(rates[-1]), score, losses))
+    value = watched(records[-1], plan.restore_best)
+    is_best = plan.restore_best and value > before.watch.best
+    watch = before.watch.after(value, plan.tolerance)
+    reductions, converged = before.reductions, False
+    if watch.waited > plan.patience:
+        lower = lowered(plan.schedule, span)
+        converged = lower is None
+        if lower is not None:
+            reductions, watch = lower.reductions, replace(watch, waited=0)
+    state = TrainingState(
+        before.optimiser, run.state, run.steps, before.epochs + 1,
+        before.examples + run.rows.size, reductions, before.seed, watch,
+        plan.generator.bit_generator.state,
+    )  # fmt: skip
+    return Moment(
+        network, state, network if is_best else moment.best,
+        moment.epochs + 1 if is_best else moment.best_epoch, moment.epochs + 1, True, converged,
     )  # fmt: skip
 
 
-def validation_split(
-    count: int,
-    fraction: float,
-    rng: np.random.Generator,
-    classes: NDArray[Any] | None = None,
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows to train on and the rows to keep aside, both in ascending order.
+def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: bool) -> Training:
+    run, network, state = plan.run, moment.network, moment.state
+    if interrupted and run.is_finite:
+        # The part of an epoch that was done before the interrupt is kept as well.
+        network = run.network
+        state = replace(state, memory=run.state, steps=run.steps)
+    return Training(
+        moment.best or network, *curves(records, plan.held),
+        converged=moment.converged, interrupted=interrupted, stopped=moment.stopped,
+        best_epoch=moment.best_epoch, state=state,
+    )  # fmt: skip
 
-    Parameters
-    ----------
-    count : int
-        The number of rows.
-    fraction : float
-        The share to keep aside.
-    rng : numpy.random.Generator
-        Where the choice comes from.
-    classes : ndarray of shape (count,), optional
-        Labels. Every class is split in the same proportion, rounded so that the shares add up;
-        each keeps at least one row to train on.
-    """
-    shuffled = rng.permutation(count)
-    if classes is None:
-        kept = max(round(count * fraction), 1)
-        aside = shuffled[:kept]
+
+def _start(
+    run: Run,
+    state: TrainingState | None,
+    generator: np.random.Generator,
+    *,
+    seeded: bool,
+    restore_best: bool,
+) -> Moment:
+    if state is None:
+        seed = int(generator.integers(LARGEST_SEED)) if run.tables.dropout.any() else 0
+        begun = TrainingState(type(run.optimiser).__name__, run.state, run.steps, seed=seed)
+    elif isinstance(state, TrainingState):
+        begun = state
     else:
-        _, labels = np.unique(classes, return_inverse=True)
-        ordered = shuffled[np.argsort(labels[shuffled], kind="stable")]
-        sizes = np.bincount(labels)
-        # Running totals are rounded, not the shares: then small classes are not all rounded away.
-        totals = np.round(np.cumsum(sizes) * fraction).astype(int)
-        shares = np.minimum(np.diff(totals, prepend=0), sizes - 1)
-        starts = np.cumsum(sizes) - sizes
-        aside = np.concatenate(
-            [ordered[start : start + share] for start, share in zip(starts, shares, strict=True)]
-        )
-    if not 0 < aside.size < count:
+        raise NetworkError(f"state must be the state of a Training, got {type(state).__name__}")
+    if begun.generator and not seeded:
+        put_generator(begun.generator, generator)
+    begun = replace(begun, generator=generator.bit_generator.state)
+    begun.put_into(run)
+    # Where an earlier training found a best network, that is where this one starts.
+    found = restore_best and math.isfinite(begun.watch.best)
+    return Moment(run.start, begun, run.start if found else None)
+
+
+def _span(run: Run, epochs: int, state: TrainingState) -> Span:
+    return Span(
+        float(run.optimiser.learning_rate), epochs, run.steps_of(run.rows), run.rows.size,
+        state.epochs, state.steps, state.examples, state.reductions,
+    )  # fmt: skip
+
+
+def _arguments(
+    plan: _Plan, batch_size: int, generator: str | None, state: TrainingState | None
+) -> dict[str, Any]:
+    """Return all that decides about the result, as what JSON can hold."""
+    run = plan.run
+    return {
+        **described(run.start),
+        "X": digest(run.inputs, run.columns, run.row_starts),
+        "Y": digest(run.targets),
+        "sample_weight": digest(run.weights),
+        "optimiser": repr(run.optimiser),
+        "schedule": repr(plan.schedule),
+        "alpha": run.alpha,
+        "batch_size": batch_size,
+        "dropout": run.tables.dropout.tolist(),
+        "clip_value": run.clip_value,
+        "clip_norm": run.clip_norm,
+        "epochs": plan.span.epochs,
+        "shuffle": plan.shuffle,
+        "rng": generator,
+        "tolerance": plan.tolerance,
+        "patience": plan.patience,
+        "score": plan.score is not None,
+        "validation": {
+            part.name: digest(part.inputs, part.targets, part.weights) for part in plan.held
+        },
+        "restore_best": plan.restore_best,
+        "state": None if state is None else state_digest(state),
+    }
+
+
+def _generator(rng: np.random.Generator | int | None) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
         raise NetworkError(
-            f"{count} examples are too few to keep a share of {fraction:g} aside for validation\n"
-            "Give more data, another validation fraction, or train without early stopping."
-        )
-    mask = np.zeros(count, bool)
-    mask[aside] = True
-    return np.flatnonzero(~mask), np.flatnonzero(mask)
+            f"rng must be a seed of at least 0 or a numpy.random.Generator, got {rng!r:.60}"
+        ) from error
 
 
-def _diverged(network: Network, run: Run, epoch: int, loss: float) -> DivergenceError:
-    largest = float(np.abs(run.inputs).max())
+def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> DivergenceError:
+    run = plan.run
+    largest = float(np.abs(run.inputs).max(initial=0.0))
     scale = f", standardise X (its largest entry is {largest:.3g})" if largest > 10.0 else ""
+    titles = dict.fromkeys(formula.title for formula in run.start.activations)
     return DivergenceError(
-        f"training diverged in epoch {epoch}: the mean cost became {loss}\n"
-        f"Lower the learning rate (now {run.optimiser.learning_rate:g}){scale}, or check that the "
-        f"activations {', '.join(dict.fromkeys(a.title for a in network.activations))} are finite "
-        "and smooth enough to follow.",
-        network,
+        f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n"
+        f"Lower the learning rate (now {rate:g}), bound the gradient with clip_norm{scale}, or "
+        f"check that the activations {', '.join(titles)} are finite and smooth enough to follow.",
+        moment.network,
     )

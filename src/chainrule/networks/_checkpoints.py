@@ -1,0 +1,334 @@
+"""Checkpoints: all that training needs to go on, bit for bit, in one file that holds data only.
+
+A safetensors file with the tensors ``parameters``, ``statistics`` (of layers
+normalised over the batch), ``memory`` (of the optimiser), ``curves`` (a row
+for each epoch) and, where the best network is asked for, ``best``. The metadata hold ``format``,
+``version``, ``arguments`` (of the training: numbers as they are, arrays as digests), ``progress``
+and a ``checksum`` over all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
+from chainrule.networks._files import describe, read_tensors, write_whole
+from chainrule.networks._network import Network
+from chainrule.networks._records import Record
+from chainrule.networks._schedules import Span
+from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch, put_generator
+
+_FORMAT, _VERSION = "chainrule.checkpoint", "1"
+_DIGEST = "sha256:"
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Training between two epochs.
+
+    `best` is the network of the best epoch, where it is asked for and there was one; `pending`
+    tells that nobody was told yet of the last epoch.
+    """
+
+    network: Network
+    state: TrainingState
+    best: Network | None = None
+    best_epoch: int | None = None
+    epochs: int = 0
+    pending: bool = False
+    converged: bool = False
+    stopped: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A place for checkpoints, and the arguments of the training."""
+
+    path: Path
+    arguments: Mapping[str, Any]
+
+    def write(self, moment: Moment, records: Sequence[Record]) -> None:
+        """Write a checkpoint, whole or not at all; the one before stays until then.
+
+        Raises
+        ------
+        CheckpointError
+            It cannot be written; the error holds the network as it is at the moment.
+        """
+        from safetensors.numpy import save
+
+        tensors: dict[str, NDArray[Any]] = {
+            "parameters": moment.network.parameters,
+            "statistics": moment.network.new_statistics(),
+            "memory": moment.state.memory,
+            "curves": _rows(records[: moment.epochs]),
+        }
+        if moment.best is not None:
+            tensors["best"] = moment.best.parameters
+            tensors["statistics of best"] = moment.best.new_statistics()
+        progress = {
+            "reductions": moment.state.reductions,
+            "seed": moment.state.seed,
+            "best": moment.state.watch.best,
+            "waited": moment.state.watch.waited,
+            "generator": _encoded(moment.state.generator),
+            "best_epoch": moment.best_epoch,
+            "pending": moment.pending,
+            "converged": moment.converged,
+            "stopped": moment.stopped,
+        }
+        metadata = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "arguments": json.dumps(self.arguments),
+            "progress": json.dumps(progress),
+        }
+        metadata["checksum"] = _checksum(metadata, tensors)
+        # One name for all attempts: those that were killed leave no more than one file behind.
+        temporary = self.path.with_name(f".{self.path.name}.partial")
+        try:
+            write_whole(self.path, save(tensors, metadata), temporary)
+        except OSError as error:
+            rest = "Nothing was run."
+            if moment.epochs:
+                rest = (
+                    f"What was learned in {moment.epochs} epochs is in this error's network, and "
+                    "the file holds the checkpoint before."
+                )
+            raise CheckpointError(
+                f"the checkpoint {self.path} cannot be written: {error.strerror or error}\n"
+                f"Make room, or give a path that can be written. {rest}",
+                moment.best or moment.network,
+            ) from error
+
+    def read(
+        self, start: Moment, span: Span, scored: bool, sets: int, generator: np.random.Generator
+    ) -> tuple[Moment, list[Record]] | None:
+        """Return where the training stood, or None where there is no file yet.
+
+        The generator is set to where it stood.
+
+        Parameters
+        ----------
+        start : Moment
+            How this training would begin: the file must fit to it.
+        span : Span
+            The training's length.
+        scored : bool
+            Whether there is a validation score.
+        sets : int
+            How many validation sets there are.
+        generator : numpy.random.Generator
+            Where the orders come from.
+
+        Raises
+        ------
+        CheckpointError
+            The file is no checkpoint, is damaged, or belongs to a training with other arguments.
+        """
+        try:
+            metadata, tensors = read_tensors(self.path)
+        except FileNotFoundError:
+            return None
+        except ModelFileError as error:
+            raise self._refused(str(error.__cause__ or error).partition("\n")[0]) from error
+        if metadata.get("format") != _FORMAT:
+            raise self._refused("it is a safetensors file of another kind")
+        if metadata.get("version") != _VERSION:
+            raise self._refused(f"it has version {metadata.get('version')!r:.40} of the format")
+        try:
+            if metadata["checksum"] != _checksum(metadata, tensors):
+                raise self._refused("its checksum does not match")
+            self._compare(json.loads(metadata["arguments"]))
+            progress = json.loads(metadata["progress"])
+            moment = _moment(progress, tensors, start, span)
+            put_generator(moment.state.generator, generator)
+            return moment, _records(tensors["curves"], scored, sets)
+        except CheckpointError:
+            raise
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise self._refused(f"{type(error).__name__}: {error}") from error
+
+    def _refused(self, reason: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.path} is not a checkpoint of this package, or is damaged: {reason}\n"
+            "Nothing was run, and the file is as it was. Give another path, or move the file away "
+            "to start anew."
+        )
+
+    def _compare(self, there: Mapping[str, Any]) -> None:
+        here = self.arguments
+        names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+        if names:
+            lines = (f"  {name}: {_difference(there.get(name), here.get(name))}" for name in names)
+            advice = "Give the same arguments to go on, or another path to start anew."
+            if "parameters" in names:
+                advice += " A network that begins alike needs a seed: network(..., rng=0)."
+            if "epochs" in names:
+                advice += " To train longer, begin with network and state of the result."
+            raise CheckpointError(
+                f"{self.path} is the checkpoint of a training with other arguments:\n"
+                + "\n".join(lines)
+                + f"\n{advice} Nothing was run, and the file is as it was."
+            )
+
+
+def checkpoint_at(path: str | os.PathLike[str], arguments: Mapping[str, Any]) -> Checkpoint:
+    """Return the place of a training's checkpoints."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise NetworkError(f"checkpoint must be the path of a file, got {path!r:.60}")
+    # Through JSON, so that what is compared is what a file gives back.
+    return Checkpoint(Path(os.path.realpath(path)), json.loads(json.dumps(arguments)))
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """Return a digest of dtypes, shapes and contents."""
+    total = hashlib.sha256()
+    for array in arrays:
+        total.update(f"{array.dtype.name}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).data)
+    return _DIGEST + total.hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """Return a digest of a text."""
+    return _DIGEST + hashlib.sha256(text.encode()).hexdigest()
+
+
+def described(network: Network) -> dict[str, Any]:
+    """Return what tells one network from another, for the arguments of a training."""
+    return {
+        "sizes": list(network.sizes),
+        "dtype": network.dtype.name,
+        "activations": [describe(formula) for formula in network.activations],
+        "cost": describe(network.cost),
+        "normalisations": list(network.normalisations),
+        "learned": [list(names) for names in network.learned],
+        "parameters": digest(network.parameters, network.new_statistics()),
+    }
+
+
+def state_digest(state: TrainingState) -> str:
+    """Return a digest of a state of training."""
+    rest = replace(state, memory=np.empty(0), generator=_encoded(state.generator))
+    return text_digest(digest(state.memory) + repr(rest))
+
+
+def generator_digest(generator: np.random.Generator) -> str:
+    """Return a digest of the state of a generator."""
+    return text_digest(json.dumps(_encoded(generator.bit_generator.state)))
+
+
+def _difference(there: Any, here: Any) -> str:
+    if str(there or here).startswith(_DIGEST):
+        return f"{_kind(there)} there, {'other' if there and here else _kind(here)} now"
+    return f"{there!r:.80} there, {here!r:.80} now"
+
+
+def _kind(digested: Any) -> str:
+    return "none" if digested is None else "some"
+
+
+def _rows(records: Sequence[Record]) -> NDArray[np.float64]:
+    width = 3 + len(records[0].validation_losses) if records else 3
+    rows = np.empty((len(records), width))
+    for row, record in zip(rows, records, strict=True):
+        score = math.nan if record.score is None else record.score
+        row[:] = record.loss, record.learning_rate, score, *record.validation_losses
+    return rows
+
+
+def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
+    texts = "\n".join(metadata[name] for name in ("arguments", "progress"))
+    names = sorted(tensors)
+    return text_digest(f"{texts}\n{names}\n{digest(*(tensors[name] for name in names))}")
+
+
+def _records(curves: NDArray[Any], scored: bool, sets: int) -> list[Record]:
+    if curves.dtype != np.float64 or (curves.size and curves.shape[1:] != (3 + sets,)):
+        raise ModelFileError("its curves are not those of this training")
+    return [
+        Record(loss, rate, score if scored else None, tuple(losses))
+        for loss, rate, score, *losses in curves.tolist()
+    ]
+
+
+def _moment(
+    progress: Any, tensors: Mapping[str, NDArray[Any]], start: Moment, span: Span
+) -> Moment:
+    epochs = len(tensors["curves"])
+    if epochs > span.epochs:
+        raise ModelFileError("it has more epochs than this training")
+    network = _network(tensors, "parameters", "statistics", start.network)
+    best = None
+    if "best" in tensors:
+        best = _network(tensors, "best", "statistics of best", start.network)
+    state = replace(
+        start.state,
+        memory=_tensor(tensors, "memory", start.state.memory),
+        steps=span.steps_before + epochs * span.steps,
+        epochs=span.epochs_before + epochs,
+        examples=span.examples_before + epochs * span.examples,
+        reductions=_count(progress, "reductions", span.reductions + epochs),
+        seed=_count(progress, "seed", LARGEST_SEED),
+        watch=Watch(
+            float(progress["best"]), _count(progress, "waited", start.state.watch.waited + epochs)
+        ),
+        generator=_decoded(progress["generator"]),
+    )
+    best_epoch = None if progress["best_epoch"] is None else _count(progress, "best_epoch", epochs)
+    flags = (bool(progress[name]) for name in ("pending", "converged", "stopped"))
+    return Moment(network, state, best, best_epoch, epochs, *flags)
+
+
+def _network(
+    tensors: Mapping[str, NDArray[Any]], parameters: str, statistics: str, like: Network
+) -> Network:
+    own = _tensor(tensors, parameters, like.parameters)
+    of_batches = _tensor(tensors, statistics, like.new_statistics())
+    if not (np.isfinite(own).all() and np.isfinite(of_batches).all()):
+        raise ModelFileError(f"{parameters} are not finite")
+    return like.with_parameters(own, of_batches)
+
+
+def _tensor(
+    tensors: Mapping[str, NDArray[Any]], name: str, like: NDArray[Any]
+) -> NDArray[np.floating[Any]]:
+    tensor = tensors[name]
+    if tensor.shape != like.shape or tensor.dtype != like.dtype:
+        raise ModelFileError(f"{name} does not fit the network")
+    return tensor
+
+
+def _count(progress: Mapping[str, Any], name: str, most: int) -> int:
+    value = progress[name]
+    if not isinstance(value, int) or not 0 <= value <= most:
+        raise ModelFileError(f"{name} is {value!r:.40}; expected a whole number up to {most}")
+    return value
+
+
+def _encoded(state: Any) -> Any:
+    """Return the state of a bit generator as what JSON can hold."""
+    if isinstance(state, np.ndarray):
+        return {"array": state.tolist(), "dtype": state.dtype.name}
+    if isinstance(state, Mapping):
+        return {name: _encoded(value) for name, value in state.items()}
+    return state.item() if isinstance(state, np.generic) else state
+
+
+def _decoded(state: Any) -> Any:
+    if not isinstance(state, dict):
+        return state
+    if state.keys() == {"array", "dtype"} and state["dtype"] in ("uint32", "uint64"):
+        return np.array(state["array"], state["dtype"])
+    return {name: _decoded(value) for name, value in state.items()}

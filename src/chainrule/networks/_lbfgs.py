@@ -1,0 +1,228 @@
+"""Training with L-BFGS: all examples at once, steps along a model of the curvature."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.kernels import available_processors
+from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
+from chainrule.networks._checks import check_count, check_number
+from chainrule.networks._errors import DivergenceError, NetworkError
+from chainrule.networks._network import Network, as_rows
+from chainrule.networks._progress import progress
+from chainrule.networks._propagation import example_weights, gradient
+from chainrule.networks._records import Record, curves, restores_best, told, watched
+from chainrule.networks._state import Training
+from chainrule.networks._validation import held_out
+
+_BLOCK = 512  # examples propagated together: memory stays bounded, the cache is kept
+_LOST = 2  # SciPy's status where a line search found no way on
+
+Vector = NDArray[np.float64]
+
+
+class _Objective:
+    """The cost over all examples as a function of float64 parameters, block after block.
+
+    Line searches compare costs that differ in digits which float32 does not have.
+    """
+
+    def __init__(
+        self, network: Network, X: Any, Y: ArrayLike, weights: ArrayLike | None, alpha: float
+    ) -> None:
+        sizes, dtype = network.sizes, network.dtype
+        self.network = network.with_parameters(network.parameters.astype(np.float64))
+        self.inputs = X.tocsr() if hasattr(X, "tocsr") else as_rows(X, sizes[0], dtype, "X")
+        self.targets = as_rows(Y, sizes[-1], dtype, "Y")
+        self.weights = example_weights(weights, self.inputs.shape[0], self.targets)
+        self.rows = np.flatnonzero(self.weights)
+        self.alpha = alpha
+        self.was_infinite = False
+        self.pool = ThreadPoolExecutor(available_processors(), "chainrule training")
+
+    def __call__(self, parameters: Vector) -> tuple[float, Vector]:
+        network = self.network.with_parameters(parameters)
+        total, slopes = 0.0, np.zeros_like(parameters)
+        # What overflows is noticed by its result, which is the line search's or our own to judge.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for together in self._blocks():
+                # One sum after the other, in this order: it does not depend on the threads.
+                for weight, cost, steepest in self.pool.map(
+                    lambda rows: self._part(network, rows), together
+                ):
+                    total += weight * cost
+                    slopes += weight * steepest
+            decayed = parameters[: network.layout.decayed]
+            slopes[: decayed.size] += self.alpha * decayed
+            total += 0.5 * self.alpha * float(decayed @ decayed)
+            weight = float(self.weights.sum(dtype=np.float64))
+            self.was_infinite |= not math.isfinite(total)
+            return total / weight, slopes / weight
+
+    def _part(self, network: Network, rows: NDArray[np.intp]) -> tuple[float, float, Vector]:
+        X = self.inputs[rows]
+        weights = self.weights[rows].astype(np.float64)
+        dense = X.toarray() if hasattr(X, "toarray") else X
+        with np.errstate(over="ignore", invalid="ignore"):  # in every thread
+            cost, slopes = gradient(network, dense, self.targets[rows], sample_weight=weights)
+        return float(weights.sum()), cost, slopes.astype(np.float64, copy=False)
+
+    def _blocks(self) -> Iterator[list[NDArray[np.intp]]]:
+        """Yield as many blocks of examples as there are threads."""
+        blocks = [self.rows[first : first + _BLOCK] for first in range(0, self.rows.size, _BLOCK)]
+        for first in range(0, len(blocks), available_processors()):
+            yield blocks[first : first + available_processors()]
+
+
+def train_lbfgs(
+    network: Network,
+    X: Any,
+    Y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    alpha: float = 0.0,
+    iterations: int = 200,
+    evaluations: int = 15_000,
+    tolerance: float = 1e-4,
+    score: Callable[[Network], float] | None = None,
+    validation: Any = None,
+    restore_best: bool | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
+    show_progress: bool | int = False,
+) -> Training:
+    r"""Train a network with L-BFGS [1]_; the one that is given stays what it is.
+
+    Every step sees all examples. On small data it ends at lower costs, and sooner, than steps over
+    batches. The minimum sought is that of
+
+    .. math:: J = \frac{1}{\sum_i s_i} \left( \sum_i s_i J_i + \frac{\alpha}{2} \|W\|^2 \right).
+
+    Parameters
+    ----------
+    network : Network
+        Where to start. Parameters are float64 while training and return to the network's dtype.
+    X : array-like or sparse matrix of shape (examples, inputs)
+        The inputs. They are propagated in blocks, so that memory does not grow with them.
+    Y : array-like of shape (examples, outputs)
+        The targets.
+    sample_weight : array-like of shape (examples,), optional
+        The weights :math:`s_i`; 1 by default. A weight of 2 is the same as giving the example
+        twice.
+    alpha : float
+        Strength of the penalty on the weights; biases are free.
+    iterations, evaluations : int
+        At most so many steps, and so many computations of the cost and its gradient.
+    tolerance : float
+        Training ends where no entry of the gradient is larger, or where a step lowers the cost by
+        less than 2e-9 of it: scikit-learn's ``tol``.
+    score, validation, restore_best, callbacks, show_progress
+        As in `train`; an epoch is an iteration.
+
+    Returns
+    -------
+    Training
+        `converged` tells whether a minimum was found. After Ctrl-C what was learned until then.
+
+    Raises
+    ------
+    DivergenceError
+        The cost is infinite or NaN at the start, or wherever the line search looks. The error holds
+        the network of the last step.
+    NetworkError
+        Arguments do not fit together, or a layer is normalised over the batch: its statistics
+        belong to batches.
+
+    References
+    ----------
+    .. [1] R. Byrd, P. Lu, J. Nocedal, C. Zhu, "A limited memory algorithm for bound constrained
+       optimization", SIAM Journal on Scientific Computing 16, 1995; SciPy's implementation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.networks import network, train_lbfgs
+    >>> X = np.linspace(-1, 1, 64)[:, None]
+    >>> start = network((1, 16, 1), ("tanh", "identity"), "half_squared_error", rng=0)
+    >>> result = train_lbfgs(start, X, X**2)
+    >>> result.converged, result.loss_curve[-1] < 1e-4
+    (True, True)
+    """
+    from scipy.optimize import minimize
+
+    if "batch" in network.normalisations:
+        raise NetworkError(
+            "L-BFGS does not train networks that normalise over the batch\n"
+            "Normalise over the layer, or use train()."
+        )
+    check_count("iterations", iterations)
+    check_count("evaluations", evaluations)
+    check_number("tolerance", tolerance)
+    check_number("alpha", alpha)
+    tellers = checked_callbacks(callbacks)
+    held = held_out(network, validation)
+    restores = restores_best(restore_best, score, held)
+    objective = _Objective(network, X, Y, sample_weight, float(alpha))
+    start = network.parameters.astype(np.float64)
+    records: list[Record] = []
+    reached, begun = start, time.perf_counter()
+    best, best_value, best_epoch = network, -math.inf, None
+    stopped = interrupted = converged = False
+
+    with progress(iterations, show_progress) as report, objective.pool:
+
+        def follow(intermediate_result: Any) -> None:
+            nonlocal reached, begun, best, best_value, best_epoch, stopped
+            x, loss = intermediate_result.x.copy(), float(intermediate_result.fun)
+            if not math.isfinite(loss):
+                raise _diverged(_cast(network, reached), len(records))
+            now = _cast(network, x)
+            rating = None if score is None else float(score(now))
+            losses = tuple(part.mean_cost(now) for part in held)
+            record = Record(loss, float(np.linalg.norm(x - reached)), rating, losses)
+            value = watched(record, restores)
+            if restores and value > best_value:
+                best, best_value, best_epoch = now, value, len(records) + 1
+            records.append(record)
+            reached = x
+            epoch = told(len(records), record, held, time.perf_counter() - begun, now)
+            report(epoch)
+            stopped = wants_to_stop(tellers, epoch)
+            begun = time.perf_counter()
+            if stopped:
+                raise StopIteration
+
+        try:
+            options = {"maxiter": iterations, "maxfun": evaluations, "gtol": float(tolerance)}
+            found = minimize(
+                objective, start, jac=True, method="L-BFGS-B", callback=follow, options=options
+            )
+            converged = bool(found.success) and not stopped
+            if not math.isfinite(found.fun) or (objective.was_infinite and found.status == _LOST):
+                raise _diverged(_cast(network, reached), len(records))
+        except KeyboardInterrupt:
+            interrupted = True
+    return Training(
+        best if best_epoch else _cast(network, reached), *curves(records, held),
+        converged=converged, interrupted=interrupted, stopped=stopped, best_epoch=best_epoch,
+        state=None,
+    )  # fmt: skip
+
+
+def _cast(network: Network, parameters: Vector) -> Network:
+    return network.with_parameters(parameters.astype(network.dtype))
+
+
+def _diverged(network: Network, iterations: int) -> DivergenceError:
+    titles = ", ".join(dict.fromkeys(formula.title for formula in network.activations))
+    return DivergenceError(
+        f"training diverged in iteration {iterations + 1}: the mean cost became infinite or NaN\n"
+        f"Standardise X, raise alpha, or check that the activations {titles} are finite.",
+        network,
+    )

@@ -1,0 +1,162 @@
+"""Data kept aside: which rows, and the mean cost over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.catalogue import activation_formula
+from chainrule.kernels import CostKernels, call_kernel
+from chainrule.kernels._native import compiled
+from chainrule.networks._errors import NetworkError
+from chainrule.networks._layout import layout
+from chainrule.networks._network import Network, as_rows
+from chainrule.networks._propagation import compiled_cost, example_weights, propagate
+
+_ONLY = "validation"
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Examples kept aside, checked against a network and in its dtype."""
+
+    name: str
+    inputs: NDArray[np.floating[Any]]
+    targets: NDArray[np.floating[Any]]
+    weights: NDArray[np.floating[Any]]
+    cost: CostKernels
+
+    def mean_cost(self, network: Network) -> float:
+        """Return the weighted mean cost of the examples; the penalty is no part of it."""
+        # The cost is computed from pre-activations, as in training: it stays finite where an
+        # output rounds to 0 or 1.
+        outputs = (*network.activations[:-1], activation_formula("identity"))
+        learned = (*network.learned[:-1], ())
+        own = network.parameters[: layout(network.sizes, network.normalisations, learned).size]
+        plain = replace(network, activations=outputs, learned=learned, parameters=own)
+        Z = propagate(plain, self.inputs)
+        costs = np.empty(len(Z), network.dtype)
+        kernel = self.cost.value
+        _row_costs(kernel.address, kernel.parameters.ctypes.data, Z, self.targets, costs)
+        return float(np.average(costs.astype(np.float64), weights=self.weights))
+
+
+def held_out(network: Network, validation: Any) -> tuple[HeldOut, ...]:
+    """Return the validation sets that a person gave: one, or several by name."""
+    if validation is None:
+        return ()
+    named = validation if isinstance(validation, Mapping) else {_ONLY: validation}
+    return tuple(_held_out(network, name, given) for name, given in named.items())
+
+
+def _held_out(network: Network, name: Any, given: Any) -> HeldOut:
+    if not isinstance(name, str):
+        raise NetworkError(f"names of validation sets must be text, got {name!r:.60}")
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise NetworkError(
+            f"{name}: expected (X, Y) or (X, Y, sample_weight), got {type(given).__name__}\n"
+            "Give one such tuple, or a dictionary with one for each name."
+        )
+    try:
+        X = given[0].toarray() if hasattr(given[0], "toarray") else given[0]
+        inputs = as_rows(X, network.sizes[0], network.dtype, "X")
+        targets = as_rows(given[1], network.sizes[-1], network.dtype, "Y")
+        weights = example_weights(given[2] if len(given) == 3 else None, len(inputs), targets)
+        cost = compiled_cost(network, targets)
+    except NetworkError as error:
+        raise NetworkError(f"{name}: {error}") from None
+    return HeldOut(name, inputs, targets, weights, cost)
+
+
+def validation_loss(
+    network: Network, X: Any, Y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    r"""Return the mean cost of a network over examples, without penalty.
+
+    .. math:: J = \frac{\sum_i s_i J_i}{\sum_i s_i}
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    X : array-like or sparse matrix of shape (examples, inputs)
+        The inputs, converted to the network's dtype.
+    Y : array-like of shape (examples, outputs)
+        The targets.
+    sample_weight : array-like of shape (examples,), optional
+        The weights :math:`s_i`, at least 0; 1 by default.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    NetworkError
+        The examples do not fit the network or one another.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.networks import network
+    >>> net = network((1, 1), ("identity",), "half_squared_error", rng=0)
+    >>> net = net.with_parameters(np.array([2.0, 0.0]))
+    >>> validation_loss(net, [[1.0], [2.0]], [[2.0], [6.0]])
+    1.0
+    """
+    return _held_out(network, _ONLY, (X, Y, sample_weight)).mean_cost(network)
+
+
+@compiled()
+def _row_costs(address: int, values: int, Z: Any, Y: Any, costs: Any) -> None:
+    rows, width = Z.shape
+    call_kernel(address, Z.ctypes.data, Y.ctypes.data, costs.ctypes.data, rows, width, values)
+
+
+def validation_split(
+    count: int,
+    fraction: float,
+    rng: np.random.Generator,
+    classes: NDArray[Any] | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows to train on and the rows to keep aside, both in ascending order.
+
+    Parameters
+    ----------
+    count : int
+        The number of rows.
+    fraction : float
+        The share to keep aside.
+    rng : numpy.random.Generator
+        Where the choice comes from.
+    classes : ndarray of shape (count,), optional
+        Labels. Every class is split in the same proportion, rounded so that the shares add up;
+        each keeps at least one row to train on.
+    """
+    shuffled = rng.permutation(count)
+    if classes is None:
+        kept = max(round(count * fraction), 1)
+        aside = shuffled[:kept]
+    else:
+        _, labels = np.unique(classes, return_inverse=True)
+        ordered = shuffled[np.argsort(labels[shuffled], kind="stable")]
+        sizes = np.bincount(labels)
+        # Running totals are rounded, not the shares: then small classes are not all rounded away.
+        totals = np.round(np.cumsum(sizes) * fraction).astype(int)
+        shares = np.minimum(np.diff(totals, prepend=0), sizes - 1)
+        starts = np.cumsum(sizes) - sizes
+        aside = np.concatenate(
+            [ordered[start : start + share] for start, share in zip(starts, shares, strict=True)]
+        )
+    if not 0 < aside.size < count:
+        raise NetworkError(
+            f"{count} examples are too few to keep a share of {fraction:g} aside for validation\n"
+            "Give more data, another validation fraction, or train without early stopping."
+        )
+    mask = np.zeros(count, bool)
+    mask[aside] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
