@@ -16,8 +16,15 @@ from chainrule.networks._network import weights_of as weights_of
 from chainrule.networks._optimisers import Adam as Adam
 from chainrule.networks._optimisers import GradientDescent as GradientDescent
 from chainrule.networks._optimisers import Optimiser as Optimiser
+from chainrule.networks._plots import FIRST as FIRST
+from chainrule.networks._plots import SECOND as SECOND
+from chainrule.networks._plots import plot_learning_curve as plot_learning_curve
+from chainrule.networks._plots import plot_statistics as plot_statistics
 from chainrule.networks._propagation import gradient as gradient
 from chainrule.networks._propagation import propagate as propagate
+from chainrule.networks._statistics import LayerStatistics as LayerStatistics
+from chainrule.networks._statistics import NetworkStatistics as NetworkStatistics
+from chainrule.networks._statistics import layer_statistics as layer_statistics
 from chainrule.networks._training import Training as Training
 from chainrule.networks._training import train as train
 from chainrule.networks._training import validation_split as validation_split
