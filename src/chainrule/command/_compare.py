@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from chainrule import __version__
 from chainrule.command._compare_report import report
 from chainrule.command._compare_results import Comparison, reference_of, scored_fits, tested
-from chainrule.command._compare_state import Fit, Key, keep, open_state
+from chainrule.command._compare_state import Fit, Key, keep, name_of, open_state
 from chainrule.command._examples import Examples, Prepared, held_out, notes_on, prepared
 from chainrule.command._layers import layer_formulas
 from chainrule.command._messages import CommandError, console, counted, heading, note, say
@@ -116,7 +116,7 @@ def compare(
 
 
 def _distinct(formulas: Sequence[Formula]) -> tuple[Formula, ...]:
-    keys = list(map(str, formulas))
+    keys = list(map(name_of, formulas))
     for place, key in enumerate(keys):
         if key in keys[:place]:
             raise CommandError(
@@ -179,7 +179,7 @@ def _run(
         for repeat, folds in enumerate(splits)
         for fold in range(len(folds))
         for formula in formulas
-        if (str(formula), repeat, fold) not in kept
+        if (name_of(formula), repeat, fold) not in kept
     ]
     total = len(formulas) * sum(map(len, splits))
     heading(f"{counted(total, 'fit')}: {len(formulas)} activations on the same folds and seeds")
@@ -227,11 +227,11 @@ def _fit(
         seconds = fit(estimator, examples.inputs, network_targets(examples), all_epochs=True)
     except DivergenceError as error:
         problem = str(error).splitlines()[0]
-        return Fit(str(formula), repeat, fold, 0.0, 0.0, 0, False, problem)
+        return Fit(name_of(formula), repeat, fold, 0.0, 0.0, 0, False, problem)
     score, _ = held_score(estimator, examples)
     problem = "" if math.isfinite(score) else "the predictions are no finite numbers"
     return Fit(
-        str(formula), repeat, fold, score if not problem else 0.0, seconds,
+        name_of(formula), repeat, fold, score if not problem else 0.0, seconds,
         int(estimator.n_iter_), int(estimator.n_iter_) < plan.settings["max_iter"], problem,
     )  # fmt: skip
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.command._compare_results import Comparison, Scored
-from chainrule.command._messages import heading, say
+from chainrule.command._messages import counted, heading, listed, say
 from chainrule.command._options import Against
 from chainrule.command._pictures import page_picture
 from chainrule.documents import Figure, Section, Table, block_lines, page
 from chainrule.networks import FIRST, SECOND
 
-_WIDTH = 80
+_WIDTH, _LONGEST = 80, 34
 PAGE, PICTURE, DATA = "comparison.html", "comparison.png", "comparison.json"
 
 
@@ -44,7 +44,7 @@ def _title(found: Comparison) -> str:
 
 
 def _table(found: Comparison) -> Table:
-    header = ("activation", found.measure, "deviation", "lowest", "highest", "fit, s", "epochs")
+    header = ("activation", found.measure, "deviation", "lowest", "highest", "seconds", "epochs")
     rows = [
         (
             s.title, _digits(s.mean), _digits(s.deviation),
@@ -67,16 +67,19 @@ def _remarks(found: Comparison) -> list[str]:
     """Return what the table alone does not tell."""
     sentences = []
     for s in found.scored:
-        count = len(s.fits)
         if s.problems:
             sentences.append(
-                f"{s.title} has no score in {len(s.problems)} of {count} fits: {s.problems[0]}."
+                f"{s.title} has no score in {len(s.problems)} of {len(s.fits)} fits: "
+                f"{s.problems[0]}."
             )
-        if s.unfinished:
-            sentences.append(
-                f"{s.title} still improved in {s.unfinished} of {count} fits when "
-                f"--max-iter {found.settings['max_iter']} ended them."
-            )
+    unfinished = [
+        f"{s.title} in {s.unfinished} of {len(s.fits)} fits" for s in found.scored if s.unfinished
+    ]
+    if unfinished:
+        sentences.append(
+            f"The limit of {counted(found.settings['max_iter'], 'epoch')} ended training that "
+            f"still improved: {listed(unfinished)}."
+        )
     return sentences
 
 
@@ -193,11 +196,14 @@ def _draw(found: Comparison, figure: Any) -> None:
             for k, fit in enumerate(s.fits)
             if not fit.problem
         ]
-        axes.plot(scores, heights, "o", color=FIRST, ms=4.5, mew=0, alpha=0.55)
+        axes.plot(scores, heights, "o", color=FIRST, ms=5, mew=0, alpha=0.8)
         if scores:
             spread = 0.0 if math.isnan(s.deviation) else s.deviation
             axes.errorbar(s.mean, place, xerr=spread, fmt="o", color=SECOND, ms=9, lw=2, capsize=5)
-    names = [textwrap.shorten(s.title, 34, placeholder="…") for s in found.scored]
+    names = [
+        s.title[:_LONGEST] + "…" * (len(s.title) > _LONGEST) + ", no score" * (not s.scores)
+        for s in found.scored
+    ]
     axes.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(found.measure)

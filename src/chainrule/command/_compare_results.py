@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chainrule.command._compare_state import Fit, Key
+from chainrule.command._compare_state import Fit, Key, name_of
 from chainrule.command._compare_statistics import Difference, holm, paired_difference
 from chainrule.command._options import Against, Task
 from chainrule.formulas import Formula
@@ -133,7 +133,7 @@ def scored_fits(
     """Gather the fits of every activation, in the order of the folds."""
     places = [(repeat, fold) for repeat in range(repeats) for fold in range(folds)]
     return tuple(
-        Scored(formula, tuple(kept[str(formula), repeat, fold] for repeat, fold in places))
+        Scored(formula, tuple(kept[name_of(formula), repeat, fold] for repeat, fold in places))
         for formula in formulas
     )
 

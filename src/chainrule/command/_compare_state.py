@@ -10,10 +10,17 @@ from typing import Any
 
 from chainrule.command._json import entries, mapping, number, text, truth
 from chainrule.command._messages import CommandError, listed
+from chainrule.formulas import Formula
 from chainrule.networks import ModelFileError
 
 _FORMAT = "chainrule comparison 1"
 Key = tuple[str, int, int]
+
+
+def name_of(formula: Formula) -> str:
+    """Return what an activation is known by: its formula with its parameters to the last digit."""
+    values = ", ".join(f"{name}={value!r}" for name, value in formula.parameters)
+    return f"{formula.text} with {values}" if values else formula.text
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,10 @@ def _report(estimator: Estimator, made: Examples) -> None:
 
 
 def held_score(estimator: Estimator, made: Examples) -> tuple[float, float]:
-    """Return the accuracy on held-out rows and the share of errors, or R² and their root mean square."""
+    """Return the score on held-out rows and their error.
+
+    To classify, the accuracy and what it lacks to 1; to regress, R² and the root mean square error.
+    """
     if isinstance(estimator, FeedforwardClassifier):
         accuracy = float(estimator.score(made.held_inputs, made.held_targets))
         return accuracy, 1.0 - accuracy

@@ -50,7 +50,7 @@ def plot_learning_curve(
     figure, panels = _panels(figure, len(curves))
     for axes, (name, values, colour) in zip(panels, curves, strict=True):
         marker = "o" if len(values) == 1 else ""
-        axes.plot(range(1, len(values) + 1), values, marker, ls="-", color=colour, lw=_LINE)
+        axes.plot(range(1, len(values) + 1), values, f"{marker}-", color=colour, lw=_LINE)
         axes.set_xlabel("epoch")
         axes.set_title(name, fontsize="medium")
         _whole_numbers(axes)

@@ -85,7 +85,7 @@ class NetworkStatistics:
     def __str__(self) -> str:
         from chainrule.documents import Table, block_lines
 
-        header = ("", "units", "activation", "Z", "A", "dead", "saturated", "‖∂J/∂W‖", "/‖W‖")
+        header = ("layer", "units", "activation", "Z", "A", "dead", "saturated", "‖∂J/∂W‖", "/‖W‖")
         rows = tuple(
             (str(number), str(layer.units), layer.activation, *_cells(layer))
             for number, layer in enumerate(self.layers, 1)
