@@ -100,7 +100,7 @@ def test_gradient_norms_are_those_of_the_gradient():
 def test_it_prints_as_a_table():
     text = str(layer_statistics(by_hand(), X, [[1.0], [0.0]]))
     header, _, first, last = text.splitlines()
-    assert header.split()[:4] == ["layer", "units", "activation", "Z"]
+    assert header.split()[:4] == ["l", "units", "activation", "Z"]
     assert "33.3 %" in first
     assert "identity" in last
     assert max(map(len, text.splitlines())) <= 80

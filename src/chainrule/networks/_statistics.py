@@ -21,7 +21,7 @@ _ROWS = 4096  # examples looked at together: bounds the memory, changes no numbe
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out
 _POINTS = 4097
 _FLAT = 0.01
-_WIDTH = 80
+_WIDTH, _LONGEST = 120, 11
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class NetworkStatistics:
     def __str__(self) -> str:
         from chainrule.documents import Table, block_lines
 
-        header = ("layer", "units", "activation", "Z", "A", "dead", "saturated", "‖∂J/∂W‖", "/‖W‖")
+        header = ("l", "units", "activation", "Z", "A", "dead", "saturated", "‖∂J/∂W‖", "/‖W‖")
         rows = tuple(
-            (str(number), str(layer.units), layer.activation, *_cells(layer))
+            (str(number), str(layer.units), _short(layer.activation), *_cells(layer))
             for number, layer in enumerate(self.layers, 1)
         )
         shown = None if self.layers[0].gradient_norm is not None else -2
@@ -227,12 +227,16 @@ def _norm(values: NDArray[Any]) -> float:
     return float(np.linalg.norm(values.astype(np.float64)))
 
 
+def _short(title: str) -> str:
+    return title if len(title) <= _LONGEST else title[: _LONGEST - 1] + "…"
+
+
 def _cells(layer: LayerStatistics) -> tuple[str, ...]:
     def share(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.1f} %"
 
     def size(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3g}"
+        return "-" if value is None else f"{value:.2g}"
 
     return (
         f"{layer.pre_activation_mean:.2f} ± {layer.pre_activation_spread:.2f}",
