@@ -21,7 +21,7 @@ _ROWS = 4096  # examples looked at together: bounds the memory, changes no numbe
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out
 _POINTS = 4097
 _FLAT = 0.01
-_WIDTH, _LONGEST = 120, 11
+_WIDTH, _LONGEST = 120, 10
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class NetworkStatistics:
     def __str__(self) -> str:
         from chainrule.documents import Table, block_lines
 
-        header = ("l", "units", "activation", "Z", "A", "dead", "saturated", "‖∂J/∂W‖", "/‖W‖")
+        header = ("l", "units", "activation", "Z", "A", "dead", "satur.", "‖∂J/∂W‖", "/‖W‖")
         rows = tuple(
             (str(number), str(layer.units), _short(layer.activation), *_cells(layer))
             for number, layer in enumerate(self.layers, 1)
