@@ -75,7 +75,7 @@ def tables(outcomes: Sequence[Outcome], title: str) -> list[Table]:
     cases = list(dict.fromkeys(o.case for o in outcomes))
     to_ours, to_floor = ratios(outcomes, "chainrule"), ratios(outcomes, _FLOOR)
     short = Table(
-        "", *(name.replace("torch.compile", "compiled") for name in libraries if name != "chainrule"),
+        "", *(name.removeprefix("torch.") for name in libraries if name != "chainrule"),
         title=f"{title}: how many times as long as chainrule", box=None, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for case in cases:

@@ -2,7 +2,7 @@
 
 The estimators and scikit-learn's networks, each with its own defaults behind a StandardScaler, on
 the data sets that scikit-learn brings and makes: accuracy or R² in five folds, twice, the same
-folds and seeds for both. Regression is measured with targets as they are and standardised.
+folds and seeds for both. Regression is measured with targets as they are, and standardised (y/σ).
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def measure(name: str, data: Data, kinds: tuple[Any, Any], *, standardised: bool
             epochs[k] += fitted[-1].n_iter_
             scores[k].append(float(model.score(X[test], y[test])))
     count = FOLDS * REPEATS
-    shown = f"{name}, y standardised" if standardised else name
+    shown = f"{name}, y/σ" if standardised else name
     return Result(
         shown, "accuracy" if classifies else "R²", *scores,
         tuple(epochs / count), tuple(seconds / count),
@@ -129,14 +129,14 @@ def measure_all() -> list[Result]:
 def table(results: list[Result]) -> Table:
     """Return mean scores with their spread over the folds, epochs and seconds."""
     shown = Table(
-        "data", "", *(("ours", "sklearn", "difference", "epochs", "s, ours", "s, sklearn")),
-        title="scores with defaults", box=None, padding=(0, 1, 0, 0),
+        "", "", "ours", "sklearn", "ours -", "epochs", "seconds",
+        title="mean ± deviation with defaults; ours/sklearn", box=None, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for r in results:
-        cells = [f"{statistics.fmean(s):.3f}±{statistics.stdev(s):.3f}" for s in (r.ours, r.theirs)]
+        cells = [f"{statistics.fmean(s):.3f}±{statistics.stdev(s):.2f}" for s in (r.ours, r.theirs)]
         shown.add_row(
-            r.data, r.measure, *cells, f"{r.difference:+.4f}",
-            "/".join(f"{e:.0f}" for e in r.epochs), *(f"{s:.2f}" for s in r.seconds),
+            r.data, "R²" if r.measure == "R²" else "acc", *cells, f"{r.difference:+.4f}",
+            "/".join(f"{e:.0f}" for e in r.epochs), "/".join(f"{s:.2f}" for s in r.seconds),
         )  # fmt: skip
     return shown
 
@@ -153,7 +153,7 @@ def run(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "datasets.json").write_text(json.dumps([asdict(r) for r in results], indent=1))
     with (folder / "datasets.txt").open("w", encoding="utf-8") as file:
-        for console in (Console(), Console(file=file, width=100)):
+        for console in (Console(), Console(file=file, width=80)):
             console.print(table(results))
             console.print(summary(results))
 
