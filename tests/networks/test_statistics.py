@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from chainrule.formulas import parse
 from chainrule.networks import (
+    Adam,
     Network,
     NetworkError,
     gradient,
@@ -14,6 +16,8 @@ from chainrule.networks import (
     network,
     plot_learning_curve,
     plot_statistics,
+    propagate,
+    train,
 )
 
 
@@ -74,6 +78,22 @@ def test_many_examples_in_parts(dtype):
     assert last.activation_spread == pytest.approx(softmax.std(), abs=1e-5)
     assert first.saturated == 1.0
     assert last.saturated is None
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "batch"])
+def test_normalised_and_learned_layers(normalisation):
+    """The outputs are those of propagation, after training moved scales and statistics."""
+    generator = np.random.default_rng(0)
+    inputs, targets = 3.0 + generator.normal(size=(40, 3)), generator.normal(size=(40, 1))
+    net = network(
+        (3, 6, 1), (parse("z/(1 + exp(-beta*z))", {"beta": 1.0}), "identity"),
+        "half_squared_error", rng=0, normalisation=normalisation, learned=(("beta",), ()),
+    )  # fmt: skip
+    net = train(net, inputs, targets, optimiser=Adam(0.05), epochs=20, batch_size=10, rng=0).network
+    expected = propagate(net, inputs)
+    found = layer_statistics(net, inputs).layers[-1]
+    assert found.activation_mean == pytest.approx(expected.mean())
+    assert found.activation_spread == pytest.approx(expected.std())
 
 
 def test_saturation_of_the_sigmoid():

@@ -19,3 +19,4 @@ from chainrule.kernels._kernels import Kernel as Kernel
 from chainrule.kernels._kernels import activation_kernels as activation_kernels
 from chainrule.kernels._kernels import cost_kernels as cost_kernels
 from chainrule.kernels._kernels import output_kernel as output_kernel
+from chainrule.kernels._workers import available_processors as available_processors

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,13 @@ from numba.core.ccallback import CFunc
 
 from chainrule.kernels._compile import cache_folder
 
+_PACKAGE = "chainrule."
+
 
 def compiled(**options: Any) -> Callable[[Any], Any]:
     """Return ``njit`` without the interpreter's lock, for functions of the package's own files.
 
-    The cache watches only the file of the function that is called.
+    The cache watches the file of the function that is called, and those it takes functions from.
     """
 
     def decorate(function: Any) -> Any:
@@ -61,9 +65,30 @@ def _cache_of(function: Any) -> FunctionCache:
         cache = FunctionCache(function)
     finally:
         config.CACHE_DIR = before
-    stamp = cache._impl.locator.get_source_stamp()
+    stamp = cache._impl.locator.get_source_stamp(), _stamps(function.__module__)
     cache._cache_file = _KeptCode(Path(cache.cache_path), cache._impl.filename_base, stamp)
     return cache
+
+
+@cache
+def _stamps(module: str) -> tuple[tuple[str, int, int], ...]:
+    """Return name, time and size of every file of ours from which a module takes functions.
+
+    Asked for while the module is imported: what it takes stands above what it defines.
+    """
+    todo, found = [module], set()
+    while todo:
+        name = todo.pop()
+        loaded = sys.modules.get(name)
+        if name in found or loaded is None or not getattr(loaded, "__file__", None):
+            continue
+        found.add(name)
+        for value in list(vars(loaded).values()):
+            taken = getattr(value, "__module__", None)
+            if isinstance(taken, str) and taken.startswith(_PACKAGE):
+                todo.append(taken)
+    stats = [(name, os.stat(sys.modules[name].__file__ or "")) for name in sorted(found)]
+    return tuple((name, entry.st_mtime_ns, entry.st_size) for name, entry in stats)
 
 
 class _KeptCode:

@@ -14,13 +14,17 @@ from chainrule.networks._network import network as network
 from chainrule.networks._network import propagation as propagation
 from chainrule.networks._network import weights_of as weights_of
 from chainrule.networks._optimisers import Adam as Adam
+from chainrule.networks._optimisers import AdamW as AdamW
 from chainrule.networks._optimisers import GradientDescent as GradientDescent
+from chainrule.networks._optimisers import Muon as Muon
 from chainrule.networks._optimisers import Optimiser as Optimiser
+from chainrule.networks._optimisers import RMSprop as RMSprop
 from chainrule.networks._plots import FIRST as FIRST
 from chainrule.networks._plots import SECOND as SECOND
 from chainrule.networks._plots import plot_learning_curve as plot_learning_curve
 from chainrule.networks._plots import plot_statistics as plot_statistics
 from chainrule.networks._propagation import gradient as gradient
+from chainrule.networks._propagation import input_gradient as input_gradient
 from chainrule.networks._propagation import propagate as propagate
 from chainrule.networks._statistics import LayerStatistics as LayerStatistics
 from chainrule.networks._statistics import NetworkStatistics as NetworkStatistics

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 
 from chainrule.formulas import ChainruleError, Formula, parse
 from chainrule.networks._errors import ModelFileError
-from chainrule.networks._network import Network, check_architecture
+from chainrule.networks._layout import Layout, layout
+from chainrule.networks._learned import slope_formulas
+from chainrule.networks._network import Network, check_architecture, check_normalisations
 
 _FORMAT, _VERSION = "chainrule.network", "1"
 _MOST_LAYERS = 10_000
@@ -46,6 +49,8 @@ def save_network(
         "dtype": network.dtype.name,
         "activations": [_describe(formula) for formula in network.activations],
         "cost": _describe(network.cost),
+        "normalisations": list(network.normalisations),
+        "learned": [list(names) for names in network.learned],
     }
     metadata = {
         "format": _FORMAT,
@@ -57,6 +62,9 @@ def save_network(
     for layer, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True)):
         tensors[f"weights.{layer}"] = np.ascontiguousarray(weights)
         tensors[f"biases.{layer}"] = np.ascontiguousarray(biases)
+    tensors |= {name: network.parameters[part] for name, part in _further(network.layout)}
+    if network.statistics is not None and network.statistics.size:
+        tensors["statistics"] = network.statistics
     _write(Path(path), save(tensors, metadata))
 
 
@@ -112,8 +120,24 @@ def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> N
     if dtype not in ("float32", "float64"):
         raise ModelFileError(f"its dtype is {dtype!r:.40}; expected float32 or float64")
     layers = range(len(sizes) - 1)
-    shapes = {f"weights.{layer}": sizes[layer : layer + 2] for layer in layers}
+    kinds = tuple(_list(description.get("normalisations", [""] * len(layers))))
+    check_normalisations(kinds, len(layers))
+    learned = tuple(
+        tuple(_list(names)) for names in _list(description.get("learned", [[]] * len(layers)))
+    )
+    if len(learned) != len(layers):
+        raise ModelFileError("its learned parameters do not match its layers")
+    for formula, names in zip(activations, learned, strict=True):
+        slope_formulas(formula, names, dtype)
+    places = layout(sizes, kinds, learned)
+    shapes: dict[str, tuple[int, ...]] = {
+        f"weights.{layer}": sizes[layer : layer + 2] for layer in layers
+    }
     shapes |= {f"biases.{layer}": sizes[layer + 1 : layer + 2] for layer in layers}
+    shapes |= {name: (part.stop - part.start,) for name, part in _further(places)}
+    in_order = list(shapes)
+    if places.statistics_size:
+        shapes["statistics"] = (places.statistics_size,)
     if shapes.keys() != tensors.keys():
         wrong = sorted(shapes.keys() ^ tensors.keys())[:3]
         raise ModelFileError(f"its tensors do not match its sizes: {', '.join(wrong)}")
@@ -126,8 +150,25 @@ def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> N
         if not np.isfinite(tensor).all():
             raise ModelFileError(f"{name} holds values that are not finite")
     # The order of the names above is that of the flat vector: all weights, then all biases.
-    parameters = np.concatenate([tensors[name].ravel() for name in shapes])
-    return Network(sizes, activations, _formula(description["cost"], ("a", "y")), parameters)
+    parameters = np.concatenate([tensors[name].ravel() for name in in_order])
+    cost = _formula(description["cost"], ("a", "y"))
+    return Network(sizes, activations, cost, parameters, kinds, learned, tensors.get("statistics"))
+
+
+def _further(places: Layout) -> list[tuple[str, slice]]:
+    """Return the names of what follows weights and biases, in its order, and where it lies."""
+    named = [("scales", start) for start in places.scales] + [
+        ("learned", own[0] if own else None) for own in places.learned
+    ]
+    found = [
+        (f"{name}.{layer % len(places.scales)}", start)
+        for layer, (name, start) in enumerate(named)
+        if start is not None
+    ]
+    starts = [*(start for _, start in found), places.size]
+    return [
+        (name, slice(*bounds)) for (name, _), bounds in zip(found, pairwise(starts), strict=True)
+    ]
 
 
 def _formula(entry: Any, variables: tuple[str, ...]) -> Formula:

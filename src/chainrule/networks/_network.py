@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from chainrule.catalogue import activation_formula, cost_formula
 from chainrule.formulas import Formula
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
+from chainrule.networks._layout import NORMALISATIONS, Layout, layout
+from chainrule.networks._learned import slope_formulas
 from chainrule.networks._program import Program, program
 
 if TYPE_CHECKING:
@@ -39,19 +41,35 @@ class Network:
     cost : Formula
         The cost of one example, in the output `a` and the target `y`.
     parameters : ndarray
-        The weights of all layers, then the biases of all layers, in one vector of float32 or
-        float64. It is made read-only.
+        The weights of all layers, then the biases of all layers, the scales of normalised layers,
+        and the learned parameters of activations, in one vector of float32 or float64. It is made
+        read-only.
+    normalisations : tuple of {"", "layer", "batch"}
+        How each layer normalises ``A @ W`` before its scales and biases; empty for none. The
+        output layer does not.
+    learned : tuple of tuple of str
+        For each layer, the parameters of its activation that are learned; empty for none.
+    statistics : ndarray, optional
+        The running means and variances of each layer that is normalised over the batch.
     """
 
     sizes: tuple[int, ...]
     activations: tuple[Formula, ...]
     cost: Formula
     parameters: NDArray[np.floating[Any]]
+    normalisations: tuple[str, ...] = ()
+    learned: tuple[tuple[str, ...], ...] = ()
+    statistics: NDArray[np.floating[Any]] | None = None
+    own_parameters: NDArray[np.floating[Any]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_architecture(self.sizes, self.activations)
+        layers = len(self.activations)
+        object.__setattr__(self, "normalisations", self.normalisations or ("",) * layers)
+        object.__setattr__(self, "learned", self.learned or ((),) * layers)
+        check_normalisations(self.normalisations, layers)
         parameters = np.asarray(self.parameters)
-        expected = parameter_count(self.sizes)
+        expected = self.layout.size
         if parameters.shape != (expected,):
             raise NetworkError(
                 f"layers of {self.sizes} units have {expected} parameters; "
@@ -61,10 +79,34 @@ class Network:
             raise NetworkError(
                 f"parameters of dtype {parameters.dtype.name}; expected float32 or float64"
             )
-        if parameters.flags.writeable:
-            parameters = parameters.copy()
-            parameters.flags.writeable = False
-        object.__setattr__(self, "parameters", parameters)
+        # The compiled functions are made for arrays that can be written, as a run's are.
+        own = np.array(parameters)
+        public = own.view()
+        public.flags.writeable = False
+        object.__setattr__(self, "own_parameters", own)
+        object.__setattr__(self, "parameters", public)
+        object.__setattr__(self, "statistics", self.new_statistics())
+
+    def new_statistics(self) -> NDArray[np.floating[Any]]:
+        """Return a copy of the statistics: means of 0 and variances of 1 at first."""
+        if self.statistics is None:
+            statistics = np.ones(self.layout.statistics_size, self.dtype)
+            for start, width in zip(self.layout.statistics, self.sizes[1:], strict=True):
+                if start is not None:
+                    statistics[start : start + width] = 0.0
+        else:
+            statistics = np.array(self.statistics, self.dtype)
+        if statistics.shape != (self.layout.statistics_size,):
+            raise NetworkError(
+                f"the statistics must have shape ({self.layout.statistics_size},), got "
+                f"{statistics.shape}"
+            )
+        return statistics
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything lies in the vector of parameters."""
+        return layout(self.sizes, self.normalisations, self.learned)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -84,11 +126,33 @@ class Network:
     @cached_property
     def program(self) -> Program:
         """The compiled activations, as the propagation calls them."""
-        return program(self.sizes, self.activations, self.dtype.name)
+        return program(
+            self.sizes, self.activations, self.dtype.name, self.normalisations, self.learned
+        )
 
-    def with_parameters(self, parameters: NDArray[np.floating[Any]]) -> Network:
-        """Return the same network with other parameters."""
-        return replace(self, parameters=parameters)
+    def with_parameters(
+        self,
+        parameters: NDArray[np.floating[Any]],
+        statistics: NDArray[np.floating[Any]] | None = None,
+    ) -> Network:
+        """Return the same network with other parameters, and other statistics where given."""
+        kept = self.statistics if statistics is None else statistics
+        return replace(self, parameters=parameters, statistics=kept)
+
+    @property
+    def learned_activations(self) -> tuple[Formula, ...]:
+        """The activations with the values that their learned parameters have now."""
+        return tuple(
+            formula.with_parameters(
+                **{
+                    name: float(self.parameters[place])
+                    for name, place in zip(names, places, strict=True)
+                }
+            )
+            for formula, names, places in zip(
+                self.activations, self.learned, self.layout.learned, strict=True
+            )
+        )
 
     def propagation(
         self,
@@ -131,7 +195,10 @@ class Network:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Native addresses belong to one process; they are looked up again in the next.
-        return Network, (self.sizes, self.activations, self.cost, self.parameters)
+        return Network, (
+            self.sizes, self.activations, self.cost, self.parameters, self.normalisations,
+            self.learned, self.statistics,
+        )  # fmt: skip
 
 
 def network(
@@ -141,6 +208,8 @@ def network(
     *,
     dtype: DTypeLike = np.float64,
     rng: np.random.Generator | int | None = None,
+    normalisation: str | Sequence[str] = "",
+    learned: Sequence[Sequence[str]] = (),
 ) -> Network:
     """Return a freshly initialised network.
 
@@ -157,6 +226,18 @@ def network(
         float32 or float64.
     rng : numpy.random.Generator or int, optional
         Where the weights come from.
+    normalisation : {"", "layer", "batch"} or sequence of these
+        What the hidden layers normalise ``A @ W`` over, before scales and biases that are learned:
+        the units of the layer [1]_ or the examples of the batch [2]_. A sequence names one for
+        each hidden layer.
+    learned : sequence of sequence of str
+        For each layer, the parameters of its activation that are learned, starting from their
+        values in the formula; empty for none.
+
+    References
+    ----------
+    .. [1] J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016.
+    .. [2] S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
 
     Examples
     --------
@@ -170,8 +251,24 @@ def network(
     kind = np.dtype(dtype)
     if kind.name not in _DTYPES:
         raise NetworkError(f"networks are float32 or float64, not {kind.name}")
+    hidden = len(layers) - 2
+    named = [normalisation] * hidden if isinstance(normalisation, str) else list(normalisation)
+    kinds = (*named, "")
+    names = tuple(tuple(own) for own in learned) or ((),) * len(formulas)
+    check_normalisations(kinds, len(formulas))
+    if len(names) != len(formulas):
+        raise NetworkError(
+            f"learned names the parameters of {len(names)} layers, of {len(formulas)} there are"
+        )
+    for formula, own in zip(formulas, names, strict=True):
+        slope_formulas(formula, own, kind.name)
     parameters = initial_parameters(layers, formulas, kind, np.random.default_rng(rng))
-    return Network(layers, formulas, cost_formula(cost), parameters)
+    scales = np.ones(sum(width for of, width in zip(kinds, layers[1:], strict=True) if of), kind)
+    start = [
+        dict(own.parameters)[n] for own, some in zip(formulas, names, strict=True) for n in some
+    ]
+    everything = np.concatenate([parameters, scales, np.array(start, kind)])
+    return Network(layers, formulas, cost_formula(cost), everything, kinds, names)
 
 
 def propagation(
@@ -217,11 +314,6 @@ def propagation(
     )
 
 
-def parameter_count(sizes: tuple[int, ...]) -> int:
-    """Return the number of weights and biases."""
-    return sum((count + 1) * width for count, width in pairwise(sizes))
-
-
 def weights_of(
     parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
 ) -> tuple[NDArray[np.floating[Any]], ...]:
@@ -237,7 +329,7 @@ def biases_of(
     parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
 ) -> tuple[NDArray[np.floating[Any]], ...]:
     """Return each layer's biases as a view of a flat vector: of parameters, or of a gradient."""
-    ends = np.cumsum([parameter_count(sizes) - sum(sizes[1:]), *sizes[1:]])
+    ends = np.cumsum([layout(sizes).decayed, *sizes[1:]])
     return tuple(parameters[start:end] for start, end in pairwise(ends))
 
 
@@ -251,6 +343,15 @@ def check_architecture(sizes: tuple[int, ...], activations: tuple[Formula, ...])
     if len(activations) != len(sizes) - 1:
         raise NetworkError(
             f"{len(sizes) - 1} layers need as many activations, got {len(activations)}"
+        )
+
+
+def check_normalisations(kinds: tuple[str, ...], layers: int) -> None:
+    """Refuse unknown normalisations, too few or too many of them, and one of the output layer."""
+    if len(kinds) != layers or any(kind not in NORMALISATIONS for kind in kinds) or kinds[-1]:
+        raise NetworkError(
+            'normalisation must be "", "layer" or "batch", or one of these for each of the '
+            f"{layers - 1} hidden layers; got {', '.join(repr(kind) for kind in kinds[:-1])}"
         )
 
 

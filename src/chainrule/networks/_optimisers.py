@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.networks import _compiled
+from chainrule.networks.compiled import steps
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class GradientDescent:
     @property
     def code(self) -> int:
         """The number under which the compiled step knows it."""
-        return _compiled.NESTEROV if self.nesterov and self.momentum else _compiled.SGD
+        return steps.NESTEROV if self.nesterov and self.momentum else steps.SGD
 
     @property
     def states(self) -> int:
@@ -50,7 +50,7 @@ class GradientDescent:
     @property
     def settings(self) -> NDArray[np.float64]:
         """Its numbers, in the order in which the compiled step reads them."""
-        return np.array([self.momentum, 0.0, 0.0])
+        return steps.settings(keep=self.momentum)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Adam:
     @property
     def code(self) -> int:
         """The number under which the compiled step knows it."""
-        return _compiled.ADAM
+        return steps.ADAM
 
     @property
     def states(self) -> int:
@@ -97,7 +97,155 @@ class Adam:
     @property
     def settings(self) -> NDArray[np.float64]:
         """Its numbers, in the order in which the compiled step reads them."""
-        return np.array([self.beta_1, self.beta_2, self.epsilon])
+        return steps.settings(self.beta_1, self.beta_2, self.epsilon)
 
 
-Optimiser = GradientDescent | Adam
+@dataclass(frozen=True)
+class AdamW:
+    r"""Adam whose decay of the weights stands apart from the gradient [1]_.
+
+    .. math:: \theta \leftarrow (1 - \eta\lambda)\,\theta - \text{Adam's step}
+
+    Only weights decay; biases and scales do not.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The step's size :math:`\eta`.
+    weight_decay : float
+        The strength :math:`\lambda` of the decay.
+    beta_1, beta_2, epsilon : float
+        As in `Adam`.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    @property
+    def code(self) -> int:
+        """The number under which the compiled step knows it."""
+        return steps.ADAM
+
+    @property
+    def states(self) -> int:
+        """How many vectors as long as the parameters it remembers."""
+        return 2
+
+    @property
+    def settings(self) -> NDArray[np.float64]:
+        """Its numbers, in the order in which the compiled step reads them."""
+        return steps.settings(self.beta_1, self.beta_2, self.epsilon, self.weight_decay)
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    r"""Steps divided by the root of the gradient's mean square [1]_, with momentum.
+
+    .. math::
+
+        v \leftarrow \beta v + (1 - \beta) g^2, \qquad
+        m \leftarrow \mu m + \frac{g}{\sqrt v + \epsilon}, \qquad
+        \theta \leftarrow \theta - \eta m
+
+    Parameters
+    ----------
+    learning_rate : float
+        The step's size :math:`\eta`.
+    beta : float
+        How slowly the mean square forgets.
+    momentum : float
+        The share :math:`\mu` of the last step that is kept.
+    epsilon : float
+        Keeps the quotient finite.
+
+    References
+    ----------
+    .. [1] T. Tieleman, G. Hinton, "Lecture 6.5: rmsprop", Neural networks for machine learning,
+       2012.
+    """
+
+    learning_rate: float = 1e-3
+    beta: float = 0.99
+    momentum: float = 0.0
+    epsilon: float = 1e-8
+
+    @property
+    def code(self) -> int:
+        """The number under which the compiled step knows it."""
+        return steps.RMSPROP
+
+    @property
+    def states(self) -> int:
+        """How many vectors as long as the parameters it remembers."""
+        return 2
+
+    @property
+    def settings(self) -> NDArray[np.float64]:
+        """Its numbers, in the order in which the compiled step reads them."""
+        return steps.settings(self.momentum, self.beta, self.epsilon)
+
+
+@dataclass(frozen=True)
+class Muon:
+    r"""Momentum made nearly orthogonal, for the matrices that lead to hidden units [1]_.
+
+    .. math::
+
+        m \leftarrow \mu m + g, \qquad
+        W \leftarrow (1 - \eta\lambda)\,W
+        - 0.2\,\eta\sqrt{\max(n_{in}, n_{out})}\; U V^T, \qquad U S V^T = g + \mu m
+
+    The orthogonal factor is approximated by five steps of a quintic iteration; the factor before
+    it gives steps the size of Adam's [2]_, so that one learning rate serves all parameters. The
+    weights of the output layer, biases and the rest are moved by `AdamW`.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The step's size :math:`\eta`.
+    momentum : float
+        The share :math:`\mu` of the last direction that is kept.
+    weight_decay : float
+        The strength :math:`\lambda` of the decay of weights, apart from the gradient.
+    beta_1, beta_2, epsilon : float
+        Of Adam's steps.
+
+    References
+    ----------
+    .. [1] K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+    .. [2] J. Liu et al., "Muon is scalable for LLM training", 2025, section 2.2.
+    """
+
+    learning_rate: float = 1e-3
+    momentum: float = 0.95
+    weight_decay: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    @property
+    def code(self) -> int:
+        """The number under which the compiled step knows it."""
+        return steps.MUON
+
+    @property
+    def states(self) -> int:
+        """How many vectors as long as the parameters it remembers."""
+        return 2
+
+    @property
+    def settings(self) -> NDArray[np.float64]:
+        """Its numbers, in the order in which the compiled step reads them."""
+        return steps.settings(
+            self.beta_1, self.beta_2, self.epsilon, self.weight_decay, self.momentum
+        )
+
+
+Optimiser = GradientDescent | Adam | AdamW | RMSprop | Muon

@@ -1,7 +1,8 @@
-"""What the compiled loops need to know about a network: its sizes and its kernels' addresses."""
+"""The native kernels of a network, and the tables by which the compiled loops find them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,44 +10,83 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.catalogue import activation_formula
 from chainrule.formulas import Formula
-from chainrule.kernels import activation_kernels, cost_kernels, forward
+from chainrule.kernels import (
+    ActivationKernels,
+    CostKernels,
+    Kernel,
+    activation_kernels,
+    cost_kernels,
+    forward,
+)
+from chainrule.networks._layout import Layout, layout
+from chainrule.networks._learned import slope_formulas
+from chainrule.networks.compiled import product_kernel
+from chainrule.networks.compiled import tables as columns
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Tables of addresses, and the kernels behind them, which must outlive every call."""
+    """The kernels of a network.
 
-    sizes: NDArray[np.int64]
-    kernels: NDArray[np.int64]
-    held: tuple[Any, ...]
+    Parameters
+    ----------
+    activations : tuple of ActivationKernels
+        One pair for each layer.
+    slopes : tuple of tuple of Kernel
+        For each layer, the activation's derivatives with respect to its learned parameters.
+    normalisation : ActivationKernels or None
+        Layer normalisation, where any layer is normalised.
+    """
 
-
-@dataclass(frozen=True, eq=False)
-class CostProgram:
-    """The cost's row of addresses, and the kernels behind it."""
-
-    row: NDArray[np.int64]
-    held: Any
+    sizes: tuple[int, ...]
+    formulas: tuple[Formula, ...]
+    normalisations: tuple[str, ...]
+    learned: tuple[tuple[str, ...], ...]
+    places: Layout
+    activations: tuple[ActivationKernels, ...]
+    slopes: tuple[tuple[tuple[Formula, Kernel], ...], ...]
+    normalisation: ActivationKernels | None
 
 
 @lru_cache(maxsize=256)
-def program(sizes: tuple[int, ...], activations: tuple[Formula, ...], dtype: str) -> Program:
-    """Compile the activations of a network."""
-    held = tuple(activation_kernels(formula, np.dtype(dtype)) for formula in activations)
-    rows = [[*_addresses(pair.forward), *_addresses(pair.backward)] for pair in held]
-    return Program(np.array(sizes, np.int64), np.array(rows, np.int64), held)
+def program(
+    sizes: tuple[int, ...],
+    activations: tuple[Formula, ...],
+    dtype: str,
+    normalisations: tuple[str, ...],
+    learned: tuple[tuple[str, ...], ...],
+) -> Program:
+    """Compile the kernels of a network."""
+    slopes = tuple(
+        tuple(
+            (slope, activation_kernels(slope, dtype).forward)
+            for slope in slope_formulas(formula, names, dtype)
+        )
+        for formula, names in zip(activations, learned, strict=True)
+    )
+    return Program(
+        sizes,
+        activations,
+        normalisations,
+        learned,
+        layout(sizes, normalisations, learned),
+        tuple(activation_kernels(formula, dtype) for formula in activations),
+        slopes,
+        activation_kernels(activation_formula("layer_norm"), dtype)
+        if any(normalisations)
+        else None,
+    )
 
 
 @lru_cache(maxsize=256)
-def cost_program(activation: Formula, cost: Formula, dtype: str, assume: bool) -> CostProgram:
+def cost_program(activation: Formula, cost: Formula, dtype: str, assume: bool) -> CostKernels:
     """Compile a cost, composed with the activation of the output layer.
 
     `assume` tells whether the targets satisfy what the short form of the gradient needs.
     """
-    held = cost_kernels(activation, cost, np.dtype(dtype), assume=assume)
-    row = [*_addresses(held.value), *_addresses(held.gradient)]
-    return CostProgram(np.array(row, np.int64), held)
+    return cost_kernels(activation, cost, np.dtype(dtype), assume=assume)
 
 
 def evaluate(formula: Formula, z: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
@@ -54,5 +94,157 @@ def evaluate(formula: Formula, z: NDArray[np.floating[Any]]) -> NDArray[np.float
     return forward(formula, z)
 
 
-def _addresses(kernel: Any) -> tuple[int, int]:
-    return int(kernel.address), int(kernel.parameters.ctypes.data)
+def new_tables(
+    compiled: Program,
+    rows: int,
+    dtype: np.dtype[Any],
+    *,
+    cost: CostKernels | None = None,
+    statistics: NDArray[np.floating[Any]],
+    dropout: tuple[float, ...] = (),
+    seed: int = 0,
+    to_inputs: bool = False,
+) -> tuple[columns.Tables, int]:
+    """Return the tables for batches of so many rows, and the size of their workspace.
+
+    The tables hold addresses of the kernels' values: they live as long as the program.
+
+    Parameters
+    ----------
+    compiled : Program
+        The kernels.
+    rows : int
+        The largest batch.
+    dtype : dtype
+        float32 or float64.
+    cost : CostKernels, optional
+        Needed for training only.
+    statistics : ndarray
+        Of layers normalised over the batch; training changes them.
+    dropout : tuple of float
+        The share of the inputs of each layer that training drops; empty for none.
+    seed : int
+        Which inputs are dropped.
+    to_inputs : bool
+        Whether there is to be room for the gradient to the inputs.
+    """
+    sizes, places = compiled.sizes, compiled.places
+    widest, layers = max(sizes), len(sizes) - 1
+    room = _Room(64 // dtype.itemsize)
+    plan = np.full(columns.PLAN_SIZE, columns.ABSENT, np.int64)
+    plan[columns.NOTHING] = room.take(widest)
+    plan[columns.INPUTS] = room.take(rows * sizes[0])
+    plan[columns.TARGETS] = room.take(rows * sizes[-1])
+    plan[columns.WEIGHTS_OF_EXAMPLES], plan[columns.COSTS] = room.take(rows), room.take(rows)
+    plan[columns.TO_Z], plan[columns.TO_A] = room.take(rows * widest), room.take(rows * widest)
+    if to_inputs:
+        plan[columns.TO_INPUTS] = room.take(rows * sizes[0])
+    if any(compiled.normalisations):
+        plan[columns.TO_PRODUCT] = room.take(rows * widest)
+        plan[columns.ACROSS] = room.take(2 * rows * widest)
+    plan[columns.PRODUCT_KERNEL] = product_kernel(dtype.itemsize).address
+    _set_kernels(plan, compiled, cost)
+    plan[columns.DECAYED], plan[columns.SEED] = places.decayed, seed
+    table = np.full((layers, columns.LAYER_COLUMNS), columns.ABSENT, np.int64)
+    values, copies, learned = _values(compiled)
+    kinds = {"": columns.NO_NORMALISATION, "layer": columns.OVER_LAYER, "batch": columns.OVER_BATCH}
+    index = 0
+    for layer, (own, normalised) in enumerate(zip(table, compiled.normalisations, strict=True)):
+        count, width = sizes[layer], sizes[layer + 1]
+        own[columns.COUNT], own[columns.WIDTH] = count, width
+        own[columns.WEIGHTS], own[columns.BIASES] = places.weights[layer], places.biases[layer]
+        own[columns.NORMALISATION] = kinds[normalised]
+        own[columns.Z], own[columns.A] = room.take(rows * width), room.take(rows * width)
+        own[columns.PRODUCT] = own[columns.Z]
+        if normalised:
+            own[columns.SCALES] = places.scales[layer] or 0
+            own[columns.PRODUCT] = room.take(rows * width)
+            own[columns.NORMALISED] = room.take(rows * width)
+        if normalised == "batch":
+            own[columns.STATISTICS] = places.statistics[layer] or 0
+            own[columns.TURNED] = room.take(rows * width)
+        pair = compiled.activations[layer]
+        shared = values.ctypes.data + 8 * copies.starts[layer]
+        has_learned = bool(compiled.learned[layer])
+        for first, kernel in ((columns.FORWARD, pair.forward), (columns.BACKWARD, pair.backward)):
+            own[first] = kernel.address
+            own[first + 1] = shared if has_learned else kernel.parameters.ctypes.data
+        own[columns.LEARNED_FROM] = index
+        index += len(compiled.learned[layer])
+        own[columns.LEARNED_TO] = index
+    tables = columns.Tables(
+        plan, table, learned, values, copies.pairs, statistics,
+        np.array(dropout or (0.0,) * layers, np.float64),
+    )  # fmt: skip
+    return tables, room.size
+
+
+class _Room:
+    """Hands out places in the workspace, each at the start of a cache line."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.size = 0
+
+    def take(self, count: int) -> int:
+        place = self.size
+        self.size += -(-count // self.line) * self.line
+        return place
+
+
+@dataclass(frozen=True, eq=False)
+class _Copies:
+    """Which of the kernels' values are copies of parameters, and where each layer's begin."""
+
+    starts: tuple[int, ...]
+    pairs: NDArray[np.int64]
+
+
+def _values(
+    compiled: Program,
+) -> tuple[NDArray[np.float64], _Copies, NDArray[np.int64]]:
+    """Return what kernels of learned activations read, and the table of learned parameters."""
+    found: list[float] = []
+    pairs: list[tuple[int, int]] = []
+    starts: list[int] = []
+    slopes: list[tuple[int, int, int]] = []  # place, address of the kernel, start of its values
+
+    def lay_down(formula: Formula, places: dict[str, int]) -> int:
+        start = len(found)
+        for name, value in formula.parameters:
+            if name in places:
+                pairs.append((len(found), places[name]))
+            found.append(value)
+        return start
+
+    for formula, names, places, derived in _layers_of(compiled):
+        by_name = dict(zip(names, places, strict=True))
+        starts.append(lay_down(formula, by_name))
+        for place, (slope, kernel) in zip(places, derived, strict=True):
+            slopes.append((place, kernel.address, lay_down(slope, by_name)))
+    values = np.array(found, np.float64)
+    learned = np.zeros((len(slopes), columns.LEARNED_COLUMNS), np.int64)
+    for row, (place, address, start) in zip(learned, slopes, strict=True):
+        row[columns.PLACE], row[columns.SLOPE] = place, address
+        row[columns.SLOPE_VALUES] = values.ctypes.data + 8 * start
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return values, _Copies(tuple(starts), table), learned
+
+
+def _layers_of(
+    compiled: Program,
+) -> Iterator[tuple[Formula, tuple[str, ...], tuple[int, ...], tuple[tuple[Formula, Kernel], ...]]]:
+    return zip(
+        compiled.formulas, compiled.learned, compiled.places.learned, compiled.slopes, strict=True
+    )
+
+
+def _set_kernels(plan: NDArray[np.int64], compiled: Program, cost: CostKernels | None) -> None:
+    pairs: list[tuple[int, Kernel]] = []
+    if cost is not None:
+        pairs += [(columns.COST, cost.value), (columns.COST_GRADIENT, cost.gradient)]
+    if compiled.normalisation is not None:
+        own = compiled.normalisation
+        pairs += [(columns.NORM, own.forward), (columns.NORM_BACKWARD, own.backward)]
+    for first, kernel in pairs:
+        plan[first], plan[first + 1] = kernel.address, kernel.parameters.ctypes.data

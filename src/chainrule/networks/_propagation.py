@@ -19,12 +19,27 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.catalogue import assumption_on_targets, domain_of_targets
 from chainrule.derivations import undefined_output
 from chainrule.formulas import Formula
-from chainrule.networks._compiled import batch_gradient, run_forward
+from chainrule.kernels import CostKernels
+from chainrule.networks._crew import Crew
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows
-from chainrule.networks._program import CostProgram, cost_program
+from chainrule.networks._program import cost_program, new_tables
+from chainrule.networks.compiled import (
+    batch_gradient,
+    run_forward,
+    run_to_inputs,
+    set_learned,
+)
+from chainrule.networks.compiled.tables import (
+    DECAYED,
+    TARGETS,
+    TO_INPUTS,
+    WEIGHTS_OF_EXAMPLES,
+    Tables,
+    Workspace,
+)
 
-_BLOCK = 512  # rows propagated together: enough for the matrix product, few enough for the cache
+_BLOCK = 256  # rows propagated together: few enough for the cache
 _SUM_TOLERANCE = 1e-5
 
 
@@ -42,17 +57,29 @@ def propagate(network: Network, X: ArrayLike) -> NDArray[np.floating[Any]]:
     -------
     ndarray of shape (examples, outputs)
     """
-    sizes = network.sizes
-    inputs = as_rows(X, sizes[0], network.dtype, "X")
-    program = network.program
-    block = min(_BLOCK, max(inputs.shape[0], 1))
-    pre_activations, activations = np.empty((2, block * sum(sizes[1:])), network.dtype)
-    outputs = np.empty((inputs.shape[0], sizes[-1]), network.dtype)
-    run_forward(
-        inputs, program.sizes, program.kernels, network.parameters, block, pre_activations,
-        activations, outputs,
-    )  # fmt: skip
+    inputs = as_rows(X, network.sizes[0], network.dtype, "X")
+    outputs = np.empty((len(inputs), network.sizes[-1]), network.dtype)
+    block = min(_BLOCK, max(len(inputs), 1))
+    tables, space, _ = _alone(network, block)
+    run_forward(space, tables, network.own_parameters, inputs, block, outputs)
     return outputs
+
+
+def _alone(
+    network: Network,
+    rows: int,
+    *,
+    cost: CostKernels | None = None,
+    to_inputs: bool = False,
+) -> tuple[Tables, Workspace, Crew]:
+    """Return what a single thread needs for batches of so many rows."""
+    tables, size = new_tables(
+        network.program, rows, network.dtype, cost=cost, statistics=network.new_statistics(),
+        to_inputs=to_inputs,
+    )  # fmt: skip
+    crew = Crew(1, size, network.dtype, tiles=rows, learned=len(tables.learned))
+    set_learned(tables, network.own_parameters)
+    return tables, crew.spaces[0], crew
 
 
 def gradient(
@@ -87,40 +114,77 @@ def gradient(
         In the order of `Network.parameters`.
     """
     sizes = network.sizes
-    inputs = np.array(as_rows(X, sizes[0], network.dtype, "X"))
+    inputs = as_rows(X, sizes[0], network.dtype, "X")
     targets = as_rows(Y, sizes[-1], network.dtype, "Y")
-    weights = example_weights(sample_weight, inputs, targets)
+    weights = example_weights(sample_weight, len(inputs), targets)
     cost = compiled_cost(network, targets)
-    buffers = allocate(network, len(inputs))
-    buffers[1][:] = targets.ravel()
-    buffers[2][:] = weights
-    parameters = np.array(network.parameters)
-    program = network.program
+    tables, space, _ = _alone(network, len(inputs), cost=cost)
+    for place, values in ((TARGETS, targets), (WEIGHTS_OF_EXAMPLES, weights)):
+        start = tables.plan[place]
+        space.work[start : start + values.size] = values.ravel()
+    slopes = np.zeros(network.parameters.size, network.dtype)
     total, weight = batch_gradient(
-        inputs, program.sizes, program.kernels, cost.row, parameters, buffers
+        space, tables, network.own_parameters, slopes, inputs.ctypes.data, len(inputs), 0
     )
-    slopes = buffers[8]
-    decayed = parameters[: parameters.size - sum(sizes[1:])]
+    decayed = network.parameters[: tables.plan[DECAYED]]
     slopes[: decayed.size] += alpha / weight * decayed
     penalty = 0.5 * alpha * float(np.dot(decayed, decayed))
     return (total + penalty) / weight, slopes
 
 
-def allocate(network: Network, batch_size: int) -> tuple[NDArray[np.floating[Any]], ...]:
-    """Return the buffers of a batch.
+def input_gradient(
+    network: Network, X: ArrayLike, output_gradient: ArrayLike
+) -> NDArray[np.floating[Any]]:
+    r"""Return the gradient with respect to the inputs, from the one with respect to the outputs.
 
-    In order: inputs, targets, weights, pre-activations, activations, gradient to a pre-activation,
-    gradient to an activation, costs, gradient to the parameters.
+    .. math:: \frac{\partial J}{\partial X_i}
+        = \left(\frac{\partial A_i}{\partial X_i}\right)^T \frac{\partial J}{\partial A_i}
+
+    Layers normalised over the batch use their running statistics, as in prediction.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    X : array-like of shape (examples, inputs)
+        The inputs.
+    output_gradient : array-like of shape (examples, outputs)
+        The gradient with respect to the output activations.
+
+    Returns
+    -------
+    ndarray of shape (examples, inputs)
+
+    Examples
+    --------
+    >>> from chainrule.networks import network
+    >>> net = network((2, 1), ("identity",), "half_squared_error", rng=0)
+    >>> bool((input_gradient(net, [[0.0, 5.0]], [[1.0]]) == net.weights[0].T).all())
+    True
     """
     sizes = network.sizes
-    units, widest = sum(sizes[1:]), max(sizes[1:])
-    lengths = [
-        batch_size * size for size in (sizes[0], sizes[-1], 1, units, units, widest, widest, 1)
-    ]
-    return tuple(np.empty(length, network.dtype) for length in [*lengths, network.parameters.size])
+    inputs = as_rows(X, sizes[0], network.dtype, "X")
+    seeds = as_rows(output_gradient, sizes[-1], network.dtype, "output_gradient")
+    if len(seeds) != len(inputs):
+        raise NetworkError(
+            f"X and output_gradient must have the same number of examples, got {len(inputs)} and "
+            f"{len(seeds)}"
+        )
+    block = min(_BLOCK, max(len(inputs), 1))
+    tables, space, _ = _alone(network, block, to_inputs=True)
+    unused = np.empty(network.parameters.size, network.dtype)
+    result = np.empty_like(inputs)
+    place = tables.plan[TO_INPUTS]
+    for start in range(0, len(inputs), block):
+        part = inputs[start : start + block]
+        of_part = seeds[start : start + block].reshape(-1)
+        run_to_inputs(space, tables, network.own_parameters, unused, part, of_part, True)
+        slopes = space.work[place : place + part.size]
+        result[start : start + block] = slopes.reshape(part.shape)
+    return result
 
 
-def compiled_cost(network: Network, targets: NDArray[Any]) -> CostProgram:
+def compiled_cost(network: Network, targets: NDArray[Any]) -> CostKernels:
     """Return the compiled cost of a network, composed with its output activation.
 
     The short form of the gradient is used where the targets satisfy what it assumes of them; a
@@ -171,18 +235,17 @@ def _check_outputs(activation: Formula, cost: Formula) -> None:
 
 
 def example_weights(
-    sample_weight: ArrayLike | None, inputs: NDArray[Any], targets: NDArray[Any]
+    sample_weight: ArrayLike | None, count: int, targets: NDArray[Any]
 ) -> NDArray[np.floating[Any]]:
     """Return one weight for each example, and refuse batches whose parts do not match."""
-    count = len(inputs)
     if count == 0 or len(targets) != count:
         raise NetworkError(
             f"X and Y must have the same number of examples, at least one; got {count} and "
             f"{len(targets)}"
         )
     if sample_weight is None:
-        return np.ones(count, inputs.dtype)
-    weights = np.array(sample_weight, inputs.dtype)
+        return np.ones(count, targets.dtype)
+    weights = np.array(sample_weight, targets.dtype)
     if weights.shape != (count,) or not (weights >= 0.0).all() or not weights.sum() > 0.0:
         raise NetworkError(
             f"sample_weight must hold {count} numbers of at least 0, not all of them 0"

@@ -2,64 +2,108 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import ThreadpoolController
 
-from chainrule.networks._compiled import run_batches
+from chainrule.kernels import available_processors
+from chainrule.networks._crew import Crew, aligned
+from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows
-from chainrule.networks._optimisers import Optimiser
-from chainrule.networks._propagation import allocate, compiled_cost, example_weights
+from chainrule.networks._optimisers import Muon, Optimiser
+from chainrule.networks._program import new_tables
+from chainrule.networks._propagation import compiled_cost, example_weights
+from chainrule.networks.compiled import muon_scratch, run_batches, set_learned
 
-_OPERATIONS_PER_WAKE = 5e6
 _OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
+_OPERATIONS_PER_THREAD = 2e6  # in a step; with less, threads wait longer than they work
+_TILE = 8192  # no phase that sums has smaller tiles than this, or than one row
 
 
 class Run:
     """The arrays of one training run, and one epoch over them.
 
-    What changes from step to step is `parameters`, `state` and `steps`.
+    What changes from step to step is `parameters`, `state`, `statistics` and `steps`.
+
+    Parameters
+    ----------
+    network : Network
+        Where to start.
+    X : array-like or sparse matrix of shape (examples, inputs)
+        Rows of a sparse matrix become dense when their batch comes.
+    Y : array-like of shape (examples, outputs)
+    sample_weight : array-like of shape (examples,), optional
+    optimiser : Optimiser
+    alpha : float
+        Strength of the penalty on the weights.
+    batch_size : int
+    dropout : float or tuple of float
+        The share of the inputs of each hidden layer and of the output layer that a step drops;
+        a tuple gives the share for the inputs of every layer, the network's inputs first.
+    clip_value, clip_norm : float
+        Bounds of the gradient's entries and of its length; 0 for none.
+    seed : int
+        Which inputs are dropped.
+    threads : int, optional
+        As many as pay, by default; the result does not depend on it.
     """
 
     def __init__(
         self,
         network: Network,
-        X: ArrayLike,
+        X: Any,
         Y: ArrayLike,
         sample_weight: ArrayLike | None,
         optimiser: Optimiser,
         *,
-        alpha: float,
-        batch_size: int,
+        alpha: float = 0.0,
+        batch_size: int = 200,
+        dropout: float | tuple[float, ...] = 0.0,
+        clip_value: float = 0.0,
+        clip_norm: float = 0.0,
+        seed: int = 0,
+        threads: int | None = None,
     ) -> None:
-        sizes = network.sizes
+        sizes, dtype = network.sizes, network.dtype
         self.start = network
-        self.inputs = as_rows(X, sizes[0], network.dtype, "X")
-        self.targets = as_rows(Y, sizes[-1], network.dtype, "Y")
-        self.weights = example_weights(sample_weight, self.inputs, self.targets)
+        self.inputs, self.columns, self.row_starts, count = _inputs(X, sizes[0], dtype)
+        self.targets = as_rows(Y, sizes[-1], dtype, "Y")
+        self.weights = example_weights(sample_weight, count, self.targets)
         # Examples without weight change nothing but the size of the batches.
         self.rows = np.flatnonzero(self.weights)
         self.batch_size = min(batch_size, self.rows.size)
-        self.program = network.program
-        self.cost = compiled_cost(network, self.targets)
-        self.parameters = np.array(network.parameters)
-        self.state = np.zeros((optimiser.states, self.parameters.size), network.dtype)
+        self.parameters = aligned(network.parameters.size, dtype)
+        self.parameters[:] = network.parameters
+        self.gradient = aligned(self.parameters.size, dtype)
+        self.state = np.zeros((optimiser.states, self.parameters.size), dtype)
+        self.statistics = network.new_statistics()
         self.optimiser = optimiser
         self.settings = optimiser.settings
+        self.scratch = np.empty(_scratch(network, optimiser), dtype)
         self.alpha = float(alpha)
-        self.buffers = allocate(network, self.batch_size)
+        self.clip_value, self.clip_norm = float(clip_value), float(clip_norm)
+        self.held = network.program, compiled_cost(network, self.targets)
+        self.tables, size = new_tables(
+            network.program, self.batch_size, dtype, cost=self.held[1],
+            statistics=self.statistics, dropout=_shares(dropout, len(sizes) - 1), seed=seed,
+        )  # fmt: skip
+        operations = 6.0 * self.parameters.size * self.batch_size
+        most = max(int(operations / _OPERATIONS_PER_THREAD), 1)
+        self.crew = Crew(
+            threads or min(available_processors(), most), size, dtype,
+            tiles=max(self.parameters.size // _TILE + 2, self.batch_size),
+            learned=len(self.tables.learned),
+        )  # fmt: skip
         self.steps = 0
-        batches = int(_OPERATIONS_PER_CALL / (6.0 * self.parameters.size * self.batch_size))
-        self.chunk = max(batches, 1)
+        self.chunk = max(int(_OPERATIONS_PER_CALL / operations), 1)
 
     @property
     def network(self) -> Network:
         """The network with the parameters as they are now."""
-        return self.start.with_parameters(self.parameters)
+        return self.start.with_parameters(self.parameters, self.statistics)
 
     def steps_of(self, order: NDArray[np.intp]) -> int:
         """Return into how many batches an order of examples falls."""
@@ -68,29 +112,31 @@ class Run:
     def epoch(self, order: NDArray[np.intp], rates: NDArray[np.float64]) -> float:
         """Train on the examples in this order, with a learning rate for each step.
 
-        Returns the mean cost, penalty included.
+        Returns the mean cost, penalty included. Where it is not finite, the epoch ended there.
         """
         loss = 0.0
+        set_learned(self.tables, self.parameters)
         for first in range(0, rates.size, self.chunk):
             part = order[first * self.batch_size : (first + self.chunk) * self.batch_size]
-            loss += run_batches(
-                self.inputs, self.targets, self.weights, part,
-                rates[first : first + self.chunk], self.batch_size,
-                self.program.sizes, self.program.kernels, self.cost.row, self.parameters,
-                self.state, self.optimiser.code, self.settings, self.steps, self.alpha,
-                self.buffers,
+            loss += self.crew.run(
+                run_batches, self.tables, self.inputs, self.columns, self.row_starts,
+                self.targets.reshape(-1), self.weights, part, rates[first : first + self.chunk],
+                self.batch_size, self.parameters, self.gradient, self.state, self.scratch,
+                self.optimiser.code, self.settings, self.steps, self.alpha, self.clip_value,
+                self.clip_norm,
             )  # fmt: skip
             self.steps += self.steps_of(part)
+            if not np.isfinite(loss):
+                break
         return float(loss / self.weights.sum(dtype=np.float64))
 
-    def threads(self) -> AbstractContextManager[Any]:
-        """Keep small matrix products on one thread: waking another costs more than it computes."""
-        sizes = self.program.sizes
-        largest = self.batch_size * int((sizes[:-1] * sizes[1:]).max())
-        if largest >= _OPERATIONS_PER_WAKE:
-            return nullcontext()
-        limit: AbstractContextManager[Any] = _thread_pools().limit(limits=1, user_api="blas")
-        return limit
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """End the run's threads when it is over."""
+        try:
+            yield
+        finally:
+            self.crew.dismiss()
 
     @property
     def is_finite(self) -> bool:
@@ -98,6 +144,35 @@ class Run:
         return bool(np.isfinite(self.parameters).all())
 
 
-@cache
-def _thread_pools() -> Any:
-    return ThreadpoolController()
+def _inputs(
+    X: Any, width: int, dtype: np.dtype[Any]
+) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64], int]:
+    """Return the inputs as a flat vector; of a sparse matrix its columns and rows' starts too."""
+    nothing = np.empty(0, np.int64)
+    if not hasattr(X, "tocsr"):
+        rows = as_rows(X, width, dtype, "X")
+        return rows.reshape(-1), nothing, nothing, len(rows)
+    sparse = X.tocsr()
+    if sparse.shape[1] != width:
+        raise NetworkError(f"X must have shape (examples, {width}), got {sparse.shape}")
+    values = np.ascontiguousarray(sparse.data, dtype).view()
+    values.flags.writeable = False
+    starts, columns = sparse.indptr.astype(np.int64), sparse.indices.astype(np.int64)
+    return values, columns, starts, sparse.shape[0]
+
+
+def _shares(dropout: float | tuple[float, ...], layers: int) -> tuple[float, ...]:
+    shares = dropout if isinstance(dropout, tuple) else (0.0, *[float(dropout)] * (layers - 1))
+    if len(shares) != layers or not all(0.0 <= share < 1.0 for share in shares):
+        raise NetworkError(
+            f"dropout must be a share of at least 0 and below 1, or {layers} of them, one for the "
+            f"inputs of each layer; got {dropout!r}"
+        )
+    return shares
+
+
+def _scratch(network: Network, optimiser: Optimiser) -> int:
+    if not isinstance(optimiser, Muon):
+        return 0
+    hidden = zip(network.sizes[:-2], network.sizes[1:-1], strict=True)
+    return max((muon_scratch(count, width) for count, width in hidden), default=0)

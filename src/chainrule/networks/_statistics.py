@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule.catalogue import activation_formula
 from chainrule.formulas import Formula
 from chainrule.kernels import backward
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows, weights_of
 from chainrule.networks._program import evaluate
 from chainrule.networks._propagation import gradient
+from chainrule.networks.compiled import EPSILON
 
 _ROWS = 4096  # examples looked at together: bounds the memory, changes no number that matters
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out
@@ -113,7 +115,8 @@ def layer_statistics(
     X : array-like of shape (examples, inputs)
         At least one example; converted to the network's dtype.
     Y : array-like of shape (examples, outputs), optional
-        Targets; with them, the gradient of the mean cost is measured as well.
+        Targets; with them, the gradient of the mean cost is measured as well, as a training step
+        over all examples computes it.
 
     Returns
     -------
@@ -142,17 +145,34 @@ def layer_statistics(
         norms = [_norm(part) for part in weights_of(slopes, network.sizes)]
     tallies = [
         _Tally(formula, width)
-        for formula, width in zip(network.activations, network.sizes[1:], strict=True)
+        for formula, width in zip(network.learned_activations, network.sizes[1:], strict=True)
     ]
     for start in range(0, len(inputs), _ROWS):
         A: NDArray[Any] = inputs[start : start + _ROWS]
-        for tally, W, b in zip(tallies, network.weights, network.biases, strict=True):
-            A = tally.add(A @ W + b)
+        for layer, tally in enumerate(tallies):
+            A = tally.add(_pre_activations(network, layer, A))
     layers = tuple(
         tally.result(_norm(W), norm)
         for tally, W, norm in zip(tallies, network.weights, norms, strict=True)
     )
     return NetworkStatistics(len(inputs), layers)
+
+
+def _pre_activations(network: Network, layer: int, A: NDArray[Any]) -> NDArray[Any]:
+    """Return Z as prediction computes it: batches are normalised by the running statistics."""
+    product, bias = A @ network.weights[layer], network.biases[layer]
+    kind, places = network.normalisations[layer], network.layout
+    Z: NDArray[Any] = product
+    if kind == "layer":
+        Z = evaluate(activation_formula("layer_norm"), product)
+    elif kind == "batch":
+        running = network.new_statistics()[places.statistics[layer] :]
+        means, variances = running[: bias.size], running[bias.size : 2 * bias.size]
+        Z = (product - means) / np.sqrt(variances + product.dtype.type(EPSILON))
+    if kind:
+        Z = Z * network.parameters[places.scales[layer] :][: bias.size]
+    Z += bias
+    return Z
 
 
 class _Moments:

@@ -26,9 +26,9 @@ WIDTH = VECTORS * REGISTER  # bytes across a tile
 class _Lanes:
     """The vectors of one element type, and what can be done with them."""
 
-    def __init__(self, builder: Any, item: int) -> None:
+    def __init__(self, builder: Any, kind: Any) -> None:
         self.builder = builder
-        self.item = item
+        self.item = item = kind.bitwidth // 8
         self.count = REGISTER // item
         self.element = ir.FloatType() if item == 4 else ir.DoubleType()
         self.vector = ir.VectorType(self.element, self.count)
@@ -83,7 +83,7 @@ class _Lanes:
         return self.builder.shuffle_vector(first, undefined, zeros)
 
 
-def tile(rows: int, vectors: int, item: int, *, down: bool) -> Callable[..., None]:
+def tile(rows: int, vectors: int, *, down: bool) -> Callable[..., None]:
     """Return a compiled function that fills a tile of ``C = start + A @ B``.
 
     Parameters
@@ -92,22 +92,21 @@ def tile(rows: int, vectors: int, item: int, *, down: bool) -> Callable[..., Non
         The height of the tile.
     vectors : int
         Its width in registers.
-    item : int
-        Bytes of an element, 4 or 8.
     down : bool
         Whether the elements of a row of A lie below one another: A is a transposed matrix.
 
     Returns
     -------
     callable
-        Its arguments are addresses and distances in bytes: A and its distance, from row to row or,
+        Its first argument is any number of the elements' type. The others are addresses and
+        distances in bytes: A and its distance, from row to row or,
         for a transposed matrix, from one depth to the next; B, C and start, each with its distance
         from row to row; then the depth, at least 1, and the number of columns.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, a_apart, b, b_apart, c, c_apart, start, start_apart, depth, columns = arguments
-        lanes = _Lanes(builder, item)
+        a, a_apart, b, b_apart, c, c_apart, start, start_apart, depth, columns = arguments[1:]
+        lanes = _Lanes(builder, signature.args[0])
         masks = [lanes.mask(columns, lanes.count * v) for v in range(vectors)]
 
         def number(value: int) -> Any:
@@ -127,18 +126,19 @@ def tile(rows: int, vectors: int, item: int, *, down: bool) -> Callable[..., Non
         builder.position_at_end(loop)
         k = builder.phi(_WORD)
         sums = [builder.phi(lanes.vector) for _ in first]
-        line = builder.add(b, builder.mul(k, b_apart))
+        of_row = builder.add(b, builder.mul(k, b_apart))
         of_b = [
-            lanes.load(builder.add(line, number(REGISTER * v)), mask)
+            lanes.load(builder.add(of_row, number(REGISTER * v)), mask)
             for v, mask in enumerate(masks)
         ]
         results = []
         for r in range(rows):
             if down:
-                place = builder.add(builder.add(a, builder.mul(k, a_apart)), number(r * item))
+                line = builder.add(a, builder.mul(k, a_apart))
+                place = builder.add(line, number(r * lanes.item))
             else:
                 row = builder.add(a, builder.mul(a_apart, number(r)))
-                place = builder.add(row, builder.mul(k, number(item)))
+                place = builder.add(row, builder.mul(k, number(lanes.item)))
             of_a = lanes.everywhere(place)
             for v in range(vectors):
                 results.append(lanes.multiply_add(of_a, of_b[v], sums[r * vectors + v]))
@@ -157,33 +157,62 @@ def tile(rows: int, vectors: int, item: int, *, down: bool) -> Callable[..., Non
         return context.get_dummy_value()
 
     def typed(  # one name for each argument: Numba reads the signature
-        typing_context: Any, a: Any, a_apart: Any, b: Any, b_apart: Any, c: Any,
+        typing_context: Any, kind: Any, a: Any, a_apart: Any, b: Any, b_apart: Any, c: Any,
         c_apart: Any, start: Any, start_apart: Any, depth: Any, columns: Any,
     ) -> Any:  # fmt: skip
-        return types.void(*[types.intp] * 10), generate
+        return types.void(kind, *[types.intp] * 10), generate
 
     made: Callable[..., None] = intrinsic(typed)
     return made
 
 
-def transposition(item: int) -> Callable[..., None]:
-    """Return a compiled function that copies a square of a matrix, rows becoming columns.
+def _copy_row(typing_context: Any, kind: Any, source: Any, destination: Any, columns: Any) -> Any:
+    """Generate: copy the start of a row, as wide as a tile; what lies beyond `columns` becomes 0.
 
-    Its arguments: the addresses of source and destination, each with its distance from row to row
-    in bytes, and how many rows and columns of the source there are. What the destination holds
-    beyond them becomes 0.
+    Arguments: any number of the elements' type, two addresses, and the number of columns.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, source_apart, destination, destination_apart, rows, columns = arguments
-        lanes = _Lanes(builder, item)
-        count, mask = lanes.count, lanes.mask(columns, 0)
+        _, source, destination, columns = arguments
+        lanes = _Lanes(builder, signature.args[0])
+        everywhere = ir.Constant(lanes.truths, [1] * lanes.count)
+        for v in range(VECTORS):
+            step = ir.Constant(_WORD, REGISTER * v)
+            values = lanes.load(builder.add(source, step), lanes.mask(columns, lanes.count * v))
+            lanes.store(values, builder.add(destination, step), everywhere)
+        return context.get_dummy_value()
+
+    return types.void(kind, types.intp, types.intp, types.intp), generate
+
+
+def _turn(
+    typing_context: Any, kind: Any, source: Any, source_apart: Any, destination: Any,
+    destination_apart: Any, rows: Any, columns: Any,
+) -> Any:  # fmt: skip
+    """Generate: copy a square as wide as a register, rows becoming columns.
+
+    Arguments: any number of the elements' type; the addresses of source and destination, each with
+    its distance from row to row in bytes; how many rows and columns of the source there are.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, source_apart, destination, destination_apart, rows, columns = arguments[1:]
+        lanes = _Lanes(builder, signature.args[0])
+        count = lanes.count
         nothing = ir.Constant(lanes.truths, [0] * count)
-        vectors = []
-        for r in range(count):
-            line = builder.add(source, builder.mul(source_apart, ir.Constant(_WORD, r)))
-            is_there = builder.icmp_signed("<", ir.Constant(_WORD, r), rows)
-            vectors.append(lanes.load(line, builder.select(is_there, mask, nothing)))
+
+        def line(base: Any, apart: Any, row: int) -> Any:
+            return builder.add(base, builder.mul(apart, ir.Constant(_WORD, row)))
+
+        def mask(row: int, rows: Any, of_row: Any) -> Any:
+            is_there = builder.icmp_signed("<", ir.Constant(_WORD, row), rows)
+            return builder.select(is_there, of_row, nothing)
+
+        of_source, of_destination = lanes.mask(columns, 0), lanes.mask(rows, 0)
+        vectors = [
+            lanes.load(line(source, source_apart, r), mask(r, rows, of_source))
+            for r in range(count)
+        ]
         # Blocks of `half` rows and columns change places across the diagonal, halving each time.
         half = count // 2
         while half:
@@ -196,16 +225,13 @@ def transposition(item: int) -> Callable[..., None]:
                         numbers = ir.Constant(ir.VectorType(_COUNT, count), order)
                         vectors[place] = builder.shuffle_vector(*pair, numbers)
             half //= 2
-        everything = ir.Constant(lanes.truths, [1] * count)
         for r, vector in enumerate(vectors):
-            line = builder.add(destination, builder.mul(destination_apart, ir.Constant(_WORD, r)))
-            is_there = builder.icmp_signed("<", ir.Constant(_WORD, r), columns)
-            lanes.store(vector, line, builder.select(is_there, everything, nothing))
+            place = line(destination, destination_apart, r)
+            lanes.store(vector, place, mask(r, columns, of_destination))
         return context.get_dummy_value()
 
-    def typed(typing_context: Any, source: Any, source_apart: Any, destination: Any,
-              destination_apart: Any, rows: Any, columns: Any) -> Any:  # fmt: skip
-        return types.void(*[types.intp] * 6), generate
+    return types.void(kind, *[types.intp] * 6), generate
 
-    made: Callable[..., None] = intrinsic(typed)
-    return made
+
+copy_row: Callable[..., None] = intrinsic(_copy_row)
+turn: Callable[..., None] = intrinsic(_turn)

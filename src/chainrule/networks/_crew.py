@@ -1,0 +1,69 @@
+"""The threads of a training run, and the workspace that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.networks.compiled import DEPTH, WIDTH, new_team
+from chainrule.networks.compiled import tables as columns
+
+_LINE = 64  # bytes
+
+
+class Crew:
+    """Threads that run one compiled function together, each with its own view of the workspace.
+
+    Parameters
+    ----------
+    threads : int
+        How many; one stands for the caller alone.
+    size : int
+        Elements of the shared workspace.
+    dtype : dtype
+        Of the workspace.
+    tiles, learned : int
+        How many tiles there are at most in a phase that sums, and how many sums at once.
+    """
+
+    def __init__(
+        self, threads: int, size: int, dtype: np.dtype[Any], *, tiles: int, learned: int
+    ) -> None:
+        self.team = new_team(threads)
+        self.work = aligned(size, dtype)
+        self.work[:] = 0.0
+        self.panels = [aligned(DEPTH * WIDTH, np.dtype(np.uint8)) for _ in range(threads)]
+        sums = np.zeros((max(tiles, 1), max(learned, 1)))
+        self.spaces = tuple(
+            columns.Workspace(self.team.ctypes.data, number, self.work, sums, panel.ctypes.data)
+            for number, panel in enumerate(self.panels)
+        )
+        others = threads - 1
+        self.pool = ThreadPoolExecutor(others, "chainrule training") if others else None
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a compiled function in all threads, and return what the first one returns."""
+        self.team[1:] = 0  # whoever was interrupted left something here
+        others = [
+            self.pool.submit(function, space, *arguments) for space in self.spaces[1:] if self.pool
+        ]
+        result = function(self.spaces[0], *arguments)
+        for other in others:
+            other.result()
+        return result
+
+    def dismiss(self) -> None:
+        """End the other threads."""
+        if self.pool is not None:
+            self.pool.shutdown()
+
+
+def aligned(size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array, not filled, that begins at the start of a cache line."""
+    raw = np.empty(size * dtype.itemsize + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + size * dtype.itemsize].view(dtype)

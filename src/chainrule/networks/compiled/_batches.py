@@ -1,0 +1,277 @@
+"""Epochs, gradients and predictions: what is called from outside of the compiled code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels._call import call_kernel
+from chainrule.kernels._native import compiled
+from chainrule.networks.compiled._layers import (
+    back_through_activation,
+    backward,
+    dropout_key,
+    forward,
+    rows_at_once,
+    tiles_of,
+)
+from chainrule.networks.compiled._loops import copy, drop, scale, sum_of_products
+from chainrule.networks.compiled._muon import muon_step
+from chainrule.networks.compiled._team import (
+    flush_subnormals,
+    is_stopped,
+    meet,
+    restore_subnormals,
+    stop,
+    take,
+)
+from chainrule.networks.compiled.steps import MUON, WEIGHT_DECAY, step
+from chainrule.networks.compiled.tables import (
+    COST,
+    COST_GRADIENT,
+    COST_GRADIENT_VALUES,
+    COST_VALUES,
+    COSTS,
+    COUNT,
+    DECAYED,
+    INPUTS,
+    NOTHING,
+    PRODUCT_KERNEL,
+    TARGETS,
+    TO_A,
+    TO_Z,
+    WEIGHTS_OF_EXAMPLES,
+    WIDTH,
+    Z,
+)
+
+_TILE = 16384  # parameters that a thread takes at once
+
+
+@compiled()
+def _gather(
+    space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, targets: Any, weights: Any,
+    rows: Any, number: int,
+) -> None:  # fmt: skip
+    """Copy the examples of a batch into the workspace; sparse ones become dense."""
+    plan, work, team = tables.plan, space.work, space.team
+    count, width = tables.layers[0, COUNT], tables.layers[-1, WIDTH]
+    high, tile = rows_at_once(count), take(team)
+    while tile < tiles_of(rows.size, high):
+        for k in range(tile * high, min((tile + 1) * high, rows.size)):
+            row, place = rows[k], plan[INPUTS] + k * count
+            X = work[place : place + count]
+            if starts.size > 0:
+                X[:] = 0.0
+                for entry in range(starts[row], starts[row + 1]):
+                    X[columns[entry]] += inputs[entry]
+            else:
+                copy(inputs[row * count : (row + 1) * count], X)
+            if tables.dropout[0] > 0.0:
+                drop(X, tables.dropout[0], dropout_key(plan, 0, number), k * count)
+            place = plan[TARGETS] + k * width
+            copy(targets[row * width : (row + 1) * width], work[place : place + width])
+            work[plan[WEIGHTS_OF_EXAMPLES] + k] = weights[row]
+        tile = take(team)
+    meet(team)
+
+
+@compiled(error_model="numpy")
+def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
+    """Return the weighted sum of costs and the sum of weights; fill the mean cost's gradient."""
+    plan, work, team = tables.plan, space.work, space.team
+    item, data = work.itemsize, work.ctypes.data
+    width, of_z = tables.layers[-1, WIDTH], tables.layers[-1, Z]
+    weights = work[plan[WEIGHTS_OF_EXAMPLES] : plan[WEIGHTS_OF_EXAMPLES] + rows]
+    costs = work[plan[COSTS] : plan[COSTS] + rows]
+    weight = 0.0
+    for row in range(rows):
+        weight += weights[row]
+    high, tile = rows_at_once(width), take(team)
+    while tile < tiles_of(rows, high):
+        first = tile * high
+        some, place = min(high, rows - first), first * width
+        z, y = data + (of_z + place) * item, data + (plan[TARGETS] + place) * item
+        of_rows = data + (plan[COSTS] + first) * item
+        to_z = data + (plan[TO_Z] + place) * item
+        call_kernel(plan[COST], z, y, of_rows, some, width, plan[COST_VALUES])
+        call_kernel(plan[COST_GRADIENT], z, y, to_z, some, width, plan[COST_GRADIENT_VALUES])
+        for row in range(first, first + some):
+            start = plan[TO_Z] + row * width
+            scale(work[start : start + width], work.dtype.type(weights[row] / weight))
+        tile = take(team)
+    meet(team)
+    total = 0.0
+    for row in range(rows):
+        total += weights[row] * costs[row]
+    return total, weight
+
+
+@compiled()
+def batch_gradient(
+    space: Any, tables: Any, parameters: Any, gradient: Any, inputs: int, rows: int, number: int
+) -> tuple[float, float]:
+    """Fill the gradient of the mean cost of the rows at an address; return what `_cost` returns.
+
+    Their targets and weights are in the workspace.
+    """
+    forward(space, tables, parameters, inputs, rows, True, number, 0)
+    total, weight = _cost(space, tables, rows)
+    backward(space, tables, parameters, gradient, inputs, rows, True, number)
+    return total, weight
+
+
+@compiled()
+def _clip(space: Any, gradient: Any, largest: float, longest: float) -> None:
+    """Bound every entry of the gradient, and then its length."""
+    real, team = gradient.dtype.type, space.team
+    tiles = tiles_of(gradient.size, _TILE)
+    tile = take(team)
+    while tile < tiles:
+        part = gradient[tile * _TILE : (tile + 1) * _TILE]
+        if largest > 0.0:
+            for k in range(part.size):
+                part[k] = min(max(part[k], real(-largest)), real(largest))
+        space.sums[tile, 0] = sum_of_products(part, part)
+        tile = take(team)
+    meet(team)
+    if longest > 0.0:
+        total = 0.0
+        for tile in range(tiles):
+            total += space.sums[tile, 0]
+        length = np.sqrt(total)
+        meet(team)
+        if length > longest:
+            tile = take(team)
+            while tile < tiles:
+                part = gradient[tile * _TILE : (tile + 1) * _TILE]
+                scale(part, real(longest / length))
+                tile = take(team)
+        meet(team)
+
+
+@compiled()
+def _move(
+    space: Any, tables: Any, parameters: Any, gradient: Any, state: Any, scratch: Any, solver: int,
+    settings: Any, rate: float, number: int, penalty: float,
+) -> float:  # fmt: skip
+    """Take one step; return the sum of the squares of the weights before it, if penalised."""
+    team, decayed = space.team, tables.plan[DECAYED]
+    first, second = state[0], state[state.shape[0] - 1]
+    start, total = 0, 0.0
+    if solver == MUON:
+        # The matrices that lead to hidden units; all that follows them is Adam's.
+        for layer in range(tables.layers.shape[0] - 1):
+            own = tables.layers[layer]
+            count, width = own[COUNT], own[WIDTH]
+            last = start + count * width
+            if penalty > 0.0:
+                total += sum_of_products(parameters[start:last], parameters[start:last])
+                meet(team)
+            nothing = space.work.ctypes.data + tables.plan[NOTHING] * space.work.itemsize
+            muon_step(
+                space, tables.plan[PRODUCT_KERNEL], parameters[start:last], gradient[start:last],
+                first[start:last], count, width, penalty, settings[WEIGHT_DECAY], rate, settings,
+                scratch, nothing,
+            )  # fmt: skip
+            start = last
+    weights = tiles_of(decayed - start, _TILE)
+    tiles = weights + tiles_of(parameters.size - decayed, _TILE)
+    tile = take(team)
+    while tile < tiles:
+        is_weight = tile < weights
+        low = start + tile * _TILE if is_weight else decayed + (tile - weights) * _TILE
+        high = min(low + _TILE, decayed if is_weight else parameters.size)
+        part = parameters[low:high]
+        if penalty > 0.0:
+            space.sums[tile, 0] = sum_of_products(part, part) if is_weight else 0.0
+        step(
+            part, gradient[low:high], first[low:high], second[low:high],
+            penalty if is_weight else 0.0, settings[WEIGHT_DECAY] if is_weight else 0.0,
+            rate, solver, settings, number,
+        )  # fmt: skip
+        tile = take(team)
+    meet(team)
+    if penalty > 0.0 and space.thread == 0:
+        for tile in range(tiles):
+            total += space.sums[tile, 0]
+    if space.thread == 0:
+        set_learned(tables, parameters)
+    meet(team)
+    return total
+
+
+@compiled()
+def set_learned(tables: Any, parameters: Any) -> None:
+    """Let the kernels read the learned parameters of activations as they are now."""
+    for index in range(tables.copies.shape[0]):
+        tables.values[tables.copies[index, 0]] = parameters[tables.copies[index, 1]]
+
+
+@compiled(error_model="numpy")
+def run_batches(
+    space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, targets: Any, weights: Any,
+    order: Any, rates: Any, batch_size: int, parameters: Any, gradient: Any, state: Any,
+    scratch: Any, solver: int, settings: Any, number: int, alpha: float, largest: float,
+    longest: float,
+) -> float:  # fmt: skip
+    """Train on the examples named by `order`, batch after batch; return the sum of their costs.
+
+    Where a cost is not finite, all threads stop there, and so is the sum.
+    """
+    before = flush_subnormals()
+    loss = 0.0
+    address = space.work.ctypes.data + tables.plan[INPUTS] * space.work.itemsize
+    for start in range(0, order.size, batch_size):
+        rows = order[start : start + batch_size]
+        number += 1
+        _gather(space, tables, inputs, columns, starts, targets, weights, rows, number)
+        total, weight = batch_gradient(
+            space, tables, parameters, gradient, address, rows.size, number
+        )
+        if space.thread == 0 and not np.isfinite(total):
+            stop(space.team)
+        meet(space.team)
+        loss += total
+        if is_stopped(space.team):
+            break
+        if largest > 0.0 or longest > 0.0:
+            _clip(space, gradient, largest, longest)
+        squares = _move(
+            space, tables, parameters, gradient, state, scratch, solver, settings,
+            rates[start // batch_size], number, alpha / weight,
+        )  # fmt: skip
+        loss += 0.5 * alpha * squares
+    restore_subnormals(before)
+    return loss
+
+
+@compiled()
+def run_forward(
+    space: Any, tables: Any, parameters: Any, inputs: Any, block: int, outputs: Any
+) -> None:
+    """Fill the output activations, a block of rows at a time."""
+    item = outputs.itemsize
+    for start in range(0, inputs.shape[0], block):
+        rows = min(block, inputs.shape[0] - start)
+        forward(
+            space, tables, parameters, inputs.ctypes.data + start * inputs.shape[1] * item, rows,
+            False, 0, outputs.ctypes.data + start * outputs.shape[1] * item,
+        )  # fmt: skip
+
+
+@compiled()
+def run_to_inputs(
+    space: Any, tables: Any, parameters: Any, gradient: Any, inputs: Any, seeds: Any,
+    through_activation: bool,
+) -> None:  # fmt: skip
+    """Fill the gradient to the inputs of one block of rows, from the one to the output."""
+    work, plan = space.work, tables.plan
+    rows, last = inputs.shape[0], tables.layers.shape[0] - 1
+    forward(space, tables, parameters, inputs.ctypes.data, rows, False, 0, 0)
+    place = plan[TO_A] if through_activation else plan[TO_Z]
+    copy(seeds, work[place : place + seeds.size])
+    if through_activation:
+        back_through_activation(space, tables, gradient, last, rows, 0)
+    backward(space, tables, parameters, gradient, inputs.ctypes.data, rows, False, 0)

@@ -1,0 +1,100 @@
+"""Small loops over vectors, each simple enough to be compiled to vector instructions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels._native import compiled
+
+# Infinities and NaN stay what they are; only sums may be reordered, which lets them vectorise.
+CONTRACT = {"contract", "nsz", "arcp", "afn"}
+_REORDER = CONTRACT | {"reassoc"}
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST_FACTOR, _SECOND_FACTOR = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_A, _B, _C, _D = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
+
+
+@compiled()
+def copy(source: Any, destination: Any) -> None:
+    """Copy a vector."""
+    for k in range(destination.size):
+        destination[k] = source[k]
+
+
+@compiled()
+def add(source: Any, destination: Any) -> None:
+    """Add a vector to another."""
+    for k in range(destination.size):
+        destination[k] += source[k]
+
+
+@compiled(fastmath=CONTRACT)
+def add_product(x: Any, y: Any, destination: Any) -> None:
+    """Add the product of two vectors, element by element, to a third."""
+    for k in range(destination.size):
+        destination[k] += x[k] * y[k]
+
+
+@compiled()
+def scale(values: Any, factor: Any) -> None:
+    """Multiply a vector by a number."""
+    for k in range(values.size):
+        values[k] *= factor
+
+
+@compiled()
+def multiply(x: Any, y: Any, destination: Any) -> None:
+    """Multiply two vectors, element by element."""
+    for k in range(destination.size):
+        destination[k] = x[k] * y[k]
+
+
+@compiled(fastmath=CONTRACT)
+def scale_and_shift(x: Any, factor: Any, shift: Any, destination: Any) -> None:
+    """Compute ``factor ⊙ x + shift``."""
+    for k in range(destination.size):
+        destination[k] = factor[k] * x[k] + shift[k]
+
+
+@compiled(fastmath=_REORDER)
+def sum_of(values: Any) -> Any:
+    """Return the sum of a vector."""
+    total = values.dtype.type(0.0)
+    for k in range(values.size):
+        total += values[k]
+    return total
+
+
+@compiled(fastmath=_REORDER)
+def sum_of_products(x: Any, y: Any) -> Any:
+    """Return the sum of the products of two vectors."""
+    total = x.dtype.type(0.0)
+    for k in range(x.size):
+        total += x[k] * y[k]
+    return total
+
+
+@compiled()
+def mixed(number: Any) -> Any:
+    """Return a number that looks random: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    x = number * _GOLDEN
+    x = (x ^ (x >> _A)) * _FIRST_FACTOR
+    x = (x ^ (x >> _B)) * _SECOND_FACTOR
+    return x ^ (x >> _C)
+
+
+@compiled()
+def drop(values: Any, share: float, key: Any, first: int) -> None:
+    """Set a share of a vector to zero and enlarge the rest, by a rule of key and place alone.
+
+    The same call on a gradient drops the same places, so no mask is kept.
+    """
+    limit = np.uint64(share * 4294967296.0)
+    kept = values.dtype.type(1.0 / (1.0 - share))
+    nothing = values.dtype.type(0.0)
+    for k in range(values.size):
+        is_kept = (mixed(key + np.uint64(first + k)) >> _D) >= limit
+        values[k] *= kept if is_kept else nothing

@@ -1,0 +1,258 @@
+"""Matrix products, a tile at a time: no other library's threads, and equal on any number of ours.
+
+The inner tiles are those of K. Goto and R. van de Geijn, "Anatomy of high-performance matrix
+multiplication", ACM TOMS 34 (2008): a few rows of A by a panel of B that stays in the cache. For
+matrices as narrow as most networks' nothing is copied at all.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from chainrule.kernels._native import compiled, native
+from chainrule.networks.compiled._team import take
+from chainrule.networks.compiled._vectors import (
+    REGISTER,
+    ROWS,
+    VECTORS,
+    WIDTH,
+    copy_row,
+    tile,
+    turn,
+)
+
+DEPTH = 1024  # rows of a panel: with it, a panel fits in the second cache
+_HEIGHT = 480  # rows that a thread takes at once: a multiple of the tiles' heights
+_NARROW = 65536  # bytes of a matrix B that needs no panels of its own
+_FEW = 2 * ROWS[0]  # rows of A for which a panel would not pay
+
+
+def _strip(heights: tuple[int, ...], vectors: int, *, down: bool) -> Any:
+    """Return a compiled function that fills rows of C, as wide as a tile."""
+    height = heights[0]
+    fill_tile = tile(height, vectors, down=down)
+    if len(heights) == 1:
+
+        @njit(nogil=True)
+        def fill(
+            kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
+            b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
+        ) -> None:  # fmt: skip
+            for row in range(rows):
+                fill_tile(
+                    kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
+                    start + row * start_apart, start_apart, depth, columns,
+                )  # fmt: skip
+
+        return fill
+    fill_rest = _strip(heights[1:], vectors, down=down)
+
+    @njit(nogil=True)
+    def fill_from_the_highest(
+        kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
+        b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
+    ) -> None:  # fmt: skip
+        row = 0
+        while row + height <= rows:
+            fill_tile(
+                kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
+                start + row * start_apart, start_apart, depth, columns,
+            )  # fmt: skip
+            row += height
+        if row < rows:
+            fill_rest(
+                kind, rows - row, columns, depth, a + row * a_row, a_row, a_apart, b, b_apart,
+                c + row * c_apart, c_apart, start + row * start_apart, start_apart,
+            )  # fmt: skip
+
+    return fill_from_the_highest
+
+
+_fill_wide = _strip(ROWS, VECTORS, down=False)
+_fill_narrow = _strip(ROWS, 1, down=False)
+_fill_wide_down = _strip(ROWS, VECTORS, down=True)
+_fill_narrow_down = _strip(ROWS, 1, down=True)
+
+
+@compiled()
+def turn_matrix(
+    kind: Any, item: int, source: int, source_apart: int, destination: int, destination_apart: int,
+    rows: int, columns: int,
+) -> None:  # fmt: skip
+    """Copy a matrix, rows becoming columns."""
+    side = REGISTER // item
+    for row in range(0, rows, side):
+        for column in range(0, columns, side):
+            turn(
+                kind,
+                source + row * source_apart + column * item, source_apart,
+                destination + column * destination_apart + row * item, destination_apart,
+                min(side, rows - row), min(side, columns - column),
+            )  # fmt: skip
+
+
+@compiled()
+def product_tiles(rows: int, columns: int, item: int) -> int:
+    """Return into how many tiles a product of this shape falls."""
+    across = WIDTH // item
+    panels = (columns + across - 1) // across
+    tiles: int = panels * ((rows + _height(panels) - 1) // _height(panels))
+    return tiles
+
+
+@compiled()
+def _height(panels: int) -> int:
+    # Where there are few panels, rows are what threads can share.
+    return _HEIGHT if panels > 3 else 4 * ROWS[0]
+
+
+@compiled()
+def _product(
+    kind: Any, item: int, team: int, number: int, first: int,
+    rows: int, columns: int, depth: int,
+    a: int, a_apart: int, down: int,
+    b: int, b_apart: int, turned: int,
+    c: int, start: int, start_apart: int,
+    panel: int,
+) -> Any:  # fmt: skip
+    """Fill tiles of ``C = start + A @ B``, from tile `number` on, until all are taken.
+
+    Described at `product`.
+    """
+    across = WIDTH // item
+    panels = (columns + across - 1) // across
+    height, tiles = _height(panels), product_tiles(rows, columns, item)
+    c_apart = columns * item
+    copied = turned != 0 or (columns * depth * item > _NARROW and rows > _FEW)
+    pieces = (depth + DEPTH - 1) // DEPTH
+    deep = (depth + pieces - 1) // pieces
+    while number < first + tiles:
+        column = (number - first) % panels * across
+        row = (number - first) // panels * height
+        wide, high = min(across, columns - column), min(height, rows - row)
+        for above in range(0, depth, deep):
+            terms = min(deep, depth - above)
+            if turned != 0:
+                source = b + column * b_apart + above * item
+                turn_matrix(kind, item, source, b_apart, panel, WIDTH, wide, terms)
+                lines, apart = panel, WIDTH
+            elif copied:
+                for k in range(terms):
+                    source = b + (above + k) * b_apart + column * item
+                    copy_row(kind, source, panel + k * WIDTH, wide)
+                lines, apart = panel, WIDTH
+            else:
+                lines, apart = b + above * b_apart + column * item, b_apart
+            out = c + row * c_apart + column * item
+            before, before_apart = start + row * start_apart + column * item, start_apart
+            if above > 0:
+                before, before_apart = out, c_apart
+            is_wide = wide > REGISTER // item
+            if down != 0:
+                left, a_row = a + above * a_apart + row * item, item
+                if is_wide:
+                    _fill_wide_down(
+                        kind, high, wide, terms, left, a_row, a_apart, lines, apart, out, c_apart,
+                        before, before_apart,
+                    )  # fmt: skip
+                else:
+                    _fill_narrow_down(
+                        kind, high, wide, terms, left, a_row, a_apart, lines, apart, out, c_apart,
+                        before, before_apart,
+                    )  # fmt: skip
+            else:
+                left = a + row * a_apart + above * item
+                if is_wide:
+                    _fill_wide(
+                        kind, high, wide, terms, left, a_apart, a_apart, lines, apart, out,
+                        c_apart, before, before_apart,
+                    )  # fmt: skip
+                else:
+                    _fill_narrow(
+                        kind, high, wide, terms, left, a_apart, a_apart, lines, apart, out,
+                        c_apart, before, before_apart,
+                    )  # fmt: skip
+        number = take(team)
+    return number
+
+
+# In C's types: all words. Compiled once for each dtype and called by address, because compiling
+# tiles takes longer than all the rest.
+_SIGNATURE = types.intp(*[types.intp] * 16)
+
+
+def _of_single(
+    team: Any, number: Any, first: Any, rows: Any, columns: Any, depth: Any, a: Any, a_apart: Any,
+    down: Any, b: Any, b_apart: Any, turned: Any, c: Any, start: Any, start_apart: Any, panel: Any,
+) -> Any:  # fmt: skip
+    return _product(
+        np.float32(0.0), 4, team, number, first, rows, columns, depth, a, a_apart, down,
+        b, b_apart, turned, c, start, start_apart, panel,
+    )  # fmt: skip
+
+
+def _of_double(
+    team: Any, number: Any, first: Any, rows: Any, columns: Any, depth: Any, a: Any, a_apart: Any,
+    down: Any, b: Any, b_apart: Any, turned: Any, c: Any, start: Any, start_apart: Any, panel: Any,
+) -> Any:  # fmt: skip
+    return _product(
+        0.0, 8, team, number, first, rows, columns, depth, a, a_apart, down,
+        b, b_apart, turned, c, start, start_apart, panel,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def product_kernel(item: int) -> Any:
+    """Return the compiled product of elements of 4 or 8 bytes; its `address` is what is called."""
+    return native(_SIGNATURE)(_of_single if item == 4 else _of_double)
+
+
+@intrinsic
+def product(
+    typing_context: Any, address: Any,
+    team: Any, number: Any, first: Any,
+    rows: Any, columns: Any, depth: Any,
+    a: Any, a_apart: Any, down: Any,
+    b: Any, b_apart: Any, turned: Any,
+    c: Any, start: Any, start_apart: Any,
+    panel: Any,
+) -> Any:  # fmt: skip
+    """Fill tiles of ``C = start + A @ B``, from tile `number` on, until all are taken.
+
+    Parameters
+    ----------
+    address : int
+        Of the `product_kernel`.
+    team, number, first : int
+        The team; the tile that this thread has taken; the number of the product's first tile.
+    rows, columns, depth : int
+        The shape of C, and the number of terms of each sum.
+    a, a_apart, down : int
+        Address and distance from row to row in bytes; `down` is 1 if what is given is A transposed.
+    b, b_apart, turned : int
+        Likewise; `turned` is 1 if what is given is B transposed.
+    c : int
+        Address of the result, contiguous.
+    start, start_apart : int
+        What is added: a row for all (distance 0), or a matrix.
+    panel : int
+        Address of this thread's room for a panel: `DEPTH` rows as wide as a tile.
+
+    Returns
+    -------
+    int
+        The next tile that this thread has taken.
+    """
+    word = ir.IntType(64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(word, [word] * 16)
+        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+
+    return types.intp(*[types.intp] * 17), generate

@@ -1,0 +1,89 @@
+"""What the compiled loops know of a network, as tables of whole numbers.
+
+Parameters and their gradient are flat vectors: the weights of all layers, each (inputs, outputs) in
+C order; the biases of all layers; the scales of the normalised layers; the learned parameters of
+activations. What is computed for a batch lies in one more vector, the workspace. The tables hold
+places in these vectors, and addresses of kernels and of the values that they read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+NO_NORMALISATION, OVER_LAYER, OVER_BATCH = range(3)
+ABSENT = -1
+
+# Columns of the table of layers.
+(
+    COUNT, WIDTH, WEIGHTS, BIASES, SCALES, NORMALISATION, STATISTICS,
+    PRODUCT, TURNED, NORMALISED, Z, A,
+    FORWARD, FORWARD_VALUES, BACKWARD, BACKWARD_VALUES,
+    LEARNED_FROM, LEARNED_TO,
+) = range(18)  # fmt: skip
+LAYER_COLUMNS = 18
+
+# Columns of the table of learned parameters: where it lies in the vector of parameters, and the
+# kernel of the activation's derivative with respect to it.
+PLACE, SLOPE, SLOPE_VALUES = range(3)
+LEARNED_COLUMNS = 3
+
+# The plan of a run: places in the workspace, of which NOTHING is a row of zeros; then addresses of
+# kernels and of their values.
+(
+    INPUTS, TARGETS, WEIGHTS_OF_EXAMPLES, COSTS, TO_Z, TO_A, TO_PRODUCT, ACROSS, TO_INPUTS,
+    COST, COST_VALUES, COST_GRADIENT, COST_GRADIENT_VALUES,
+    NORM, NORM_VALUES, NORM_BACKWARD, NORM_BACKWARD_VALUES,
+    DECAYED, SEED, NOTHING, PRODUCT_KERNEL,
+) = range(21)  # fmt: skip
+PLAN_SIZE = 21
+
+
+class Tables(NamedTuple):
+    """The tables of a network.
+
+    Parameters
+    ----------
+    plan : ndarray of int64, shape (PLAN_SIZE,)
+    layers : ndarray of int64, shape (layers, LAYER_COLUMNS)
+    learned : ndarray of int64, shape (learned parameters, LEARNED_COLUMNS)
+    values : ndarray of float64
+        What the kernels of layers with learned parameters read.
+    copies : ndarray of int64, shape (copies, 2)
+        Which of the values is a copy of which parameter.
+    statistics : ndarray of float32 or float64
+        Running means and variances of each layer normalised over the batch.
+    dropout : ndarray of float64, shape (layers,)
+        The share of each layer's inputs that training sets to zero.
+    """
+
+    plan: Any
+    layers: Any
+    learned: Any
+    values: Any
+    copies: Any
+    statistics: Any
+    dropout: Any
+
+
+class Workspace(NamedTuple):
+    """What one thread needs beside the tables.
+
+    Parameters
+    ----------
+    team : int
+        Address of the team's shared words.
+    thread : int
+        The number of this thread.
+    work : ndarray of float32 or float64
+        The workspace, shared.
+    sums : ndarray of float64
+        Sums over tiles, shared.
+    panel : int
+        Address of this thread's room for a panel of a product.
+    """
+
+    team: int
+    thread: int
+    work: Any
+    sums: Any
+    panel: int

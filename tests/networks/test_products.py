@@ -1,0 +1,63 @@
+"""Matrix products of our own, against NumPy's in more digits."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from chainrule.networks.compiled import DEPTH, WIDTH, new_team, product_kernel
+from chainrule.networks.compiled._products import product
+from chainrule.networks.compiled._team import take
+
+
+@njit
+def _multiply(address, team, rows, columns, depth, a, a_apart, down, b, b_apart, turned, c, start,
+              panel):  # fmt: skip
+    product(address, team, take(team), 0, rows, columns, depth, a, a_apart, down, b, b_apart,
+            turned, c, start, 0, panel)  # fmt: skip
+
+
+def _product(A, B, start, down, turned):
+    rows, depth = A.shape[::-1] if down else A.shape
+    columns = B.shape[0] if turned else B.shape[1]
+    # Guards around the result notice what is written beyond it.
+    guarded = np.full(rows * columns + 64, 7.0, A.dtype)
+    result = guarded[32:-32].reshape(rows, columns)
+    panel = np.empty(DEPTH * WIDTH, np.uint8)
+    team = new_team(1)
+    _multiply(product_kernel(A.itemsize).address, team.ctypes.data, rows, columns, depth,
+              A.ctypes.data, A.strides[0], int(down), B.ctypes.data, B.strides[0], int(turned),
+              result.ctypes.data, start.ctypes.data, panel.ctypes.data)  # fmt: skip
+    assert (guarded[:32] == 7.0).all()
+    assert (guarded[-32:] == 7.0).all()
+    return result
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 60), st.integers(1, 100), st.integers(1, 70), st.booleans(), st.booleans(),
+    st.sampled_from([np.float32, np.float64]), st.integers(0, 1000),
+)  # fmt: skip
+def test_products_of_any_shape(rows, columns, depth, down, turned, dtype, seed):
+    _compare(rows, columns, depth, down, turned, dtype, seed)
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_that_need_panels(down, turned, dtype):
+    _compare(601, 97, 2 * DEPTH + 5, down, turned, dtype, 0)
+
+
+def _compare(rows, columns, depth, down, turned, dtype, seed):
+    rng = np.random.default_rng(seed)
+    A, B = rng.normal(size=(rows, depth)), rng.normal(size=(depth, columns))
+    start = rng.normal(size=columns).astype(dtype)
+    A, B = A.astype(dtype), B.astype(dtype)
+    exact = A.astype(np.float64) @ B.astype(np.float64) + start
+    size = np.abs(A).astype(np.float64) @ np.abs(B).astype(np.float64) + np.abs(start)
+    given_A = np.ascontiguousarray(A.T) if down else A
+    given_B = np.ascontiguousarray(B.T) if turned else B
+    error = np.abs(_product(given_A, given_B, start, down, turned) - exact)
+    assert (error <= (depth + 2) * np.finfo(dtype).eps * size).all()
