@@ -153,6 +153,10 @@ def test_pictures():
     assert left.get_yscale() == "log"
     (alone,) = plot_learning_curve([1.0, 0.0], figure=Figure()).axes
     assert alone.get_yscale() == "linear"
+    sets = {"kept aside": [4.0, 2.0, 1.0]}
+    (both,) = plot_learning_curve(losses, validation_losses=sets, figure=Figure()).axes
+    assert [line.get_label() for line in both.lines] == ["training", "kept aside"]
+    assert both.lines[1].get_ydata().tolist() == sets["kept aside"]
     found = layer_statistics(by_hand(), X, [[1.0], [0.0]])
     _, shares, slopes = plot_statistics(found, figure=Figure()).axes
     heights = [bar.get_height() for bar in shares.patches]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,17 +11,19 @@ if TYPE_CHECKING:
 
 # To be seen on white as on black.
 FIRST, SECOND = "#3987d5", "#d2702a"
+_FURTHER = (SECOND, "#4f9a3a", "#a36cc9")
 _LINE = 1.8
 
 
 def plot_learning_curve(
     losses: Sequence[float],
     scores: Sequence[float] | None = None,
+    validation_losses: Mapping[str, Sequence[float]] | None = None,
     *,
     score_name: str = "validation score",
     figure: Any = None,
 ) -> Any:
-    """Draw the training loss over the epochs, and the validation score beside it.
+    """Draw the losses over the epochs, and the validation score beside them.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def plot_learning_curve(
         The mean cost of every epoch, at least one.
     scores : sequence of float, optional
         The validation score after every epoch.
+    validation_losses : mapping of str to sequence of float, optional
+        The mean cost over each validation set after every epoch, by the name of the set.
     score_name : str
         What the score is.
     figure : matplotlib.figure.Figure, optional
@@ -44,19 +49,27 @@ def plot_learning_curve(
     >>> [axes.get_title() for axes in figure.axes]
     ['training loss', 'validation score']
     """
-    curves = [("training loss", losses, FIRST)]
-    if scores:
-        curves.append((score_name, scores, SECOND))
-    figure, panels = _panels(figure, len(curves))
-    for axes, (name, values, colour) in zip(panels, curves, strict=True):
-        marker = "o" if len(values) == 1 else ""
-        axes.plot(range(1, len(values) + 1), values, f"{marker}-", color=colour, lw=_LINE)
-        axes.set_xlabel("epoch")
-        axes.set_title(name, fontsize="medium")
-        _whole_numbers(axes)
-    if len(losses) and min(losses) > 0.0:
+    others = validation_losses or {}
+    figure, panels = _panels(figure, 2 if scores else 1)
+    _plot_epochs(panels[0], losses, "training", FIRST)
+    for place, (name, values) in enumerate(others.items()):
+        _plot_epochs(panels[0], values, name, _FURTHER[place % len(_FURTHER)])
+    panels[0].set_title("loss" if others else "training loss", fontsize="medium")
+    if others:
+        panels[0].legend(frameon=False, fontsize="small")
+    if min((*losses, *chain(*others.values())), default=0.0) > 0.0:
         panels[0].set_yscale("log")
+    if scores:
+        _plot_epochs(panels[1], scores, score_name, SECOND)
+        panels[1].set_title(score_name, fontsize="medium")
     return figure
+
+
+def _plot_epochs(axes: Any, values: Sequence[float], name: str, colour: str) -> None:
+    style = "o-" if len(values) == 1 else "-"
+    axes.plot(range(1, len(values) + 1), values, style, color=colour, lw=_LINE, label=name)
+    axes.set_xlabel("epoch")
+    _whole_numbers(axes)
 
 
 def plot_statistics(statistics: NetworkStatistics, figure: Any = None) -> Any:
