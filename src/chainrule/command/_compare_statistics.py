@@ -60,7 +60,7 @@ def paired_difference(
     --------
     >>> found = paired_difference([0.9, 0.8, 1.0], [0.8, 0.8, 0.8], 0.5)
     >>> round(found.mean, 6), round(found.probability, 4)
-    (0.1, 0.3903)
+    (0.1, 0.3876)
     """
     from scipy.special import stdtr, stdtrit
 
