@@ -184,3 +184,12 @@ def test_a_dead_network():
     assert first.dead == 1.0
     assert first.gradient_norm == 0.0
     assert first.gradient_ratio == math.inf
+
+
+def test_a_unit_whose_slope_is_zero_on_every_example_is_dead():
+    """Its output is a constant, which no step can change."""
+    net = network((1, 2), ("min(z, 1)",), "half_squared_error", rng=0)
+    net = net.with_parameters(np.array([1.0, 1.0, 0.0, 9.0]))
+    (layer,) = layer_statistics(net, [[0.5], [2.0]]).layers
+    assert layer.dead == 0.5
+    assert layer.saturated == 0.75
