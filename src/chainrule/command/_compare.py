@@ -182,7 +182,8 @@ def _run(
         if (name_of(formula), repeat, fold) not in kept
     ]
     total = len(formulas) * sum(map(len, splits))
-    heading(f"{counted(total, 'fit')}: {len(formulas)} activations on the same folds and seeds")
+    activations = counted(len(formulas), "activation")
+    heading(f"{counted(total, 'fit')}: {activations} on the same folds and seeds")
     if len(due) < total:
         say(f"{total - len(due):,} of them are kept in {state}")
     if not due:
