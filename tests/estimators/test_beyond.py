@@ -142,8 +142,34 @@ def test_a_normalised_network_is_kept_looked_into_and_gone_on_with(data, kind, t
         parts.partial_fit(X, y)
     np.testing.assert_array_equal(parts.network_.parameters, model.network_.parameters)
     np.testing.assert_array_equal(parts.predict(X), model.predict(X))
-    with pytest.raises(ParameterError, match="normalisation now asks for"):
+    with pytest.raises(ParameterError, match=r"have \('(layer|batch)',\), but normalisation now"):
         model.set_params(normalisation=None, warm_start=True).fit(X, y)
+
+
+def test_a_slope_is_learned(tmp_path):
+    """PReLU finds the slope that made the data; files, gradients and parts know it."""
+    X = np.linspace(-2.0, 2.0, 80)[:, None]
+    y = np.where(X[:, 0] > 0, X[:, 0], 0.4 * X[:, 0])
+    options = {"hidden_layer_sizes": (1,), "activation": "max(alpha*z, z)", "alpha": 0.0,
+               "activation_parameters": {"alpha": 0.1}, "learned_parameters": ["alpha"],
+               "learning_rate_init": 0.05, "max_iter": 300, "tol": 0.0}  # fmt: skip
+    model = FeedforwardRegressor(warm_start=True, **options)
+    model.coefs_, model.intercepts_ = [np.ones((1, 1)), np.ones((1, 1))], [np.zeros(1)] * 2
+    model.fit(X, y)
+    learned = dict(model.network_.learned_activations[0].parameters)["alpha"]
+    assert learned == pytest.approx(0.4, abs=1e-2)
+    fixed = FeedforwardRegressor(**{**options, "learned_parameters": []}, random_state=0)
+    assert fixed.fit(X, y).loss_ > model.loss_
+    model.save(tmp_path / "model")
+    back = load(tmp_path / "model")
+    np.testing.assert_array_equal(back.predict(X), model.predict(X))
+    assert back.partial_fit(X, y).loss_ < 1.1 * model.loss_
+    Z = X @ model.coefs_[0] + model.intercepts_[0]
+    np.testing.assert_allclose(model.hidden_activations(X), np.maximum(learned * Z, Z), rtol=1e-9)
+    slopes = model.input_gradients([[-1.0], [1.0]])
+    assert slopes[0, 0] / slopes[1, 0] == pytest.approx(learned)
+    with pytest.raises(ParameterError, match="learned_parameters now asks for"):
+        back.set_params(learned_parameters=None, warm_start=True).fit(X, y)
 
 
 def test_a_checkpoint_holds_the_statistics_of_batches(data, tmp_path):
@@ -201,6 +227,8 @@ def test_sparse_rows_with_several_entries_for_a_place_are_summed(data):
         ({"clip_norm": -1.0}, "clip_norm"),
         ({"clip_value": np.nan}, "clip_value"),
         ({"weight_decay": None}, "weight_decay"),
+        ({"learned_parameters": ["beta"]}, r"here \[\]; got \['beta'\]"),
+        ({"learned_parameters": "alpha"}, "a list of names"),
         ({"solver": "lbfgs", "dropout": 0.1}, "without dropout"),
         ({"solver": "lbfgs", "normalisation": "batch"}, "normalisation over batches"),
     ],

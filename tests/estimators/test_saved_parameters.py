@@ -111,6 +111,7 @@ def test_a_model_from_a_file_goes_on(data, tmp_path):
         ("parameters", "n_iter_no_change", "forever"),
         ("parameters", "max_fun", -1),
         ("parameters", "normalisation", "layer"),
+        ("parameters", "learned_parameters", ["alpha"]),
         ("state", "evals_result_", {"validation_0": {"loss": [1.0]}}),
         ("state", "evals_result_", [1.0]),
         ("state", "validation_losses_", "none"),

@@ -14,7 +14,7 @@ from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
-from chainrule.estimators._data import FLOATS, canonical, checked_weights
+from chainrule.estimators._data import FLOATS, checked_weights
 from chainrule.estimators._evaluation import Evaluation, evaluation
 from chainrule.estimators._fitted import Fitted
 from chainrule.estimators._parameters import (
@@ -22,6 +22,7 @@ from chainrule.estimators._parameters import (
     generator,
     hidden_formulas,
     hidden_sizes,
+    learned_of,
     normalisations,
     shares,
 )
@@ -86,6 +87,7 @@ class Feedforward(Fitted):
     max_fun: int
     dropout: Any
     normalisation: Any
+    learned_parameters: Any
     clip_norm: float
     clip_value: float
     weight_decay: float
@@ -196,6 +198,7 @@ class Feedforward(Fitted):
         widths = hidden_sizes(self.hidden_layer_sizes)
         hidden = hidden_formulas(self.activation, self.activation_parameters, len(widths))
         kinds = normalisations(self.normalisation, len(widths))
+        learned = learned_of(self.learned_parameters, hidden)
         if self.solver == "lbfgs" and (np.any(self.dropout) or "batch" in kinds):
             raise ParameterError(
                 "solver='lbfgs' takes all examples at once, without dropout and without "
@@ -211,7 +214,6 @@ class Feedforward(Fitted):
             self, X, y, multi_output=True, dtype=FLOATS, order="C", accept_sparse="csr",
             y_numeric=is_regressor(self), reset=not (goes_on and hasattr(self, "n_features_in_")),
         )  # fmt: skip
-        inputs = canonical(inputs)
         prepared = self._prepare(
             given, checked_weights(sample_weight, inputs), goes_on=goes_on, partial=partial
         )
@@ -220,16 +222,15 @@ class Feedforward(Fitted):
         output, cost = self._output()
         sizes = (inputs.shape[1], *widths, prepared.matrix.shape[1])
         if goes_on:
-            start = start_from(self, sizes, (*hidden, output), cost, inputs.dtype, kinds)
+            start = start_from(
+                self, sizes, (*hidden, output), cost, inputs.dtype, normalisation=kinds,
+                learned=learned,
+            )  # fmt: skip
         else:
             start = network(
-                sizes,
-                (*hidden, output),
-                cost,
-                dtype=inputs.dtype,
-                rng=self._generator,
-                normalisation=kinds,
-            )
+                sizes, (*hidden, output), cost, dtype=inputs.dtype, rng=self._generator,
+                normalisation=kinds, learned=learned,
+            )  # fmt: skip
         targets = np.ascontiguousarray(prepared.matrix, start.dtype)
         held = evaluation(
             self, request.eval_set, inputs, targets, prepared.weights, prepared.strata,

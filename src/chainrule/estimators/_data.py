@@ -65,14 +65,6 @@ def dense(X: Any) -> NDArray[Any]:
     return whole
 
 
-def canonical(X: Any) -> Any:
-    """Return X as it is, or a sparse matrix with one entry for each place."""
-    if issparse(X) and not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    return X
-
-
 def checked_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[Any]:
     """Return one weight for each example.
 

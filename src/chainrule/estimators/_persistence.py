@@ -24,6 +24,7 @@ from chainrule.estimators._parameters import (
     check_parameters,
     hidden_formulas,
     hidden_sizes,
+    learned_of,
     normalisations,
 )
 from chainrule.estimators._regressor import FeedforwardRegressor
@@ -165,6 +166,8 @@ def _agree(estimator: Feedforward, network: Network) -> None:
     if normalisations(parameters["normalisation"], len(widths)) != network.normalisations[:-1]:
         raise ModelFileError("its normalisation differs from the network's")
     hidden = network.activations[:-1]
+    if learned_of(parameters["learned_parameters"], hidden) != network.learned:
+        raise ModelFileError("its learned_parameters differ from the network's")
     try:
         described: Any = hidden_formulas(
             parameters["activation"], parameters["activation_parameters"], len(widths)

@@ -94,6 +94,10 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         What hidden layers normalise their pre-activations over, before scales and biases that are
         learned: the units of the layer, or the examples of the batch. A list names one for each
         hidden layer.
+    learned_parameters : list of str or None
+        The parameters of hidden activations that training learns, from the values that
+        `activation_parameters` gives: ``["alpha"]`` makes ``"max(alpha*z, z)"`` a PReLU. What they
+        became stands in ``network_.learned_activations``.
     clip_norm, clip_value : float
         Bounds of the gradient's length and of its entries; 0 for none.
     weight_decay : float
@@ -170,6 +174,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         max_fun: int = 15000,
         dropout: Any = 0.0,
         normalisation: Any = None,
+        learned_parameters: Any = None,
         clip_norm: float = 0.0,
         clip_value: float = 0.0,
         weight_decay: float = 0.01,
@@ -203,6 +208,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         self.max_fun = max_fun
         self.dropout = dropout
         self.normalisation = normalisation
+        self.learned_parameters = learned_parameters
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.weight_decay = weight_decay

@@ -54,7 +54,9 @@ def start_from(
     activations: tuple[Any, ...],
     cost: Any,
     dtype: np.dtype[Any],
-    kinds: tuple[str, ...],
+    *,
+    normalisation: tuple[str, ...],
+    learned: tuple[tuple[str, ...], ...],
 ) -> Network:
     """Return the network that a further fit goes on from.
 
@@ -64,7 +66,10 @@ def start_from(
         The network there is has other layers than the parameters and data now describe.
     """
     if "network_" not in vars(estimator):
-        blank = network(sizes, activations, cost, dtype=dtype, rng=0, normalisation=kinds)
+        blank = network(
+            sizes, activations, cost, dtype=dtype, rng=0, normalisation=normalisation,
+            learned=learned,
+        )  # fmt: skip
         return assigned(blank, estimator.coefs_, estimator.intercepts_)
     last: Network = estimator.network_
     if last.sizes != sizes:
@@ -73,12 +78,15 @@ def start_from(
             f"and the data now ask for {_listed(sizes)}\n"
             "Set warm_start=False and call fit to train a new network."
         )
-    if last.normalisations[:-1] != kinds:
-        raise ParameterError(
-            f"the layers of the fitted network normalise over {last.normalisations[:-1]}, but "
-            f"normalisation now asks for {kinds}\n"
-            "Set warm_start=False and call fit to train a new network."
-        )
+    for name, had, asked in (
+        ("normalisation", last.normalisations[:-1], normalisation),
+        ("learned_parameters", last.learned, learned),
+    ):
+        if had != asked:
+            raise ParameterError(
+                f"the layers of the fitted network have {had}, but {name} now asks for {asked}\n"
+                "Set warm_start=False and call fit to train a new network."
+            )
     formulas = tuple(activation_formula(activation) for activation in activations)
     return replace(last, activations=formulas, cost=cost_formula(cost))
 
