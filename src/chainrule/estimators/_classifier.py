@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from chainrule.catalogue import (
 from chainrule.estimators._base import Feedforward, Request, Targets
 from chainrule.estimators._labels import as_labels, codes_of, smoothed, weighed
 from chainrule.estimators._solvers import uses_epochs
-from chainrule.formulas import ParameterError
+from chainrule.formulas import Formula, ParameterError
+from chainrule.kernels import forward
 
 
 class FeedforwardClassifier(ClassifierMixin, Feedforward):
@@ -441,12 +443,13 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        if self._fitted_network().sizes[-1] > 1 and not self._multilabel:
-            return self._propagate(X, activation_formula("log_softmax"))
-        of_one = self._propagate(X, activation_formula("log_sigmoid"))
+        Z = self._propagate(X, activate=False)
+        if Z.shape[1] > 1 and not self._multilabel:
+            return forward(_formula("log_softmax"), Z)
+        of_one = forward(_formula("log_sigmoid"), Z)
         if self._multilabel:
             return of_one
-        return np.hstack([self._propagate(X, activation_formula("-log(1 + exp(z))")), of_one])
+        return np.concatenate([forward(_formula("-log(1 + exp(z))"), Z), of_one], axis=1)
 
     def input_gradients(self, X: ArrayLike) -> NDArray[Any]:
         """Return the derivative of every probability by every input.
@@ -480,3 +483,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         if not self._multilabel and slopes.shape[1] == 1:
             slopes = np.concatenate([-slopes, slopes], axis=1)
         return slopes
+
+
+@cache
+def _formula(text: str) -> Formula:
+    return activation_formula(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule.estimators import _inspection
 from chainrule.estimators._data import blocks, checked
 from chainrule.estimators._start import assigned
-from chainrule.formulas import Formula
 from chainrule.networks import Network, propagate
 
 if TYPE_CHECKING:
@@ -31,11 +29,11 @@ class Fitted(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return "network_" in vars(self)
 
-    def _propagate(self, X: Any, output: Formula | None = None) -> NDArray[Any]:
-        """Return the network's output, or what another output activation makes of it."""
+    def _propagate(self, X: Any, *, activate: bool = True) -> NDArray[Any]:
+        """Return the network's output, or the pre-activations of the output layer."""
         used = self._fitted_network()
-        if output is not None:
-            used = replace(used, activations=(*used.activations[:-1], output))
+        if not activate:
+            used = _inspection.before_output(used)
         inputs = checked(self, X)
         if isinstance(inputs, np.ndarray):
             return propagate(used, inputs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,18 @@ from numpy.typing import NDArray
 from chainrule.catalogue import activation_formula
 from chainrule.formulas import ParameterError
 from chainrule.networks import Network, input_gradient, propagate
+
+# Kept as long as the network: a copy of its parameters would cost more than one row.
+_BEFORE_OUTPUT: WeakKeyDictionary[Network, Network] = WeakKeyDictionary()
+
+
+def before_output(network: Network) -> Network:
+    """Return the network whose output are the pre-activations of the output layer."""
+    made = _BEFORE_OUTPUT.get(network)
+    if made is None:
+        activations = (*network.activations[:-1], activation_formula("identity"))
+        made = _BEFORE_OUTPUT[network] = replace(network, activations=activations)
+    return made
 
 
 def up_to(network: Network, layer: int | None) -> Network:
