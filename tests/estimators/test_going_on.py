@@ -72,6 +72,17 @@ def test_what_needs_all_data_is_refused_in_parts(data):
     assert not hasattr(FeedforwardRegressor(solver="lbfgs"), "partial_fit")
 
 
+def test_another_solver_goes_on_from_the_same_weights(data):
+    """It begins without memory: as on weights that were assigned, after parts by "sgd"."""
+    model = FeedforwardClassifier((4,), solver="sgd", shuffle=False, random_state=0)
+    model.partial_fit(*data, classes=["low", "high"])
+    fresh = FeedforwardClassifier((4,), solver="adam", shuffle=False)
+    fresh.coefs_, fresh.intercepts_ = model.coefs_, model.intercepts_
+    model.set_params(solver="adam").partial_fit(*data)
+    fresh.partial_fit(*data, classes=["low", "high"])
+    np.testing.assert_array_equal(model.network_.parameters, fresh.network_.parameters)
+
+
 def test_weights_of_examples_count_in_parts(data):
     """A weight of 2 in one batch is the example twice, the penalty's share apart."""
     X, y = data

@@ -254,11 +254,14 @@ class Feedforward(Fitted):
                 show_progress=int(self.verbose),
             )  # fmt: skip
         size = _AUTOMATIC_BATCH if self.batch_size == "auto" else int(self.batch_size)
+        optimiser, state = optimiser_of(self), vars(self).get("_state")
+        # Another solver cannot go on with what this one remembers.
+        kind = None if state is None else state.optimiser
         return train(
             start,
             held.inputs,
             held.targets,
-            optimiser=optimiser_of(self),
+            optimiser=optimiser,
             schedule=schedule_of(self),
             sample_weight=held.weights,
             alpha=float(self.alpha),
@@ -274,7 +277,7 @@ class Feedforward(Fitted):
             score=score,
             validation=held.sets or None,
             callbacks=(held.rate, *request.callbacks),
-            state=vars(self).get("_state") if request.partial else None,
+            state=state if request.partial and kind == type(optimiser).__name__ else None,
             checkpoint=request.checkpoint,
             checkpoint_every=request.checkpoint_every,
             show_progress=int(self.verbose),
