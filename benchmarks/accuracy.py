@@ -126,12 +126,44 @@ def figures(library: str) -> dict[str, list[float | None]]:
 
 
 def shown(row: list[float | None] | None, place: int) -> str:
-    """Return an error and, if there are any, the missing numbers."""
+    """Return an error, with a mark where numbers are missing."""
     if row is None or row[place] is None:
         return "-"
     error, missing = row[place], row[place + 1]
-    text = f"{error:.2f}" if error < 1000 else f"{error:.1e}"
-    return f"{text} ({missing} NaN)" if missing else text
+    return (f"{error:.2f}" if error < 1000 else f"{error:.0e}") + ("*" if missing else "")
+
+
+def table(found: dict[str, dict[str, list[float | None]]]) -> Table:
+    """Return the largest errors of value (a) and gradient (∂a) of every library."""
+    columns = [
+        (library, place)
+        for library in found
+        for place in (0, 2)
+        if any(row[place] is not None for row in found[library].values())
+    ]
+    headings = (f"{library} {'∂a' if place else 'a'}" for library, place in columns)
+    result = Table("", *headings, title="Largest error in ulp, float32", box=None,
+                   padding=(0, 1, 0, 0))  # fmt: skip
+    for e in activations():
+        if any(e.name in rows for rows in found.values()):
+            cells = (shown(found[library].get(e.name), place) for library, place in columns)
+            result.add_row(e.name, *cells)
+    return result
+
+
+def lacking(found: dict[str, dict[str, list[float | None]]]) -> list[str]:
+    """Return, for every library, where it has NaN for a number."""
+    lines = []
+    for library, rows in found.items():
+        cases = [
+            f"{name} {what} {row[place]:,}"
+            for name, row in rows.items()
+            for place, what in ((1, "a"), (3, "∂a"))
+            if row[place]
+        ]
+        if cases:
+            lines.append(f"* {library}: NaN for a number at how many inputs: {', '.join(cases)}")
+    return lines
 
 
 def main() -> None:
@@ -146,18 +178,14 @@ def main() -> None:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
             found[library] = json.loads(done.stdout.splitlines()[-1])
-    table = Table("function", *(f"{x} {what}" for x in found for what in ("value", "gradient")),
-                  title="Largest error in ulp, float32")  # fmt: skip
-    for e in activations():
-        rows = [found[library].get(e.name) for library in found]
-        if any(row is not None for row in rows):
-            table.add_row(e.name, *(shown(row, k) for row in rows for k in (0, 2)))
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("benchmarks/results")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "accuracy.json").write_text(json.dumps(found, indent=1))
     with (folder / "accuracy.txt").open("w", encoding="utf-8") as file:
-        for console in (Console(), Console(file=file, width=150)):
-            console.print(table)
+        for console in (Console(), Console(file=file, width=80)):
+            console.print(table(found))
+            for line in lacking(found):
+                console.print(line)
 
 
 if __name__ == "__main__":

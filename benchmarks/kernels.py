@@ -103,18 +103,22 @@ def available(libraries: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in libraries if find_spec(module.get(name, name)) is not None)
 
 
-def table(results: list[Result]) -> Table:
-    """Return all results: microseconds of chainrule, then ratios."""
+def tables(results: list[Result]) -> list[Table]:
+    """Return all results, a table for each dtype and pass: 80 columns are enough for it."""
     libraries = [name for name in results[0].microseconds if name != "chainrule"]
-    shown = Table(
-        "function", "pass", "size", "dtype", "chainrule µs", *(f"{name} ×" for name in libraries),
-        "fastest peer ×", title="How many times as long as chainrule",
-    )  # fmt: skip
-    for r in results:
-        ratios = (f"{r.ratio(name):.2f}" for name in libraries)
-        own = f"{r.microseconds['chainrule']:.3g}"
-        case = (r.function, r.direction, f"{r.size:,}", r.dtype, own)
-        shown.add_row(*case, *ratios, f"{r.fastest_ratio:.2f}")
+    headings = [name.removeprefix("torch.") for name in libraries]
+    shown = []
+    for dtype, direction in dict.fromkeys((r.dtype, r.direction) for r in results):
+        title = f"{direction}, {dtype}: µs, and how many times as long others take"
+        own = Table("function", "size", "µs", *headings, "fastest", title=title, box=None,
+                    padding=(0, 1, 0, 0))  # fmt: skip
+        for r in results:
+            if (r.dtype, r.direction) == (dtype, direction):
+                ratios = (f"{r.ratio(name):.2f}" for name in libraries)
+                case = (r.function, f"{r.size:.0e}".replace("e+0", "e"))
+                ours = f"{r.microseconds['chainrule']:.3g}"
+                own.add_row(*case, ours, *ratios, f"{r.fastest_ratio:.2f}")
+        shown.append(own)
     return shown
 
 
@@ -179,8 +183,10 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kernels.json").write_text(json.dumps([asdict(r) for r in results], indent=1))
     with (folder / "kernels.txt").open("w", encoding="utf-8") as file:
-        for console in (Console(), Console(file=file, width=140)):
-            console.print(table(results))
+        for console in (Console(), Console(file=file, width=80)):
+            for table in tables(results):
+                console.print(table)
+                console.print()
             for line in summary(results):
                 console.print(line)
     picture(results, folder / "kernels.png")

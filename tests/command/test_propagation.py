@@ -90,7 +90,8 @@ def test_a_model_file_says_what_its_network_is(model):
 def test_a_model_of_an_estimator_shows_its_penalty(folder):
     """The penalty alpha/(2m)·Σ W² adds alpha·W/m to the slope of the weights, not of biases."""
     X = np.arange(12.0).reshape(6, 2)
-    FeedforwardRegressor((3,), alpha=0.5, max_iter=1).fit(X, X[:, 0]).save("r.safetensors")
+    regressor = FeedforwardRegressor(hidden_layer_sizes=(3,), alpha=0.5, max_iter=1)
+    regressor.fit(X, X[:, 0]).save("r.safetensors")
     printed = run("r.safetensors").stdout
     assert "J = (Σ_i J_i)/m + lambda·S/(2·m)    lambda = 0.5" in printed
     assert "∂J/∂W[2] = A[1]ᵀ ∂J/∂Z[2] + lambda·W[2]/m    3×1" in printed

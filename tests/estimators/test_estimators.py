@@ -56,7 +56,11 @@ def test_regression_explains_the_diabetes_data():
     X, y = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
     train_X, test_X, train_y, test_y = train_test_split(X, y, random_state=0)
     regressor = FeedforwardRegressor(
-        (10,), "tanh", alpha=5.0, learning_rate_init=0.01, random_state=0
+        hidden_layer_sizes=(10,),
+        activation="tanh",
+        alpha=5.0,
+        learning_rate_init=0.01,
+        random_state=0,
     )
     assert regressor.fit(train_X, train_y).score(test_X, test_y) > 0.3
 
@@ -152,7 +156,11 @@ def test_several_outputs():
     X = np.random.default_rng(0).standard_normal((80, 3))
     Y = np.column_stack([X[:, 0], X[:, 1] * X[:, 2]])
     regressor = FeedforwardRegressor(
-        (30,), "gelu", learning_rate_init=0.02, random_state=0, max_iter=300
+        hidden_layer_sizes=(30,),
+        activation="gelu",
+        learning_rate_init=0.02,
+        random_state=0,
+        max_iter=300,
     )
     assert regressor.fit(X, Y).predict(X).shape == (80, 2)
     assert regressor.score(X, Y) > 0.9
@@ -165,8 +173,8 @@ def test_cost_and_output_activation_of_ones_own():
     X = rng.uniform(-1, 1, (4000, 1))
     y = rng.poisson(np.exp(1.0 + 0.7 * X[:, 0]))
     regressor = FeedforwardRegressor(
-        (), output_activation="exp(z)", cost="sum(a - y*log(a))", alpha=0.0, random_state=0,
-        learning_rate_init=0.02, max_iter=60,
+        hidden_layer_sizes=(), output_activation="exp(z)", cost="sum(a - y*log(a))", alpha=0.0,
+        random_state=0, learning_rate_init=0.02, max_iter=60,
     ).fit(X, y)  # fmt: skip
     assert regressor.coefs_[0][0, 0] == pytest.approx(0.7, abs=0.06)
     assert regressor.intercepts_[0][0] == pytest.approx(1.0, abs=0.06)
@@ -240,7 +248,10 @@ def test_pipelines_searches_copies_and_pickles(iris):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"solver": "lbfgs"}, "solver .*'adam' or 'sgd'"),
+        ({"solver": "newton"}, "solver .*'lbfgs' or 'sgd' or 'adam'"),
+        ({"learning_rate": "fast"}, "learning_rate .*'invscaling'"),
+        ({"class_weight": "heavy"}, "class_weight .*'balanced', or a mapping"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
         ({"alpha": -1}, "alpha .*a number in"),
         ({"alpha": float("nan")}, "alpha"),
         ({"alpha": "1"}, "alpha"),
@@ -329,7 +340,11 @@ def test_divergence_names_the_remedy(iris):
     """A learning rate that is far too large is an error, not a network of NaN."""
     X, y = iris
     regressor = FeedforwardRegressor(
-        (10, 10), solver="sgd", learning_rate_init=100.0, random_state=0, batch_size=10
+        hidden_layer_sizes=(10, 10),
+        solver="sgd",
+        learning_rate_init=100.0,
+        random_state=0,
+        batch_size=10,
     )
     with pytest.raises(DivergenceError, match=r"Lower the learning rate \(now 100\)"):
         regressor.fit(X, 100.0 * y)
@@ -373,7 +388,9 @@ def test_costs_that_cannot_serve_a_classifier_are_refused(iris):
 def test_targets_outside_the_domain_of_a_cost_are_refused(cost, output, targets):
     """The message holds the target and what was expected; without it training would go on."""
     X = np.arange(3.0)[:, None]
-    model = FeedforwardRegressor((4,), cost=cost, output_activation=output, max_iter=2)
+    model = FeedforwardRegressor(
+        "squared_error", (4,), cost=cost, output_activation=output, max_iter=2
+    )
     with pytest.raises(
         ChainruleError, match=f"the targets of {cost} must be .*got {targets[-1]:g}"
     ):
@@ -396,7 +413,8 @@ def test_a_regressor_learns_with_every_kind_of_cost(cost, output, make, dtype):
     """The loss stays finite and falls, also for errors of 10,000 whose cosh is infinite."""
     X = np.random.default_rng(0).standard_normal((200, 3)).astype(dtype)
     model = FeedforwardRegressor(
-        (16,), "tanh", cost=cost, output_activation=output, learning_rate_init=0.01, max_iter=30,
+        "squared_error", (16,), "tanh", cost=cost, output_activation=output, max_iter=30,
+        learning_rate_init=0.01,
         random_state=0,
     ).fit(X, make(np.sin(X[:, 0]) + 0.5 * X[:, 1]).astype(dtype))  # fmt: skip
     assert np.isfinite(model.loss_curve_).all()

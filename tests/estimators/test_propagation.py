@@ -16,7 +16,9 @@ def _targets(kind):
 
 
 def _fitted(kind, **options):
-    return kind((5,), "tanh", max_iter=2, random_state=0, **options).fit(X, _targets(kind))
+    return kind(
+        hidden_layer_sizes=(5,), activation="tanh", max_iter=2, random_state=0, **options
+    ).fit(X, _targets(kind))
 
 
 def test_a_classifier_shows_its_own_layers():
@@ -80,7 +82,9 @@ def test_the_equations_are_those_of_the_fit_whatever_is_set_after(kind, tmp_path
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_weights_of_examples_stand_in_the_cost_and_the_slopes(kind, tmp_path):
     """J = Σ_i s_i J_i / Σ_i s_i + lambda S / (2 Σ_i s_i), as training minimises it."""
-    estimator = kind((5,), "tanh", max_iter=2, random_state=0, alpha=0.5)
+    estimator = kind(
+        hidden_layer_sizes=(5,), activation="tanh", max_iter=2, random_state=0, alpha=0.5
+    )
     fitted = estimator.fit(X, _targets(kind), sample_weight=np.linspace(0.5, 2.0, len(X)))
     fitted.save(tmp_path / "m.safetensors")
     for known in (fitted, load(tmp_path / "m.safetensors")):

@@ -1,4 +1,4 @@
-"""The terminal's face: derive, certify, list, train, predict, demo."""
+"""The terminal's face: derive, certify, list, train, compare, predict, demo."""
 
 from __future__ import annotations
 

@@ -8,6 +8,22 @@ from typing import Annotated
 import typer
 
 from chainrule.command import _messages
+from chainrule.command._arguments import (
+    BatchSize,
+    Data,
+    Drop,
+    EarlyStopping,
+    Epochs,
+    Hidden,
+    Imputing,
+    LearningRate,
+    Missing,
+    Parameters,
+    Penalty,
+    TargetColumn,
+    TaskChoice,
+)
+from chainrule.command._compare_command import compare
 from chainrule.command._options import (
     Impute,
     Kind,
@@ -36,13 +52,6 @@ FormulaArgument = Annotated[
         metavar="FORMULA", help="A formula in z, or a name of the catalogue.", show_default=False
     ),
 ]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--parameter", metavar="NAME=NUMBER", help="Value of a parameter; repeat for several.",
-        show_default=False,
-    ),
-]  # fmt: skip
 HiddenActivations = Annotated[
     list[str] | None,
     typer.Option(
@@ -283,53 +292,23 @@ def list_(
     )
 )
 def train(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A CSV file with a header, or a Parquet file.")
-    ],
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")],
+    data: Data,
+    target: TargetColumn,
     activation: HiddenActivations = None,
     parameter: Parameters = None,
-    hidden: Annotated[
-        str, typer.Option(metavar="N,N,...", help="Units of the hidden layers.")
-    ] = "64,64",
-    task: Annotated[
-        Task,
-        typer.Option(
-            help="Auto classifies text, booleans and whole numbers with few distinct values."
-        ),
-    ] = Task.AUTO,
+    hidden: Hidden = "64,64",
+    task: TaskChoice = Task.AUTO,
     test_size: Annotated[
         float, typer.Option(help="Share of the rows held out for the test, between 0 and 1.")
     ] = 0.25,
-    impute: Annotated[
-        Impute,
-        typer.Option(
-            help="What fills missing numbers; missing text and booleans are filled with the most "
-            "frequent. None refuses missing values."
-        ),
-    ] = Impute.NONE,
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TEXT", help="A text that stands for a missing value, as '?' or NA."),
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out.")
-    ] = None,
-    max_iter: Annotated[int, typer.Option(min=1, help="At most so many epochs.")] = 500,
-    learning_rate: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 0.001,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Examples in a mini-batch.  [default: 200]"),
-    ] = None,
-    alpha: Annotated[float, typer.Option(help="Strength of the penalty on the weights.")] = 0.0001,
-    early_stopping: Annotated[
-        bool | None,
-        typer.Option(
-            "--early-stopping/--no-early-stopping",
-            help="Keep a tenth of the rows aside, and stop when their score improves no more.  "
-            "[default: for regression]",
-        ),
-    ] = None,
+    impute: Imputing = Impute.NONE,
+    missing: Missing = None,
+    drop: Drop = None,
+    max_iter: Epochs = 500,
+    learning_rate: LearningRate = 0.001,
+    batch_size: BatchSize = None,
+    alpha: Penalty = 0.0001,
+    early_stopping: EarlyStopping = None,
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed gives the same split and the same network.")
     ] = 0,
@@ -373,6 +352,14 @@ def train(
             "alpha": alpha,
         },
     )
+
+
+application.command(
+    epilog=examples(
+        "chainrule compare flowers.csv --target species --activations relu,gelu,mish",
+        'chainrule compare houses.csv --target price --activations "tanh, max(0, z)**2"',
+    )
+)(compare)
 
 
 @application.command(

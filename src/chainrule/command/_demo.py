@@ -14,13 +14,14 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from chainrule.command._learning_curve import learning_curve
 from chainrule.command._messages import counted, heading, say
 from chainrule.command._options import check_destination
+from chainrule.command._pictures import page_picture
 from chainrule.command._train import fit
 from chainrule.documents import Figure, Section, Table, page
 from chainrule.estimators import FeedforwardClassifier
 from chainrule.functions import activation
+from chainrule.networks import plot_learning_curve
 
 _UNITS = 100
 _SEED = 0
@@ -75,7 +76,14 @@ def demo(formula: str, parameters: dict[str, float], page_path: Path) -> None:
     remarks = _remarks(function.formula.title)
     for line in (*_lines(outcomes), "", *remarks):
         say(line)
-    results = _result_sections(outcomes, remarks, learning_curve(losses, scores))
+    curve = page_picture(
+        lambda figure: plot_learning_curve(
+            losses, scores, score_name="validation accuracy", figure=figure
+        ),
+        (9.0, 3.6),
+        "Training loss and validation accuracy over the epochs",
+    )
+    results = _result_sections(outcomes, remarks, curve)
     document = derivation.document
     text = page(document.title, (*document.page_sections(), *results), document.formula)
     page_path.write_text(text, encoding="utf-8")

@@ -49,7 +49,43 @@ class Examples:
     unknown: dict[str, int]
 
 
-def examples(
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A table that can be trained on, before anything is learned from its rows.
+
+    Parameters
+    ----------
+    typed : polars.DataFrame
+        The columns of the inputs, as numbers and text.
+    contents : dict of str to Content
+        What each column holds.
+    target : str
+    task : Task
+    reason : str
+        Why the task is what it is.
+    goals : ndarray
+        Labels, or numbers in the units of the table.
+    missing : tuple of str
+        Texts that stand for a missing value.
+    impute : Impute
+    """
+
+    typed: pl.DataFrame
+    contents: dict[str, Content]
+    target: str
+    task: Task
+    reason: str
+    goals: NDArray[Any]
+    missing: tuple[str, ...]
+    impute: Impute
+
+    @property
+    def labels(self) -> NDArray[Any] | None:
+        """What to stratify by: the labels, where there are classes."""
+        return self.goals if self.task is Task.CLASSIFICATION else None
+
+
+def prepared(
     frame: pl.DataFrame,
     *,
     target: str,
@@ -57,10 +93,8 @@ def examples(
     missing: Sequence[str],
     task: Task,
     impute: Impute,
-    test_size: float,
-    seed: int,
-) -> Examples:
-    """Make examples of a table; everything is learned from the rows to train on alone."""
+) -> Prepared:
+    """Choose the task and the columns of a table; refuse what cannot be trained on."""
     for name in (target, *drop):
         if name not in frame.columns:
             raise CommandError(
@@ -85,17 +119,26 @@ def examples(
     ])  # fmt: skip
     _check_categories(typed, contents)
     _check_missing(typed, impute)
-    labels = goals if task is Task.CLASSIFICATION else None
-    rows, held = _split(len(goals), test_size, seed, labels)
-    columns = learn(typed[rows], contents, impute)
-    mean, scale = 0.0, 1.0
-    if task is Task.REGRESSION:
-        _check_varies(goals, rows, held, target)
-        mean, scale = standard(pl.Series(target, goals[rows]), target)
-    encoding = Encoding(columns, Target(target, task, mean, scale), tuple(missing))
-    inputs, _ = encoding.encode(typed[rows])
-    held_inputs, unknown = encoding.encode(typed[held])
-    return Examples(encoding, reason, inputs, goals[rows], held_inputs, goals[held], unknown)
+    return Prepared(typed, contents, target, task, reason, goals, tuple(missing), impute)
+
+
+def split(made: Prepared, test_size: float, seed: int) -> Examples:
+    """Hold a share of the rows out for a test."""
+    rows, held = _split(len(made.goals), test_size, seed, made.labels)
+    return held_out(made, rows, held)
+
+
+def held_out(made: Prepared, rows: NDArray[np.intp], held: NDArray[np.intp]) -> Examples:
+    """Make examples of rows; everything is learned from the rows to train on alone."""
+    columns = learn(made.typed[rows], made.contents, made.impute)
+    goals, mean, scale = made.goals, 0.0, 1.0
+    if made.task is Task.REGRESSION:
+        _check_varies(goals, rows, held, made.target)
+        mean, scale = standard(pl.Series(made.target, goals[rows]), made.target)
+    encoding = Encoding(columns, Target(made.target, made.task, mean, scale), made.missing)
+    inputs, _ = encoding.encode(made.typed[rows])
+    held_inputs, unknown = encoding.encode(made.typed[held])
+    return Examples(encoding, made.reason, inputs, goals[rows], held_inputs, goals[held], unknown)
 
 
 def _goals(series: pl.Series, task: Task) -> tuple[Task, str, NDArray[Any]]:
@@ -232,7 +275,7 @@ def _check_varies(
         if np.ptp(goals[part]) == 0.0:
             raise CommandError(
                 f"the target {quoted(target)} has one value in the {counted(part.size, 'row')} "
-                f"{name}\nGive more rows, or another --test-size or --seed."
+                f"{name}\nGive more rows, hold out more of them, or change --seed."
             )
 
 

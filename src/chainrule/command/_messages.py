@@ -56,7 +56,7 @@ def heading(text: str) -> None:
     """Print a heading, bold where there is a terminal."""
     from rich.text import Text
 
-    _console(error=False).print(Text(f"\n{printable(text)}", style="bold"), soft_wrap=True)
+    console(error=False).print(Text(f"\n{printable(text)}", style="bold"), soft_wrap=True)
 
 
 def note(text: str) -> None:
@@ -109,10 +109,11 @@ def _styled(text: str, style: str) -> None:
     from rich.text import Text
 
     sys.stdout.flush()
-    _console(error=True).print(Text(printable(text), style=style), soft_wrap=True)
+    console(error=True).print(Text(printable(text), style=style), soft_wrap=True)
 
 
-def _console(*, error: bool) -> Console:
+def console(*, error: bool) -> Console:
+    """Return where styled text is printed."""
     from rich.console import Console
 
     return Console(stderr=error, highlight=False, markup=False)

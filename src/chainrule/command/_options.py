@@ -48,6 +48,39 @@ class Impute(StrEnum):
     MOST_FREQUENT = "most-frequent"
 
 
+class Against(StrEnum):
+    """What activations are compared against."""
+
+    FIRST = "first"
+    BEST = "best"
+
+
+def activation_sources(lists: Sequence[str]) -> list[str]:
+    """Return formulas from lists of them: commas inside of brackets separate arguments.
+
+    Examples
+    --------
+    >>> activation_sources(["relu, max(0, z)", "gelu"])
+    ['relu', 'max(0, z)', 'gelu']
+    """
+    found: list[str] = []
+    for text in lists:
+        depth, parts = 0, [""]
+        for character in text:
+            depth += (character in "([{") - (character in ")]}")
+            if character == "," and depth <= 0:
+                parts.append("")
+            else:
+                parts[-1] += character
+        if not all(part.strip() for part in parts):
+            raise CommandError(
+                f"{quoted(text)} has nothing before or after one of its commas\n"
+                'Expected formulas or names separated by commas, such as relu,gelu,"max(0, z)".'
+            )
+        found += [part.strip() for part in parts]
+    return found
+
+
 def parameter_values(texts: Sequence[str], option: str = "--parameter") -> dict[str, float]:
     """Return the values of parameters given as ``name=value``.
 

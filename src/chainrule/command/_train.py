@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from chainrule.command._examples import Examples, examples, notes_on
+from chainrule.command._examples import Examples, notes_on, prepared, split
 from chainrule.command._layers import layer_formulas, one_for_each
 from chainrule.command._messages import counted, heading, listed, note, quoted, say
 from chainrule.command._options import Impute, Task, check_destination
@@ -59,26 +59,25 @@ def train(
     check_destination(output, data)
     formulas = layer_formulas(one_for_each(activations, len(hidden)), parameters)
     frame = read_table(data, missing)
-    made = examples(
-        frame, target=target, drop=drop, missing=missing, task=task, impute=impute,
-        test_size=test_size, seed=seed,
+    table = prepared(
+        frame, target=target, drop=drop, missing=missing, task=task, impute=impute
     )  # fmt: skip
+    made = split(table, test_size, seed)
     for slip in notes_on(frame, made.encoding):
         note(slip)
-    _introduce(data, made)
+    introduce(data, made)
     shown = " | ".join(dict.fromkeys(str(formula) for formula in formulas))
     heading(f"Training on {counted(len(made.targets), 'row')}, {len(made.held_targets):,} held out")
     say(f"hidden layers of {', '.join(map(str, hidden))} units with {shown}")
-    classifies = made.encoding.target.task is Task.CLASSIFICATION
-    stops = not classifies if early_stopping is None else early_stopping
+    goal = made.encoding.target
+    stops = stops_early(goal.task, early_stopping)
     if stops:
         say("a tenth of the rows to train on is kept aside, to stop early")
-    kind = FeedforwardClassifier if classifies else FeedforwardRegressor
-    estimator = kind(
+    estimator = estimator_of(goal.task)(
         hidden_layer_sizes=hidden, activation=list(formulas), random_state=seed, verbose=True,
         early_stopping=stops, **settings,
     )  # fmt: skip
-    seconds = fit(estimator, made.inputs, _network_targets(made))
+    seconds = fit(estimator, made.inputs, network_targets(made))
     epochs = counted(estimator.n_iter_, "epoch")
     say(
         f"{epochs} in {seconds:.1f} s, compiling included; final loss "
@@ -88,6 +87,16 @@ def train(
     _report(estimator, made)
     save(estimator, made.encoding, output)
     say(f"\nWrote {output}. Predict with: chainrule predict {output} TABLE")
+
+
+def estimator_of(task: Task) -> type[Estimator]:
+    """Return the estimator of a task."""
+    return FeedforwardClassifier if task is Task.CLASSIFICATION else FeedforwardRegressor
+
+
+def stops_early(task: Task, asked: bool | None) -> bool:
+    """Tell whether training keeps rows aside to stop by; without a wish, regression does."""
+    return task is Task.REGRESSION if asked is None else asked
 
 
 def fit(estimator: Any, X: Any, y: Any, *, all_epochs: bool = False) -> float:
@@ -123,7 +132,8 @@ def save(estimator: Estimator, encoding: Encoding, path: Path) -> None:
     save_network(network, path, {**extra, TABLE: encoding.to_json()})
 
 
-def _network_targets(made: Examples) -> NDArray[Any]:
+def network_targets(made: Examples) -> NDArray[Any]:
+    """Return the targets as the network learns them: numbers are standardised."""
     goal = made.encoding.target
     if goal.task is Task.CLASSIFICATION:
         return made.targets
@@ -131,7 +141,8 @@ def _network_targets(made: Examples) -> NDArray[Any]:
     return targets
 
 
-def _introduce(data: Path, made: Examples) -> None:
+def introduce(data: Path, made: Examples) -> None:
+    """Say what the table holds, and what is to be predicted."""
     columns, goal = made.encoding.columns, made.encoding.target
     rows = len(made.targets) + len(made.held_targets)
     numeric = [c for c in columns if isinstance(c, NumericColumn)]
@@ -161,20 +172,31 @@ def _report(estimator: Estimator, made: Examples) -> None:
         note(
             f"categories that only held-out rows have count as none: {listed_counts(made.unknown)}"
         )
+    score, error = held_score(estimator, made)
     if isinstance(estimator, FeedforwardClassifier):
-        accuracy = estimator.score(made.held_inputs, made.held_targets)
         classes, counts = np.unique(made.targets, return_counts=True)
         majority = classes[counts.argmax()]
         baseline = float(np.mean(made.held_targets == majority))
-        say(f"accuracy          {accuracy:.4f}  on {rows}")
+        say(f"accuracy          {score:.4f}  on {rows}")
         say(f"majority class    {baseline:.4f}  always {majority!s}")
         return
     goal = made.encoding.target
-    predicted = estimator.predict(made.held_inputs) * goal.scale + goal.mean
-    score, error = _determination(made.held_targets, predicted)
     baseline, spread = _determination(made.held_targets, np.full(len(made.held_targets), goal.mean))
     say(f"R²                {score:.4f}  on {rows}; root mean square error {error:.4g}")
     say(f"mean of the rest  {baseline:.4f}  always {goal.mean:.4g}; error {spread:.4g}")
+
+
+def held_score(estimator: Estimator, made: Examples) -> tuple[float, float]:
+    """Return the score on held-out rows and their error.
+
+    To classify, the accuracy and what it lacks to 1; to regress, R² and the root mean square error.
+    """
+    if isinstance(estimator, FeedforwardClassifier):
+        accuracy = float(estimator.score(made.held_inputs, made.held_targets))
+        return accuracy, 1.0 - accuracy
+    goal = made.encoding.target
+    predicted = estimator.predict(made.held_inputs) * goal.scale + goal.mean
+    return _determination(made.held_targets, predicted)
 
 
 def _determination(true: NDArray[Any], predicted: NDArray[Any]) -> tuple[float, float]:

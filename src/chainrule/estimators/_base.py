@@ -4,41 +4,60 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from chainrule.estimators._data import FLOATS, canonical, checked_weights, dense
+from chainrule.estimators._evaluation import Evaluation, evaluation
+from chainrule.estimators._fitted import Fitted
 from chainrule.estimators._parameters import (
     check_parameters,
     generator,
     hidden_formulas,
     hidden_sizes,
+    normalisations,
+    shares,
 )
-from chainrule.formulas import Formula
-from chainrule.networks import (
-    Adam,
-    GradientDescent,
-    Network,
-    NetworkError,
-    Optimiser,
-    Training,
-    network,
-    propagate,
-    train,
-    validation_split,
-)
+from chainrule.estimators._solvers import optimiser_of, schedule_of
+from chainrule.estimators._start import output_name, start_from
+from chainrule.formulas import ParameterError
+from chainrule.networks import Network, Training, network, train, train_lbfgs
+from chainrule.networks._callbacks import Callback
 
 if TYPE_CHECKING:
-    from chainrule.networks._equations import Propagation
+    pass
 
 _AUTOMATIC_BATCH = 200
 
 
-class Feedforward(BaseEstimator):
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Targets as the network takes them, the weights of the examples, labels to stratify by."""
+
+    matrix: NDArray[Any]
+    weights: NDArray[Any]
+    strata: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a call to train asks for besides the data."""
+
+    eval_set: list[tuple[Any, ...]] | None = None
+    callbacks: tuple[Callback, ...] = ()
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_every: int | None = None
+    partial: bool = False
+
+
+class Feedforward(Fitted):
     """A feedforward network with scikit-learn's habits; subclasses say what targets mean."""
 
     hidden_layer_sizes: Any
@@ -47,12 +66,15 @@ class Feedforward(BaseEstimator):
     solver: str
     alpha: float
     batch_size: int | str
+    learning_rate: Any
     learning_rate_init: float
+    power_t: float
     max_iter: int
     shuffle: bool
     random_state: Any
     tol: float
     verbose: bool
+    warm_start: bool
     momentum: float
     nesterovs_momentum: bool
     early_stopping: bool
@@ -60,16 +82,34 @@ class Feedforward(BaseEstimator):
     beta_1: float
     beta_2: float
     epsilon: float
-    n_iter_no_change: int
+    n_iter_no_change: float
+    max_fun: int
+    dropout: Any
+    normalisation: Any
+    clip_norm: float
+    clip_value: float
+    weight_decay: float
 
-    network_: Network
+    loss_: float
     loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    validation_losses_: list[float] | None
+    evals_result_: dict[str, dict[str, list[float]]]
+    best_loss_: float | None
+    best_validation_score_: float | None
+    best_epoch_: int | None
     n_iter_: int
-    _penalty: float
-    _is_weighted: bool
+    t_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
 
-    def _prepare(self, y: NDArray[Any], weights: NDArray[Any]) -> tuple[NDArray[Any], Any]:
-        """Learn what the targets are; return them as a matrix, and labels to stratify by."""
+    def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
+        """Learn what the targets are, or check that they still are; return them as a matrix."""
+        raise NotImplementedError
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        """Return further targets as a matrix, of the kind that was learned."""
         raise NotImplementedError
 
     def _output(self) -> tuple[Any, Any]:
@@ -80,199 +120,195 @@ class Feedforward(BaseEstimator):
         """Return the score of outputs against targets."""
         raise NotImplementedError
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """Train a new network.
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        eval_set: list[tuple[Any, ...]] | None = None,
+        callbacks: Sequence[Callback] | Callback = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+    ) -> Any:
+        """Train a new network, or with `warm_start` the one there is.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs; standardise them, since the initial weights assume it. float32 and float64 stay
-            what they are, other numbers become float64.
+            what they are, other numbers become float64. Rows of a sparse matrix become dense when
+            their batch comes; "lbfgs" makes the whole dense once.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional
             Weights of the examples; without mini-batches a weight of 2 is the same as giving the
             example twice.
+        eval_set : list of (X, y) or (X, y, sample_weight), optional
+            Examples that are not trained on: the cost and the score on each are measured after
+            every epoch (`evals_result_`). With `early_stopping` the last set decides when to stop
+            and which epoch was the best, and nothing else is kept aside.
+        callbacks : sequence of callable
+            Each is called after every epoch with an `Epoch`: its number, the loss, the losses on
+            the sets of `eval_set`, the learning rate, the seconds and the network. Training ends
+            where one returns True.
+        checkpoint : path-like, optional
+            A file for all that it takes to go on. After whatever ended it, the same call of an
+            estimator with the same parameters, a number as `random_state` among them, goes on from
+            there and ends with the same network, bit for bit. Not with "lbfgs".
+        checkpoint_every : int, optional
+            How many epochs lie between two checkpoints; by default as few as keep writing below a
+            tenth of the time.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        ParameterError
+            A parameter is outside its range, or `warm_start` meets a network of other sizes.
+        ValueError
+            The data are of wrong shapes or not finite, or their labels are not of the classes.
+        DivergenceError
+            The cost or a parameter became infinite or NaN.
+        CheckpointError
+            The checkpoint belongs to a training with other data or parameters, is damaged, or
+            cannot be written.
         """
+        request = Request(eval_set, _listed(callbacks), checkpoint, checkpoint_every)
+        return self._learn(X, y, sample_weight, request)
+
+    def _learn(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        request: Request,
+    ) -> Any:
         check_parameters(type(self).__name__, self.get_params(deep=False))
+        partial = request.partial
         widths = hidden_sizes(self.hidden_layer_sizes)
         hidden = hidden_formulas(self.activation, self.activation_parameters, len(widths))
-        rng = generator(self.random_state)
+        kinds = normalisations(self.normalisation, len(widths))
+        if self.solver == "lbfgs" and (np.any(self.dropout) or "batch" in kinds):
+            raise ParameterError(
+                "solver='lbfgs' takes all examples at once, without dropout and without "
+                "normalisation over batches\nChoose another solver, or leave these out."
+            )
+        if partial and self.early_stopping:
+            raise ParameterError(
+                "partial_fit does not support early_stopping=True\nIt takes one step over the data "
+                "at a time; set early_stopping=False, or call fit."
+            )
+        goes_on = (partial or self.warm_start) and hasattr(self, "coefs_")
         inputs, given = validate_data(
-            self, X, y, multi_output=True, dtype=(np.float64, np.float32), order="C",
-            y_numeric=is_regressor(self),
+            self, X, y, multi_output=True, dtype=FLOATS, order="C", accept_sparse="csr",
+            y_numeric=is_regressor(self), reset=not (goes_on and hasattr(self, "n_features_in_")),
         )  # fmt: skip
-        weights = _checked_weights(sample_weight, inputs)
-        targets, labels = self._prepare(given, weights)
-        targets = np.ascontiguousarray(targets, inputs.dtype)
+        inputs = canonical(inputs) if self.solver != "lbfgs" else dense(inputs)
+        prepared = self._prepare(
+            given, checked_weights(sample_weight, inputs), goes_on=goes_on, partial=partial
+        )
+        if not (partial and "_generator" in vars(self)):
+            self._generator = generator(self.random_state)
         output, cost = self._output()
-        sizes = (inputs.shape[1], *widths, targets.shape[1])
-        start = network(sizes, (*hidden, output), cost, dtype=inputs.dtype, rng=rng)
-        result = self._train(start, inputs, targets, weights, labels, rng)
-        self._keep(result)
+        sizes = (inputs.shape[1], *widths, prepared.matrix.shape[1])
+        if goes_on:
+            start = start_from(self, sizes, (*hidden, output), cost, inputs.dtype, kinds)
+        else:
+            start = network(
+                sizes,
+                (*hidden, output),
+                cost,
+                dtype=inputs.dtype,
+                rng=self._generator,
+                normalisation=kinds,
+            )
+        targets = np.ascontiguousarray(prepared.matrix, start.dtype)
+        held = evaluation(
+            self, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
+            self._generator,
+        )  # fmt: skip
+        result = self._train(start, held, request)
+        self._keep(result, held, goes_on=goes_on, partial=partial)
         self._penalty, self._is_weighted = float(self.alpha), sample_weight is not None
         return self
 
-    def _train(
-        self,
-        start: Network,
-        X: NDArray[Any],
-        targets: NDArray[Any],
-        weights: NDArray[Any],
-        labels: NDArray[Any] | None,
-        rng: np.random.Generator,
-    ) -> Training:
-        score = None
-        if self.early_stopping:
-            rows, aside = validation_split(len(X), self.validation_fraction, rng, labels)
-            if aside.size < 2 or not weights[aside].sum() > 0.0:
-                raise NetworkError(
-                    "fewer than two examples with weight were kept aside for validation\n"
-                    "Raise validation_fraction, give more data, or set early_stopping=False."
-                )
-            held = X[aside], targets[aside], weights[aside]
-
-            def score(trained: Network) -> float:
-                return self._rating(propagate(trained, held[0]), held[1], held[2])
-
-            X, targets, weights = X[rows], targets[rows], weights[rows]
+    def _train(self, start: Network, held: Evaluation, request: Request) -> Training:
+        score = held.score if self.early_stopping and held.sets else None
+        if self.solver == "lbfgs":
+            if request.checkpoint is not None:
+                raise ParameterError("solver='lbfgs' writes no checkpoints; leave checkpoint out")
+            return train_lbfgs(
+                start, held.inputs, held.targets, sample_weight=held.weights,
+                alpha=float(self.alpha), iterations=int(self.max_iter),
+                evaluations=int(self.max_fun), tolerance=float(self.tol), score=score,
+                validation=held.sets or None, callbacks=(held.rate, *request.callbacks),
+                show_progress=int(self.verbose),
+            )  # fmt: skip
         size = _AUTOMATIC_BATCH if self.batch_size == "auto" else int(self.batch_size)
         return train(
             start,
-            X,
-            targets,
-            optimiser=self._optimiser(),
-            sample_weight=weights,
+            held.inputs,
+            held.targets,
+            optimiser=optimiser_of(self),
+            schedule=schedule_of(self),
+            sample_weight=held.weights,
             alpha=float(self.alpha),
             batch_size=size,
-            epochs=int(self.max_iter),
+            epochs=1 if request.partial else int(self.max_iter),
             shuffle=bool(self.shuffle),
-            rng=rng,
+            dropout=shares(self.dropout, len(start.activations)),
+            clip_norm=float(self.clip_norm),
+            clip_value=float(self.clip_value),
+            rng=self._generator,
             tolerance=float(self.tol),
-            patience=int(self.n_iter_no_change),
+            patience=float(self.n_iter_no_change),
             score=score,
+            validation=held.sets or None,
+            callbacks=(held.rate, *request.callbacks),
+            state=vars(self).get("_state") if request.partial else None,
+            checkpoint=request.checkpoint,
+            checkpoint_every=request.checkpoint_every,
             show_progress=int(self.verbose),
         )
 
-    def _optimiser(self) -> Optimiser:
-        if self.solver == "adam":
-            return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
-        return GradientDescent(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
-
-    def _keep(self, result: Training) -> None:
-        self.network_ = result.network
-        self.loss_curve_ = list(result.loss_curve)
-        self.validation_scores_ = list(result.validation_scores) if self.early_stopping else None
-        self.best_loss_ = min(result.loss_curve, default=None) if not self.early_stopping else None
+    def _keep(self, result: Training, held: Evaluation, *, goes_on: bool, partial: bool) -> None:
+        past = vars(self) if goes_on else {}
+        self.network_, self._state = result.network, result.state
+        self.loss_curve_ = [*past.get("loss_curve_", ()), *result.loss_curve]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.n_iter_ = len(result.loss_curve)
+        self.t_ = past.get("t_", 0) + self.n_iter_ * held.inputs.shape[0]
+        held.keep(self, past, result)
+        is_rated = bool(self.early_stopping and held.sets)
+        self.best_loss_ = None if is_rated else min(self.loss_curve_, default=None)
+        self.best_epoch_ = result.best_epoch
+        self.n_layers_, self.n_outputs_ = len(result.network.sizes), result.network.sizes[-1]
+        self.out_activation_ = output_name(result.network)
+        if partial:
+            return
         if result.interrupted:
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} epochs; the estimator is as good "
                 "as it was then",
-                stacklevel=3,
+                stacklevel=4,
             )
-        elif not result.converged:
-            watched = "validation score" if self.early_stopping else "loss"
+        elif not (result.converged or result.stopped):
+            watched = "validation score" if is_rated else "loss"
             warnings.warn(
                 f"training ended after max_iter={self.max_iter} epochs while the {watched} still "
                 "improved; raise max_iter, or tol to be content with less",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
-    def _propagate(self, X: ArrayLike, output: Formula | None = None) -> NDArray[Any]:
-        """Return the network's output, or what another output activation makes of it."""
-        check_is_fitted(self)
-        inputs = validate_data(self, X, reset=False, dtype=(np.float64, np.float32), order="C")
-        used = self.network_
-        if output is not None:
-            used = Network(used.sizes, (*used.activations[:-1], output), used.cost, used.parameters)
-        return propagate(used, inputs)
 
-    @property
-    def coefs_(self) -> list[NDArray[Any]]:
-        """The weights of each layer, (inputs, outputs)."""
-        return list(self._fitted("coefs_").weights)
-
-    @property
-    def intercepts_(self) -> list[NDArray[Any]]:
-        """The biases of each layer."""
-        return list(self._fitted("intercepts_").biases)
-
-    def propagation(self, *, batch: int | None = None, axis: int = -1) -> Propagation:
-        """Derive the equations of the fitted network, forward and backward, with its shapes.
-
-        The penalty `alpha` on the weights is a part of the cost and of the equations of ∂J/∂W[l],
-        where it is called lambda; at 0 it is left out. It is the one that `fit` used, and so are
-        the weights s of the examples, where it was given any.
-
-        Parameters
-        ----------
-        batch : int, optional
-            The number of examples; None leaves it `m`.
-        axis : {-1, 0}
-            The axis of the units: -1 where rows are examples, as the program stores them, 0 where
-            columns are.
-
-        Returns
-        -------
-        Propagation
-            The equations, with `to_text`, `to_latex` and `to_html`.
-
-        Raises
-        ------
-        AttributeError
-            The estimator is not fitted.
-        NetworkError
-            The batch is no positive whole number, or the axis is another.
-
-        Examples
-        --------
-        >>> from chainrule.estimators import FeedforwardRegressor
-        >>> X = [[0.0], [1.0], [2.0], [3.0]]
-        >>> regressor = FeedforwardRegressor((3,), "tanh", tol=10.0, random_state=0)
-        >>> shown = regressor.fit(X, [0.0, 1.0, 2.0, 3.0]).propagation(batch=4)
-        >>> print(shown.title)
-        Network 1-3-1: half_squared_error behind identity
-        >>> "∂J/∂W[2] = A[1]ᵀ ∂J/∂Z[2] + lambda·W[2]/m    3×1" in shown.to_text()
-        True
-        """
-        fitted = self._fitted("propagation")
-        return fitted.propagation(
-            batch=batch, axis=axis, penalty=self._penalty, weighted=self._is_weighted
-        )
-
-    def _fitted(self, attribute: str) -> Network:
-        if "network_" not in vars(self):
-            raise AttributeError(
-                f"{type(self).__name__} has no {attribute} before it is fitted; call fit first"
-            )
-        return self.network_
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a file that `load` reads; it holds data only."""
-        from chainrule.estimators._persistence import save_estimator
-
-        check_is_fitted(self)
-        save_estimator(self, path)
-
-
-def _checked_weights(sample_weight: ArrayLike | None, X: NDArray[Any]) -> NDArray[Any]:
-    if sample_weight is None:
-        return np.ones(len(X), X.dtype)
-    weights: NDArray[Any] = check_array(
-        sample_weight, ensure_2d=False, dtype=X.dtype, copy=True, input_name="sample_weight"
-    )
-    if weights.ndim != 1:
-        raise ValueError(f"Sample weights must be 1D array or scalar, got {weights.ndim}D array.")
-    if weights.shape != (len(X),):
-        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(len(X),)}!")
-    if (weights < 0.0).any():
-        raise ValueError("Negative values in data passed to `sample_weight`.")
-    if not weights.sum() > 0.0:
-        raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weights
+def _listed(callbacks: Sequence[Callback] | Callback) -> tuple[Callback, ...]:
+    return (callbacks,) if callable(callbacks) else tuple(callbacks)

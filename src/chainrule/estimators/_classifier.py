@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.metaestimators import available_if
 
 from chainrule.catalogue import (
     activation_formula,
@@ -16,7 +16,9 @@ from chainrule.catalogue import (
     cost_formula,
     domain_of_targets,
 )
-from chainrule.estimators._base import Feedforward
+from chainrule.estimators._base import Feedforward, Request, Targets
+from chainrule.estimators._labels import as_labels, codes_of, smoothed, weighed
+from chainrule.estimators._solvers import uses_epochs
 from chainrule.formulas import ParameterError
 
 
@@ -40,14 +42,21 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         The cost of one example, in the probabilities `a` and the targets `y` of zeros and ones;
         "auto" is the cross-entropy. A named cost over classes, such as "focal", has a softmax
         unit for each class, also where there are two.
-    solver : {"adam", "sgd"}
-        The optimiser.
+    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop", "muon"}
+        The optimiser; "lbfgs" takes all examples at once, for small data.
     alpha : float
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
         Examples in a mini-batch; "auto" is 200, or all where there are fewer.
+    learning_rate : str, Schedule
+        How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
+        "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
+        each time that nothing improves; with "sgd" and all kinds of "adam", "cosine", "one_cycle",
+        "warm_up", or a schedule of `chainrule.networks` such as ``Cosine(epochs=50)``.
     learning_rate_init : float
         The optimiser's learning rate.
+    power_t : float
+        The exponent of "invscaling".
     max_iter : int
         At most so many epochs.
     shuffle : bool
@@ -58,19 +67,40 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     tol : float
         Training ends when the loss, or with `early_stopping` the validation score, has not
         improved by more than this for more than `n_iter_no_change` epochs.
-    verbose : bool
-        Whether to draw a progress bar in a terminal or notebook.
+    verbose : bool or int
+        Whether to draw a progress bar in a terminal or notebook; from 2 on also to print lines
+        where output goes elsewhere.
+    warm_start : bool
+        Whether `fit` goes on from the network of the last fit.
     momentum, nesterovs_momentum : float, bool
         The momentum of "sgd", and whether it is Nesterov's.
     early_stopping : bool
         Whether to keep a part of the data aside, stop when its score no longer improves, and
-        return to the best network.
+        return to the best network. With "lbfgs" the best network on `eval_set` is kept, if given.
     validation_fraction : float
         The share kept aside; every class gives the same share.
     beta_1, beta_2, epsilon : float
-        Parameters of "adam".
-    n_iter_no_change : int
+        Parameters of "adam", "adamw" and "muon"; "rmsprop" takes the last two.
+    n_iter_no_change : int or inf
         See `tol`.
+    max_fun : int
+        At most so many evaluations of the cost by "lbfgs".
+    class_weight : "balanced", dict, list of dict, or None
+        Weights of the classes, multiplied with those of the examples; "balanced" gives every class
+        the same weight in total. With many labels a list holds a dict for each.
+    label_smoothing : float
+        The share of each target, in [0, 1), that is spread evenly over the classes.
+    dropout : float or list of float
+        The share of the inputs of each hidden layer and of the output layer that every step drops;
+        a list gives the share for the inputs of every layer, the network's inputs first.
+    normalisation : {"layer", "batch"}, list of these or None
+        What hidden layers normalise their pre-activations over, before scales and biases that are
+        learned: the units of the layer, or the examples of the batch. A list names one for each
+        hidden layer.
+    clip_norm, clip_value : float
+        Bounds of the gradient's length and of its entries; 0 for none.
+    weight_decay : float
+        The decay of the weights by "adamw" and "muon", apart from the gradient.
 
     Attributes
     ----------
@@ -79,15 +109,23 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     network_ : Network
         The trained network.
     coefs_, intercepts_ : list of ndarray
-        Weights and biases of each layer.
-    loss_curve_ : list of float
-        The mean cost over each epoch, penalty included.
-    validation_scores_ : list of float or None
-        The accuracy on the validation part after each epoch.
-    best_loss_ : float or None
-        The smallest loss; None with early stopping.
-    n_iter_ : int
-        The number of epochs.
+        Weights and biases of each layer; assign a whole list to change them.
+    loss_, loss_curve_ : float, list of float
+        The mean cost over each epoch, penalty included, and the last of these. A warm start and
+        `partial_fit` go on with the curve.
+    validation_scores_, validation_losses_ : list of float or None
+        The accuracy and the cost after each epoch on the part kept aside, or on the last set
+        of `eval_set`.
+    evals_result_ : dict
+        The curves "loss" and "score" of each set of `eval_set`, named validation_0 and so on.
+    best_loss_, best_validation_score_ : float or None
+        The smallest loss, None with early stopping; the highest score, None without validation.
+    best_epoch_ : int or None
+        The epoch of the network that was kept.
+    n_iter_, t_ : int
+        The number of epochs of the last fit, and of examples seen in all.
+    n_layers_, n_outputs_, out_activation_ : int, int, str
+        The number of layers with that of the inputs, the outputs, and the output activation.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
 
@@ -107,6 +145,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
 
     classes_: NDArray[Any]
     _multilabel: bool
+    _sparse_labels: bool
 
     def __init__(
         self,
@@ -118,12 +157,15 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         solver: str = "adam",
         alpha: float = 1e-4,
         batch_size: int | str = "auto",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 1e-3,
+        power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
         verbose: bool = False,
+        warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
@@ -131,7 +173,15 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        dropout: Any = 0.0,
+        normalisation: Any = None,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
+        weight_decay: float = 0.01,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -140,12 +190,15 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
+        self.warm_start = warm_start
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
@@ -154,45 +207,151 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.dropout = dropout
+        self.normalisation = normalisation
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.weight_decay = weight_decay
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _prepare(
-        self, y: NDArray[Any], weights: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        check_classification_targets(y)
-        kind = type_of_target(y)
-        if kind == "multiclass-multioutput":
+    @available_if(uses_epochs)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Any:
+        """Train for one epoch on these examples, going on from what was learned before.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the examples.
+        classes : array-like of shape (n_classes,), optional
+            All labels that any call may bring; needed in the first call, unless `fit` came before.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        AttributeError
+            The solver is "lbfgs", which has no epochs.
+        ParameterError
+            A parameter is outside its range or needs all data at once: `early_stopping`,
+            ``class_weight="balanced"``.
+        ValueError
+            The classes are missing in the first call, others than before, or lack a label of y.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardClassifier
+        >>> classifier = FeedforwardClassifier(random_state=0)
+        >>> classifier = classifier.partial_fit([[1.0], [2.0]], ["a", "b"], classes=["a", "b", "c"])
+        >>> classifier.partial_fit([[3.0]], ["c"]).predict_proba([[3.0]]).shape
+        (1, 3)
+        """
+        first = "classes_" not in vars(self)
+        if first and classes is None:
             raise ValueError(
-                "y has several columns with more than two classes; give one column of labels, or "
-                "zeros and ones with a column for each label"
+                "classes must be passed on the first call to partial_fit: all labels that any call "
+                "may bring"
             )
-        if kind == "multilabel-indicator":
-            y = y.toarray() if hasattr(y, "toarray") else y
-            self.classes_ = np.arange(y.shape[1])
-            self._multilabel = True
-            if self._is_over_classes():
-                raise ParameterError(
-                    f"the cost {self.cost} chooses one class of several; y holds many labels\n"
-                    'Choose a cost of each label, such as "auto" or "binary_focal".'
+        if classes is not None:
+            given = np.unique(np.asarray(classes))
+            if first:
+                self.classes_ = given
+            elif not np.array_equal(given, self.classes_):
+                raise ValueError(
+                    f"`classes={classes!r:.100}` is not the same as on last call to partial_fit, "
+                    f"was: {self.classes_!r:.100}"
                 )
-            return y, None
-        if y.ndim == 2:
-            y = column_or_1d(y, warn=True)
-        self._multilabel = False
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        present = np.unique(codes[weights > 0.0])
-        if len(present) < 2:
+        try:
+            return self._learn(X, y, sample_weight, Request(partial=True))
+        except Exception:
+            if first:
+                del self.classes_
+            raise
+
+    def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
+        labels, several = as_labels(y)
+        known = "classes_" in vars(self) and (goes_on or partial)
+        self._sparse_labels = several and issparse(y)
+        if not known:
+            self.classes_ = np.arange(labels.shape[1]) if several else np.unique(labels)
+        elif "_multilabel" in vars(self) and several != self._multilabel:
+            raise ValueError("y holds many labels at once now and did not before, or the reverse")
+        self._multilabel = several
+        if several:
+            return self._many(labels, weights, partial)
+        present = np.unique(labels)
+        if known and not partial and not np.array_equal(present, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {present}"
+            )
+        codes = codes_of(labels, self.classes_)
+        weighted = np.unique(codes[weights > 0.0])
+        if len(self.classes_) < 2 or (len(weighted) < 2 and not partial):
             raise ValueError(
                 "a classifier needs at least two classes; y holds one class with weight, "
-                f"{self.classes_[present[0]]}"
+                f"{self.classes_[weighted[0]]}"
             )
+        return self._targets(self._one_hot(codes), labels, weights, codes, partial)
+
+    def _many(self, labels: NDArray[Any], weights: NDArray[Any], partial: bool) -> Targets:
+        if labels.shape[1] != len(self.classes_):
+            raise ValueError(
+                f"y has {labels.shape[1]} columns of labels, but there are "
+                f"{len(self.classes_)} classes"
+            )
+        if self._is_over_classes():
+            raise ParameterError(
+                f"the cost {self.cost} chooses one class of several; y holds many labels\n"
+                'Choose a cost of each label, such as "auto" or "binary_focal".'
+            )
+        return self._targets(labels, labels, weights, None, partial)
+
+    def _targets(
+        self,
+        matrix: NDArray[Any],
+        labels: NDArray[Any],
+        weights: NDArray[Any],
+        strata: NDArray[Any] | None,
+        partial: bool,
+    ) -> Targets:
+        weights = weighed(self.class_weight, labels, weights, self.classes_, partial=partial)
+        if self.label_smoothing:
+            several = not self._multilabel and matrix.shape[1] > 1
+            matrix = smoothed(matrix, self.label_smoothing, several=several)
+        return Targets(matrix, weights, strata)
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        labels, several = as_labels(y)
+        if several != self._multilabel:
+            raise ValueError("one set holds many labels at once and another does not")
+        if several:
+            return labels
+        return self._one_hot(codes_of(labels, self.classes_))
+
+    def _one_hot(self, codes: NDArray[np.intp]) -> NDArray[Any]:
         if len(self.classes_) == 2 and not self._is_over_classes():
-            return codes[:, None], codes
-        return codes[:, None] == np.arange(len(self.classes_)), codes
+            return codes[:, None]
+        targets: NDArray[Any] = codes[:, None] == np.arange(len(self.classes_))
+        return targets
 
     def _is_over_classes(self) -> bool:
         """Tell whether the cost takes its outputs for the probabilities of all classes."""
@@ -225,20 +384,23 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         right = self._decode(outputs) == self._decode(targets)
         return float(np.average(right.all(axis=1) if self._multilabel else right, weights=weights))
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: ArrayLike) -> Any:
         """Return the most probable label of each example.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs.
 
         Returns
         -------
-        ndarray of shape (n_samples,), or (n_samples, n_labels) for many labels
+        ndarray of shape (n_samples,), or (n_samples, n_labels) for many labels; a CSR matrix where
+        `fit` was given a sparse one
         """
         decoded = self._decode(self._propagate(X))
-        labels: NDArray[Any] = decoded if self._multilabel else self.classes_[decoded]
+        if self._multilabel:
+            return csr_matrix(decoded) if self._sparse_labels else decoded
+        labels: NDArray[Any] = self.classes_[decoded]
         return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -246,7 +408,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs.
 
         Returns
@@ -256,7 +418,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         outputs = self._propagate(X)
         if self._multilabel or outputs.shape[1] > 1:
             return outputs
-        return np.hstack([1.0 - outputs, outputs])
+        return np.concatenate([1.0 - outputs, outputs], axis=1)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return the logarithms of the probabilities.
@@ -266,17 +428,49 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        check_is_fitted(self)
-        if self.network_.sizes[-1] > 1 and not self._multilabel:
+        if self._fitted_network().sizes[-1] > 1 and not self._multilabel:
             return self._propagate(X, activation_formula("log_softmax"))
         of_one = self._propagate(X, activation_formula("log_sigmoid"))
         if self._multilabel:
             return of_one
         return np.hstack([self._propagate(X, activation_formula("-log(1 + exp(z))")), of_one])
+
+    def input_gradients(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the derivative of every probability by every input.
+
+        Computed by the backward kernels that training uses, one output after another.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes, n_features)
+            At [i, k, j] the derivative of ``predict_proba(X)[i, k]`` by ``X[i, j]``.
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardClassifier
+        >>> classifier = FeedforwardClassifier(tol=10.0, random_state=0)
+        >>> slopes = classifier.fit([[-1.0], [1.0]], ["a", "b"]).input_gradients([[0.0]])
+        >>> slopes.shape, float(slopes.sum())
+        ((1, 2, 1), 0.0)
+        """
+        slopes: NDArray[Any] = self._input_gradients(X)
+        if not self._multilabel and slopes.shape[1] == 1:
+            slopes = np.concatenate([-slopes, slopes], axis=1)
+        return slopes

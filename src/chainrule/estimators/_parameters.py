@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from chainrule.catalogue import activation_formula
+from chainrule.estimators._solvers import LEARNING_RATES, SOLVERS
 from chainrule.formulas import Formula, ParameterError
+from chainrule.networks import Schedule
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,21 @@ class Choice:
         return " or ".join(repr(value) for value in self.values)
 
 
-Constraint = Interval | Choice
+@dataclass(frozen=True)
+class Kind:
+    """Values of some types, told in words."""
+
+    types: tuple[type, ...]
+    words: str
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, self.types)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+Constraint = Interval | Choice | Kind
 
 _POSITIVE = Interval(0.0, math.inf, "()")
 _NOT_NEGATIVE = Interval(0.0, math.inf, "[)")
@@ -59,32 +76,61 @@ _TRUTH = Choice((True, False))
 _COUNT = Interval(1, math.inf, "[)", whole=True)
 
 CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
-    "solver": (Choice(("adam", "sgd")),),
+    "normalisation": (
+        Choice((None, "layer", "batch")),
+        Kind((list, tuple), "a list of these, one for each hidden layer"),
+    ),
+    "loss": (Choice(("squared_error", "poisson")),),
+    "solver": (Choice(SOLVERS),),
     "alpha": (_NOT_NEGATIVE,),
     "batch_size": (Choice(("auto",)), _COUNT),
+    "learning_rate": (Choice(LEARNING_RATES), Kind((Schedule,), "a schedule such as Cosine()")),
     "learning_rate_init": (_POSITIVE,),
+    "power_t": (_NOT_NEGATIVE,),
     "max_iter": (_COUNT,),
     "shuffle": (_TRUTH,),
     "tol": (_NOT_NEGATIVE,),
     "verbose": (_TRUTH, Interval(0, math.inf, "[)", whole=True)),
+    "warm_start": (_TRUTH,),
     "momentum": (Interval(0.0, 1.0, "[]"),),
     "nesterovs_momentum": (_TRUTH,),
     "early_stopping": (_TRUTH,),
-    "validation_fraction": (Interval(0.0, 1.0, "()"),),
+    "validation_fraction": (_SHARE,),
     "beta_1": (_SHARE,),
     "beta_2": (_SHARE,),
     "epsilon": (_POSITIVE,),
-    "n_iter_no_change": (_COUNT,),
+    "n_iter_no_change": (_COUNT, Choice((math.inf,))),
+    "max_fun": (_COUNT,),
+    "class_weight": (
+        Choice((None, "balanced")),
+        Kind((Mapping, list), "a mapping of classes to weights, with many labels a list of these"),
+    ),
+    "label_smoothing": (_SHARE,),
+    "dropout": (_SHARE, Kind((list, tuple), "a list of these, one for the inputs of each layer")),
+    "clip_norm": (_NOT_NEGATIVE,),
+    "clip_value": (_NOT_NEGATIVE,),
+    "weight_decay": (_NOT_NEGATIVE,),
 }
+
+
+_NORMALISATIONS = Choice((None, "layer", "batch"))
+
+_LOSS_COMES_FIRST = (
+    "\nAs in scikit-learn, the loss of a regressor comes first: write hidden_layer_sizes=..., and "
+    "cost=... for another cost."
+)
 
 
 def check_parameters(estimator: str, parameters: Mapping[str, Any]) -> None:
     """Refuse parameters outside their range."""
     for name, allowed in CONSTRAINTS.items():
+        if name not in parameters:
+            continue
         value = parameters[name]
         if not any(value in constraint for constraint in allowed):
             expected = ", or ".join(str(constraint) for constraint in allowed)
-            raise ParameterError(f"{name} of {estimator} must be {expected}; got {value!r}")
+            hint = _LOSS_COMES_FIRST if name == "loss" else ""
+            raise ParameterError(f"{name} of {estimator} must be {expected}; got {value!r}{hint}")
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
@@ -126,15 +172,44 @@ def hidden_formulas(activation: Any, parameters: Any, layers: int) -> tuple[Form
     )
 
 
+def normalisations(normalisation: Any, layers: int) -> tuple[str, ...]:
+    """Return what every hidden layer normalises over, empty for nothing."""
+    several = isinstance(normalisation, list | tuple)
+    kinds = tuple(normalisation) if several else (normalisation,) * layers
+    if len(kinds) != layers or not all(kind in _NORMALISATIONS for kind in kinds):
+        raise ParameterError(
+            f"normalisation must be {_NORMALISATIONS}, or a list with one of these for each of the "
+            f"{layers} hidden layers; got {normalisation!r}"
+        )
+    return tuple(kind or "" for kind in kinds)
+
+
+def shares(dropout: Any, layers: int) -> float | tuple[float, ...]:
+    """Return the shares of inputs that training drops: one for all layers, or one for each."""
+    if not isinstance(dropout, list | tuple):
+        return float(dropout)
+    if len(dropout) != layers or not all(share in _SHARE for share in dropout):
+        raise ParameterError(
+            f"dropout must be {_SHARE}, or {layers} of these, for the inputs of each layer; got "
+            f"{dropout!r}"
+        )
+    return tuple(float(share) for share in dropout)
+
+
 def generator(random_state: Any) -> np.random.Generator:
-    """Return a NumPy generator from what scikit-learn or NumPy calls a source of randomness."""
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(2**31 - 1, size=4))
-    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
-    if random_state is None or isinstance(random_state, np.random.Generator):
+    """Return a NumPy generator from what scikit-learn or NumPy calls a source of randomness.
+
+    None and the module `numpy.random` are NumPy's global state, as everywhere in scikit-learn:
+    `numpy.random.seed` makes a program repeatable.
+    """
+    if isinstance(random_state, np.random.Generator):
         return np.random.default_rng(random_state)
-    if whole and random_state >= 0:
-        return np.random.default_rng(int(random_state))
+    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
+        if int(random_state) >= 0:
+            return np.random.default_rng(int(random_state))
+    elif random_state in (None, np.random) or isinstance(random_state, np.random.RandomState):
+        source = check_random_state(random_state)
+        return np.random.default_rng(source.randint(2**31 - 1, size=4))
     raise ParameterError(
         "random_state must be None, a whole number of at least 0, or a random generator of NumPy; "
         f"got {random_state!r}"

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from chainrule.catalogue import activation_formula, cost_formula
-from chainrule.estimators._base import Feedforward
+from chainrule.estimators._base import Feedforward, Request, Targets
+from chainrule.estimators._solvers import uses_epochs
+
+# Output activation and cost of scikit-learn's losses.
+_LOSSES = {
+    "squared_error": ("identity", "half_squared_error"),
+    "poisson": ("exponential", "poisson"),
+}
 
 
 class FeedforwardRegressor(RegressorMixin, Feedforward):
@@ -18,6 +27,10 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
 
     Parameters
     ----------
+    loss : {"squared_error", "poisson"}
+        scikit-learn's names of two costs with their output activations: half the squared error
+        behind the identity, the Poisson cost behind the exponential. `cost` and
+        `output_activation` replace their part of it.
     hidden_layer_sizes : int or sequence of int
         The number of units of every hidden layer.
     activation : str, SymPy expression, Formula, or object with a formula; or a list of these
@@ -26,18 +39,26 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     activation_parameters : dict of str to float, or list of dict, optional
         Values of the formula's parameters, such as ``{"alpha": 0.2}``.
     output_activation : str, SymPy expression, Formula, or object with a formula
-        The activation of the output layer; ``"exp(z)"`` gives positive predictions.
+        The activation of the output layer; ``"exp(z)"`` gives positive predictions, ``"sigmoid"``
+        predictions between 0 and 1. "auto" is what `loss` says.
     cost : str, SymPy expression, Formula, or object with a formula
         The cost of one example, in the output `a` and the target `y`: a name of the catalogue, or
-        a formula such as ``"sum(a - y*log(a))"``.
-    solver : {"adam", "sgd"}
-        The optimiser.
+        a formula such as ``"sum(a - y*log(a))"``. "auto" is what `loss` says.
+    solver : {"adam", "sgd", "lbfgs", "adamw", "rmsprop", "muon"}
+        The optimiser; "lbfgs" takes all examples at once, for small data.
     alpha : float
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
         Examples in a mini-batch; "auto" is 200, or all where there are fewer.
+    learning_rate : str, Schedule
+        How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
+        "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
+        each time that nothing improves; with "sgd" and all kinds of "adam", "cosine", "one_cycle",
+        "warm_up", or a schedule of `chainrule.networks` such as ``Cosine(epochs=50)``.
     learning_rate_init : float
         The optimiser's learning rate.
+    power_t : float
+        The exponent of "invscaling".
     max_iter : int
         At most so many epochs.
     shuffle : bool
@@ -48,34 +69,58 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     tol : float
         Training ends when the loss, or with `early_stopping` the validation score, has not
         improved by more than this for more than `n_iter_no_change` epochs.
-    verbose : bool
-        Whether to draw a progress bar in a terminal or notebook.
+    verbose : bool or int
+        Whether to draw a progress bar in a terminal or notebook; from 2 on also to print lines
+        where output goes elsewhere.
+    warm_start : bool
+        Whether `fit` goes on from the network of the last fit.
     momentum, nesterovs_momentum : float, bool
         The momentum of "sgd", and whether it is Nesterov's.
     early_stopping : bool
         Whether to keep a part of the data aside, stop when its score no longer improves, and
-        return to the best network.
+        return to the best network. With "lbfgs" the best network on `eval_set` is kept, if given.
     validation_fraction : float
         The share kept aside.
     beta_1, beta_2, epsilon : float
-        Parameters of "adam".
-    n_iter_no_change : int
+        Parameters of "adam", "adamw" and "muon"; "rmsprop" takes the last two.
+    n_iter_no_change : int or inf
         See `tol`.
+    max_fun : int
+        At most so many evaluations of the cost by "lbfgs".
+    dropout : float or list of float
+        The share of the inputs of each hidden layer and of the output layer that every step drops;
+        a list gives the share for the inputs of every layer, the network's inputs first.
+    normalisation : {"layer", "batch"}, list of these or None
+        What hidden layers normalise their pre-activations over, before scales and biases that are
+        learned: the units of the layer, or the examples of the batch. A list names one for each
+        hidden layer.
+    clip_norm, clip_value : float
+        Bounds of the gradient's length and of its entries; 0 for none.
+    weight_decay : float
+        The decay of the weights by "adamw" and "muon", apart from the gradient.
 
     Attributes
     ----------
     network_ : Network
         The trained network.
     coefs_, intercepts_ : list of ndarray
-        Weights and biases of each layer.
-    loss_curve_ : list of float
-        The mean cost over each epoch, penalty included.
-    validation_scores_ : list of float or None
-        The coefficient of determination R² on the validation part after each epoch.
-    best_loss_ : float or None
-        The smallest loss; None with early stopping.
-    n_iter_ : int
-        The number of epochs.
+        Weights and biases of each layer; assign a whole list to change them.
+    loss_, loss_curve_ : float, list of float
+        The mean cost over each epoch, penalty included, and the last of these. A warm start and
+        `partial_fit` go on with the curve.
+    validation_scores_, validation_losses_ : list of float or None
+        R² and the cost after each epoch on the part kept aside, or on the last set
+        of `eval_set`.
+    evals_result_ : dict
+        The curves "loss" and "score" of each set of `eval_set`, named validation_0 and so on.
+    best_loss_, best_validation_score_ : float or None
+        The smallest loss, None with early stopping; the highest score, None without validation.
+    best_epoch_ : int or None
+        The epoch of the network that was kept.
+    n_iter_, t_ : int
+        The number of epochs of the last fit, and of examples seen in all.
+    n_layers_, n_outputs_, out_activation_ : int, int, str
+        The number of layers with that of the inputs, the outputs, and the output activation.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
 
@@ -85,7 +130,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     >>> from chainrule.estimators import FeedforwardRegressor
     >>> X = np.linspace(-2, 2, 200)[:, None]
     >>> regressor = FeedforwardRegressor(
-    ...     (32,), activation="sin(z)", learning_rate_init=0.01, random_state=0
+    ...     hidden_layer_sizes=(32,), activation="sin(z)", learning_rate_init=0.01, random_state=0
     ... )
     >>> bool(regressor.fit(X, np.sin(2 * X[:, 0])).score(X, np.sin(2 * X[:, 0])) > 0.95)
     True
@@ -95,21 +140,25 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
 
     def __init__(
         self,
+        loss: str = "squared_error",
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
         *,
         activation_parameters: Any = None,
-        output_activation: Any = "identity",
-        cost: Any = "half_squared_error",
+        output_activation: Any = "auto",
+        cost: Any = "auto",
         solver: str = "adam",
         alpha: float = 1e-4,
         batch_size: int | str = "auto",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 1e-3,
+        power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
         verbose: bool = False,
+        warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
@@ -117,8 +166,15 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        normalisation: Any = None,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
+        weight_decay: float = 0.01,
     ) -> None:
+        self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.activation_parameters = activation_parameters
@@ -127,12 +183,15 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
+        self.warm_start = warm_start
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
@@ -141,17 +200,67 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.normalisation = normalisation
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.weight_decay = weight_decay
 
-    def _prepare(
-        self, y: NDArray[Any], weights: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    @available_if(uses_epochs)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Train for one epoch on these examples, going on from what was learned before.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the examples.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        AttributeError
+            The solver is "lbfgs", which has no epochs.
+        ParameterError
+            A parameter is outside its range, or `early_stopping` is True.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardRegressor
+        >>> regressor = FeedforwardRegressor(random_state=0)
+        >>> for _ in range(3):
+        ...     regressor = regressor.partial_fit([[0.0], [1.0]], [0.0, 1.0])
+        >>> regressor.t_, len(regressor.loss_curve_)
+        (6, 3)
+        """
+        return self._learn(X, y, sample_weight, Request(partial=True))
+
+    def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._one_dimensional = y.ndim == 1
-        return y.reshape(len(y), -1), None
+        return Targets(self._encode(y), weights)
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        targets: NDArray[Any] = np.asarray(y).reshape(len(y), -1)
+        return targets
 
     def _output(self) -> tuple[Any, Any]:
-        return activation_formula(self.output_activation), cost_formula(self.cost)
+        output, cost = _LOSSES[self.loss]
+        chosen = output if _is_automatic(self.output_activation) else self.output_activation
+        return (
+            activation_formula(chosen),
+            cost_formula(cost if _is_automatic(self.cost) else self.cost),
+        )
 
     def _rating(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any]) -> float:
         return float(r2_score(targets, outputs, sample_weight=weights))
@@ -161,7 +270,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs.
 
         Returns
@@ -170,3 +279,39 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         """
         outputs = self._propagate(X)
         return outputs[:, 0] if self._one_dimensional else outputs
+
+    def input_gradients(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the derivative of every output by every input.
+
+        Computed by the backward kernels that training uses, one output after another.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features) or (n_samples, n_outputs, n_features)
+            At [i, k, j] the derivative of ``predict(X)[i, k]`` by ``X[i, j]``; without k where `y`
+            had one dimension.
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardRegressor
+        >>> X = [[0.0], [1.0], [2.0]]
+        >>> regressor = FeedforwardRegressor(hidden_layer_sizes=(), solver="lbfgs", alpha=0.0)
+        >>> regressor.fit(X, [1.0, 3.0, 5.0]).input_gradients([[0.5]]).round(3)
+        array([[2.]])
+        """
+        slopes = self._input_gradients(X)
+        return slopes[:, 0] if self._one_dimensional else slopes
+
+
+def _is_automatic(given: Any) -> bool:
+    return isinstance(given, str) and given == "auto"

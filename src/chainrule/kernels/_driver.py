@@ -36,7 +36,7 @@ from chainrule.kernels._native import compiled
 
 # Fields of PyArrayObject, after the object's own head.
 _HEAD = object.__basicsize__
-_DATA, _DIMENSIONS, _SHAPE, _STRIDES, _TYPE, _FLAGS = (_HEAD + k for k in (0, 8, 16, 24, 40, 48))
+DATA, _DIMENSIONS, SHAPE, _STRIDES, _TYPE, _FLAGS = (_HEAD + k for k in (0, 8, 16, 24, 40, 48))
 _C_ORDER, _FORTRAN_ORDER, _ALIGNED, _WRITEABLE = 0x1, 0x2, 0x100, 0x400
 
 # A call's header: what it needs of a kernel.
@@ -163,10 +163,10 @@ def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     """Write where rows lie; tell whether all is contiguous, rows and all."""
     coupled = load_int64(header + 8 * COUPLED)
     count = load_int32(arrays[2] + _DIMENSIONS)
-    shape = load_int64(arrays[2] + _SHAPE)
+    shape = load_int64(arrays[2] + SHAPE)
     orders = _C_ORDER | _FORTRAN_ORDER
     for operand in range(3):
-        plan[_STARTS + operand] = load_int64(arrays[operand] + _DATA)
+        plan[_STARTS + operand] = load_int64(arrays[operand] + DATA)
         plan[_THROUGH_BUFFER + operand] = 0
         orders &= load_int32(arrays[operand] + _FLAGS)
     units = count - 1
@@ -224,7 +224,7 @@ def _fits(header: int, axis: int, arrays: Any) -> bool:
         if load_int32(array + _DIMENSIONS) != count or not flags & _ALIGNED:
             return False
         for d in range(count):
-            here, there = load_int64(array + _SHAPE), load_int64(arrays[2] + _SHAPE)
+            here, there = load_int64(array + SHAPE), load_int64(arrays[2] + SHAPE)
             if load_int64(here + 8 * d) != load_int64(there + 8 * d):
                 return False
     if load_int64(header + 8 * WRITES_SECOND) and not load_int32(arrays[1] + _FLAGS) & _WRITEABLE:
@@ -235,9 +235,9 @@ def _fits(header: int, axis: int, arrays: Any) -> bool:
 @compiled()
 def _extent(array: int, item: int) -> tuple[int, int]:
     """Return the first byte of an array's elements and the first one after them."""
-    low = load_int64(array + _DATA)
+    low = load_int64(array + DATA)
     high = low + item
-    shape, strides = load_int64(array + _SHAPE), load_int64(array + _STRIDES)
+    shape, strides = load_int64(array + SHAPE), load_int64(array + _STRIDES)
     for d in range(load_int32(array + _DIMENSIONS)):
         reach = (load_int64(shape + 8 * d) - 1) * load_int64(strides + 8 * d)
         low += min(reach, 0)
@@ -254,7 +254,7 @@ def _overlap(array: int, output: int, item: int) -> bool:
     first, last = _extent(output, item)
     if high <= first or last <= low:
         return False
-    same = load_int64(array + _DATA) == load_int64(output + _DATA)
+    same = load_int64(array + DATA) == load_int64(output + DATA)
     here, there = load_int64(array + _STRIDES), load_int64(output + _STRIDES)
     for d in range(load_int32(output + _DIMENSIONS)):
         same = same and load_int64(here + 8 * d) == load_int64(there + 8 * d)
@@ -301,7 +301,7 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     if _overlap(first, output, item) or _overlap(second, output, item):
         return NOT_TAKEN
     if load_int64(header + 8 * WRITES_SECOND) and (
-        _overlap(first, second, item) or load_int64(second + _DATA) == load_int64(output + _DATA)
+        _overlap(first, second, item) or load_int64(second + DATA) == load_int64(output + DATA)
     ):
         return NOT_TAKEN
     plan = np.empty(_PLAN_SIZE, np.int64)

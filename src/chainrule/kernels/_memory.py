@@ -88,8 +88,18 @@ def _exchange(typing_context: Any, address: Any, old: Any, new: Any) -> Any:
     return types.boolean(types.intp, types.int64, types.int64), generate
 
 
+def _pointer(typing_context: Any, address: Any, kind: Any) -> Any:
+    """Generate: an address as a pointer to numbers of the kind of a given one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(kind)(types.intp, kind), generate
+
+
 atomic_add: Callable[[int, int], int] = intrinsic(_atomic_add)
 atomic_load: Callable[[int], int] = intrinsic(_atomic_load)
 atomic_store: Callable[[int, int], None] = intrinsic(_atomic_store)
 copy_bytes: Callable[[int, int, int], None] = intrinsic(_copy_bytes)
 exchange: Callable[[int, int, int], bool] = intrinsic(_exchange)
+pointer: Callable[[int, Any], Any] = intrinsic(_pointer)

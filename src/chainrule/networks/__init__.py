@@ -22,6 +22,10 @@ from chainrule.networks._optimisers import GradientDescent as GradientDescent
 from chainrule.networks._optimisers import Muon as Muon
 from chainrule.networks._optimisers import Optimiser as Optimiser
 from chainrule.networks._optimisers import RMSprop as RMSprop
+from chainrule.networks._plots import FIRST as FIRST
+from chainrule.networks._plots import SECOND as SECOND
+from chainrule.networks._plots import plot_learning_curve as plot_learning_curve
+from chainrule.networks._plots import plot_statistics as plot_statistics
 from chainrule.networks._propagation import gradient as gradient
 from chainrule.networks._propagation import input_gradient as input_gradient
 from chainrule.networks._propagation import propagate as propagate
@@ -38,6 +42,9 @@ from chainrule.networks._schedules import WarmUp as WarmUp
 from chainrule.networks._state import Training as Training
 from chainrule.networks._state import TrainingState as TrainingState
 from chainrule.networks._state import Watch as Watch
+from chainrule.networks._statistics import LayerStatistics as LayerStatistics
+from chainrule.networks._statistics import NetworkStatistics as NetworkStatistics
+from chainrule.networks._statistics import layer_statistics as layer_statistics
 from chainrule.networks._training import train as train
 from chainrule.networks._validation import validation_loss as validation_loss
 from chainrule.networks._validation import validation_split as validation_split

@@ -17,6 +17,7 @@ from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
 from chainrule.networks._layout import NORMALISATIONS, Layout, layout
 from chainrule.networks._learned import slope_formulas
+from chainrule.networks._prediction import Predictors
 from chainrule.networks._program import Program, program
 
 if TYPE_CHECKING:
@@ -129,6 +130,44 @@ class Network:
         return program(
             self.sizes, self.activations, self.dtype.name, self.normalisations, self.learned
         )
+
+    @cached_property
+    def predictors(self) -> Predictors:
+        """What is kept ready to propagate rows."""
+        return Predictors(self.program, self.own_parameters, self.new_statistics())
+
+    def __call__(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        """Return the output activations.
+
+        Parameters
+        ----------
+        X : array-like of shape (examples, inputs)
+            Converted to the network's dtype.
+
+        Returns
+        -------
+        ndarray of shape (examples, outputs)
+
+        Examples
+        --------
+        >>> net = network((4, 8, 1), ("tanh", "identity"), "half_squared_error", rng=0)
+        >>> net(np.ones((3, 4))).shape
+        (3, 1)
+        """
+        own = self.own_parameters
+        if (
+            type(X) is np.ndarray
+            and X.dtype is own.dtype
+            and X.ndim == 2
+            and X.shape[1] == self.sizes[0]
+            and X.flags.c_contiguous
+        ):
+            inputs: NDArray[Any] = X
+        else:
+            inputs = as_rows(X, self.sizes[0], own.dtype, "X")
+        outputs = np.empty((inputs.shape[0], self.sizes[-1]), own.dtype)
+        self.predictors.run(inputs, outputs)
+        return outputs
 
     def with_parameters(
         self,

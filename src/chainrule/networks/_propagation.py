@@ -20,13 +20,12 @@ from chainrule.catalogue import assumption_on_targets, domain_of_targets
 from chainrule.derivations import undefined_output
 from chainrule.formulas import Formula
 from chainrule.kernels import CostKernels
-from chainrule.networks._crew import Crew
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows
-from chainrule.networks._program import cost_program, new_tables
+from chainrule.networks._prediction import BLOCK, Predictor
+from chainrule.networks._program import cost_program
 from chainrule.networks.compiled import (
     batch_gradient,
-    run_forward,
     run_to_inputs,
     set_learned,
 )
@@ -34,11 +33,8 @@ from chainrule.networks.compiled.tables import (
     TARGETS,
     TO_INPUTS,
     WEIGHTS_OF_EXAMPLES,
-    Tables,
-    Workspace,
 )
 
-_BLOCK = 256  # rows propagated together: few enough for the cache
 _SUM_TOLERANCE = 1e-5
 
 
@@ -56,29 +52,7 @@ def propagate(network: Network, X: ArrayLike) -> NDArray[np.floating[Any]]:
     -------
     ndarray of shape (examples, outputs)
     """
-    inputs = as_rows(X, network.sizes[0], network.dtype, "X")
-    outputs = np.empty((len(inputs), network.sizes[-1]), network.dtype)
-    block = min(_BLOCK, max(len(inputs), 1))
-    tables, space, _ = _alone(network, block)
-    run_forward(space, tables, network.own_parameters, inputs, block, outputs)
-    return outputs
-
-
-def _alone(
-    network: Network,
-    rows: int,
-    *,
-    cost: CostKernels | None = None,
-    to_inputs: bool = False,
-) -> tuple[Tables, Workspace, Crew]:
-    """Return what a single thread needs for batches of so many rows."""
-    tables, size = new_tables(
-        network.program, rows, network.dtype, cost=cost, statistics=network.new_statistics(),
-        to_inputs=to_inputs,
-    )  # fmt: skip
-    crew = Crew(1, size, network.dtype, tiles=rows, learned=len(tables.learned))
-    set_learned(tables, network.own_parameters)
-    return tables, crew.spaces[0], crew
+    return network(X)
 
 
 class Batches:
@@ -86,7 +60,7 @@ class Batches:
 
     def __init__(self, network: Network, cost: CostKernels, rows: int) -> None:
         self.held = network, cost
-        self.tables, self.space, self.crew = _alone(network, rows, cost=cost)
+        self.own = _predictor(network, rows, cost=cost)
 
     def sums(
         self,
@@ -97,12 +71,13 @@ class Batches:
         slopes: NDArray[Any],
     ) -> tuple[float, float]:
         """Fill in the gradient of the mean cost; return the sums of costs and of weights."""
-        set_learned(self.tables, parameters)
+        tables, space = self.own.tables, self.own.space
+        set_learned(tables, parameters)
         for place, values in ((TARGETS, targets), (WEIGHTS_OF_EXAMPLES, weights)):
-            start = self.tables.plan[place]
-            self.space.work[start : start + values.size] = values.reshape(-1)
+            start = tables.plan[place]
+            space.work[start : start + values.size] = values.reshape(-1)
         total, weight = batch_gradient(
-            self.space, self.tables, parameters, slopes, inputs.ctypes.data, len(inputs), 0
+            space, tables, parameters, slopes, inputs.ctypes.data, len(inputs), 0
         )
         return float(total), float(weight)
 
@@ -189,8 +164,9 @@ def input_gradient(
             f"X and output_gradient must have the same number of examples, got {len(inputs)} and "
             f"{len(seeds)}"
         )
-    block = min(_BLOCK, max(len(inputs), 1))
-    tables, space, _ = _alone(network, block, to_inputs=True)
+    block = min(BLOCK, max(len(inputs), 1))
+    own = _predictor(network, block, to_inputs=True)
+    tables, space = own.tables, own.space
     unused = np.empty(network.parameters.size, network.dtype)
     result = np.empty_like(inputs)
     place = tables.plan[TO_INPUTS]
@@ -201,6 +177,11 @@ def input_gradient(
         slopes = space.work[place : place + part.size]
         result[start : start + block] = slopes.reshape(part.shape)
     return result
+
+
+def _predictor(network: Network, rows: int, **options: Any) -> Predictor:
+    statistics = network.new_statistics()
+    return Predictor(network.program, network.own_parameters, statistics, rows, **options)
 
 
 def compiled_cost(network: Network, targets: NDArray[Any]) -> CostKernels:

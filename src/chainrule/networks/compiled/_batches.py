@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import carray
 
 from chainrule.kernels._call import call_kernel
+from chainrule.kernels._driver import DATA, SHAPE
+from chainrule.kernels._memory import load_int64, pointer
 from chainrule.kernels._native import compiled
 from chainrule.networks.compiled._layers import (
     back_through_activation,
@@ -36,6 +39,8 @@ from chainrule.networks.compiled.tables import (
     COUNT,
     DECAYED,
     INPUTS,
+    LAYER_COLUMNS,
+    LEARNED_COLUMNS,
     NOTHING,
     PRODUCT_KERNEL,
     TARGETS,
@@ -43,6 +48,8 @@ from chainrule.networks.compiled.tables import (
     TO_Z,
     WEIGHTS_OF_EXAMPLES,
     WIDTH,
+    Tables,
+    Workspace,
     Z,
 )
 
@@ -248,16 +255,49 @@ def run_batches(
 
 
 @compiled()
-def run_forward(
-    space: Any, tables: Any, parameters: Any, inputs: Any, block: int, outputs: Any
-) -> None:
-    """Fill the output activations, a block of rows at a time."""
-    item = outputs.itemsize
-    for start in range(0, inputs.shape[0], block):
-        rows = min(block, inputs.shape[0] - start)
+def _at(header: int, number: int, kind: Any) -> Any:
+    """Return the vector that is number so and so in a header."""
+    size = load_int64(header + 16 * number + 8)
+    return carray(pointer(load_int64(header + 16 * number), kind), (size,))
+
+
+@compiled()
+def run_rows(header: int, inputs: int, outputs: int, block: int, kind: Any) -> None:
+    """Fill the output activations, a block of rows at a time.
+
+    What it needs comes by addresses, of a header and of the Python objects of two contiguous
+    arrays: for one row, looking at arrays would take longer than to propagate it.
+    """
+    word = np.int64(0)
+    learned, copies = load_int64(header + 40), load_int64(header + 72)
+    sums = load_int64(header + 16 * 8 + 8)
+    layers = load_int64(header + 24)
+    tables = Tables(
+        _at(header, 0, word),
+        carray(pointer(load_int64(header + 16), word), (layers, LAYER_COLUMNS)),
+        carray(pointer(load_int64(header + 32), word), (learned, LEARNED_COLUMNS)),
+        _at(header, 3, 0.0),
+        carray(pointer(load_int64(header + 64), word), (copies, 2)),
+        _at(header, 5, kind),
+        _at(header, 6, 0.0),
+    )
+    wide = load_int64(header + 160)
+    space = Workspace(
+        load_int64(header + 168),
+        0,
+        _at(header, 7, kind),
+        carray(pointer(load_int64(header + 16 * 8), 0.0), (sums, wide)),
+        load_int64(header + 176),
+    )
+    parameters = _at(header, 9, kind)
+    item = space.work.itemsize
+    count, width = tables.layers[0, COUNT], tables.layers[-1, WIDTH]
+    rows = load_int64(load_int64(inputs + SHAPE))
+    X, A = load_int64(inputs + DATA), load_int64(outputs + DATA)
+    for start in range(0, rows, block):
         forward(
-            space, tables, parameters, inputs.ctypes.data + start * inputs.shape[1] * item, rows,
-            False, 0, outputs.ctypes.data + start * outputs.shape[1] * item,
+            space, tables, parameters, X + start * count * item, min(block, rows - start), False,
+            0, A + start * width * item,
         )  # fmt: skip
 
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 NO_NORMALISATION, OVER_LAYER, OVER_BATCH = range(3)
 ABSENT = -1
 
@@ -87,3 +90,13 @@ class Workspace(NamedTuple):
     work: Any
     sums: Any
     panel: int
+
+
+def header_of(tables: Tables, space: Workspace, parameters: NDArray[Any]) -> NDArray[np.int64]:
+    """Return addresses and lengths of all that propagation needs, to be found by one address."""
+    arrays = [
+        tables.plan, tables.layers, tables.learned, tables.values, tables.copies,
+        tables.statistics, tables.dropout, space.work, space.sums, parameters,
+    ]  # fmt: skip
+    words = [word for array in arrays for word in (array.ctypes.data, array.shape[0])]
+    return np.array([*words, space.sums.shape[1], space.team, space.panel], np.int64)

@@ -1,0 +1,178 @@
+"""What a fitted estimator can tell and make of its network."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.estimators import _inspection
+from chainrule.estimators._data import blocks, checked
+from chainrule.estimators._start import assigned
+from chainrule.formulas import Formula
+from chainrule.networks import Network, propagate
+
+if TYPE_CHECKING:
+    from chainrule.networks._equations import Propagation
+
+
+class Fitted(BaseEstimator):
+    """An estimator around a network; subclasses train it."""
+
+    network_: Network
+    _penalty: float
+    _is_weighted: bool
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "network_" in vars(self)
+
+    def _propagate(self, X: Any, output: Formula | None = None) -> NDArray[Any]:
+        """Return the network's output, or what another output activation makes of it."""
+        used = self._fitted_network()
+        if output is not None:
+            used = replace(used, activations=(*used.activations[:-1], output))
+        inputs = checked(self, X)
+        if isinstance(inputs, np.ndarray):
+            return propagate(used, inputs)
+        return np.concatenate([propagate(used, block) for block in blocks(inputs)])
+
+    def hidden_activations(self, X: ArrayLike, layer: int | None = None) -> NDArray[Any]:
+        """Return what the units of a hidden layer make of each example.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        layer : int, optional
+            The hidden layer, from 1 on: its activations are A[layer] in `propagation`. The last
+            one by default.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units), float32 or float64 as the network
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+        ParameterError
+            There is no such hidden layer.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardRegressor
+        >>> regressor = FeedforwardRegressor(hidden_layer_sizes=(3,), tol=10.0, random_state=0)
+        >>> regressor.fit([[0.0], [1.0]], [0.0, 1.0]).hidden_activations([[0.5]]).shape
+        (1, 3)
+        """
+        used = self._fitted_network()
+        part = _inspection.up_to(used, layer)
+        return np.concatenate([propagate(part, block) for block in blocks(checked(self, X))])
+
+    def _input_gradients(self, X: Any) -> NDArray[Any]:
+        used = self._fitted_network()
+        return np.concatenate(
+            [_inspection.input_gradients(used, block) for block in blocks(checked(self, X))]
+        )
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """The weights of each layer, (inputs, outputs); assign a whole list to change them."""
+        if "network_" in vars(self):
+            return list(self.network_.weights)
+        return self._given("coefs_")
+
+    @coefs_.setter
+    def coefs_(self, weights: list[NDArray[Any]]) -> None:
+        if "network_" in vars(self):
+            self.network_ = assigned(self.network_, weights, self.network_.biases)
+        else:
+            self._given_coefs = weights
+
+    @property
+    def intercepts_(self) -> list[NDArray[Any]]:
+        """The biases of each layer; assign a whole list to change them."""
+        if "network_" in vars(self):
+            return list(self.network_.biases)
+        return self._given("intercepts_")
+
+    @intercepts_.setter
+    def intercepts_(self, biases: list[NDArray[Any]]) -> None:
+        if "network_" in vars(self):
+            self.network_ = assigned(self.network_, self.network_.weights, biases)
+        else:
+            self._given_intercepts = biases
+
+    def _given(self, attribute: str) -> list[NDArray[Any]]:
+        given: list[NDArray[Any]] | None = vars(self).get(f"_given_{attribute[:-1]}")
+        if given is None:
+            raise self._unfitted(attribute)
+        return given
+
+    def propagation(self, *, batch: int | None = None, axis: int = -1) -> Propagation:
+        """Derive the equations of the fitted network, forward and backward, with its shapes.
+
+        The penalty `alpha` on the weights is a part of the cost and of the equations of ∂J/∂W[l],
+        where it is called lambda; at 0 it is left out. It is the one that `fit` used, and so are
+        the weights s of the examples, where it was given any.
+
+        Parameters
+        ----------
+        batch : int, optional
+            The number of examples; None leaves it `m`.
+        axis : {-1, 0}
+            The axis of the units: -1 where rows are examples, as the program stores them, 0 where
+            columns are.
+
+        Returns
+        -------
+        Propagation
+            The equations, with `to_text`, `to_latex` and `to_html`.
+
+        Raises
+        ------
+        AttributeError
+            The estimator is not fitted.
+        NetworkError
+            The batch is no positive whole number, or the axis is another.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardRegressor
+        >>> X = [[0.0], [1.0], [2.0], [3.0]]
+        >>> regressor = FeedforwardRegressor(
+        ...     hidden_layer_sizes=(3,), activation="tanh", tol=10.0, random_state=0
+        ... )
+        >>> shown = regressor.fit(X, [0.0, 1.0, 2.0, 3.0]).propagation(batch=4)
+        >>> print(shown.title)
+        Network 1-3-1: half_squared_error behind identity
+        >>> "∂J/∂W[2] = A[1]ᵀ ∂J/∂Z[2] + lambda·W[2]/m    3×1" in shown.to_text()
+        True
+        """
+        if "network_" not in vars(self):
+            raise self._unfitted("propagation")
+        return self.network_.propagation(
+            batch=batch, axis=axis, penalty=self._penalty, weighted=self._is_weighted
+        )
+
+    def _unfitted(self, attribute: str) -> AttributeError:
+        return AttributeError(
+            f"{type(self).__name__} has no {attribute} before it is fitted; call fit first"
+        )
+
+    def _fitted_network(self) -> Network:
+        if "network_" not in vars(self):
+            check_is_fitted(self)
+        return self.network_
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a file that `load` reads; it holds data only."""
+        from chainrule.estimators._persistence import save_estimator
+
+        check_is_fitted(self)
+        save_estimator(self, path)

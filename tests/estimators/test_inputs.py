@@ -1,0 +1,87 @@
+"""The short way in for arrays that need no conversion: it must refuse what the long way refuses."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.utils.validation import validate_data
+
+from chainrule.estimators import FeedforwardClassifier
+from chainrule.estimators._data import FLOATS, is_ready
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    return FeedforwardClassifier((4,), max_iter=2, random_state=0).fit(X, np.arange(40) % 3)
+
+
+@pytest.mark.parametrize("rows", [1, 5000])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_what_is_ready_is_what_the_long_way_returns_as_it_is(fitted, rows, dtype):
+    """The very same array."""
+    X = np.ones((rows, 3), dtype)
+    assert is_ready(X, 3)
+    assert validate_data(fitted, X, reset=False, dtype=FLOATS, order="C") is X
+
+
+@pytest.mark.parametrize("rows", [1, 5000])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_numbers_that_are_none_are_refused(fitted, rows, bad, dtype):
+    """In one row and in many, wherever they stand."""
+    X = np.ones((rows, 3), dtype)
+    X[rows // 2, 1] = bad
+    with pytest.raises(ValueError, match="NaN" if np.isnan(bad) else "infinity"):
+        fitted.predict(X)
+
+
+def test_infinities_that_cancel_are_refused(fitted):
+    """Their sum is no number either."""
+    X = np.ones((5000, 3))
+    X[0, 0], X[-1, 1] = np.inf, -np.inf
+    assert not is_ready(X, 3)
+    assert not is_ready(X[[0, -1]], 3)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_large_numbers_whose_sum_overflows_are_accepted(fitted, dtype):
+    """They are finite."""
+    X = np.full((3, 3), np.finfo(dtype).max / 4, dtype)
+    assert fitted.predict(X).shape == (3,)
+    np.testing.assert_array_equal(fitted.predict(X[:1]), fitted.predict(X.tolist())[:1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda X: X.tolist(),
+        lambda X: np.asfortranarray(X),
+        lambda X: np.repeat(X, 2, axis=0)[::2],
+        lambda X: X.astype(np.float16),
+        lambda X: X.astype(">f8"),
+        lambda X: X.astype(int),
+        lambda X: X.astype(object),
+        lambda X: np.ma.masked_array(X),
+        lambda X: csr_matrix(X),
+    ],
+)
+def test_all_else_takes_the_long_way_to_the_same_result(fitted, other):
+    """Lists, other orders and strides, other dtypes, subclasses, sparse matrices."""
+    X = np.arange(12.0).reshape(4, 3) - 5.0
+    given = other(X)
+    assert not is_ready(given, 3)
+    np.testing.assert_allclose(fitted.predict_proba(given), fitted.predict_proba(X), rtol=1e-12)
+
+
+def test_wrong_shapes_are_refused(fitted):
+    """Another width, one dimension, three, no rows."""
+    for bad, message in [
+        (np.ones((2, 4)), "4 features"),
+        (np.ones(3), "2D array"),
+        (np.ones((1, 1, 3)), "dim 3"),
+        (np.ones((0, 3)), "minimum of 1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fitted.predict(bad)
