@@ -173,7 +173,7 @@ class Checkpoint:
             lines = (f"  {name}: {_difference(there.get(name), here.get(name))}" for name in names)
             advice = "Give the same arguments to go on, or another path to start anew."
             if "parameters" in names:
-                advice += " A network that begins alike needs a seed: network(..., rng=0)."
+                advice += " Networks that begin alike need a seed: rng=0, or random_state=0."
             if "epochs" in names:
                 advice += " To train longer, begin with network and state of the result."
             raise CheckpointError(

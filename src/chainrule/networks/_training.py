@@ -378,8 +378,10 @@ def _arguments(
         "tolerance": plan.tolerance,
         "patience": plan.patience,
         "score": plan.score is not None,
-        "validation": {
-            part.name: digest(part.inputs, part.targets, part.weights) for part in plan.held
+        "validation": [part.name for part in plan.held],
+        **{
+            f"examples of {part.name}": digest(part.inputs, part.targets, part.weights)
+            for part in plan.held
         },
         "restore_best": plan.restore_best,
         "state": None if state is None else state_digest(state),
