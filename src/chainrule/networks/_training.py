@@ -245,8 +245,11 @@ def _train(
         keeper.keep(moment, records)
     except CheckpointError:
         raise
-    except BaseException:
+    except BaseException as error:
         keeper.keep(moment, records)
+        if isinstance(error, DivergenceError) and keeper.checkpoint is not None:
+            place = keeper.checkpoint.path
+            error.add_note(f"load_checkpoint({str(place)!r}) gives the network before that epoch.")
         raise
     return _result(plan, moment, records[: moment.epochs], interrupted)
 
