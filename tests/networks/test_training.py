@@ -204,6 +204,9 @@ def test_interrupt_returns_the_best_so_far(problem):
         ({"state": {}}, "state"),
         ({"checkpoint": 3}, "checkpoint"),
         ({"validation": [1]}, "validation"),
+        ({"validation": {3: ([[1.0]], [[2.0]])}}, "names of validation sets"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"clip_norm": -1.0}, "clip_norm"),
         ({"validation": {"far": ([[1.0]], [[2.0]])}}, "far"),
     ],
 )
