@@ -7,7 +7,7 @@ import math
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,9 +37,12 @@ def installed(libraries: Iterable[str]) -> list[str]:
 
 def measured(
     module: str, libraries: Sequence[str], cases: Sequence[str], rounds: int
-) -> list[Outcome]:
-    """Measure every case by every library, one after the other, round by round."""
-    outcomes = []
+) -> Iterator[list[Outcome]]:
+    """Measure every case by every library, one after the other, round by round.
+
+    Yields the outcomes so far after every case.
+    """
+    outcomes: list[Outcome] = []
     for case in cases:
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in libraries}
         for _ in range(rounds):
@@ -50,7 +53,7 @@ def measured(
             outcomes.append(
                 Outcome(case, name, statistics.median(seconds), statistics.median(losses))
             )
-    return outcomes
+        yield outcomes
 
 
 def _measure(module: str, library: str, case: str) -> tuple[float, float]:
@@ -133,15 +136,20 @@ def run(
     name: str, libraries: Iterable[str], cases: Sequence[str], rounds: int, folder: Path
 ) -> None:
     """Measure ``benchmarks.NAME``, print, and keep the figures, the tables and the picture."""
-    outcomes = measured(f"benchmarks.{name}", installed(libraries), cases, rounds)
     folder.mkdir(parents=True, exist_ok=True)
+    outcomes: list[Outcome] = []
+    for outcomes in measured(f"benchmarks.{name}", installed(libraries), cases, rounds):
+        _keep(outcomes, name, folder)
+    for table in tables(outcomes, name):
+        Console().print(table, "")
+
+
+def _keep(outcomes: Sequence[Outcome], name: str, folder: Path) -> None:
     with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("case", "library", "seconds", "loss"))
         writer.writerows((o.case, o.library, o.seconds, o.loss) for o in outcomes)
     with (folder / f"{name}.txt").open("w", encoding="utf-8") as file:
-        for console in (Console(), Console(file=file, width=80)):
-            for table in tables(outcomes, name):
-                console.print(table)
-                console.print()
+        for table in tables(outcomes, name):
+            Console(file=file, width=80).print(table, "")
     picture(outcomes, folder / f"{name}.png")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 from sklearn.datasets import make_regression
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
@@ -108,6 +109,14 @@ def test_lbfgs_finds_the_optimum_of_a_linear_model():
     best = np.linalg.lstsq(np.column_stack([X, np.ones(80)]), y, rcond=None)[0]
     np.testing.assert_allclose([*found.coefs_[0][:, 0], found.intercepts_[0][0]], best, atol=1e-4)
     assert (np.diff(found.loss_curve_) < 0).all()
+
+
+def test_evaluations_bound_lbfgs(data):
+    """Ended before the minimum, with a warning; scikit-learn's `max_fun`."""
+    model = FeedforwardClassifier((20,), solver="lbfgs", max_fun=5, tol=0.0, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(*data)
+    assert model.n_iter_ <= 5
 
 
 def test_poisson_is_their_poisson():

@@ -207,7 +207,7 @@ def test_sample_weights_shift_the_decision():
     y = np.arange(20) % 2
     for heavy in (0, 1):
         weights = np.where(y == heavy, 9.0, 1.0)
-        classifier = _quick(max_iter=200, alpha=0.0).fit(X, y, weights)
+        classifier = _quick(max_iter=999, alpha=0.0, n_iter_no_change=99).fit(X, y, weights)
         assert (classifier.predict(X) == heavy).all()
         assert classifier.predict_proba(X)[0, heavy] == pytest.approx(0.9, abs=0.01)
 

@@ -23,7 +23,9 @@ from chainrule.networks import (
     Muon,
     NetworkError,
     RMSprop,
+    load_checkpoint,
     network,
+    propagate,
     save_network,
     train,
 )
@@ -135,7 +137,7 @@ def test_killed_at_random_moments_the_result_is_the_same_bit_for_bit(path):
         {"optimiser": AdamW(), "dropout": 0.3, "clip_norm": 0.1},
         {"optimiser": Muon(), "dropout": 0.3, "normalisation": "batch",
          "score": lambda net: net.parameters[0]},
-        {"optimiser": RMSprop(), "clip_value": 0.1, "normalisation": "layer"},
+        {"optimiser": RMSprop(), "clip_value": 0.1, "normalisation": "batch"},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("every", [None, 1, 5])
@@ -195,7 +197,10 @@ def test_orders_and_dropout_that_were_not_seeded_are_kept(problem, path):
         ({"rng": None}, r"rng: some there, none now"),
         ({"sample_weight": np.arange(40)}, r"sample_weight: some there, other now"),
         ({"score": lambda net: 0.0}, r"score: False there, True now"),
-        ({"validation": (np.ones((1, 4)), np.ones((1, 2)))}, r"validation: {} there"),
+        (
+            {"validation": (np.ones((1, 4)), np.ones((1, 2)))},
+            r"validation: \[\] there.*\n  examples of validation: none there, some now",
+        ),
     ],
 )
 def test_other_arguments_are_named(problem, path, change, named):
@@ -217,7 +222,7 @@ def test_other_data_and_another_network_are_named(problem, path):
     with pytest.raises(CheckpointError, match=r"arguments:\n  X: some there, other now\n"):
         train(net, other, Y, checkpoint=path, **common)
     unlike = network((4, 6, 2), ("tanh", "identity"), "half_squared_error", rng=2)
-    with pytest.raises(CheckpointError, match=r"  parameters: [^$]*needs a seed"):
+    with pytest.raises(CheckpointError, match=r"  parameters: [^$]*need a seed"):
         train(unlike, X, Y, checkpoint=path, **common)
     unlike = network((4, 6, 2), ("relu", "identity"), "half_squared_error", rng=1)
     with pytest.raises(CheckpointError, match=r"  activations: "):
@@ -236,7 +241,9 @@ def test_divergence_leaves_the_last_good_epoch_on_disk(problem, path):
         errors.append(caught.value)
     kept = load_file(path)
     assert 0 < len(kept["curves"]) < 12
+    np.testing.assert_array_equal(load_checkpoint(path).parameters, kept["parameters"])
     for error in errors:
+        assert "load_checkpoint" in error.__notes__[0]
         np.testing.assert_array_equal(kept["parameters"], error.network.parameters)
         assert f"epoch {len(kept['curves']) + 1}" in str(error)
 
@@ -291,6 +298,40 @@ def test_places_that_cannot_be_written_are_refused_before_the_start(problem, pat
             train(net, X, Y, checkpoint=wrong, **common)
     with pytest.raises(NetworkError, match="path of a file"):
         train(net, X, Y, checkpoint="", **common)
+
+
+def test_network_of_a_checkpoint_is_the_best_or_the_last(problem, path):
+    """Formulas, normalised layers and all: it predicts what the result predicts."""
+    _, X, Y, common = problem
+    net = network(
+        (4, 6, 2), ("max(0.1*z, z)", "identity"), "half_squared_error", rng=1, dtype=np.float32,
+        normalisation="batch",
+    )  # fmt: skip
+    for place, options in ((path, {}), (path.with_name("best"), {"score": lambda _: -1.0})):
+        result = train(net, X, Y, checkpoint=place, **options, **common)
+        kept = load_checkpoint(place)
+        np.testing.assert_array_equal(propagate(kept, X), propagate(result.network, X))
+        assert kept.activations == net.activations
+    with pytest.raises(FileNotFoundError):
+        load_checkpoint(path.with_name("none"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"arguments": "{}"}, {"arguments": "3"}, {"arguments": "["},
+        {"arguments": json.dumps({"sizes": [4, 6, 2], "dtype": "float64", "activations": [
+            {"formula": "__import__('os')", "parameters": {}, "name": ""}] * 2})},
+        {"parameters": np.zeros(3)}, {"parameters": np.full(44, np.inf)},
+    ],
+)  # fmt: skip
+def test_networks_of_hostile_checkpoints_are_refused(problem, path, change):
+    """A checksum that is right makes no file trusted."""
+    net, X, Y, common = problem
+    train(net, X, Y, checkpoint=path, **common)
+    _rewritten(path, **change)
+    with pytest.raises(CheckpointError, match="Nothing was run"):
+        load_checkpoint(path)
 
 
 def _rewritten(path, **changes):
@@ -366,6 +407,8 @@ def test_damaged_and_foreign_files_are_refused_and_stay(problem, path):
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match="move the file away"):
             train(net, X, Y, checkpoint=path, **common)
+        with pytest.raises(CheckpointError, match="move the file away"):
+            load_checkpoint(path)
         assert path.read_bytes() == content
     save_network(net, path)
     with pytest.raises(CheckpointError, match="of another kind"):

@@ -75,13 +75,16 @@ def test_gain_of_softmax_depends_on_the_width(width):
     assert gain(activation_formula("softmax"), width=width) == pytest.approx(expected, rel=0.02)
 
 
-def test_first_layer_has_variance_one_over_inputs_and_biases_are_zero():
-    """Var w = g²/n with the gain of the activation that produced the inputs, 1 for the data."""
-    net = network((400, 300, 200), ("relu", "identity"), "half_squared_error", rng=0)
-    first, second = net.weights
-    assert first.var() * 400 == pytest.approx(1.0, rel=0.02)
-    assert second.var() * 300 == pytest.approx(2.0, rel=0.02)
-    assert all(not biases.any() for biases in net.biases)
+def test_variances_of_weights_and_biases():
+    """Var w = g²/(2n) with the gain of what produced the inputs, 1 for the data; Var b = 1/2."""
+    layers = ("relu", "relu", "identity")
+    net = network((400, 300, 200, 100), layers, "half_squared_error", rng=0)
+    first, second, last = net.weights
+    assert first.var() * 400 == pytest.approx(0.5, rel=0.02)
+    assert second.var() * 300 == pytest.approx(1.0, rel=0.02)
+    assert last.var() * 200 == pytest.approx(0.01 * 2.0, rel=0.05)
+    assert np.concatenate(net.biases[:2]).var() == pytest.approx(0.5, rel=0.15)
+    assert not net.biases[2].any()
 
 
 @pytest.mark.parametrize(
@@ -94,8 +97,9 @@ def test_pre_activations_keep_unit_second_moment_through_depth(source):
         (width,) * (depth + 1), (source,) * (depth - 1) + ("identity",), "half_squared_error", rng=3
     )
     a = np.random.default_rng(4).standard_normal((300, width))
-    for weights, formula in zip(net.weights, net.activations, strict=True):
-        z = a @ weights
+    hidden = zip(net.weights[:-1], net.biases[:-1], net.activations[:-1], strict=True)
+    for weights, biases, formula in hidden:
+        z = a @ weights + biases
         a = evaluate(formula, z)
     assert 0.3 < np.sqrt(np.mean(z * z)) < 3.0
 

@@ -84,6 +84,8 @@ def test_sparse_inputs_are_dense_inputs(problem):
     X = np.where(X > 0.5, X, 0.0)
     dense, sparse = (train_lbfgs(net, some, Y, alpha=0.1) for some in (X, csr_array(X)))
     np.testing.assert_array_equal(dense.network.parameters, sparse.network.parameters)
+    with pytest.raises(NetworkError, match="must have shape"):
+        train_lbfgs(net, csr_array(X[:, :2]), Y)
 
 
 def test_normalisation_over_the_batch_is_refused(problem):

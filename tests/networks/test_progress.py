@@ -63,3 +63,10 @@ def test_lines_are_as_far_apart_as_they_should_be(capsys):
             r"epoch \d/9  loss 0\.50000  far loss 0\.25000  validation score 0\.7500  rate 0\.001"
             r"  at most \d+ s left", line
         )  # fmt: skip
+
+
+def test_long_times_are_told_in_long_units(capsys):
+    """Nobody counts a million seconds."""
+    with progress(10**12, 2, seconds=0.0) as report:
+        report(_epoch(1))
+    assert re.search(r"at most \d+\.\d h left$", capsys.readouterr().out)

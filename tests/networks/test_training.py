@@ -81,6 +81,15 @@ def test_same_seed_gives_the_same_bits(problem, dtype):
     assert runs[0].network.dtype == dtype
 
 
+def test_seed_decides_what_is_dropped(problem):
+    """In a fixed order of the examples, dropout is all that a seed changes."""
+    net, X, Y = problem
+    options = {"epochs": 2, "shuffle": False, "dropout": 0.5}
+    ends = [train(net, X, Y, rng=seed, **options).network.parameters for seed in (3, 3, 4)]
+    np.testing.assert_array_equal(ends[0], ends[1])
+    assert (ends[0] != ends[2]).any()
+
+
 def test_every_example_is_taken_once_an_epoch():
     """With a linear cost the step is the sum of the examples, in whatever order and batches."""
     X = np.random.default_rng(0).standard_normal((17, 3))
@@ -195,6 +204,9 @@ def test_interrupt_returns_the_best_so_far(problem):
         ({"state": {}}, "state"),
         ({"checkpoint": 3}, "checkpoint"),
         ({"validation": [1]}, "validation"),
+        ({"validation": {3: ([[1.0]], [[2.0]])}}, "names of validation sets"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"clip_norm": -1.0}, "clip_norm"),
         ({"validation": {"far": ([[1.0]], [[2.0]])}}, "far"),
     ],
 )

@@ -1,6 +1,7 @@
 """Feedforward networks: initialisation, propagation, optimisers, training, files."""
 
 from chainrule.networks._callbacks import Epoch as Epoch
+from chainrule.networks._checkpoints import load_checkpoint as load_checkpoint
 from chainrule.networks._errors import CheckpointError as CheckpointError
 from chainrule.networks._errors import DivergenceError as DivergenceError
 from chainrule.networks._errors import InitialisationError as InitialisationError

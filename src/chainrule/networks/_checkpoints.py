@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.formulas import ChainruleError
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
-from chainrule.networks._files import describe, read_tensors, write_whole
+from chainrule.networks._files import describe, described_network, read_tensors, write_whole
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._schedules import Span
@@ -30,6 +31,8 @@ from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch, put_ge
 
 _FORMAT, _VERSION = "chainrule.checkpoint", "1"
 _DIGEST = "sha256:"
+_LAST = ("parameters", "statistics")
+_DAMAGES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,19 +139,10 @@ class Checkpoint:
         CheckpointError
             The file is no checkpoint, is damaged, or belongs to a training with other arguments.
         """
-        try:
-            metadata, tensors = read_tensors(self.path)
-        except FileNotFoundError:
+        if not self.path.exists():
             return None
-        except ModelFileError as error:
-            raise self._refused(str(error.__cause__ or error).partition("\n")[0]) from error
-        if metadata.get("format") != _FORMAT:
-            raise self._refused("it is a safetensors file of another kind")
-        if metadata.get("version") != _VERSION:
-            raise self._refused(f"it has version {metadata.get('version')!r:.40} of the format")
+        metadata, tensors = self._contents()
         try:
-            if metadata["checksum"] != _checksum(metadata, tensors):
-                raise self._refused("its checksum does not match")
             self._compare(json.loads(metadata["arguments"]))
             progress = json.loads(metadata["progress"])
             moment = _moment(progress, tensors, start, span)
@@ -156,8 +150,33 @@ class Checkpoint:
             return moment, _records(tensors["curves"], scored, sets)
         except CheckpointError:
             raise
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        except _DAMAGES as error:
             raise self._refused(f"{type(error).__name__}: {error}") from error
+
+    def network(self) -> Network:
+        """Return the network of the file: the best where that is asked for, else the last."""
+        metadata, tensors = self._contents()
+        names = ("best", "statistics of best") if "best" in tensors else _LAST
+        try:
+            parameters, statistics = (tensors[name] for name in names)
+            return described_network(json.loads(metadata["arguments"]), parameters, statistics)
+        except (ChainruleError, *_DAMAGES) as error:
+            raise self._refused(f"{type(error).__name__}: {error}") from error
+
+    def _contents(self) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+        try:
+            metadata, tensors = read_tensors(self.path)
+        except ModelFileError as error:
+            raise self._refused(str(error.__cause__ or error).partition("\n")[0]) from error
+        if metadata.get("format") != _FORMAT:
+            raise self._refused("it is a safetensors file of another kind")
+        if metadata.get("version") != _VERSION:
+            raise self._refused(f"it has version {metadata.get('version')!r:.40} of the format")
+        if not {"arguments", "progress"} <= metadata.keys() or (
+            metadata.get("checksum") != _checksum(metadata, tensors)
+        ):
+            raise self._refused("its checksum does not match")
+        return metadata, tensors
 
     def _refused(self, reason: str) -> CheckpointError:
         return CheckpointError(
@@ -173,7 +192,7 @@ class Checkpoint:
             lines = (f"  {name}: {_difference(there.get(name), here.get(name))}" for name in names)
             advice = "Give the same arguments to go on, or another path to start anew."
             if "parameters" in names:
-                advice += " A network that begins alike needs a seed: network(..., rng=0)."
+                advice += " Networks that begin alike need a seed: rng=0, or random_state=0."
             if "epochs" in names:
                 advice += " To train longer, begin with network and state of the result."
             raise CheckpointError(
@@ -189,6 +208,42 @@ def checkpoint_at(path: str | os.PathLike[str], arguments: Mapping[str, Any]) ->
         raise NetworkError(f"checkpoint must be the path of a file, got {path!r:.60}")
     # Through JSON, so that what is compared is what a file gives back.
     return Checkpoint(Path(os.path.realpath(path)), json.loads(json.dumps(arguments)))
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Network:
+    """Return the network that the checkpoint of a training holds.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Network
+        That of the best epoch where the training was asked for it and had one, else that of the
+        last one; after a divergence the last good one.
+
+    Raises
+    ------
+    CheckpointError
+        The file is no checkpoint, or is damaged.
+    FileNotFoundError
+        There is no such file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from chainrule.networks import network, train
+    >>> X = np.linspace(-1, 1, 64)[:, None]
+    >>> start = network((1, 8, 1), ("tanh", "identity"), "half_squared_error", rng=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = train(start, X, X**2, epochs=3, rng=0, checkpoint=f"{folder}/run")
+    ...     kept = load_checkpoint(f"{folder}/run")
+    >>> np.array_equal(kept.parameters, result.network.parameters)
+    True
+    """
+    return Checkpoint(Path(os.path.realpath(path)), {}).network()
 
 
 def digest(*arrays: NDArray[Any]) -> str:

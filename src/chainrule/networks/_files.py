@@ -112,7 +112,22 @@ def describe(formula: Formula) -> dict[str, Any]:
     }
 
 
-def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Network:
+def described_network(
+    description: dict[str, Any], parameters: NDArray[Any], statistics: NDArray[Any]
+) -> Network:
+    """Return the network that a description and its numbers give."""
+    sizes, activations, cost, dtype, kinds, learned = _architecture(description)
+    for numbers in (parameters, statistics):
+        if numbers.dtype.name != dtype or not np.isfinite(numbers).all():
+            raise ModelFileError("its numbers are of another dtype, or not finite")
+    return Network(sizes, activations, cost, parameters, kinds, learned, statistics)
+
+
+def _architecture(
+    description: dict[str, Any],
+) -> tuple[
+    tuple[int, ...], tuple[Formula, ...], Formula, str, tuple[str, ...], tuple[tuple[str, ...], ...]
+]:  # fmt: skip
     sizes = tuple(_list(description["sizes"]))
     listed = _list(description["activations"])
     if max(len(sizes), len(listed)) > _MOST_LAYERS:
@@ -132,6 +147,13 @@ def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> N
         raise ModelFileError("its learned parameters do not match its layers")
     for formula, names in zip(activations, learned, strict=True):
         slope_formulas(formula, names, dtype)
+    cost = _formula(description["cost"], ("a", "y"))
+    return sizes, activations, cost, dtype, kinds, learned
+
+
+def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Network:
+    sizes, activations, cost, dtype, kinds, learned = _architecture(description)
+    layers = range(len(sizes) - 1)
     places = layout(sizes, kinds, learned)
     shapes: dict[str, tuple[int, ...]] = {
         f"weights.{layer}": sizes[layer : layer + 2] for layer in layers
@@ -154,7 +176,6 @@ def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> N
             raise ModelFileError(f"{name} holds values that are not finite")
     # The order of the names above is that of the flat vector: all weights, then all biases.
     parameters = np.concatenate([tensors[name].ravel() for name in in_order])
-    cost = _formula(description["cost"], ("a", "y"))
     return Network(sizes, activations, cost, parameters, kinds, learned, tensors.get("statistics"))
 
 

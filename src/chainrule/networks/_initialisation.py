@@ -17,6 +17,8 @@ _REACH = 12.0  # the normal density is 2e-32 of its peak there
 _COMMON = 4.0  # one pre-activation in 16,000 lies further out
 _NODES = 16
 _SAMPLE = 1 << 18
+_SHARE_OF_BIASES = 0.5
+_SHARE_OF_OUTPUT = 0.1
 
 
 @lru_cache(maxsize=1024)
@@ -78,15 +80,24 @@ def initial_parameters(
     dtype: np.dtype[Any],
     rng: np.random.Generator,
 ) -> NDArray[np.floating[Any]]:
-    r"""Return a flat vector of normal weights, layer after layer, and zero biases.
+    r"""Return a flat vector of normal weights, layer after layer, and the biases.
 
-    .. math:: \operatorname{Var} w^{[l]} = \frac{g_{l-1}^2}{n^{[l-1]}}
+    .. math::
+
+        \operatorname{Var} w^{[l]} = \frac{(1 - s) g_{l-1}^2}{n^{[l-1]}}, \qquad
+        \operatorname{Var} b^{[l]} = s = \tfrac12
 
     with the gain :math:`g_{l-1}` of the activation that *produced* the layer's inputs, since it is
-    their second moment that the weights meet: then every pre-activation of the network has unit
-    variance, the assumption under which the gains were computed. The first layer meets the data,
-    which are taken to be standardised, so :math:`g_0 = 1` (He et al. 2015, section 2.2, "for the
-    first layer we should have :math:`n_1 \operatorname{Var}[w_1] = 1`").
+    their second moment that the weights meet: then every pre-activation of the hidden layers has
+    unit variance, the assumption under which the gains were computed. The first layer meets the
+    data, which are taken to be standardised, so :math:`g_0 = 1` (He et al. 2015, section 2.2, "for
+    the first layer we should have :math:`n_1 \operatorname{Var}[w_1] = 1`").
+
+    Without biases every unit bends where its weighted inputs are zero, all of them through the
+    middle of the data. Half of the variance comes from the biases, so that units bend all over it.
+
+    The output layer has a tenth of those weights and no biases: the first outputs are nearly the
+    same for all examples, and training forms the hidden layers rather than undo a guess.
 
     The numbers are drawn in float64, so that both dtypes start from the same values.
     """
@@ -94,11 +105,13 @@ def initial_parameters(
         gain(formula, dtype.name, width if formula.is_layer_coupled else 1)
         for formula, width in zip(activations[:-1], sizes[1:-1], strict=True)
     ]
+    shares = [math.sqrt(1.0 - _SHARE_OF_BIASES)] * (len(sizes) - 2) + [_SHARE_OF_OUTPUT]
     weights = [
-        rng.standard_normal(count * width) * (factor / math.sqrt(count))
-        for factor, count, width in zip(gains, sizes[:-1], sizes[1:], strict=True)
+        rng.standard_normal(count * width) * (share * factor / math.sqrt(count))
+        for factor, share, count, width in zip(gains, shares, sizes[:-1], sizes[1:], strict=True)
     ]
-    return np.concatenate([*weights, np.zeros(sum(sizes[1:]))]).astype(dtype)
+    biases = rng.standard_normal(sum(sizes[1:-1])) * math.sqrt(_SHARE_OF_BIASES)
+    return np.concatenate([*weights, biases, np.zeros(sizes[-1])]).astype(dtype)
 
 
 def _integrated_moment(formula: Formula, dtype: np.dtype[Any]) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from chainrule.networks._checks import check_count, check_number
 from chainrule.networks._errors import DivergenceError, NetworkError
 from chainrule.networks._network import Network, as_rows
 from chainrule.networks._progress import progress
-from chainrule.networks._propagation import example_weights, gradient
+from chainrule.networks._propagation import Batches, compiled_cost, example_weights
 from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._state import Training
 from chainrule.networks._validation import held_out
@@ -38,47 +39,58 @@ class _Objective:
         self, network: Network, X: Any, Y: ArrayLike, weights: ArrayLike | None, alpha: float
     ) -> None:
         sizes, dtype = network.sizes, network.dtype
-        self.network = network.with_parameters(network.parameters.astype(np.float64))
-        self.inputs = X.tocsr() if hasattr(X, "tocsr") else as_rows(X, sizes[0], dtype, "X")
-        self.targets = as_rows(Y, sizes[-1], dtype, "Y")
-        self.weights = example_weights(weights, self.inputs.shape[0], self.targets)
-        self.rows = np.flatnonzero(self.weights)
+        inputs = X.tocsr() if hasattr(X, "tocsr") else as_rows(X, sizes[0], dtype, "X")
+        targets = as_rows(Y, sizes[-1], dtype, "Y")
+        if inputs.shape[1] != sizes[0]:
+            raise NetworkError(f"X must have shape (examples, {sizes[0]}), got {inputs.shape}")
+        given = example_weights(weights, inputs.shape[0], targets)
+        kept = slice(None) if given.all() else np.flatnonzero(given)
+        self.inputs, self.targets = inputs[kept], targets[kept]
+        self.weights = given[kept].astype(np.float64)
         self.alpha = alpha
+        self.decayed = network.layout.decayed
         self.was_infinite = False
-        self.pool = ThreadPoolExecutor(available_processors(), "chainrule training")
+        blocks = -(-self.weights.size // _BLOCK)
+        self.blocks = [slice(first, first + _BLOCK) for first in range(0, blocks * _BLOCK, _BLOCK)]
+        precise = network.with_parameters(network.parameters.astype(np.float64))
+        cost = compiled_cost(precise, targets.astype(np.float64))
+        rows = min(_BLOCK, self.weights.size)
+        self.workers = [
+            Batches(precise, cost, rows) for _ in range(min(available_processors(), blocks))
+        ]
+        self.pool = ThreadPoolExecutor(len(self.workers), "chainrule training")
 
     def __call__(self, parameters: Vector) -> tuple[float, Vector]:
-        network = self.network.with_parameters(parameters)
         total, slopes = 0.0, np.zeros_like(parameters)
+        count = len(self.workers)
         # What overflows is noticed by its result, which is the line search's or our own to judge.
         with np.errstate(over="ignore", invalid="ignore"):
-            for together in self._blocks():
+            for first in range(0, len(self.blocks), count):
+                together = self.blocks[first : first + count]
+                apply = self.pool.map if len(together) > 1 else map
                 # One sum after the other, in this order: it does not depend on the threads.
-                for weight, cost, steepest in self.pool.map(
-                    lambda rows: self._part(network, rows), together
+                for cost, weight, steepest in apply(
+                    self._part, repeat(parameters), self.workers, together
                 ):
-                    total += weight * cost
+                    total += cost
                     slopes += weight * steepest
-            decayed = parameters[: network.layout.decayed]
-            slopes[: decayed.size] += self.alpha * decayed
+            decayed = parameters[: self.decayed]
+            slopes[: self.decayed] += self.alpha * decayed
             total += 0.5 * self.alpha * float(decayed @ decayed)
-            weight = float(self.weights.sum(dtype=np.float64))
             self.was_infinite |= not math.isfinite(total)
+            weight = float(self.weights.sum())
             return total / weight, slopes / weight
 
-    def _part(self, network: Network, rows: NDArray[np.intp]) -> tuple[float, float, Vector]:
-        X = self.inputs[rows]
-        weights = self.weights[rows].astype(np.float64)
+    def _part(
+        self, parameters: Vector, worker: Batches, rows: slice
+    ) -> tuple[float, float, Vector]:
+        X, slopes = self.inputs[rows], np.zeros_like(parameters)
         dense = X.toarray() if hasattr(X, "toarray") else X
-        with np.errstate(over="ignore", invalid="ignore"):  # in every thread
-            cost, slopes = gradient(network, dense, self.targets[rows], sample_weight=weights)
-        return float(weights.sum()), cost, slopes.astype(np.float64, copy=False)
-
-    def _blocks(self) -> Iterator[list[NDArray[np.intp]]]:
-        """Yield as many blocks of examples as there are threads."""
-        blocks = [self.rows[first : first + _BLOCK] for first in range(0, self.rows.size, _BLOCK)]
-        for first in range(0, len(blocks), available_processors()):
-            yield blocks[first : first + available_processors()]
+        cost, weight = worker.sums(
+            parameters, np.ascontiguousarray(dense, np.float64), self.targets[rows],
+            self.weights[rows], slopes,
+        )  # fmt: skip
+        return cost, weight, slopes
 
 
 def train_lbfgs(

@@ -27,9 +27,9 @@ from chainrule.networks._program import cost_program
 from chainrule.networks.compiled import (
     batch_gradient,
     run_to_inputs,
+    set_learned,
 )
 from chainrule.networks.compiled.tables import (
-    DECAYED,
     TARGETS,
     TO_INPUTS,
     WEIGHTS_OF_EXAMPLES,
@@ -53,6 +53,33 @@ def propagate(network: Network, X: ArrayLike) -> NDArray[np.floating[Any]]:
     ndarray of shape (examples, outputs)
     """
     return network(X)
+
+
+class Batches:
+    """Gradients of batches in one thread, each of as many rows at most, in the same workspace."""
+
+    def __init__(self, network: Network, cost: CostKernels, rows: int) -> None:
+        self.held = network, cost
+        self.own = _predictor(network, rows, cost=cost)
+
+    def sums(
+        self,
+        parameters: NDArray[Any],
+        inputs: NDArray[Any],
+        targets: NDArray[Any],
+        weights: NDArray[Any],
+        slopes: NDArray[Any],
+    ) -> tuple[float, float]:
+        """Fill in the gradient of the mean cost; return the sums of costs and of weights."""
+        tables, space = self.own.tables, self.own.space
+        set_learned(tables, parameters)
+        for place, values in ((TARGETS, targets), (WEIGHTS_OF_EXAMPLES, weights)):
+            start = tables.plan[place]
+            space.work[start : start + values.size] = values.reshape(-1)
+        total, weight = batch_gradient(
+            space, tables, parameters, slopes, inputs.ctypes.data, len(inputs), 0
+        )
+        return float(total), float(weight)
 
 
 def gradient(
@@ -90,17 +117,10 @@ def gradient(
     inputs = as_rows(X, sizes[0], network.dtype, "X")
     targets = as_rows(Y, sizes[-1], network.dtype, "Y")
     weights = example_weights(sample_weight, len(inputs), targets)
-    cost = compiled_cost(network, targets)
-    own = _predictor(network, len(inputs), cost=cost)
-    tables, space = own.tables, own.space
-    for place, values in ((TARGETS, targets), (WEIGHTS_OF_EXAMPLES, weights)):
-        start = tables.plan[place]
-        space.work[start : start + values.size] = values.ravel()
     slopes = np.zeros(network.parameters.size, network.dtype)
-    total, weight = batch_gradient(
-        space, tables, network.own_parameters, slopes, inputs.ctypes.data, len(inputs), 0
-    )
-    decayed = network.parameters[: tables.plan[DECAYED]]
+    batches = Batches(network, compiled_cost(network, targets), len(inputs))
+    total, weight = batches.sums(network.own_parameters, inputs, targets, weights, slopes)
+    decayed = network.parameters[: network.layout.decayed]
     slopes[: decayed.size] += alpha / weight * decayed
     penalty = 0.5 * alpha * float(np.dot(decayed, decayed))
     return (total + penalty) / weight, slopes

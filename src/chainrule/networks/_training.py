@@ -245,8 +245,11 @@ def _train(
         keeper.keep(moment, records)
     except CheckpointError:
         raise
-    except BaseException:
+    except BaseException as error:
         keeper.keep(moment, records)
+        if isinstance(error, DivergenceError) and keeper.checkpoint is not None:
+            place = keeper.checkpoint.path
+            error.add_note(f"load_checkpoint({str(place)!r}) gives the network before that epoch.")
         raise
     return _result(plan, moment, records[: moment.epochs], interrupted)
 
@@ -378,8 +381,10 @@ def _arguments(
         "tolerance": plan.tolerance,
         "patience": plan.patience,
         "score": plan.score is not None,
-        "validation": {
-            part.name: digest(part.inputs, part.targets, part.weights) for part in plan.held
+        "validation": [part.name for part in plan.held],
+        **{
+            f"examples of {part.name}": digest(part.inputs, part.targets, part.weights)
+            for part in plan.held
         },
         "restore_best": plan.restore_best,
         "state": None if state is None else state_digest(state),
