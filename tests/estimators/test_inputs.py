@@ -1,5 +1,7 @@
 """The short way in for arrays that need no conversion: it must refuse what the long way refuses."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -85,3 +87,21 @@ def test_wrong_shapes_are_refused(fitted):
     ]:
         with pytest.raises(ValueError, match=message):
             fitted.predict(bad)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_memory_of_predictions_does_not_grow_with_what_is_converted(sparse):
+    """Of 60,000 rows in another dtype, or sparse, no second copy is made as a whole."""
+    X = np.zeros((60_000, 50), np.float32 if sparse else np.float64)
+    X[:, 0] = np.arange(60_000) / 60_000
+    fitted = FeedforwardClassifier((2,), max_iter=1).fit(X[:10].astype(np.float32), X[:10, 0] > 0)
+    given = csr_matrix(X) if sparse else X
+    expected = fitted.predict_proba(X[:4100].astype(np.float32))
+    tracemalloc.start()
+    try:
+        found = fitted.predict_proba(given)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found[:4100], expected)
+    assert peak < X.size * 4 / 2

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, validate_data
 from chainrule.networks import NetworkError
 
 FLOATS = (np.float64, np.float32)
-_BLOCK = 4096  # rows of a sparse matrix that are dense at one time
+_BLOCK = 4096  # rows that are made dense, or of another dtype, at one time
 _SMALL = 4096  # above so many numbers their sum tells sooner whether they are finite
 
 
@@ -51,12 +51,10 @@ def checked(estimator: Any, X: ArrayLike) -> Any:
 
 
 def blocks(X: Any) -> Iterator[NDArray[Any]]:
-    """Yield X in dense parts: an array as it is, a sparse matrix a few thousand rows at a time."""
-    if not issparse(X):
-        yield X
-        return
+    """Yield X a few thousand rows at a time, dense: what is converted stays small."""
     for start in range(0, X.shape[0], _BLOCK):
-        yield X[start : start + _BLOCK].toarray()
+        part = X[start : start + _BLOCK]
+        yield part.toarray() if issparse(X) else part
 
 
 def dense(X: Any) -> NDArray[Any]:

@@ -35,7 +35,7 @@ class Fitted(BaseEstimator):
         if not activate:
             used = _inspection.before_output(used)
         inputs = checked(self, X)
-        if isinstance(inputs, np.ndarray):
+        if isinstance(inputs, np.ndarray) and inputs.dtype == used.dtype:
             return propagate(used, inputs)
         return np.concatenate([propagate(used, block) for block in blocks(inputs)])
 
