@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from chainrule.networks.compiled import DEPTH, WIDTH, new_team, product_kernel
-from chainrule.networks.compiled._products import product
+from chainrule.networks.compiled import PANEL_SIZE, new_team, product_kernel
+from chainrule.networks.compiled._products import DEPTH, product
 from chainrule.networks.compiled._team import take
 
 
@@ -24,7 +24,7 @@ def _product(A, B, start, down, turned):
     # Guards around the result notice what is written beyond it.
     guarded = np.full(rows * columns + 64, 7.0, A.dtype)
     result = guarded[32:-32].reshape(rows, columns)
-    panel = np.empty(DEPTH * WIDTH, np.uint8)
+    panel = np.empty(PANEL_SIZE, np.uint8)
     team = new_team(1)
     _multiply(product_kernel(A.itemsize).address, team.ctypes.data, rows, columns, depth,
               A.ctypes.data, A.strides[0], int(down), B.ctypes.data, B.strides[0], int(turned),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.networks.compiled import DEPTH, WIDTH, new_team
+from chainrule.networks.compiled import PANEL_SIZE, new_team
 from chainrule.networks.compiled import tables as columns
 
 _LINE = 64  # bytes
@@ -36,7 +36,7 @@ class Crew:
         self.team = new_team(threads)
         self.work = aligned(size, dtype)
         self.work[:] = 0.0
-        self.panels = [aligned(DEPTH * WIDTH, np.dtype(np.uint8)) for _ in range(threads)]
+        self.panels = [aligned(PANEL_SIZE, np.dtype(np.uint8)) for _ in range(threads)]
         sums = np.zeros((max(tiles, 1), max(learned, 1)))
         self.spaces = tuple(
             columns.Workspace(self.team.ctypes.data, number, self.work, sums, panel.ctypes.data)

@@ -20,7 +20,7 @@ from chainrule.networks.compiled import muon_scratch, run_batches, set_learned
 from chainrule.networks.compiled.tables import SEED
 
 _OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
-_OPERATIONS_PER_THREAD = 2e6  # in a step; with less, threads wait longer than they work
+_OPERATIONS_PER_THREAD = 1.5e7  # in a step; with less, threads wait longer than they work
 _TILE = 8192  # no phase that sums has smaller tiles than this, or than one row
 
 

@@ -11,7 +11,6 @@ from chainrule.networks.compiled._batches import run_to_inputs as run_to_inputs
 from chainrule.networks.compiled._batches import set_learned as set_learned
 from chainrule.networks.compiled._layers import EPSILON as EPSILON
 from chainrule.networks.compiled._muon import muon_scratch as muon_scratch
-from chainrule.networks.compiled._products import DEPTH as DEPTH
+from chainrule.networks.compiled._products import PANEL_SIZE as PANEL_SIZE
 from chainrule.networks.compiled._products import product_kernel as product_kernel
 from chainrule.networks.compiled._team import new_team as new_team
-from chainrule.networks.compiled._vectors import WIDTH as WIDTH

@@ -19,7 +19,7 @@ from chainrule.networks.compiled._layers import (
     rows_at_once,
     tiles_of,
 )
-from chainrule.networks.compiled._loops import copy, drop, scale, sum_of_products
+from chainrule.networks.compiled._loops import copy, drop, scale, scale_rows, sum_of_products
 from chainrule.networks.compiled._muon import muon_step
 from chainrule.networks.compiled._team import (
     flush_subnormals,
@@ -104,9 +104,8 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
         to_z = data + (plan[TO_Z] + place) * item
         call_kernel(plan[COST], z, y, of_rows, some, width, plan[COST_VALUES])
         call_kernel(plan[COST_GRADIENT], z, y, to_z, some, width, plan[COST_GRADIENT_VALUES])
-        for row in range(first, first + some):
-            start = plan[TO_Z] + row * width
-            scale(work[start : start + width], work.dtype.type(weights[row] / weight))
+        start = plan[TO_Z] + place
+        scale_rows(work[start : start + some * width], width, weights[first : first + some], weight)
         tile = take(team)
     meet(team)
     total = 0.0

@@ -9,7 +9,6 @@ import numpy as np
 from chainrule.kernels._call import call_kernel
 from chainrule.kernels._native import compiled
 from chainrule.networks.compiled._loops import (
-    add,
     add_product,
     drop,
     mixed,
@@ -17,6 +16,7 @@ from chainrule.networks.compiled._loops import (
     scale_and_shift,
     sum_of,
     sum_of_products,
+    sum_rows,
 )
 from chainrule.networks.compiled._products import product, product_tiles, turn_matrix
 from chainrule.networks.compiled._team import meet, take
@@ -222,9 +222,7 @@ def _sum_columns(
     own, work = tables.layers[layer], space.work
     width, to_z = own[WIDTH], tables.plan[TO_Z] + column
     shifts = gradient[own[BIASES] + column : own[BIASES] + column + wide]
-    shifts[:] = 0.0
-    for row in range(rows):
-        add(work[to_z + row * width : to_z + row * width + wide], shifts)
+    sum_rows(work[to_z : to_z + rows * width], width, shifts)
     if own[NORMALISATION] == NO_NORMALISATION:
         return
     scales = gradient[own[SCALES] + column : own[SCALES] + column + wide]
@@ -392,7 +390,7 @@ def backward(
             _through_normalisation(space, tables, parameters, gradient, layer, rows, training)
             to_product = data + plan[TO_PRODUCT] * item
         below = inputs if layer == 0 else data + tables.layers[layer - 1, A] * item
-        following = product_tiles(count, width, item)
+        following = product_tiles(count, width, rows, 1, item)
         tile = product(
             plan[PRODUCT_KERNEL], team, take(team), 0, count, width, rows,
             below, count * item, 1,
@@ -407,7 +405,7 @@ def backward(
                 parameters.ctypes.data + own[WEIGHTS] * item, width * item, 1,
                 data + place * item, nothing, 0, space.panel,
             )  # fmt: skip
-            following += product_tiles(rows, count, item)
+            following += product_tiles(rows, count, width, 0, item)
         if own[NORMALISATION] == NO_NORMALISATION:
             while tile < following + tiles_of(width, _COLUMNS):
                 column = (tile - following) * _COLUMNS

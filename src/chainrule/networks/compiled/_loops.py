@@ -25,10 +25,37 @@ def copy(source: Any, destination: Any) -> None:
 
 
 @compiled()
-def add(source: Any, destination: Any) -> None:
-    """Add a vector to another."""
-    for k in range(destination.size):
-        destination[k] += source[k]
+def sum_rows(values: Any, width: int, sums: Any) -> None:
+    """Sum the rows of a matrix, given from its first element of interest on, four at a time."""
+    rows = (values.size + width - 1) // width
+    whole = rows // 4 * 4
+    for j in range(sums.size):
+        sums[j] = values.dtype.type(0.0)
+    for row in range(0, whole, 4):
+        _add_four(
+            values[row * width :], values[(row + 1) * width :], values[(row + 2) * width :],
+            values[(row + 3) * width :], sums,
+        )  # fmt: skip
+    for row in range(whole, rows):
+        rest = values[row * width :]
+        for j in range(sums.size):
+            sums[j] += rest[j]
+
+
+@compiled()
+def _add_four(first: Any, second: Any, third: Any, fourth: Any, sums: Any) -> None:
+    for j in range(sums.size):
+        sums[j] += (first[j] + second[j]) + (third[j] + fourth[j])
+
+
+@compiled()
+def scale_rows(values: Any, width: int, factors: Any, divisor: float) -> None:
+    """Multiply every row of a matrix by a number of its own, divided by another."""
+    real = values.dtype.type
+    for row in range(factors.size):
+        factor = real(factors[row] / divisor)
+        for k in range(row * width, (row + 1) * width):
+            values[k] *= factor
 
 
 @compiled(fastmath=CONTRACT)

@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from chainrule.kernels._memory import copy_bytes
 from chainrule.kernels._native import compiled, native
 from chainrule.networks.compiled._team import take
 from chainrule.networks.compiled._vectors import (
@@ -27,8 +28,11 @@ from chainrule.networks.compiled._vectors import (
     turn,
 )
 
-DEPTH = 1024  # rows of a panel: with it, a panel fits in the second cache
+DEPTH = 512
 _HEIGHT = 480  # rows that a thread takes at once: a multiple of the tiles' heights
+_COPIED_HEIGHT = 96  # likewise where a transposed A is copied, for so many panels:
+_GROUP = 8
+PANEL_SIZE = DEPTH * (WIDTH + 8 * _COPIED_HEIGHT)  # bytes
 _NARROW = 65536  # bytes of a matrix B that needs no panels of its own
 _FEW = 2 * ROWS[0]  # rows of A for which a panel would not pay
 
@@ -98,18 +102,53 @@ def turn_matrix(
 
 
 @compiled()
-def product_tiles(rows: int, columns: int, item: int) -> int:
+def _fill(
+    kind: Any, item: int, down: int, rows: int, columns: int, depth: int,
+    a: int, a_row: int, a_apart: int, b: int, b_apart: int, c: int, c_apart: int,
+    start: int, start_apart: int,
+) -> None:  # fmt: skip
+    """Fill rows of C, at most as wide as a tile."""
+    is_wide = columns > REGISTER // item
+    if down != 0 and is_wide:
+        _fill_wide_down(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                        start, start_apart)  # fmt: skip
+    elif down != 0:
+        _fill_narrow_down(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                          start, start_apart)  # fmt: skip
+    elif is_wide:
+        _fill_wide(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                   start, start_apart)  # fmt: skip
+    else:
+        _fill_narrow(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                     start, start_apart)  # fmt: skip
+
+
+@compiled()
+def product_tiles(rows: int, columns: int, depth: int, down: int, item: int) -> int:
     """Return into how many tiles a product of this shape falls."""
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    tiles: int = panels * ((rows + _height(panels) - 1) // _height(panels))
+    height, group = _height(panels, depth, down), _group(depth, down)
+    tiles: int = ((panels + group - 1) // group) * ((rows + height - 1) // height)
     return tiles
 
 
 @compiled()
-def _height(panels: int) -> int:
+def _height(panels: int, depth: int, down: int) -> int:
+    if _group(depth, down) > 1:
+        return _COPIED_HEIGHT
     # Where there are few panels, rows are what threads can share.
     return _HEIGHT if panels > 3 else 4 * ROWS[0]
+
+
+@compiled()
+def _group(depth: int, down: int) -> int:
+    """Return how many panels meet the same rows of A, which are copied if there are several.
+
+    Down a column of a large matrix, every element lies in another page, and they compete for few
+    places in the cache.
+    """
+    return _GROUP if down != 0 and depth > DEPTH else 1
 
 
 @compiled()
@@ -127,57 +166,50 @@ def _product(
     """
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    height, tiles = _height(panels), product_tiles(rows, columns, item)
-    c_apart = columns * item
+    height, group = _height(panels, depth, down), _group(depth, down)
+    groups = (panels + group - 1) // group
+    tiles = product_tiles(rows, columns, depth, down, item)
     copied = turned != 0 or (columns * depth * item > _NARROW and rows > _FEW)
     pieces = (depth + DEPTH - 1) // DEPTH
     deep = (depth + pieces - 1) // pieces
+    c_apart = columns * item
     while number < first + tiles:
-        column = (number - first) % panels * across
-        row = (number - first) // panels * height
-        wide, high = min(across, columns - column), min(height, rows - row)
+        row = (number - first) // groups * height
+        left_panel = (number - first) % groups * group
+        high = min(height, rows - row)
         for above in range(0, depth, deep):
             terms = min(deep, depth - above)
-            if turned != 0:
-                source = b + column * b_apart + above * item
-                turn_matrix(kind, item, source, b_apart, panel, WIDTH, wide, terms)
-                lines, apart = panel, WIDTH
-            elif copied:
-                for k in range(terms):
-                    source = b + (above + k) * b_apart + column * item
-                    copy_row(kind, source, panel + k * WIDTH, wide)
-                lines, apart = panel, WIDTH
-            else:
-                lines, apart = b + above * b_apart + column * item, b_apart
-            out = c + row * c_apart + column * item
-            before, before_apart = start + row * start_apart + column * item, start_apart
-            if above > 0:
-                before, before_apart = out, c_apart
-            is_wide = wide > REGISTER // item
+            left, left_row, left_apart = a + row * a_apart + above * item, a_apart, a_apart
             if down != 0:
-                left, a_row = a + above * a_apart + row * item, item
-                if is_wide:
-                    _fill_wide_down(
-                        kind, high, wide, terms, left, a_row, a_apart, lines, apart, out, c_apart,
-                        before, before_apart,
-                    )  # fmt: skip
+                left, left_row = a + above * a_apart + row * item, item
+            if group > 1:
+                place = panel + DEPTH * WIDTH
+                for k in range(terms):
+                    copy_bytes(left + k * a_apart, place + k * high * item, high * item)
+                left, left_apart = place, high * item
+            for column in range(
+                left_panel * across, min((left_panel + group) * across, columns), across
+            ):
+                wide = min(across, columns - column)
+                if turned != 0:
+                    source = b + column * b_apart + above * item
+                    turn_matrix(kind, item, source, b_apart, panel, WIDTH, wide, terms)
+                    lines, apart = panel, WIDTH
+                elif copied:
+                    for k in range(terms):
+                        source = b + (above + k) * b_apart + column * item
+                        copy_row(kind, source, panel + k * WIDTH, wide)
+                    lines, apart = panel, WIDTH
                 else:
-                    _fill_narrow_down(
-                        kind, high, wide, terms, left, a_row, a_apart, lines, apart, out, c_apart,
-                        before, before_apart,
-                    )  # fmt: skip
-            else:
-                left = a + row * a_apart + above * item
-                if is_wide:
-                    _fill_wide(
-                        kind, high, wide, terms, left, a_apart, a_apart, lines, apart, out,
-                        c_apart, before, before_apart,
-                    )  # fmt: skip
-                else:
-                    _fill_narrow(
-                        kind, high, wide, terms, left, a_apart, a_apart, lines, apart, out,
-                        c_apart, before, before_apart,
-                    )  # fmt: skip
+                    lines, apart = b + above * b_apart + column * item, b_apart
+                out = c + row * c_apart + column * item
+                before, before_apart = start + row * start_apart + column * item, start_apart
+                if above > 0:
+                    before, before_apart = out, c_apart
+                _fill(
+                    kind, item, down, high, wide, terms, left, left_row, left_apart, lines, apart,
+                    out, c_apart, before, before_apart,
+                )  # fmt: skip
         number = take(team)
     return number
 
@@ -242,7 +274,7 @@ def product(
     start, start_apart : int
         What is added: a row for all (distance 0), or a matrix.
     panel : int
-        Address of this thread's room for a panel: `DEPTH` rows as wide as a tile.
+        Address of this thread's room for copies, `PANEL_SIZE` bytes.
 
     Returns
     -------
