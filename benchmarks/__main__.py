@@ -27,7 +27,11 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(map(str, kernels.SIZES)))
     parser.add_argument("--dtypes", default="float32,float64")
     parser.add_argument("--libraries", help="names separated by commas; all that are installed")
-    parser.add_argument("--cases", default="", help="of training or prediction: what names hold")
+    parser.add_argument(
+        "--cases",
+        default="",
+        help="of training or prediction: texts in their names, separated by commas",
+    )
     parser.add_argument("--folder", type=Path, default=RESULTS, help="for figures and pictures")
     chosen = parser.parse_args()
     named = chosen.libraries.split(",") if chosen.libraries else None
@@ -45,7 +49,10 @@ def main() -> None:
     for part in (training, prediction):
         name = part.__name__.rpartition(".")[2]
         if chosen.what in ("all", name):
-            cases = [case for case in part.CASES if chosen.cases in case]
+            wanted = chosen.cases.split(",")
+            cases = [case for case in part.CASES if any(text in case for text in wanted)]
+            if not cases:
+                parser.error(f"no case holds {chosen.cases!r}; there are {', '.join(part.CASES)}")
             _turns.run(name, named or part.LIBRARIES, cases, chosen.rounds, chosen.folder)
     if chosen.what in ("all", "datasets"):
         datasets.run(chosen.folder)

@@ -82,3 +82,20 @@ def test_layers_that_are_not_there_and_bad_inputs_are_refused(X):
         FeedforwardRegressor(hidden_layer_sizes=(), max_iter=1).fit(X, X).hidden_activations(X)
     with pytest.raises(NotFittedError):
         FeedforwardRegressor().input_gradients(X)
+
+
+def test_statistics_and_curves_of_a_fit():
+    """The methods look at the fitted network, with targets as the estimator was given them."""
+    from matplotlib.figure import Figure
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = np.where(X[:, 0] > 0, "yes", "no")
+    classifier = FeedforwardClassifier((4,), max_iter=5, tol=10.0, random_state=0)
+    classifier.fit(X, y, eval_set=[(X[:20], y[:20])])
+    looked = classifier.layer_statistics(X, y)
+    assert looked.examples == 60
+    Z = X @ classifier.coefs_[0] + classifier.intercepts_[0]
+    assert looked.layers[0].dead == pytest.approx((Z <= 0).all(axis=0).mean())
+    figure = classifier.plot_learning_curve(Figure())
+    assert len(figure.axes[0].lines) == 2

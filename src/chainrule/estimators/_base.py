@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,9 +31,6 @@ from chainrule.estimators._start import output_name, start_from
 from chainrule.formulas import ParameterError
 from chainrule.networks import Network, Training, network, train, train_lbfgs
 from chainrule.networks._callbacks import Callback
-
-if TYPE_CHECKING:
-    pass
 
 _AUTOMATIC_BATCH = 200
 
@@ -108,10 +105,6 @@ class Feedforward(Fitted):
 
     def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
         """Learn what the targets are, or check that they still are; return them as a matrix."""
-        raise NotImplementedError
-
-    def _encode(self, y: Any) -> NDArray[Any]:
-        """Return further targets as a matrix, of the kind that was learned."""
         raise NotImplementedError
 
     def _output(self) -> tuple[Any, Any]:

@@ -11,9 +11,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.estimators import _inspection
-from chainrule.estimators._data import blocks, checked
+from chainrule.estimators._data import blocks, checked, dense
 from chainrule.estimators._start import assigned
-from chainrule.networks import Network, propagate
+from chainrule.networks import (
+    Network,
+    NetworkStatistics,
+    layer_statistics,
+    plot_learning_curve,
+    propagate,
+)
 
 if TYPE_CHECKING:
     from chainrule.networks._equations import Propagation
@@ -25,6 +31,10 @@ class Fitted(BaseEstimator):
     network_: Network
     _penalty: float
     _is_weighted: bool
+
+    def _encode(self, y: Any) -> NDArray[Any]:
+        """Return further targets as a matrix, of the kind that was learned."""
+        raise NotImplementedError
 
     def __sklearn_is_fitted__(self) -> bool:
         return "network_" in vars(self)
@@ -71,6 +81,53 @@ class Fitted(BaseEstimator):
         used = self._fitted_network()
         part = _inspection.up_to(used, layer)
         return np.concatenate([propagate(part, block) for block in blocks(checked(self, X))])
+
+    def layer_statistics(self, X: ArrayLike, y: ArrayLike | None = None) -> NetworkStatistics:
+        """Look at what every layer does to examples: dead and saturated units, sizes, gradients.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        y : array-like, optional
+            Targets; with them, the sizes of the gradients are told too.
+
+        Returns
+        -------
+        NetworkStatistics
+            Prints itself as a table; `plot` draws it.
+
+        Examples
+        --------
+        >>> from chainrule.estimators import FeedforwardRegressor
+        >>> regressor = FeedforwardRegressor(hidden_layer_sizes=(3,), tol=10.0, random_state=0)
+        >>> regressor = regressor.fit([[0.0], [1.0]], [0.0, 1.0])
+        >>> len(regressor.layer_statistics([[0.5], [1.0]]).layers)
+        2
+        """
+        used = self._fitted_network()
+        targets = None if y is None else self._encode(y)
+        return layer_statistics(used, dense(checked(self, X)), targets)
+
+    def plot_learning_curve(self, figure: Any = None) -> Any:
+        """Draw the loss over the epochs, on the examples and on a validation set, and the score.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, optional
+            Where to draw; by default a new figure of pyplot, which notebooks show.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        self._fitted_network()
+        fitted: Any = self
+        held = fitted.validation_losses_
+        losses = {"validation": held} if held else None
+        return plot_learning_curve(
+            fitted.loss_curve_, fitted.validation_scores_, losses, figure=figure
+        )
 
     def _input_gradients(self, X: Any) -> NDArray[Any]:
         used = self._fitted_network()
