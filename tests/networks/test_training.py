@@ -24,6 +24,7 @@ from chainrule.networks import (
     train,
     validation_loss,
 )
+from chainrule.networks._run import Run
 
 
 @pytest.fixture
@@ -353,3 +354,28 @@ def test_keyboard_interrupt_is_a_real_signal(problem):
     assert len(result.loss_curve) > 1
     assert len(result.learning_rates) == len(result.loss_curve)
     assert np.isfinite(result.network.parameters).all()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.001, 0.01, 0.05])
+def test_an_interrupt_ends_all_threads_after_a_whole_step(delay):
+    """The caller of several threads is interrupted at any moment, and nobody waits for ever."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(4000, 40)), rng.normal(size=(4000, 2))
+    net = network((40, 60, 2), ("tanh", "identity"), "half_squared_error", rng=0)
+    run = Run(net, X, Y, None, Adam(), batch_size=100, threads=3)
+    order, rates = np.tile(np.arange(4000), 200), np.full(8000, 1e-3)
+    timer = threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    def go_on():
+        with run.threads():
+            timer.start()
+            while True:
+                run.epoch(order, rates)
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on()
+    for thread in threading.enumerate():
+        if thread.name.startswith("chainrule training"):
+            thread.join(30)
+            assert not thread.is_alive()
+    assert run.is_finite

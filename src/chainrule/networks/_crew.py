@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.networks.compiled import PANEL_SIZE, new_team
+from chainrule.networks.compiled import PANEL_SIZE, new_team, request_stop
 from chainrule.networks.compiled import tables as columns
 
 _LINE = 64  # bytes
@@ -42,22 +42,32 @@ class Crew:
             columns.Workspace(self.team.ctypes.data, number, self.work, sums, panel.ctypes.data)
             for number, panel in enumerate(self.panels)
         )
-        others = threads - 1
-        self.pool = ThreadPoolExecutor(others, "chainrule training") if others else None
+        self.pool = ThreadPoolExecutor(threads, "chainrule training") if threads > 1 else None
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a compiled function in all threads, and return what the first one returns."""
-        self.team[1:] = 0  # whoever was interrupted left something here
-        others = [
-            self.pool.submit(function, space, *arguments) for space in self.spaces[1:] if self.pool
-        ]
+        """Call a compiled function in all threads, and return what the first one returns.
+
+        Several threads are led by one of their own: an interrupt, which reaches the caller alone,
+        cannot leave some of them waiting for one that never came.
+        """
+        self.team[1:] = 0
+        if self.pool is None:
+            return function(self.spaces[0], *arguments)
+        try:
+            return self.pool.submit(self._lead, function, *arguments).result()
+        except BaseException:
+            request_stop(self.team)
+            raise
+
+    def _lead(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        assert self.pool is not None
+        others = [self.pool.submit(function, space, *arguments) for space in self.spaces[1:]]
         result = function(self.spaces[0], *arguments)
-        for other in others:
-            other.result()
+        wait(others)
         return result
 
     def dismiss(self) -> None:
-        """End the other threads."""
+        """End the threads, when they have come to the end of their batch."""
         if self.pool is not None:
             self.pool.shutdown()
 

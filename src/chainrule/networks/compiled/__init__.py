@@ -14,3 +14,4 @@ from chainrule.networks.compiled._muon import muon_scratch as muon_scratch
 from chainrule.networks.compiled._products import PANEL_SIZE as PANEL_SIZE
 from chainrule.networks.compiled._products import product_kernel as product_kernel
 from chainrule.networks.compiled._team import new_team as new_team
+from chainrule.networks.compiled._team import request_stop as request_stop

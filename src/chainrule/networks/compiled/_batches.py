@@ -23,6 +23,7 @@ from chainrule.networks.compiled._loops import copy, drop, scale, scale_rows, su
 from chainrule.networks.compiled._muon import muon_step
 from chainrule.networks.compiled._team import (
     flush_subnormals,
+    is_requested,
     is_stopped,
     meet,
     restore_subnormals,
@@ -224,7 +225,8 @@ def run_batches(
 ) -> float:  # fmt: skip
     """Train on the examples named by `order`, batch after batch; return the sum of their costs.
 
-    Where a cost is not finite, all threads stop there, and so is the sum.
+    Where a cost is not finite, all threads stop there, and so is the sum; likewise where somebody
+    asks them to.
     """
     before = flush_subnormals()
     loss = 0.0
@@ -236,7 +238,7 @@ def run_batches(
         total, weight = batch_gradient(
             space, tables, parameters, gradient, address, rows.size, number
         )
-        if space.thread == 0 and not np.isfinite(total):
+        if space.thread == 0 and (is_requested(space.team) or not np.isfinite(total)):
             stop(space.team)
         meet(space.team)
         loss += total

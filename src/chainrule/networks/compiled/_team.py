@@ -24,7 +24,7 @@ from chainrule.kernels._memory import atomic_add, atomic_load, atomic_store, loa
 from chainrule.kernels._native import compiled
 
 # Places in bytes, apart by more than a cache line.
-_THREADS, _NEXT, _ARRIVED, _TURN, _STOPPED = (128 * k for k in range(5))
+_THREADS, _NEXT, _ARRIVED, _TURN, _STOPPED, _REQUESTED = (128 * k for k in range(6))
 _SPINS = 2000
 _FLUSH = 0x8040  # of MXCSR: subnormal results and operands count as zero
 _IS_X86 = platform.machine() in ("x86_64", "AMD64")
@@ -34,9 +34,20 @@ _yield = types.ExternalFunction("sched_yield", types.int32())
 
 def new_team(threads: int) -> NDArray[np.int64]:
     """Return the shared words of a team."""
-    words = np.zeros(5 * 16, np.int64)
+    words = np.zeros(6 * 16, np.int64)
     words[_THREADS // 8] = threads
     return words
+
+
+def request_stop(words: NDArray[np.int64]) -> None:
+    """Ask a team to stop after its batch; its first thread decides, so that all agree."""
+    words[_REQUESTED // 8] = 1
+
+
+@compiled()
+def is_requested(team: int) -> bool:
+    """Tell whether somebody outside asked the team to stop."""
+    return atomic_load(team + _REQUESTED) == 1
 
 
 @compiled()
