@@ -1,6 +1,11 @@
 """Profiles of property tests: a few fixed examples by default, many new ones on request."""
 
+import signal
+
 from hypothesis import HealthCheck, settings
+
+# A shell that starts the tests in the background lets them ignore interrupts; some tests send one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "fuzz", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck)

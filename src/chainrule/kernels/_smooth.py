@@ -55,7 +55,7 @@ def stable_form(expression: Expression, values: dict[str, float], side: int | No
     if not _worthwhile(expression):
         return None
     try:
-        with time_limit(3.0):
+        with time_limit(9.0):
             field = Field(values, side)
             field.prepare(expression)
             above, below = field.normal(field.build(expression))

@@ -25,7 +25,7 @@ MOST_ZEROS = 2
 _MOST_TERMS = 10
 _NARROWEST = 2.0**-6  # of the zero's own size
 _ALLOWED = 2.0**-29
-_SECONDS = 2.0
+_SECONDS = 6.0
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from chainrule.kernels._rewrite import Rewriting, rewrite
 from chainrule.kernels._shift import shifted
 
 _INLINED = ("numerator", "denominator")
-_SECONDS = 4.0
+_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
