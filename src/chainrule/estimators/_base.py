@@ -30,7 +30,7 @@ from chainrule.estimators._solvers import optimiser_of, schedule_of
 from chainrule.estimators._start import output_name, start_from
 from chainrule.formulas import ParameterError
 from chainrule.networks import Network, Training, network, train, train_lbfgs
-from chainrule.networks._callbacks import Callback
+from chainrule.networks._callbacks import Callback, checked_callbacks
 
 _AUTOMATIC_BATCH = 200
 
@@ -176,7 +176,7 @@ class Feedforward(Fitted):
             The checkpoint belongs to a training with other data or parameters, is damaged, or
             cannot be written.
         """
-        request = Request(eval_set, _listed(callbacks), checkpoint, checkpoint_every)
+        request = Request(eval_set, checked_callbacks(callbacks), checkpoint, checkpoint_every)
         return self._learn(X, y, sample_weight, request)
 
     def _learn(
@@ -305,7 +305,3 @@ class Feedforward(Fitted):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-
-
-def _listed(callbacks: Sequence[Callback] | Callback) -> tuple[Callback, ...]:
-    return (callbacks,) if callable(callbacks) else tuple(callbacks)

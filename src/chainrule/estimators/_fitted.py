@@ -18,7 +18,6 @@ from chainrule.networks import (
     NetworkStatistics,
     layer_statistics,
     plot_learning_curve,
-    propagate,
 )
 
 if TYPE_CHECKING:
@@ -42,12 +41,11 @@ class Fitted(BaseEstimator):
     def _propagate(self, X: Any, *, activate: bool = True) -> NDArray[Any]:
         """Return the network's output, or the pre-activations of the output layer."""
         used = self._fitted_network()
-        if not activate:
-            used = _inspection.before_output(used)
+        run = used if activate else used.pre_activations
         inputs = checked(self, X)
         if isinstance(inputs, np.ndarray) and inputs.dtype == used.dtype:
-            return propagate(used, inputs)
-        return np.concatenate([propagate(used, block) for block in blocks(inputs)])
+            return run(inputs)
+        return np.concatenate([run(block) for block in blocks(inputs)])
 
     def hidden_activations(self, X: ArrayLike, layer: int | None = None) -> NDArray[Any]:
         """Return what the units of a hidden layer make of each example.
@@ -79,8 +77,9 @@ class Fitted(BaseEstimator):
         (1, 3)
         """
         used = self._fitted_network()
-        part = _inspection.up_to(used, layer)
-        return np.concatenate([propagate(part, block) for block in blocks(checked(self, X))])
+        number = _inspection.hidden_layer(used, layer)
+        parts = _inspection.hidden_activations(used, checked(self, X), number)
+        return np.concatenate(list(parts))
 
     def layer_statistics(self, X: ArrayLike, y: ArrayLike | None = None) -> NetworkStatistics:
         """Look at what every layer does to examples: dead and saturated units, sizes, gradients.

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.catalogue import activation_formula
+from chainrule.estimators._data import blocks
 from chainrule.formulas import ParameterError
-from chainrule.networks import Network, input_gradient, propagate
-
-# Kept as long as the network: a copy of its parameters would cost more than one row.
-_BEFORE_OUTPUT: WeakKeyDictionary[Network, Network] = WeakKeyDictionary()
+from chainrule.networks import Network, input_gradient
 
 
-def before_output(network: Network) -> Network:
-    """Return the network whose output are the pre-activations of the output layer."""
-    made = _BEFORE_OUTPUT.get(network)
-    if made is None:
-        activations = (*network.activations[:-1], activation_formula("identity"))
-        made = _BEFORE_OUTPUT[network] = replace(network, activations=activations)
-    return made
-
-
-def up_to(network: Network, layer: int | None) -> Network:
-    """Return the part of a network whose output are the activations A[l] of a hidden layer.
+def hidden_layer(network: Network, layer: int | None) -> int:
+    """Return which hidden layer is meant, counted from 0; None is the last.
 
     Raises
     ------
@@ -42,45 +29,15 @@ def up_to(network: Network, layer: int | None) -> Network:
             f"layer must be a whole number from 1 to {hidden}, the number of hidden layers; got "
             f"{layer!r}" if hidden else "the network has no hidden layers"
         )  # fmt: skip
-    part = slice(0, wanted)
-    sizes, kinds = network.sizes[: wanted + 1], network.normalisations[part]
-    activations, learned = network.activations[part], network.learned[part]
-    weights, biases = network.weights[part], network.biases[part]
-    if kinds[-1]:
-        # An output layer does not normalise: one that changes nothing follows.
-        width = sizes[-1]
-        sizes, kinds, learned = (*sizes, width), (*kinds, ""), (*learned, ())
-        activations = (*activations, activation_formula("identity"))
-        weights = (*weights, np.eye(width, dtype=network.dtype))
-        biases = (*biases, np.zeros(width, network.dtype))
-    rest, statistics = _behind_biases(network, wanted)
-    parts = [array.ravel() for array in (*weights, *biases, *rest)]
-    return Network(
-        sizes, activations, network.cost, np.concatenate(parts), kinds, learned, statistics
-    )
+    return int(wanted) - 1
 
 
-def _behind_biases(network: Network, layers: int) -> tuple[list[NDArray[Any]], NDArray[Any]]:
-    """Return scales and learned parameters of the first layers, and their statistics."""
-    places, parameters = network.layout, network.parameters
-    widths = network.sizes[1 : layers + 1]
-    scales = [
-        parameters[start : start + width]
-        for start, width in zip(places.scales, widths, strict=False)
-        if start is not None
-    ]
-    learned = [parameters[list(own)] for own in places.learned[:layers]]
-    kept = [
-        network.new_statistics()[start : start + 2 * width]
-        for start, width in zip(places.statistics, widths, strict=False)
-        if start is not None
-    ]
-    return [*scales, *learned], np.concatenate([np.empty(0, network.dtype), *kept])
-
-
-def hidden_activations(network: Network, X: NDArray[Any], layer: int | None) -> NDArray[Any]:
-    """Return the activations of a hidden layer."""
-    return propagate(up_to(network, layer), X)
+def hidden_activations(network: Network, X: Any, layer: int) -> Iterator[NDArray[Any]]:
+    """Yield the activations of a hidden layer for a block of examples after the other."""
+    for block in blocks(X):
+        rows = np.ascontiguousarray(block, network.dtype)
+        for values in network.predictors.layers(rows):
+            yield values[layer][1].copy()
 
 
 def input_gradients(network: Network, X: NDArray[Any]) -> NDArray[Any]:

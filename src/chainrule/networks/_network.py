@@ -154,6 +154,27 @@ class Network:
         >>> net(np.ones((3, 4))).shape
         (3, 1)
         """
+        return self._filled(X, activate=True)
+
+    def pre_activations(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        """Return the pre-activations of the output layer, (examples, outputs).
+
+        What is computed from them stays finite where an output rounds to 0 or 1.
+
+        Parameters
+        ----------
+        X : array-like of shape (examples, inputs)
+            Converted to the network's dtype.
+
+        Examples
+        --------
+        >>> net = network((4, 2), ("softmax",), "categorical_cross_entropy", rng=0)
+        >>> bool((net.pre_activations(np.zeros((3, 4))) == net.biases[0]).all())
+        True
+        """
+        return self._filled(X, activate=False)
+
+    def _filled(self, X: ArrayLike, *, activate: bool) -> NDArray[np.floating[Any]]:
         own = self.own_parameters
         if (
             type(X) is np.ndarray
@@ -166,7 +187,7 @@ class Network:
         else:
             inputs = as_rows(X, self.sizes[0], own.dtype, "X")
         outputs = np.empty((inputs.shape[0], self.sizes[-1]), own.dtype)
-        self.predictors.run(inputs, outputs)
+        self.predictors.run(inputs, outputs, activate=activate)
         return outputs
 
     def with_parameters(
@@ -357,10 +378,10 @@ def weights_of(
     parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
 ) -> tuple[NDArray[np.floating[Any]], ...]:
     """Return each layer's weights as a view of a flat vector: of parameters, or of a gradient."""
-    ends = np.cumsum([0] + [count * width for count, width in pairwise(sizes)])
+    starts = layout(sizes).weights
     return tuple(
-        parameters[start:end].reshape(shape)
-        for (start, end), shape in zip(pairwise(ends), pairwise(sizes), strict=True)
+        parameters[start : start + count * width].reshape(count, width)
+        for start, (count, width) in zip(starts, pairwise(sizes), strict=True)
     )
 
 
@@ -368,8 +389,10 @@ def biases_of(
     parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
 ) -> tuple[NDArray[np.floating[Any]], ...]:
     """Return each layer's biases as a view of a flat vector: of parameters, or of a gradient."""
-    ends = np.cumsum([layout(sizes).decayed, *sizes[1:]])
-    return tuple(parameters[start:end] for start, end in pairwise(ends))
+    starts = layout(sizes).biases
+    return tuple(
+        parameters[start : start + width] for start, width in zip(starts, sizes[1:], strict=True)
+    )
 
 
 def check_architecture(sizes: tuple[int, ...], activations: tuple[Formula, ...]) -> None:

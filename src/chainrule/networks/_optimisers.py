@@ -1,8 +1,13 @@
-"""Optimisers: rules that turn gradients into steps of the parameters."""
+"""Optimisers: rules that turn gradients into steps of the parameters.
+
+The compiled step knows each by its `code`; `states` tells how many vectors as long as the
+parameters it remembers.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +42,12 @@ class GradientDescent:
     momentum: float = 0.9
     nesterov: bool = True
 
+    states: ClassVar[int] = 1
+
     @property
     def code(self) -> int:
         """The number under which the compiled step knows it."""
         return steps.NESTEROV if self.nesterov and self.momentum else steps.SGD
-
-    @property
-    def states(self) -> int:
-        """How many vectors as long as the parameters it remembers."""
-        return 1
 
     @property
     def settings(self) -> NDArray[np.float64]:
@@ -84,15 +86,8 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    @property
-    def code(self) -> int:
-        """The number under which the compiled step knows it."""
-        return steps.ADAM
-
-    @property
-    def states(self) -> int:
-        """How many vectors as long as the parameters it remembers."""
-        return 2
+    code: ClassVar[int] = steps.ADAM
+    states: ClassVar[int] = 2
 
     @property
     def settings(self) -> NDArray[np.float64]:
@@ -128,15 +123,8 @@ class AdamW:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    @property
-    def code(self) -> int:
-        """The number under which the compiled step knows it."""
-        return steps.ADAM
-
-    @property
-    def states(self) -> int:
-        """How many vectors as long as the parameters it remembers."""
-        return 2
+    code: ClassVar[int] = steps.ADAM
+    states: ClassVar[int] = 2
 
     @property
     def settings(self) -> NDArray[np.float64]:
@@ -176,15 +164,8 @@ class RMSprop:
     momentum: float = 0.0
     epsilon: float = 1e-8
 
-    @property
-    def code(self) -> int:
-        """The number under which the compiled step knows it."""
-        return steps.RMSPROP
-
-    @property
-    def states(self) -> int:
-        """How many vectors as long as the parameters it remembers."""
-        return 2
+    code: ClassVar[int] = steps.RMSPROP
+    states: ClassVar[int] = 2
 
     @property
     def settings(self) -> NDArray[np.float64]:
@@ -230,15 +211,8 @@ class Muon:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    @property
-    def code(self) -> int:
-        """The number under which the compiled step knows it."""
-        return steps.MUON
-
-    @property
-    def states(self) -> int:
-        """How many vectors as long as the parameters it remembers."""
-        return 2
+    code: ClassVar[int] = steps.MUON
+    states: ClassVar[int] = 2
 
     @property
     def settings(self) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from chainrule.kernels import CostKernels, available_processors
 from chainrule.networks._crew import Crew
 from chainrule.networks._program import Program, new_tables
 from chainrule.networks.compiled import run_rows, set_learned
-from chainrule.networks.compiled.tables import Tables, header_of
+from chainrule.networks.compiled.tables import WIDTH, A, Tables, Z, header_of
 
 BLOCK = 256  # rows propagated together: few enough for the cache
 _ROWS_PER_THREAD = 8 * BLOCK
@@ -63,6 +64,13 @@ class Predictor:
         """Fill the outputs of contiguous rows."""
         run_rows(self.address, id(inputs), id(outputs), self.rows, self.kind)
 
+    def kept(self, layer: int, place: int, rows: int) -> NDArray[Any]:
+        """Return what the last block of rows left of a layer: at place Z or A, as a view."""
+        own = self.tables.layers[layer]
+        size = rows * own[WIDTH]
+        values: NDArray[Any] = self.space.work[own[place] : own[place] + size]
+        return values.reshape(rows, -1)
+
 
 class Predictors:
     """The predictors of one network: as many as threads use it at once."""
@@ -76,28 +84,58 @@ class Predictors:
         self.made_of = compiled, parameters, statistics
         self.free: list[Predictor] = []
 
-    def run(self, inputs: NDArray[Any], outputs: NDArray[Any]) -> None:
-        """Fill the outputs of contiguous rows, on several threads where they are many."""
+    def run(self, inputs: NDArray[Any], outputs: NDArray[Any], *, activate: bool = True) -> None:
+        """Fill the outputs of contiguous rows, on several threads where they are many.
+
+        Without activating, these are the pre-activations of the output layer.
+        """
         rows = inputs.shape[0]
         operations = rows * self.made_of[1].size
         if rows < 2 * _ROWS_PER_THREAD or operations < 2 * _OPERATIONS_PER_THREAD:
-            self._run_alone(inputs, outputs)
+            self._run_alone(inputs, outputs, activate)
             return
         threads = min(
             available_processors(), rows // _ROWS_PER_THREAD, operations // _OPERATIONS_PER_THREAD
         )
         ends = np.linspace(0, rows, threads + 1).astype(int)
-        parts = [(inputs[low:high], outputs[low:high]) for low, high in pairwise(ends)]
+        parts = [(inputs[low:high], outputs[low:high], activate) for low, high in pairwise(ends)]
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(self._run_alone, *zip(*parts, strict=True)))
 
-    def _run_alone(self, inputs: NDArray[Any], outputs: NDArray[Any]) -> None:
-        rows = inputs.shape[0]
+    def layers(self, inputs: NDArray[Any]) -> Iterator[list[tuple[NDArray[Any], NDArray[Any]]]]:
+        """Yield Z and A of every layer for a block of rows after the other.
+
+        They are views: the next block takes their place.
+        """
+        predictor = self._taken(len(inputs))
+        last = len(predictor.tables.layers) - 1
+        for start in range(0, len(inputs), predictor.rows):
+            part = inputs[start : start + predictor.rows]
+            outputs = predictor.kept(last, A, len(part))
+            predictor.run(part, outputs)
+            yield [
+                (predictor.kept(layer, Z, len(part)), predictor.kept(layer, A, len(part)))
+                for layer in range(last + 1)
+            ]
+        self.free.append(predictor)
+
+    def _run_alone(self, inputs: NDArray[Any], outputs: NDArray[Any], activate: bool) -> None:
+        predictor = self._taken(inputs.shape[0])
+        if activate:
+            predictor.run(inputs, outputs)
+        else:
+            for start in range(0, len(inputs), predictor.rows):
+                part = outputs[start : start + predictor.rows]
+                predictor.run(inputs[start : start + predictor.rows], part)
+                part[...] = predictor.kept(-1, Z, len(part))
+        self.free.append(predictor)
+
+    def _taken(self, rows: int) -> Predictor:
+        """Return a predictor that nobody else uses, for blocks large enough."""
         try:
             predictor = self.free.pop()
         except IndexError:
-            predictor = Predictor(*self.made_of, min(max(rows, 1), BLOCK))
+            return Predictor(*self.made_of, min(max(rows, 1), BLOCK))
         if predictor.rows < rows and predictor.rows < BLOCK:
-            predictor = Predictor(*self.made_of, BLOCK)
-        predictor.run(inputs, outputs)
-        self.free.append(predictor)
+            return Predictor(*self.made_of, BLOCK)
+        return predictor

@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.catalogue import activation_formula
 from chainrule.formulas import Formula
 from chainrule.kernels import backward
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows, weights_of
-from chainrule.networks._program import evaluate
 from chainrule.networks._propagation import gradient
-from chainrule.networks.compiled import EPSILON
 
-_ROWS = 4096  # examples looked at together: bounds the memory, changes no number that matters
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out
 _POINTS = 4097
 _FLAT = 0.01
@@ -147,32 +143,14 @@ def layer_statistics(
         _Tally(formula, width)
         for formula, width in zip(network.learned_activations, network.sizes[1:], strict=True)
     ]
-    for start in range(0, len(inputs), _ROWS):
-        A: NDArray[Any] = inputs[start : start + _ROWS]
-        for layer, tally in enumerate(tallies):
-            A = tally.add(_pre_activations(network, layer, A))
+    for values in network.predictors.layers(inputs):
+        for tally, (Z, A) in zip(tallies, values, strict=True):
+            tally.add(Z, A)
     layers = tuple(
         tally.result(_norm(W), norm)
         for tally, W, norm in zip(tallies, network.weights, norms, strict=True)
     )
     return NetworkStatistics(len(inputs), layers)
-
-
-def _pre_activations(network: Network, layer: int, A: NDArray[Any]) -> NDArray[Any]:
-    """Return Z as prediction computes it: batches are normalised by the running statistics."""
-    product, bias = A @ network.weights[layer], network.biases[layer]
-    kind, places = network.normalisations[layer], network.layout
-    Z: NDArray[Any] = product
-    if kind == "layer":
-        Z = evaluate(activation_formula("layer_norm"), product)
-    elif kind == "batch":
-        running = network.new_statistics()[places.statistics[layer] :]
-        means, variances = running[: bias.size], running[bias.size : 2 * bias.size]
-        Z = (product - means) / np.sqrt(variances + product.dtype.type(EPSILON))
-    if kind:
-        Z = Z * network.parameters[places.scales[layer] :][: bias.size]
-    Z += bias
-    return Z
 
 
 class _Moments:
@@ -209,9 +187,8 @@ class _Tally:
         self.has_slope = np.zeros(width, bool)
         self.flat = 0
 
-    def add(self, Z: NDArray[Any]) -> NDArray[Any]:
-        """Take pre-activations; return activations."""
-        A = evaluate(self.formula, Z)
+    def add(self, Z: NDArray[Any], A: NDArray[Any]) -> None:
+        """Take pre-activations and activations of some examples."""
         self.pre_activations.add(Z)
         self.activations.add(A)
         self.has_output |= (A != 0.0).any(axis=0)
@@ -222,7 +199,6 @@ class _Tally:
             self.has_slope |= (slopes != 0.0).any(axis=0)
             limit = _FLAT * largest_slope(self.formula)
             self.flat += int(np.count_nonzero((slopes < limit) | (slopes == 0.0)))
-        return A
 
     def result(self, weight_norm: float, gradient_norm: float | None) -> LayerStatistics:
         """Return what was counted."""

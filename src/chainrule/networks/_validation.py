@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.catalogue import activation_formula
 from chainrule.kernels import CostKernels, call_kernel
 from chainrule.kernels._native import compiled
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._layout import layout
 from chainrule.networks._network import Network, as_rows
-from chainrule.networks._propagation import compiled_cost, example_weights, propagate
+from chainrule.networks._propagation import compiled_cost, example_weights
 
 _ONLY = "validation"
 
@@ -32,13 +30,7 @@ class HeldOut:
 
     def mean_cost(self, network: Network) -> float:
         """Return the weighted mean cost of the examples; the penalty is no part of it."""
-        # The cost is computed from pre-activations, as in training: it stays finite where an
-        # output rounds to 0 or 1.
-        outputs = (*network.activations[:-1], activation_formula("identity"))
-        learned = (*network.learned[:-1], ())
-        own = network.parameters[: layout(network.sizes, network.normalisations, learned).size]
-        plain = replace(network, activations=outputs, learned=learned, parameters=own)
-        Z = propagate(plain, self.inputs)
+        Z = network.pre_activations(self.inputs)
         costs = np.empty(len(Z), network.dtype)
         kernel = self.cost.value
         _row_costs(kernel.address, kernel.parameters.ctypes.data, Z, self.targets, costs)

@@ -9,7 +9,6 @@ from chainrule.networks.compiled._batches import run_batches as run_batches
 from chainrule.networks.compiled._batches import run_rows as run_rows
 from chainrule.networks.compiled._batches import run_to_inputs as run_to_inputs
 from chainrule.networks.compiled._batches import set_learned as set_learned
-from chainrule.networks.compiled._layers import EPSILON as EPSILON
 from chainrule.networks.compiled._muon import muon_scratch as muon_scratch
 from chainrule.networks.compiled._products import PANEL_SIZE as PANEL_SIZE
 from chainrule.networks.compiled._products import product_kernel as product_kernel
