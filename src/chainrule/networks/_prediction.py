@@ -90,13 +90,14 @@ class Predictors:
         Without activating, these are the pre-activations of the output layer.
         """
         rows = inputs.shape[0]
-        operations = rows * self.made_of[1].size
-        if rows < 2 * _ROWS_PER_THREAD or operations < 2 * _OPERATIONS_PER_THREAD:
+        threads = 1
+        if rows >= 2 * _ROWS_PER_THREAD:
+            operations = rows * self.made_of[1].size
+            most = min(rows // _ROWS_PER_THREAD, operations // _OPERATIONS_PER_THREAD)
+            threads = min(available_processors(), int(most))
+        if threads < 2:
             self._run_alone(inputs, outputs, activate)
             return
-        threads = min(
-            available_processors(), rows // _ROWS_PER_THREAD, operations // _OPERATIONS_PER_THREAD
-        )
         ends = np.linspace(0, rows, threads + 1).astype(int)
         parts = [(inputs[low:high], outputs[low:high], activate) for low, high in pairwise(ends)]
         with ThreadPoolExecutor(threads) as pool:
