@@ -131,7 +131,8 @@ def new_tables(
     sizes, places = compiled.sizes, compiled.places
     widest, layers = max(sizes), len(sizes) - 1
     room = _Room(64 // dtype.itemsize)
-    plan = np.full(columns.PLAN_SIZE, columns.ABSENT, np.int64)
+    plan = np.full(columns.PLAN_SIZE + 1, columns.ABSENT, np.int64)
+    plan[columns.PLAN_SIZE :] = sizes[-1]
     plan[columns.NOTHING] = room.take(widest)
     plan[columns.INPUTS] = room.take(rows * sizes[0])
     plan[columns.TARGETS] = room.take(rows * sizes[-1])

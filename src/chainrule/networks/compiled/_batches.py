@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from chainrule.kernels._call import call_kernel
 from chainrule.kernels._driver import DATA, SHAPE
 from chainrule.kernels._memory import load_int64, pointer
 from chainrule.kernels._native import compiled
+from chainrule.networks.compiled._blocks import (
+    call_over_blocks,
+    has_one_block,
+    sum_over_blocks,
+)
 from chainrule.networks.compiled._layers import (
     back_through_activation,
     backward,
@@ -90,7 +94,8 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
     """Return the weighted sum of costs and the sum of weights; fill the mean cost's gradient."""
     plan, work, team = tables.plan, space.work, space.team
     item, data = work.itemsize, work.ctypes.data
-    width, of_z = tables.layers[-1, WIDTH], tables.layers[-1, Z]
+    last = tables.layers.shape[0] - 1
+    width, of_z = tables.layers[last, WIDTH], tables.layers[last, Z]
     weights = work[plan[WEIGHTS_OF_EXAMPLES] : plan[WEIGHTS_OF_EXAMPLES] + rows]
     costs = work[plan[COSTS] : plan[COSTS] + rows]
     weight = 0.0
@@ -103,9 +108,15 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
         z, y = data + (of_z + place) * item, data + (plan[TARGETS] + place) * item
         of_rows = data + (plan[COSTS] + first) * item
         to_z = data + (plan[TO_Z] + place) * item
-        call_kernel(plan[COST], z, y, of_rows, some, width, plan[COST_VALUES])
-        call_kernel(plan[COST_GRADIENT], z, y, to_z, some, width, plan[COST_GRADIENT_VALUES])
         start = plan[TO_Z] + place
+        # The costs of several blocks stand for a moment where their gradients follow.
+        kept = of_rows if has_one_block(plan) else to_z
+        values = plan[COST_VALUES]
+        call_over_blocks(tables, last, plan[COST], z, y, kept, some, values, item)
+        if not has_one_block(plan):
+            sum_over_blocks(plan, work[start:], width, costs[first : first + some])
+        values = plan[COST_GRADIENT_VALUES]
+        call_over_blocks(tables, last, plan[COST_GRADIENT], z, y, to_z, some, values, item)
         scale_rows(work[start : start + some * width], width, weights[first : first + some], weight)
         tile = take(team)
     meet(team)

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.kernels._call import call_kernel
 from chainrule.kernels._native import compiled
+from chainrule.networks.compiled._blocks import call_over_blocks
 from chainrule.networks.compiled._loops import (
     add_product,
     drop,
@@ -160,7 +161,8 @@ def _activate_rows(
     if out != 0:
         z = data + (own[Z] + place) * item
         a = out + place * item
-        call_kernel(own[FORWARD], z, z, a, rows, width, own[FORWARD_VALUES])
+        values = own[FORWARD_VALUES]
+        call_over_blocks(tables, layer, own[FORWARD], z, z, a, rows, values, item)
     if training and layer + 1 < tables.layers.shape[0] and tables.dropout[layer + 1] > 0.0:
         key = dropout_key(plan, layer + 1, number)
         activations = work[own[A] + place : own[A] + place + rows * width]
@@ -335,13 +337,14 @@ def _through_activation(
     for index in range(own[LEARNED_FROM], own[LEARNED_TO]):
         learned = tables.learned[index]
         there = data + to_z * item
-        call_kernel(learned[SLOPE], z, z, there, rows, width, learned[SLOPE_VALUES])
+        values = learned[SLOPE_VALUES]
+        call_over_blocks(tables, layer, learned[SLOPE], z, z, there, rows, values, item)
         space.sums[tile, index] = sum_of_products(
             work[start : start + rows * width], work[to_z : to_z + rows * width]
         )
-    call_kernel(
-        own[BACKWARD], data + start * item, z, data + to_z * item, rows, width,
-        own[BACKWARD_VALUES],
+    call_over_blocks(
+        tables, layer, own[BACKWARD], data + start * item, z, data + to_z * item, rows,
+        own[BACKWARD_VALUES], item,
     )  # fmt: skip
 
 
