@@ -115,7 +115,7 @@ def test_other_safetensors_files_are_refused(tmp_path):
 def test_newer_versions_are_refused(tmp_path, net):
     """A format of the future asks for an update."""
     metadata, tensors = _contents(net)
-    save_file(tensors, tmp_path / "m", metadata | {"version": "2"})
+    save_file(tensors, tmp_path / "m", metadata | {"version": "3"})
     with pytest.raises(ModelFileError, match="Update chainrule"):
         load_network(tmp_path / "m")
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from chainrule.formulas import ChainruleError
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
-from chainrule.networks._files import describe, described_network, read_tensors, write_whole
+from chainrule.networks._files import describe_network, described_network, read_tensors, write_whole
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._schedules import Span
@@ -263,12 +263,7 @@ def text_digest(text: str) -> str:
 def described(network: Network) -> dict[str, Any]:
     """Return what tells one network from another, for the arguments of a training."""
     return {
-        "sizes": list(network.sizes),
-        "dtype": network.dtype.name,
-        "activations": [describe(formula) for formula in network.activations],
-        "cost": describe(network.cost),
-        "normalisations": list(network.normalisations),
-        "learned": [list(names) for names in network.learned],
+        **describe_network(network),
         "parameters": digest(network.parameters, network.new_statistics()),
     }
 

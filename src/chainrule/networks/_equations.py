@@ -67,6 +67,8 @@ class Propagation(Documented):
     weighted : bool
         Whether every example i has a weight s_i; J is the weighted mean then, and Σ s_i stands
         where m does.
+    blocks : tuple of int
+        How many units each block of the output layer has; empty for one block of all.
     """
 
     sizes: tuple[int, ...]
@@ -77,6 +79,7 @@ class Propagation(Documented):
     axis: int = -1
     penalty: float = 0.0
     weighted: bool = False
+    blocks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         whole = isinstance(self.batch, int) and not isinstance(self.batch, bool)
@@ -117,7 +120,7 @@ class Propagation(Documented):
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The equations as titled sections."""
-        notation = Notation(self.sizes, self.batch, self.axis)
+        notation = Notation(self.sizes, self.batch, self.axis, len(self.blocks) > 1)
         layers = _groups(self.activations)
         *hidden, output = layers
         backward = (
@@ -206,6 +209,13 @@ def _notation_section(
         f"{kind} are examples: {batch} in a batch. A[0] = X holds the inputs, Y the targets; "
         "⊙ is the element-wise product."
     ]
+    if notation.has_blocks:
+        *first, rest = map(str, network.blocks)
+        sentences.append(
+            f"The output layer falls into {len(network.blocks)} blocks of {', '.join(first)} and "
+            f"{rest} units: there, what goes over units goes over those of one block, n_k in "
+            "block k."
+        )
     if any(_has_two_forms(section) for section in backward):
         sentences.append(
             "Where a form through A[l] stands beside one through Z[l], the form through Z[l] is "
@@ -252,6 +262,10 @@ def _cost(network: Propagation, notation: Notation) -> Section:
     last = str(len(network.sizes) - 1)
     of_one = substitute(batch_form(network.cost.expression), _without_broadcast)
     sentences = [f"{network.cost.title}: J_i of each example i, and their mean J."]
+    if notation.has_blocks:
+        sentences.append(
+            "The equation of J_i gives the cost of one block; the blocks' costs are summed."
+        )
     if network.behind.warning:
         sentences.append(network.behind.warning)
     mean, remark = batch_mean(Apply("sum_examples", (_COST_OF_ONE,))), ""
@@ -345,7 +359,8 @@ def _output(network: Propagation, notation: Notation, layers: _Layers) -> Sectio
             left_of, right_of = fused.assumption.split("==")
             total = text_of(parse(left_of.strip(), variables=("a", "y")).expression)
             given = f"{total} = {right_of.strip()}"
-            sentences.append(f"The form below holds for targets with {given} in every example.")
+            every = "block of every example" if notation.has_blocks else "example"
+            sentences.append(f"The form below holds for targets with {given} in every {every}.")
         equations = [together]
         if not fused.keeps_gradient:
             sentences.append(fused.reason_for_two_factors)

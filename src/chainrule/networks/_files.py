@@ -1,7 +1,8 @@
 """Model files: safetensors for the numbers, JSON in its metadata for the rest. Data only.
 
 The metadata hold ``format``, ``version``, ``network`` (sizes, dtype, formulas as text with the
-values of their parameters) and ``extra``; the tensors are ``weights.0``, ``biases.0``, and so on.
+values of their parameters, and where the output layer has several blocks their widths) and
+``extra``; the tensors are ``weights.0``, ``biases.0``, and so on.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import ChainruleError, Formula, parse
+from chainrule.networks._blocks import check_blocks
 from chainrule.networks._errors import ModelFileError
 from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
 from chainrule.networks._network import Network, check_architecture, check_normalisations
 
 _FORMAT, _VERSION = "chainrule.network", "1"
+_WITH_BLOCKS = (
+    "2"  # versions before know of no blocks: they must not read such files as if they did
+)
 _MOST_LAYERS = 10_000
 _LONGEST_NAME = 100
 
@@ -44,17 +49,10 @@ def save_network(
     """
     from safetensors.numpy import save
 
-    description = {
-        "sizes": list(network.sizes),
-        "dtype": network.dtype.name,
-        "activations": [describe(formula) for formula in network.activations],
-        "cost": describe(network.cost),
-        "normalisations": list(network.normalisations),
-        "learned": [list(names) for names in network.learned],
-    }
+    description = describe_network(network)
     metadata = {
         "format": _FORMAT,
-        "version": _VERSION,
+        "version": _WITH_BLOCKS if "blocks" in description else _VERSION,
         "network": json.dumps(description),
         "extra": json.dumps(extra or {}),
     }
@@ -87,10 +85,10 @@ def load_network(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]
             f"{path} is a safetensors file, but not a model of this package\n"
             "Expected a file written by save()."
         )
-    if metadata.get("version") != _VERSION:
+    if metadata.get("version") not in (_VERSION, _WITH_BLOCKS):
         raise ModelFileError(
             f"{path} has version {metadata.get('version')!r:.40} of the format; this package reads "
-            f"version {_VERSION}\nUpdate chainrule, or save the model again."
+            f"versions {_VERSION} and {_WITH_BLOCKS}\nUpdate chainrule, or save the model again."
         )
     try:
         description = _mapping(json.loads(metadata["network"]))
@@ -112,21 +110,36 @@ def describe(formula: Formula) -> dict[str, Any]:
     }
 
 
+def describe_network(network: Network) -> dict[str, Any]:
+    """Return a network without its numbers as what JSON can hold."""
+    several = {"blocks": list(network.blocks)} if len(network.blocks) > 1 else {}
+    return {
+        "sizes": list(network.sizes),
+        "dtype": network.dtype.name,
+        "activations": [describe(formula) for formula in network.activations],
+        "cost": describe(network.cost),
+        "normalisations": list(network.normalisations),
+        "learned": [list(names) for names in network.learned],
+        **several,
+    }
+
+
 def described_network(
     description: dict[str, Any], parameters: NDArray[Any], statistics: NDArray[Any]
 ) -> Network:
     """Return the network that a description and its numbers give."""
-    sizes, activations, cost, dtype, kinds, learned = _architecture(description)
+    sizes, activations, cost, dtype, kinds, learned, blocks = _architecture(description)
     for numbers in (parameters, statistics):
         if numbers.dtype.name != dtype or not np.isfinite(numbers).all():
             raise ModelFileError("its numbers are of another dtype, or not finite")
-    return Network(sizes, activations, cost, parameters, kinds, learned, statistics)
+    return Network(sizes, activations, cost, parameters, kinds, learned, statistics, blocks)
 
 
 def _architecture(
     description: dict[str, Any],
 ) -> tuple[
-    tuple[int, ...], tuple[Formula, ...], Formula, str, tuple[str, ...], tuple[tuple[str, ...], ...]
+    tuple[int, ...], tuple[Formula, ...], Formula, str, tuple[str, ...],
+    tuple[tuple[str, ...], ...], tuple[int, ...],
 ]:  # fmt: skip
     sizes = tuple(_list(description["sizes"]))
     listed = _list(description["activations"])
@@ -148,11 +161,13 @@ def _architecture(
     for formula, names in zip(activations, learned, strict=True):
         slope_formulas(formula, names, dtype)
     cost = _formula(description["cost"], ("a", "y"))
-    return sizes, activations, cost, dtype, kinds, learned
+    blocks = tuple(_list(description.get("blocks", list(sizes[-1:]))))
+    check_blocks(blocks, sizes[-1])
+    return sizes, activations, cost, dtype, kinds, learned, blocks
 
 
 def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Network:
-    sizes, activations, cost, dtype, kinds, learned = _architecture(description)
+    sizes, activations, cost, dtype, kinds, learned, blocks = _architecture(description)
     layers = range(len(sizes) - 1)
     places = layout(sizes, kinds, learned)
     shapes: dict[str, tuple[int, ...]] = {
@@ -176,7 +191,8 @@ def _network(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> N
             raise ModelFileError(f"{name} holds values that are not finite")
     # The order of the names above is that of the flat vector: all weights, then all biases.
     parameters = np.concatenate([tensors[name].ravel() for name in in_order])
-    return Network(sizes, activations, cost, parameters, kinds, learned, tensors.get("statistics"))
+    statistics = tensors.get("statistics")
+    return Network(sizes, activations, cost, parameters, kinds, learned, statistics, blocks)
 
 
 def _further(places: Layout) -> list[tuple[str, slice]]:

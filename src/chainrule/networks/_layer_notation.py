@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from chainrule.documents import symbol
 from chainrule.formulas import REDUCTIONS, Apply, Expression, Variable, constant, substitute
 
+UNITS_OF_BLOCK = symbol("n_k")
+
 
 @dataclass(frozen=True)
 class Notation:
@@ -19,11 +21,14 @@ class Notation:
         The number of examples; None leaves it `m`.
     axis : int
         The axis of the units: -1 where rows are examples, 0 where columns are.
+    has_blocks : bool
+        Whether the output layer falls into several blocks, each with a number of units of its own.
     """
 
     sizes: tuple[int, ...]
     batch: int | None
     axis: int
+    has_blocks: bool = False
 
     @property
     def examples_are_columns(self) -> bool:
@@ -65,6 +70,8 @@ class Notation:
             if isinstance(e, Variable) and (e.name in ("A", "Z") or e.name.startswith("H")):
                 return self.matrix(e.name, layer)
             if isinstance(e, Apply) and e.operation == "count":
+                if self.has_blocks and layer == str(len(self.sizes) - 1):
+                    return UNITS_OF_BLOCK
                 width = self.units(layer)
                 return constant(int(width)) if width.isdigit() else symbol(width)
             if isinstance(e, Apply) and e.operation.removesuffix("_axis") in REDUCTIONS:

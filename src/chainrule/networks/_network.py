@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule.catalogue import activation_formula, cost_formula
 from chainrule.formulas import Formula
+from chainrule.networks._blocks import check_blocks
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
 from chainrule.networks._layout import NORMALISATIONS, Layout, layout
@@ -52,6 +53,10 @@ class Network:
         For each layer, the parameters of its activation that are learned; empty for none.
     statistics : ndarray, optional
         The running means and variances of each layer that is normalised over the batch.
+    blocks : tuple of int
+        How many units each block of the output layer has; empty for one block of all. The output
+        activation works on each block by itself, a softmax normalises it alone, and the cost of an
+        example is the sum of the costs of its blocks.
     """
 
     sizes: tuple[int, ...]
@@ -61,6 +66,7 @@ class Network:
     normalisations: tuple[str, ...] = ()
     learned: tuple[tuple[str, ...], ...] = ()
     statistics: NDArray[np.floating[Any]] | None = None
+    blocks: tuple[int, ...] = ()
     own_parameters: NDArray[np.floating[Any]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +74,9 @@ class Network:
         layers = len(self.activations)
         object.__setattr__(self, "normalisations", self.normalisations or ("",) * layers)
         object.__setattr__(self, "learned", self.learned or ((),) * layers)
+        object.__setattr__(self, "blocks", self.blocks or self.sizes[-1:])
         check_normalisations(self.normalisations, layers)
+        check_blocks(self.blocks, self.sizes[-1])
         parameters = np.asarray(self.parameters)
         expected = self.layout.size
         if parameters.shape != (expected,):
@@ -128,8 +136,9 @@ class Network:
     def program(self) -> Program:
         """The compiled activations, as the propagation calls them."""
         return program(
-            self.sizes, self.activations, self.dtype.name, self.normalisations, self.learned
-        )
+            self.sizes, self.activations, self.dtype.name, self.normalisations, self.learned,
+            self.blocks,
+        )  # fmt: skip
 
     @cached_property
     def predictors(self) -> Predictors:
@@ -251,13 +260,14 @@ class Network:
         return propagation(
             self.sizes, self.activations, self.cost,
             dtype=self.dtype, batch=batch, axis=axis, penalty=penalty, weighted=weighted,
+            blocks=self.blocks,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Native addresses belong to one process; they are looked up again in the next.
         return Network, (
             self.sizes, self.activations, self.cost, self.parameters, self.normalisations,
-            self.learned, self.statistics,
+            self.learned, self.statistics, self.blocks,
         )  # fmt: skip
 
 
@@ -270,6 +280,7 @@ def network(
     rng: np.random.Generator | int | None = None,
     normalisation: str | Sequence[str] = "",
     learned: Sequence[Sequence[str]] = (),
+    blocks: Sequence[int] = (),
 ) -> Network:
     """Return a freshly initialised network.
 
@@ -293,6 +304,9 @@ def network(
     learned : sequence of sequence of str
         For each layer, the parameters of its activation that are learned, starting from their
         values in the formula; empty for none.
+    blocks : sequence of int
+        How many units each block of the output layer has, as in `Network`: with the softmax, a
+        choice among so many classes for each.
 
     References
     ----------
@@ -304,6 +318,9 @@ def network(
     >>> net = network((4, 8, 1), ("tanh", "identity"), "half_squared_error", rng=0)
     >>> [weights.shape for weights in net.weights]
     [(4, 8), (8, 1)]
+    >>> net = network((4, 5), ("softmax",), "categorical_cross_entropy", rng=0, blocks=(2, 3))
+    >>> net(np.zeros((1, 4))).round(3)
+    array([[0.5  , 0.5  , 0.333, 0.333, 0.333]])
     """
     formulas = tuple(activation_formula(activation) for activation in activations)
     layers = tuple(sizes)
@@ -328,7 +345,9 @@ def network(
         dict(own.parameters)[n] for own, some in zip(formulas, names, strict=True) for n in some
     ]
     everything = np.concatenate([parameters, scales, np.array(start, kind)])
-    return Network(layers, formulas, cost_formula(cost), everything, kinds, names)
+    return Network(
+        layers, formulas, cost_formula(cost), everything, kinds, names, blocks=tuple(blocks)
+    )
 
 
 def propagation(
@@ -341,12 +360,13 @@ def propagation(
     axis: int = -1,
     penalty: float = 0.0,
     weighted: bool = False,
+    blocks: Sequence[int] = (),
 ) -> Propagation:
     """Derive the equations of a network that need not exist: no parameter is allocated.
 
     Parameters
     ----------
-    sizes, activations, cost, dtype
+    sizes, activations, cost, dtype, blocks
         As in `network`.
     batch, axis, penalty, weighted
         As in `Network.propagation`.
@@ -368,9 +388,11 @@ def propagation(
     layers = tuple(sizes)
     formulas = tuple(activation_formula(activation) for activation in activations)
     check_architecture(layers, formulas)
+    widths = tuple(blocks) or layers[-1:]
+    check_blocks(widths, layers[-1])
     item_size = np.dtype(dtype).itemsize
     return Propagation(
-        layers, formulas, cost_formula(cost), item_size, batch, axis, penalty, weighted
+        layers, formulas, cost_formula(cost), item_size, batch, axis, penalty, weighted, widths
     )
 
 

@@ -38,6 +38,8 @@ class Program:
         For each layer, the activation's derivatives with respect to its learned parameters.
     normalisation : ActivationKernels or None
         Layer normalisation, where any layer is normalised.
+    blocks : tuple of int
+        How many units each block of the output layer has.
     """
 
     sizes: tuple[int, ...]
@@ -48,6 +50,7 @@ class Program:
     activations: tuple[ActivationKernels, ...]
     slopes: tuple[tuple[tuple[Formula, Kernel], ...], ...]
     normalisation: ActivationKernels | None
+    blocks: tuple[int, ...]
 
 
 @lru_cache(maxsize=256)
@@ -57,6 +60,7 @@ def program(
     dtype: str,
     normalisations: tuple[str, ...],
     learned: tuple[tuple[str, ...], ...],
+    blocks: tuple[int, ...],
 ) -> Program:
     """Compile the kernels of a network."""
     slopes = tuple(
@@ -77,6 +81,7 @@ def program(
         activation_kernels(activation_formula("layer_norm"), dtype)
         if any(normalisations)
         else None,
+        blocks,
     )
 
 
@@ -131,8 +136,8 @@ def new_tables(
     sizes, places = compiled.sizes, compiled.places
     widest, layers = max(sizes), len(sizes) - 1
     room = _Room(64 // dtype.itemsize)
-    plan = np.full(columns.PLAN_SIZE + 1, columns.ABSENT, np.int64)
-    plan[columns.PLAN_SIZE :] = sizes[-1]
+    plan = np.full(columns.PLAN_SIZE + len(compiled.blocks), columns.ABSENT, np.int64)
+    plan[columns.PLAN_SIZE :] = compiled.blocks
     plan[columns.NOTHING] = room.take(widest)
     plan[columns.INPUTS] = room.take(rows * sizes[0])
     plan[columns.TARGETS] = room.take(rows * sizes[-1])

@@ -20,6 +20,7 @@ from chainrule.catalogue import assumption_on_targets, domain_of_targets
 from chainrule.derivations import undefined_output
 from chainrule.formulas import Formula
 from chainrule.kernels import CostKernels
+from chainrule.networks._blocks import in_blocks
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows
 from chainrule.networks._prediction import BLOCK, Predictor
@@ -202,7 +203,10 @@ def compiled_cost(network: Network, targets: NDArray[Any]) -> CostKernels:
     assumption = assumption_on_targets(network.cost)
     satisfied = not assumption or (
         assumption == "sum(y) == 1"
-        and bool((np.abs(targets.sum(axis=1, dtype=np.float64) - 1.0) <= _SUM_TOLERANCE).all())
+        and all(
+            (np.abs(part.sum(axis=1, dtype=np.float64) - 1.0) <= _SUM_TOLERANCE).all()
+            for part in in_blocks(targets, network.blocks)
+        )
     )
     return cost_program(activation, network.cost, dtype, satisfied)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.kernels import CostKernels, call_kernel
 from chainrule.kernels._native import compiled
+from chainrule.networks._blocks import in_blocks
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network, as_rows
 from chainrule.networks._propagation import compiled_cost, example_weights
@@ -31,10 +32,16 @@ class HeldOut:
     def mean_cost(self, network: Network) -> float:
         """Return the weighted mean cost of the examples; the penalty is no part of it."""
         Z = network.pre_activations(self.inputs)
-        costs = np.empty(len(Z), network.dtype)
         kernel = self.cost.value
-        _row_costs(kernel.address, kernel.parameters.ctypes.data, Z, self.targets, costs)
-        return float(np.average(costs.astype(np.float64), weights=self.weights))
+        total = np.zeros(len(Z))
+        for z, y in zip(
+            in_blocks(Z, network.blocks), in_blocks(self.targets, network.blocks), strict=True
+        ):
+            costs = np.empty(len(Z), network.dtype)
+            rows = np.ascontiguousarray(z), np.ascontiguousarray(y)
+            _row_costs(kernel.address, kernel.parameters.ctypes.data, *rows, costs)
+            total += costs
+        return float(np.average(total, weights=self.weights))
 
 
 def held_out(network: Network, validation: Any) -> tuple[HeldOut, ...]:
