@@ -124,14 +124,3 @@ def test_a_bounded_output_keeps_predictions_in_bounds(data):
     assert (np.abs(far) <= 1.0).all()
     assert np.abs(far).max() > 0.9
     assert model.score(X, y) > 0.9
-
-
-def test_several_columns_of_classes_are_refused_with_the_way_out(data):
-    """One network for each column, which scikit-learn makes."""
-    from sklearn.multioutput import MultiOutputClassifier
-
-    X, y = data
-    Y = np.column_stack([y, y[::-1]])
-    with pytest.raises(ValueError, match="MultiOutputClassifier"):
-        _model().fit(X, Y)
-    assert MultiOutputClassifier(_model()).fit(X, Y).predict(X).shape == (90, 2)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import validate_data
 from chainrule.estimators._data import FLOATS, checked_weights
 from chainrule.estimators._evaluation import Evaluation, evaluation
 from chainrule.estimators._fitted import Fitted
+from chainrule.estimators._labels import with_types
 from chainrule.estimators._parameters import (
     check_parameters,
     generator,
@@ -37,11 +38,12 @@ _AUTOMATIC_BATCH = 200
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Targets as the network takes them, the weights of the examples, labels to stratify by."""
+    """Targets as the network takes them, in blocks, the weights of the examples, strata of them."""
 
     matrix: NDArray[Any]
     weights: NDArray[Any]
     strata: NDArray[Any] | None = None
+    blocks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,8 +206,9 @@ class Feedforward(Fitted):
             )
         goes_on = (partial or self.warm_start) and hasattr(self, "coefs_")
         inputs, given = validate_data(
-            self, X, y, multi_output=True, dtype=FLOATS, order="C", accept_sparse="csr",
-            y_numeric=is_regressor(self), reset=not (goes_on and hasattr(self, "n_features_in_")),
+            self, X, y if is_regressor(self) else with_types(y), multi_output=True, dtype=FLOATS,
+            order="C", accept_sparse="csr", y_numeric=is_regressor(self),
+            reset=not (goes_on and hasattr(self, "n_features_in_")),
         )  # fmt: skip
         prepared = self._prepare(
             given, checked_weights(sample_weight, inputs), goes_on=goes_on, partial=partial
@@ -217,12 +220,12 @@ class Feedforward(Fitted):
         if goes_on:
             start = start_from(
                 self, sizes, (*hidden, output), cost, inputs.dtype, normalisation=kinds,
-                learned=learned,
+                learned=learned, blocks=prepared.blocks,
             )  # fmt: skip
         else:
             start = network(
                 sizes, (*hidden, output), cost, dtype=inputs.dtype, rng=self._generator,
-                normalisation=kinds, learned=learned,
+                normalisation=kinds, learned=learned, blocks=prepared.blocks,
             )  # fmt: skip
         targets = np.ascontiguousarray(prepared.matrix, start.dtype)
         held = evaluation(

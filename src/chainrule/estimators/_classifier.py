@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
-from chainrule.catalogue import (
-    activation_formula,
-    assumption_on_targets,
-    cost_formula,
-    domain_of_targets,
-)
+from chainrule.catalogue import assumption_on_targets, cost_formula, domain_of_targets
 from chainrule.estimators._base import Feedforward, Request, Targets
-from chainrule.estimators._labels import as_labels, codes_of, smoothed, weighed
+from chainrule.estimators._labels import (
+    Labels,
+    are_same,
+    as_labels,
+    classes_of,
+    codes_of,
+    columns_of,
+    given_classes,
+    labels_of,
+    weighed,
+)
+from chainrule.estimators._meanings import Meaning, meaning_of
 from chainrule.estimators._solvers import uses_epochs
-from chainrule.formulas import Formula, ParameterError
-from chainrule.kernels import forward
+from chainrule.formulas import ParameterError
 
 
 class FeedforwardClassifier(ClassifierMixin, Feedforward):
@@ -29,7 +34,9 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
 
     Two classes are told apart by one sigmoid unit and the binary cross-entropy, several by a
     softmax and the categorical cross-entropy; many labels at once (`y` of zeros and ones with a
-    column for each label) by one sigmoid unit for each.
+    column for each label) by one sigmoid unit for each. Where `y` has several columns of classes,
+    all share the hidden layers, and each has a softmax of its own, over the classes of its column;
+    the cost is the sum over the columns.
 
     Parameters
     ----------
@@ -89,7 +96,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         At most so many evaluations of the cost by "lbfgs".
     class_weight : "balanced", dict, list of dict, or None
         Weights of the classes, multiplied with those of the examples; "balanced" gives every class
-        the same weight in total. With many labels a list holds a dict for each.
+        the same weight in total. With many labels or several columns a list holds a dict for each,
+        and an example's weights are multiplied.
     label_smoothing : float
         The share of each target, in [0, 1), that is spread evenly over the classes.
     dropout : float or list of float
@@ -110,8 +118,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
 
     Attributes
     ----------
-    classes_ : ndarray
-        The labels, sorted.
+    classes_ : ndarray, or list of ndarray
+        The labels, sorted; of several columns a list with those of each.
     network_ : Network
         The trained network.
     coefs_, intercepts_ : list of ndarray
@@ -131,7 +139,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     n_iter_, t_ : int
         The number of epochs of the last fit, and of examples seen in all.
     n_layers_, n_outputs_, out_activation_ : int, int, str
-        The number of layers with that of the inputs, the outputs, and the output activation.
+        The number of layers with that of the inputs, the units of the output layer, and the output
+        activation.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
 
@@ -149,7 +158,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     True
     """
 
-    classes_: NDArray[Any]
+    classes_: Labels
+    _meaning: Meaning
     _multilabel: bool
     _sparse_labels: bool
 
@@ -227,6 +237,7 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags
 
     @available_if(uses_epochs)
@@ -243,12 +254,13 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        y : array-like of shape (n_samples,), (n_samples, n_labels) or (n_samples, n_columns)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional
             Weights of the examples.
-        classes : array-like of shape (n_classes,), optional
-            All labels that any call may bring; needed in the first call, unless `fit` came before.
+        classes : array-like of shape (n_classes,), or list of these, optional
+            All labels that any call may bring, for several columns a list with those of each;
+            needed in the first call, unless `fit` came before.
 
         Returns
         -------
@@ -279,10 +291,10 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                 "may bring"
             )
         if classes is not None:
-            given = np.unique(np.asarray(classes))
+            given = given_classes(classes)
             if first:
                 self.classes_ = given
-            elif not np.array_equal(given, self.classes_):
+            elif not are_same(given, self.classes_):
                 raise ValueError(
                     f"`classes={classes!r:.100}` is not the same as on last call to partial_fit, "
                     f"was: {self.classes_!r:.100}"
@@ -295,81 +307,60 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
             raise
 
     def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
-        labels, several = as_labels(y)
         known = "classes_" in vars(self) and (goes_on or partial)
-        self._sparse_labels = several and issparse(y)
-        if not known:
-            self.classes_ = np.arange(labels.shape[1]) if several else np.unique(labels)
-        elif "_multilabel" in vars(self) and several != self._multilabel:
+        labels = as_labels(y, in_columns=known and isinstance(self.classes_, list))
+        many = isinstance(labels, np.ndarray) and labels.ndim == 2
+        if known and many != vars(self).get("_multilabel", many):
             raise ValueError("y holds many labels at once now and did not before, or the reverse")
-        self._multilabel = several
-        if several:
-            return self._many(labels, weights, partial)
-        present = np.unique(labels)
-        if known and not partial and not np.array_equal(present, self.classes_):
+        present = classes_of(labels)
+        if not known:
+            self.classes_ = present
+        elif not (many or partial or are_same(present, self.classes_)):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {present}"
             )
-        codes = codes_of(labels, self.classes_)
-        weighted = np.unique(codes[weights > 0.0])
-        if len(self.classes_) < 2 or (len(weighted) < 2 and not partial):
-            raise ValueError(
-                "a classifier needs at least two classes; y holds one class with weight, "
-                f"{self.classes_[weighted[0]]}"
-            )
-        return self._targets(self._one_hot(codes), labels, weights, codes, partial)
-
-    def _many(self, labels: NDArray[Any], weights: NDArray[Any], partial: bool) -> Targets:
-        if labels.shape[1] != len(self.classes_):
-            raise ValueError(
-                f"y has {labels.shape[1]} columns of labels, but there are "
-                f"{len(self.classes_)} classes"
-            )
-        if self._is_over_classes():
+        self._multilabel, self._sparse_labels = many, many and issparse(y)
+        self._meaning = meaning_of(
+            self.classes_, many=many, one_unit=not self._is_over_classes()
+        )  # fmt: skip
+        if many and self._is_over_classes():
             raise ParameterError(
                 f"the cost {self.cost} chooses one class of several; y holds many labels\n"
                 'Choose a cost of each label, such as "auto" or "binary_focal".'
             )
-        return self._targets(labels, labels, weights, None, partial)
-
-    def _targets(
-        self,
-        matrix: NDArray[Any],
-        labels: NDArray[Any],
-        weights: NDArray[Any],
-        strata: NDArray[Any] | None,
-        partial: bool,
-    ) -> Targets:
+        codes = codes_of(labels, self.classes_)
+        if not many:
+            self._refuse_one_class(codes[weights > 0.0], partial=partial)
         weights = weighed(self.class_weight, labels, weights, self.classes_, partial=partial)
+        targets = self._meaning.encode(codes)
         if self.label_smoothing:
-            several = not self._multilabel and matrix.shape[1] > 1
-            matrix = smoothed(matrix, self.label_smoothing, several=several)
-        return Targets(matrix, weights, strata)
+            targets = self._meaning.smoothed(targets, self.label_smoothing)
+        strata = codes if codes.ndim == 1 else None
+        return Targets(targets, weights, strata, self._meaning.blocks)
+
+    def _refuse_one_class(self, weighted: NDArray[np.intp], *, partial: bool) -> None:
+        """Refuse data that tell no class from another."""
+        columns = self.classes_ if isinstance(self.classes_, list) else [self.classes_]
+        if max(map(len, columns)) < 2 or not (partial or (weighted != weighted[0]).any()):
+            one = ", ".join(map(str, labels_of(weighted[:1], self.classes_).ravel()))
+            raise ValueError(
+                f"a classifier needs at least two classes; y holds one class with weight, {one}"
+            )
 
     def _encode(self, y: Any) -> NDArray[Any]:
-        labels, several = as_labels(y)
-        if several != self._multilabel:
+        labels = as_labels(y, in_columns=isinstance(self.classes_, list))
+        if (isinstance(labels, np.ndarray) and labels.ndim == 2) != self._multilabel:
             raise ValueError("one set holds many labels at once and another does not")
-        if several:
-            return labels
-        return self._one_hot(codes_of(labels, self.classes_))
-
-    def _one_hot(self, codes: NDArray[np.intp]) -> NDArray[Any]:
-        if len(self.classes_) == 2 and not self._is_over_classes():
-            return codes[:, None]
-        targets: NDArray[Any] = codes[:, None] == np.arange(len(self.classes_))
-        return targets
+        return self._meaning.encode(codes_of(labels, self.classes_))
 
     def _is_over_classes(self) -> bool:
         """Tell whether the cost takes its outputs for the probabilities of all classes."""
         return self.cost != "auto" and bool(assumption_on_targets(cost_formula(self.cost)))
 
     def _output(self) -> tuple[str, Any]:
-        one_by_one = self._multilabel or (len(self.classes_) == 2 and not self._is_over_classes())
         if self.cost == "auto":
-            costs = ("binary_cross_entropy", "categorical_cross_entropy")
-            return ("sigmoid", costs[0]) if one_by_one else ("softmax", costs[1])
+            return self._meaning.activation, self._meaning.cost
         cost = cost_formula(self.cost)
         if "values" in domain_of_targets(cost):
             raise ParameterError(
@@ -377,20 +368,46 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                 "probabilities\nTrain a FeedforwardRegressor on such targets, or choose "
                 '"auto", "focal" or another cost of probabilities.'
             )
-        return "sigmoid" if one_by_one else "softmax", cost
-
-    def _decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        """Return labels, as numbers: one for each example, or a row of zeros and ones."""
-        if self._multilabel:
-            return (outputs > 0.5).astype(np.intp)
-        if outputs.shape[1] == 1:
-            return (outputs[:, 0] > 0.5).astype(np.intp)
-        labels: NDArray[Any] = outputs.argmax(axis=1)
-        return labels
+        return self._meaning.activation, cost
 
     def _rating(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any]) -> float:
-        right = self._decode(outputs) == self._decode(targets)
-        return float(np.average(right.all(axis=1) if self._multilabel else right, weights=weights))
+        return float(np.average(self._meaning.are_right(outputs, targets), weights=weights))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the share of examples whose labels are all right.
+
+        Of one column of classes it is the accuracy; with many labels, or several columns, every
+        label of an example must be right, as in scikit-learn's ``MultiOutputClassifier``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the examples.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            Predictions and labels are of different shapes.
+        """
+        if not isinstance(vars(self).get("classes_"), list):
+            return float(super().score(X, y, sample_weight))
+        predicted, true = self.predict(X), columns_of(y)
+        if predicted.shape != true.shape:
+            raise ValueError(
+                f"y must have shape {predicted.shape}, one column for each of {len(self.classes_)} "
+                f"classes; got {true.shape}"
+            )
+        right = (predicted == true).all(axis=1)
+        return float(accuracy_score(np.ones_like(right), right, sample_weight=sample_weight))
 
     def predict(self, X: ArrayLike) -> Any:
         """Return the most probable label of each example.
@@ -402,16 +419,17 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
 
         Returns
         -------
-        ndarray of shape (n_samples,), or (n_samples, n_labels) for many labels; a CSR matrix where
-        `fit` was given a sparse one
+        ndarray of shape (n_samples,), or (n_samples, n_labels) for many labels and several columns;
+        a CSR matrix where `fit` was given a sparse one. Columns of different kinds, such as text
+        and numbers, come as objects.
         """
-        decoded = self._decode(self._propagate(X))
+        outputs = self._propagate(X)
+        codes = self._meaning.decode(outputs)
         if self._multilabel:
-            return csr_matrix(decoded) if self._sparse_labels else decoded
-        labels: NDArray[Any] = self.classes_[decoded]
-        return labels
+            return csr_matrix(codes) if self._sparse_labels else codes
+        return labels_of(codes, self.classes_)
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+    def predict_proba(self, X: ArrayLike) -> Any:
         """Return the probability of each class, or of each label.
 
         Parameters
@@ -422,13 +440,12 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
+            For several columns of classes a list of these, one for each column.
         """
         outputs = self._propagate(X)
-        if self._multilabel or outputs.shape[1] > 1:
-            return outputs
-        return np.concatenate([1.0 - outputs, outputs], axis=1)
+        return self._meaning.probabilities(outputs)
 
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+    def predict_log_proba(self, X: ArrayLike) -> Any:
         """Return the logarithms of the probabilities.
 
         They are computed from the pre-activations, so they stay finite where a probability is too
@@ -442,16 +459,12 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
+            For several columns of classes a list of these, one for each column.
         """
         Z = self._propagate(X, activate=False)
-        if Z.shape[1] > 1 and not self._multilabel:
-            return forward(_formula("log_softmax"), Z)
-        of_one = forward(_formula("log_sigmoid"), Z)
-        if self._multilabel:
-            return of_one
-        return np.concatenate([forward(_formula("-log(1 + exp(z))"), Z), of_one], axis=1)
+        return self._meaning.log_probabilities(Z)
 
-    def input_gradients(self, X: ArrayLike) -> NDArray[Any]:
+    def input_gradients(self, X: ArrayLike) -> Any:
         """Return the derivative of every probability by every input.
 
         Computed by the backward kernels that training uses, one output after another.
@@ -464,7 +477,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         Returns
         -------
         ndarray of shape (n_samples, n_classes, n_features)
-            At [i, k, j] the derivative of ``predict_proba(X)[i, k]`` by ``X[i, j]``.
+            At [i, k, j] the derivative of ``predict_proba(X)[i, k]`` by ``X[i, j]``. For several
+            columns of classes a list of these, one for each column.
 
         Raises
         ------
@@ -479,12 +493,5 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         >>> slopes.shape, float(slopes.sum())
         ((1, 2, 1), 0.0)
         """
-        slopes: NDArray[Any] = self._input_gradients(X)
-        if not self._multilabel and slopes.shape[1] == 1:
-            slopes = np.concatenate([-slopes, slopes], axis=1)
-        return slopes
-
-
-@cache
-def _formula(text: str) -> Formula:
-    return activation_formula(text)
+        slopes = self._input_gradients(X)
+        return self._meaning.slopes(slopes)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule import networks
 from chainrule.catalogue import activation_formula, cost_formula
+from chainrule.estimators._labels import Labels
 from chainrule.estimators._parameters import hidden_formulas, hidden_sizes
 from chainrule.formulas import Expression, Formula, Parameter, constant, substitute, to_text
 from chainrule.networks import ModelFileError, Schedule
@@ -100,12 +101,16 @@ def _describe_class_weight(class_weight: Any) -> list[Any]:
     """Return weights as lists of pairs: JSON's keys are text only."""
     if isinstance(class_weight, Mapping):
         return [[_plain(label), float(weight)] for label, weight in class_weight.items()]
-    return [{"pairs": _describe_class_weight(each)} for each in class_weight]
+    return [
+        {"pairs": _describe_class_weight(each) if isinstance(each, Mapping) else each}
+        for each in class_weight
+    ]
 
 
 def _read_class_weight(described: list[Any]) -> Any:
     if described and isinstance(described[0], dict):
-        return [_read_class_weight(mapping(each)["pairs"]) for each in described]
+        each = [mapping(entry)["pairs"] for entry in described]
+        return [_read_class_weight(own) if isinstance(own, list) else own for own in each]
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in described):
         raise ModelFileError("its class_weight cannot be read")
     return dict(
@@ -136,8 +141,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def describe_labels(classes: NDArray[Any]) -> dict[str, Any]:
-    """Return labels as what JSON can hold, with their type."""
+def describe_classes(classes: Labels) -> Any:
+    """Return classes as what JSON can hold, with their type; of several columns as a list."""
+    if isinstance(classes, list):
+        return [describe_classes(column) for column in classes]
     kind = "str" if classes.dtype.kind == "U" else classes.dtype.name
     values = classes.tolist()
     plain = all(isinstance(value, str | bool | int | float) for value in values)
@@ -148,8 +155,14 @@ def describe_labels(classes: NDArray[Any]) -> dict[str, Any]:
     return {"kind": kind, "values": values}
 
 
-def read_labels(description: dict[str, Any]) -> NDArray[Any]:
-    """Return the labels that a file describes."""
+def read_classes(description: Any) -> Labels:
+    """Return the classes that a file describes."""
+    if isinstance(description, list):
+        return [_read_labels(mapping(column)) for column in description]
+    return _read_labels(mapping(description))
+
+
+def _read_labels(description: dict[str, Any]) -> NDArray[Any]:
     kind, values = description["kind"], description["values"]
     if kind not in _LABEL_KINDS or not isinstance(values, list) or not values:
         raise ModelFileError("its labels cannot be read")

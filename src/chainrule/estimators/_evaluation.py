@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_regressor
 from sklearn.utils.validation import validate_data
 
 from chainrule.estimators._data import FLOATS, checked_weights, dense, unpacked
+from chainrule.estimators._labels import with_types
 from chainrule.networks import Epoch, Network, NetworkError, Training, propagate, validation_split
 
 Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -79,8 +81,8 @@ def evaluation(
     sets: dict[str, Batch] = {}
     for place, (given_X, given_y, given_weight) in enumerate(unpacked(eval_set)):
         inputs, known = validate_data(
-            estimator, given_X, given_y, reset=False, multi_output=True, dtype=FLOATS, order="C",
-            accept_sparse="csr",
+            estimator, given_X, given_y if is_regressor(estimator) else with_types(given_y),
+            reset=False, multi_output=True, dtype=FLOATS, order="C", accept_sparse="csr",
         )  # fmt: skip
         inputs = dense(inputs).astype(targets.dtype, copy=False)
         held = np.ascontiguousarray(estimator._encode(known), targets.dtype)

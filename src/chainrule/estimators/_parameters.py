@@ -103,7 +103,7 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "max_fun": (_COUNT,),
     "class_weight": (
         Choice((None, "balanced")),
-        Kind((Mapping, list), "a mapping of classes to weights, with many labels a list of these"),
+        Kind((Mapping, list), "a mapping of classes to weights, with several columns a list"),
     ),
     "label_smoothing": (_SHARE,),
     "dropout": (_SHARE, Kind((list, tuple), "a list of these, one for the inputs of each layer")),

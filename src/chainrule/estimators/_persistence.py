@@ -11,15 +11,16 @@ from chainrule.estimators._base import Feedforward
 from chainrule.estimators._classifier import FeedforwardClassifier
 from chainrule.estimators._descriptions import (
     as_texts,
-    describe_labels,
+    describe_classes,
     describe_parameters,
     mapping,
-    read_labels,
+    read_classes,
     read_numbers,
     read_parameters,
     read_strings,
     read_truth,
 )
+from chainrule.estimators._meanings import meaning_of
 from chainrule.estimators._parameters import (
     check_parameters,
     hidden_formulas,
@@ -50,7 +51,7 @@ def save_estimator(estimator: Feedforward, path: str | os.PathLike[str]) -> None
     if hasattr(estimator, "feature_names_in_"):
         state["feature_names_in_"] = [str(name) for name in estimator.feature_names_in_]
     if isinstance(estimator, FeedforwardClassifier):
-        state["classes_"] = describe_labels(estimator.classes_)
+        state["classes_"] = describe_classes(estimator.classes_)
         state["_multilabel"] = estimator._multilabel
         state["_sparse_labels"] = estimator._sparse_labels
     else:
@@ -116,13 +117,17 @@ def _restore(network: Network, extra: dict[str, Any]) -> Feedforward:
     estimator._penalty = read_numbers([state.get("_penalty", estimator.alpha)])[0]
     estimator._is_weighted = read_truth(state.get("_is_weighted", False))
     if isinstance(estimator, FeedforwardClassifier):
-        estimator.classes_ = read_labels(mapping(state["classes_"]))
+        estimator.classes_ = read_classes(state["classes_"])
         estimator._multilabel = read_truth(state["_multilabel"])
         estimator._sparse_labels = read_truth(state.get("_sparse_labels", False))
-        count = len(estimator.classes_)
-        is_one_unit = count == 2 and outputs == 1 and not estimator._multilabel
-        if outputs != count and not is_one_unit:
-            raise ModelFileError(f"{count} classes do not match a network of {outputs} outputs")
+        estimator._meaning = meaning_of(
+            estimator.classes_, many=estimator._multilabel, one_unit=outputs == 1
+        )
+        if estimator._meaning.blocks != network.blocks:
+            raise ModelFileError(
+                f"its classes need outputs in blocks of {estimator._meaning.blocks}, but the "
+                f"network's are of {network.blocks}"
+            )
     else:
         estimator._one_dimensional = read_truth(state["_one_dimensional"])
         if estimator._one_dimensional and outputs != 1:

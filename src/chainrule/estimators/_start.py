@@ -57,6 +57,7 @@ def start_from(
     *,
     normalisation: tuple[str, ...],
     learned: tuple[tuple[str, ...], ...],
+    blocks: tuple[int, ...],
 ) -> Network:
     """Return the network that a further fit goes on from.
 
@@ -68,7 +69,7 @@ def start_from(
     if "network_" not in vars(estimator):
         blank = network(
             sizes, activations, cost, dtype=dtype, rng=0, normalisation=normalisation,
-            learned=learned,
+            learned=learned, blocks=blocks,
         )  # fmt: skip
         return assigned(blank, estimator.coefs_, estimator.intercepts_)
     last: Network = estimator.network_

@@ -1,5 +1,6 @@
 """Feedforward networks: initialisation, propagation, optimisers, training, files."""
 
+from chainrule.networks._blocks import in_blocks as in_blocks
 from chainrule.networks._callbacks import Epoch as Epoch
 from chainrule.networks._checkpoints import load_checkpoint as load_checkpoint
 from chainrule.networks._errors import CheckpointError as CheckpointError
