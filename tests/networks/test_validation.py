@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from chainrule.networks import NetworkError, validation_split
+from chainrule.networks import NetworkError, network, validation_split
+from chainrule.networks._validation import held_out
 
 
 def test_split_keeps_the_proportions_of_classes():
@@ -26,3 +27,20 @@ def test_split_of_too_few_examples_is_refused():
     """One example cannot be both."""
     with pytest.raises(NetworkError, match="too few"):
         validation_split(1, 0.1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("rows", [3, 300, 5000])
+def test_a_set_is_propagated_once_for_cost_and_score(rows):
+    """What is remembered is what the network gives, on one thread or several, and no other."""
+    X = np.random.default_rng(0).standard_normal((rows, 300))
+    net, other = (
+        network((300, 40, 2), ("tanh", "softmax"), "categorical_cross_entropy", rng=seed)
+        for seed in (0, 1)
+    )
+    (part,) = held_out(net, (X, np.tile([[1.0, 0.0]], (rows, 1))))
+    Z, A = part.output_layer(net)
+    np.testing.assert_array_equal(A, net(X))
+    np.testing.assert_array_equal(Z, net.pre_activations(X))
+    assert part.output_layer(net)[0] is Z
+    assert part.mean_cost(net) == pytest.approx(-np.log(A[:, 0]).mean(), rel=1e-12)
+    np.testing.assert_array_equal(part.output_layer(other)[1], other(X))

@@ -229,7 +229,7 @@ class Feedforward(Fitted):
             )  # fmt: skip
         targets = np.ascontiguousarray(prepared.matrix, start.dtype)
         held = evaluation(
-            self, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
+            self, start, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
             self._generator,
         )  # fmt: skip
         result = self._train(start, held, request)

@@ -13,7 +13,8 @@ from sklearn.utils.validation import validate_data
 
 from chainrule.estimators._data import FLOATS, checked_weights, dense, unpacked
 from chainrule.estimators._labels import with_types
-from chainrule.networks import Epoch, Network, NetworkError, Training, propagate, validation_split
+from chainrule.networks import Epoch, Network, NetworkError, Training, validation_split
+from chainrule.networks._validation import HeldOut, held_out
 
 Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 Rating = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], float]
@@ -28,22 +29,25 @@ class Evaluation:
     inputs: Any
     targets: NDArray[Any]
     weights: NDArray[Any]
-    sets: Mapping[str, Batch]
+    sets: Mapping[str, HeldOut]
     rating: Rating
     scores: dict[str, list[float]] = field(default_factory=dict)
 
     def score(self, network: Network) -> float:
         """Return the score on the last set, which decides when to stop."""
-        X, Y, weights = list(self.sets.values())[-1]
-        return self.rating(propagate(network, X), Y, weights)
+        return self._rated(list(self.sets.values())[-1], network)
 
     def rate(self, epoch: Epoch) -> None:
         """Write down the score on every set."""
         last = list(self.sets)[-1:]
-        for name, (X, Y, weights) in self.sets.items():
+        for name, part in self.sets.items():
             known = epoch.score if name in last else None
-            score = self.rating(propagate(epoch.network, X), Y, weights) if known is None else known
+            score = self._rated(part, epoch.network) if known is None else known
             self.scores.setdefault(name, []).append(score)
+
+    def _rated(self, part: HeldOut, network: Network) -> float:
+        _, outputs = part.output_layer(network)
+        return self.rating(outputs, part.targets, part.weights)
 
     def keep(self, estimator: Any, past: Mapping[str, Any], result: Training) -> None:
         """Write the curves to an estimator, behind those of earlier fits."""
@@ -70,6 +74,7 @@ class Evaluation:
 
 def evaluation(
     estimator: Any,
+    start: Network,
     eval_set: Any,
     X: Any,
     targets: NDArray[Any],
@@ -101,4 +106,5 @@ def evaluation(
             )
         sets[_SPLIT] = dense(X[aside]), targets[aside], weights[aside]
         X, targets, weights = X[rows], targets[rows], weights[rows]
-    return Evaluation(X, targets, weights, sets, estimator._rating)
+    parts = {part.name: part for part in held_out(start, sets)}
+    return Evaluation(X, targets, weights, parts, estimator._rating)

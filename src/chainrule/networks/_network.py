@@ -163,7 +163,9 @@ class Network:
         >>> net(np.ones((3, 4))).shape
         (3, 1)
         """
-        return self._filled(X, activate=True)
+        inputs, outputs = self._rows(X)
+        self.predictors.run(inputs, outputs)
+        return outputs
 
     def pre_activations(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
         """Return the pre-activations of the output layer, (examples, outputs).
@@ -181,9 +183,31 @@ class Network:
         >>> bool((net.pre_activations(np.zeros((3, 4))) == net.biases[0]).all())
         True
         """
-        return self._filled(X, activate=False)
+        return self.output_layer(X)[0]
 
-    def _filled(self, X: ArrayLike, *, activate: bool) -> NDArray[np.floating[Any]]:
+    def output_layer(
+        self, X: ArrayLike
+    ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+        """Return the pre-activations and the activations of the output layer, by one propagation.
+
+        Parameters
+        ----------
+        X : array-like of shape (examples, inputs)
+            Converted to the network's dtype.
+
+        Examples
+        --------
+        >>> net = network((4, 2), ("sigmoid",), "binary_cross_entropy", rng=0)
+        >>> net.output_layer(np.zeros((1, 4)))
+        (array([[0., 0.]]), array([[0.5, 0.5]]))
+        """
+        inputs, outputs = self._rows(X)
+        pre_activations = np.empty_like(outputs)
+        self.predictors.run(inputs, outputs, pre_activations)
+        return pre_activations, outputs
+
+    def _rows(self, X: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return inputs as the predictors take them, and room for outputs."""
         own = self.own_parameters
         if (
             type(X) is np.ndarray
@@ -195,9 +219,7 @@ class Network:
             inputs: NDArray[Any] = X
         else:
             inputs = as_rows(X, self.sizes[0], own.dtype, "X")
-        outputs = np.empty((inputs.shape[0], self.sizes[-1]), own.dtype)
-        self.predictors.run(inputs, outputs, activate=activate)
-        return outputs
+        return inputs, np.empty((inputs.shape[0], self.sizes[-1]), own.dtype)
 
     def with_parameters(
         self,

@@ -84,10 +84,15 @@ class Predictors:
         self.made_of = compiled, parameters, statistics
         self.free: list[Predictor] = []
 
-    def run(self, inputs: NDArray[Any], outputs: NDArray[Any], *, activate: bool = True) -> None:
+    def run(
+        self,
+        inputs: NDArray[Any],
+        outputs: NDArray[Any],
+        pre_activations: NDArray[Any] | None = None,
+    ) -> None:
         """Fill the outputs of contiguous rows, on several threads where they are many.
 
-        Without activating, these are the pre-activations of the output layer.
+        Where it is given, the pre-activations of the output layer are filled as well.
         """
         rows = inputs.shape[0]
         threads = 1
@@ -96,12 +101,16 @@ class Predictors:
             most = min(rows // _ROWS_PER_THREAD, operations // _OPERATIONS_PER_THREAD)
             threads = min(available_processors(), int(most))
         if threads < 2:
-            self._run_alone(inputs, outputs, activate)
+            self._run_alone(inputs, outputs, pre_activations)
             return
         ends = np.linspace(0, rows, threads + 1).astype(int)
-        parts = [(inputs[low:high], outputs[low:high], activate) for low, high in pairwise(ends)]
+        arrays = inputs, outputs, pre_activations
+        parts = [
+            [None if array is None else array[low:high] for low, high in pairwise(ends)]
+            for array in arrays
+        ]
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(self._run_alone, *zip(*parts, strict=True)))
+            list(pool.map(self._run_alone, *parts))
 
     def layers(self, inputs: NDArray[Any]) -> Iterator[list[tuple[NDArray[Any], NDArray[Any]]]]:
         """Yield Z and A of every layer for a block of rows after the other.
@@ -120,15 +129,15 @@ class Predictors:
             ]
         self.free.append(predictor)
 
-    def _run_alone(self, inputs: NDArray[Any], outputs: NDArray[Any], activate: bool) -> None:
+    def _run_alone(self, inputs: Any, outputs: Any, pre_activations: Any) -> None:
         predictor = self._taken(inputs.shape[0])
-        if activate:
+        if pre_activations is None:
             predictor.run(inputs, outputs)
         else:
             for start in range(0, len(inputs), predictor.rows):
-                part = outputs[start : start + predictor.rows]
-                predictor.run(inputs[start : start + predictor.rows], part)
-                part[...] = predictor.kept(-1, Z, len(part))
+                part = slice(start, start + predictor.rows)
+                predictor.run(inputs[part], outputs[part])
+                pre_activations[part] = predictor.kept(-1, Z, len(inputs[part]))
         self.free.append(predictor)
 
     def _taken(self, rows: int) -> Predictor:

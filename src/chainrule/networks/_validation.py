@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,28 @@ _ONLY = "validation"
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Examples kept aside, checked against a network and in its dtype."""
+    """Examples kept aside, checked against a network and in its dtype.
+
+    What the last network made of them is remembered: its cost and its score ask one after another.
+    """
 
     name: str
     inputs: NDArray[np.floating[Any]]
     targets: NDArray[np.floating[Any]]
     weights: NDArray[np.floating[Any]]
     cost: CostKernels
+    remembered: list[Any] = field(default_factory=list, repr=False)
+
+    def output_layer(self, network: Network) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the pre-activations and activations of the output layer of a network."""
+        if not self.remembered or self.remembered[0] is not network:
+            self.remembered[:] = network, network.output_layer(self.inputs)
+        layer: tuple[NDArray[Any], NDArray[Any]] = self.remembered[1]
+        return layer
 
     def mean_cost(self, network: Network) -> float:
         """Return the weighted mean cost of the examples; the penalty is no part of it."""
-        Z = network.pre_activations(self.inputs)
+        Z, _ = self.output_layer(network)
         kernel = self.cost.value
         total = np.zeros(len(Z))
         for z, y in zip(
@@ -53,6 +64,8 @@ def held_out(network: Network, validation: Any) -> tuple[HeldOut, ...]:
 
 
 def _held_out(network: Network, name: Any, given: Any) -> HeldOut:
+    if isinstance(given, HeldOut):
+        return given
     if not isinstance(name, str):
         raise NetworkError(f"names of validation sets must be text, got {name!r:.60}")
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
