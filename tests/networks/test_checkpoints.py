@@ -425,3 +425,46 @@ def test_state_is_part_of_the_arguments(problem, path):
                  train(first.network, X, Y, **options))  # fmt: skip
     with pytest.raises(CheckpointError, match="state: some there, none now"):
         train(first.network, X, Y, checkpoint=path, **{**options, "state": None})
+
+
+def test_two_trainings_cannot_share_a_checkpoint(problem, path):
+    """The second is refused while the first is at it; that goes on, and leaves nothing behind."""
+    net, X, Y, _ = problem
+    refused = []
+
+    def again(epoch):
+        with pytest.raises(CheckpointError, match="another training is using"):
+            train(net, X, Y, epochs=4, rng=0, checkpoint=path)
+        refused.append(epoch.number)
+
+    result = train(net, X, Y, epochs=3, rng=0, checkpoint=path, callbacks=[again])
+    assert refused == [1, 2, 3]
+    assert os.listdir(path.parent) == [path.name]
+    alone = train(net, X, Y, epochs=3, rng=0)
+    np.testing.assert_array_equal(result.network.parameters, alone.network.parameters)
+
+
+_HOLDS = """
+import fcntl, os, sys, time
+fcntl.flock(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_locks_end_with_the_process_that_held_them(problem, path):
+    """Killed, it leaves a file, but no lock; while it lives, others are refused."""
+    net, X, Y, _ = problem
+    lock = path.with_name(f".{path.name}.lock")
+    holder = subprocess.Popen(
+        [sys.executable, "-S", "-c", _HOLDS, lock], stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(CheckpointError, match="another training is using"):
+            train(net, X, Y, epochs=1, rng=0, checkpoint=path)
+        assert not path.exists()
+        holder.kill()
+    assert lock.exists()
+    assert len(train(net, X, Y, epochs=2, rng=0, checkpoint=path).loss_curve) == 2
+    assert os.listdir(path.parent) == [path.name]

@@ -13,7 +13,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from chainrule.formulas import ChainruleError
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._files import describe_network, described_network, read_tensors, write_whole
+from chainrule.networks._locks import alone
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._schedules import Span
@@ -59,6 +61,23 @@ class Checkpoint:
 
     path: Path
     arguments: Mapping[str, Any]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other trainings from the file.
+
+        Raises
+        ------
+        CheckpointError
+            Another training uses it.
+        """
+        with alone(self.path) as is_alone:
+            if not is_alone:
+                raise CheckpointError(
+                    f"another training is using the checkpoint {self.path}\n"
+                    "Wait until it has ended, or give another path. Nothing was run."
+                )
+            yield
 
     def write(self, moment: Moment, records: Sequence[Record]) -> None:
         """Write a checkpoint, whole or not at all; the one before stays until then.

@@ -137,7 +137,8 @@ def train(
     checkpoint : path-like, optional
         A file for all that it takes to go on, bit for bit. Calling `train` with the same arguments
         again goes on from there after whatever ended it, or returns the result where it had ended.
-        Callbacks and the score's function are not compared. One training at a time may use it.
+        Callbacks and the score's function are not compared. One training at a time may use it:
+        a lock on a file beside it, which ends with the process, keeps others away.
     checkpoint_every : int, optional
         How many epochs lie between two checkpoints; by default as few as keep writing below a tenth
         of the time. There is always one in the end, and after an interrupt or an error.
@@ -157,7 +158,8 @@ def train(
         The cost or a parameter became infinite or NaN. The error, and the checkpoint, hold the
         network as it was before that epoch.
     CheckpointError
-        The checkpoint belongs to a training with other arguments, is damaged, or cannot be written.
+        The checkpoint belongs to a training with other arguments, is in use by another training,
+        is damaged, or cannot be written.
     NetworkError
         Arguments do not fit together.
 
@@ -196,16 +198,14 @@ def train(
         run, _span(run, epochs, start.state), schedule or Constant(), bool(shuffle),
         generator, float(tolerance), float(patience), score, held, best,
     )  # fmt: skip
-    moment, keep = start, None
-    records: list[Record] = []
-    if checkpoint is not None:
-        arguments = _arguments(plan, batch_size, given, state)
-        keep = checkpoint_at(checkpoint, arguments)
+    if checkpoint is None:
+        return _train(plan, start, [], _Keeper(None, None), tellers, show_progress)
+    keep = checkpoint_at(checkpoint, _arguments(plan, batch_size, given, state))
+    with keep.alone():
         found = keep.read(start, plan.span, score is not None, len(held), generator)
-        if found is not None:
-            moment, records = found
-    keeper = _Keeper(keep, checkpoint_every)
-    return _train(plan, moment, records, keeper, tellers, show_progress)
+        moment, records = (start, []) if found is None else found
+        keeper = _Keeper(keep, checkpoint_every)
+        return _train(plan, moment, records, keeper, tellers, show_progress)
 
 
 def _train(
