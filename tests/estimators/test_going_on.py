@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
+from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
 from chainrule.formulas import ParameterError
 from chainrule.networks import Cosine, OneCycle, WarmUp
 
@@ -19,9 +19,19 @@ def data():
     return X, np.array(["low", "high"])[(X[:, 0] + X[:, 1] > 0).astype(int)]
 
 
+def _through_a_file(model, path):
+    model.save(path)
+    return load(path)
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [lambda model, _: pickle.loads(pickle.dumps(model)), _through_a_file],
+    ids=["pickled", "saved"],
+)
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling"])
-def test_parts_make_up_the_whole(data, solver, learning_rate):
+def test_parts_make_up_the_whole(tmp_path, data, solver, learning_rate, keep):
     """Twelve partial fits are one fit of twelve epochs, bit for bit, shuffled batches and all."""
     options = {"solver": solver, "learning_rate": learning_rate, "batch_size": 8, "tol": 0.0,
                "random_state": 3, "learning_rate_init": 0.02}  # fmt: skip
@@ -30,7 +40,7 @@ def test_parts_make_up_the_whole(data, solver, learning_rate):
     for epoch in range(12):
         parts.partial_fit(*data, classes=["low", "high"] if epoch == 0 else None)
         if epoch == 5:
-            parts = pickle.loads(pickle.dumps(parts))
+            parts = keep(parts, tmp_path / "model")
     np.testing.assert_array_equal(parts.network_.parameters, whole.network_.parameters)
     assert parts.loss_curve_ == whole.loss_curve_
     assert (parts.n_iter_, parts.t_, whole.t_) == (1, 600, 600)

@@ -182,3 +182,58 @@ def test_a_classifier_with_a_cost_of_its_own_comes_back(tmp_path, data, cost):
     again = load(tmp_path / "model.safetensors")
     assert again.cost == cost
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("bits", [np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_parts_go_on_with_any_generator(tmp_path, data, bits):
+    """Its state is in the file, and so is the optimiser's memory; after `fit` they are not."""
+    X, y = data
+
+    def model():
+        return FeedforwardClassifier(
+            (5,), batch_size=7, max_iter=2, random_state=np.random.Generator(bits(3))
+        )
+
+    whole, part = (each.partial_fit(X, y, classes=[0, 1, 2]) for each in (model(), model()))
+    for name in "ab":
+        part.save(tmp_path / name)
+        part = load(tmp_path / name)
+    for each in (whole, part):
+        each.partial_fit(X, y)
+    np.testing.assert_array_equal(part.network_.parameters, whole.network_.parameters)
+    model().fit(X, y).save(tmp_path / "fitted")
+    assert (tmp_path / "fitted").stat().st_size < (tmp_path / "a").stat().st_size
+    with safe_open(tmp_path / "fitted", "numpy") as file:
+        assert "memory" not in file.keys()  # noqa: SIM118
+        assert file.metadata()["version"] == "1"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state, memory: state.update(optimiser="Newton"),
+        lambda state, memory: state.update(steps=-1),
+        lambda state, memory: state.update(steps=1.5),
+        lambda state, memory: state.update(waited=True),
+        lambda state, memory: state.update(best="high"),
+        lambda state, memory: state.pop("seed"),
+        lambda state, memory: state.update(generator={}),
+        lambda state, memory: state["generator"].update(bit_generator="os"),
+        lambda state, memory: state["generator"].update(state={"state": "x"}),
+        lambda state, memory: memory.__setitem__((0, 0), np.nan),
+        lambda state, memory: memory.resize((2, 3), refcheck=False),
+    ],
+)
+def test_states_that_contradict_themselves_are_refused(tmp_path, data, change):
+    """The memory of an optimiser must fit the network, and the rest be of its kind."""
+    X, y = data
+    path = tmp_path / "m"
+    FeedforwardClassifier((5,), random_state=0).partial_fit(X, y, classes=[0, 1, 2]).save(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    state, tensors["memory"] = json.loads(metadata["state"]), tensors["memory"].copy()
+    change(state, tensors["memory"])
+    save_file(tensors, path, metadata | {"state": json.dumps(state)})
+    with pytest.raises(ModelFileError, match="is damaged"):
+        load(path)

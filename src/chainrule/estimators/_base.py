@@ -30,7 +30,7 @@ from chainrule.estimators._parameters import (
 from chainrule.estimators._solvers import optimiser_of, schedule_of
 from chainrule.estimators._start import output_name, start_from
 from chainrule.formulas import ParameterError
-from chainrule.networks import Network, Training, network, train, train_lbfgs
+from chainrule.networks import Network, Training, TrainingState, network, train, train_lbfgs
 from chainrule.networks._callbacks import Callback, checked_callbacks
 
 _AUTOMATIC_BATCH = 200
@@ -104,6 +104,10 @@ class Feedforward(Fitted):
     n_layers_: int
     n_outputs_: int
     out_activation_: str
+
+    _generator: np.random.Generator
+    _state: TrainingState | None
+    _in_parts: bool
 
     def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
         """Learn what the targets are, or check that they still are; return them as a matrix."""
@@ -281,7 +285,7 @@ class Feedforward(Fitted):
 
     def _keep(self, result: Training, held: Evaluation, *, goes_on: bool, partial: bool) -> None:
         past = vars(self) if goes_on else {}
-        self.network_, self._state = result.network, result.state
+        self.network_, self._state, self._in_parts = result.network, result.state, partial
         self.loss_curve_ = [*past.get("loss_curve_", ()), *result.loss_curve]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.n_iter_ = len(result.loss_curve)

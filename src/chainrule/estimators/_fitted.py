@@ -225,7 +225,24 @@ class Fitted(BaseEstimator):
         return self.network_
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a file that `load` reads; it holds data only."""
+        """Write the fitted estimator to a file that `load` reads; it holds data only.
+
+        After `partial_fit` the file holds the optimiser's memory as well, and `partial_fit` of the
+        loaded estimator goes on bit for bit; after `fit`, which begins anew, it does not, and is as
+        small as the network.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to; an existing file is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            The estimator is not fitted.
+        TypeError
+            Labels are neither numbers nor truth values nor text.
+        """
         from chainrule.estimators._persistence import save_estimator
 
         check_is_fitted(self)

@@ -31,7 +31,8 @@ from chainrule.estimators._parameters import (
 from chainrule.estimators._regressor import FeedforwardRegressor
 from chainrule.estimators._start import output_name
 from chainrule.formulas import ChainruleError
-from chainrule.networks import ModelFileError, Network, load_network, save_network
+from chainrule.networks import ModelFileError, Network, load_training, save_network
+from chainrule.networks._kept_state import generator_of
 
 _ESTIMATORS: dict[str, type[Feedforward]] = {
     "FeedforwardClassifier": FeedforwardClassifier,
@@ -61,7 +62,8 @@ def save_estimator(estimator: Feedforward, path: str | os.PathLike[str]) -> None
         "parameters": describe_parameters(estimator),
         "state": state,
     }
-    save_network(estimator.network_, path, extra)
+    training = estimator._state if vars(estimator).get("_in_parts") else None
+    save_network(estimator.network_, path, extra, training)
 
 
 def load(path: str | os.PathLike[str]) -> Feedforward | Network:
@@ -83,11 +85,15 @@ def load(path: str | os.PathLike[str]) -> Feedforward | Network:
     FileNotFoundError
         There is no such file.
     """
-    network, extra = load_network(path)
+    network, extra, training = load_training(path)
     if "estimator" not in extra:
         return network
     try:
-        return _restore(network, extra)
+        estimator = _restore(network, extra)
+        estimator._in_parts = training is not None
+        if training is not None:
+            estimator._state, estimator._generator = training, generator_of(training)
+        return estimator
     except ModelFileError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from None
     except (ChainruleError, ValueError, TypeError, KeyError, OverflowError) as error:

@@ -9,6 +9,7 @@ from chainrule.networks._errors import InitialisationError as InitialisationErro
 from chainrule.networks._errors import ModelFileError as ModelFileError
 from chainrule.networks._errors import NetworkError as NetworkError
 from chainrule.networks._files import load_network as load_network
+from chainrule.networks._files import load_training as load_training
 from chainrule.networks._files import save_network as save_network
 from chainrule.networks._initialisation import gain as gain
 from chainrule.networks._initialisation import initial_parameters as initial_parameters

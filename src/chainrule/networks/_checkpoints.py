@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from chainrule.formulas import ChainruleError
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._files import describe_network, described_network, read_tensors, write_whole
+from chainrule.networks._kept_state import count, decoded, encoded
 from chainrule.networks._locks import alone
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
@@ -103,7 +104,7 @@ class Checkpoint:
             "seed": moment.state.seed,
             "best": moment.state.watch.best,
             "waited": moment.state.watch.waited,
-            "generator": _encoded(moment.state.generator),
+            "generator": encoded(moment.state.generator),
             "best_epoch": moment.best_epoch,
             "pending": moment.pending,
             "converged": moment.converged,
@@ -289,13 +290,13 @@ def described(network: Network) -> dict[str, Any]:
 
 def state_digest(state: TrainingState) -> str:
     """Return a digest of a state of training."""
-    rest = replace(state, memory=np.empty(0), generator=_encoded(state.generator))
+    rest = replace(state, memory=np.empty(0), generator=encoded(state.generator))
     return text_digest(digest(state.memory) + repr(rest))
 
 
 def generator_digest(generator: np.random.Generator) -> str:
     """Return a digest of the state of a generator."""
-    return text_digest(json.dumps(_encoded(generator.bit_generator.state)))
+    return text_digest(json.dumps(encoded(generator.bit_generator.state)))
 
 
 def _difference(there: Any, here: Any) -> str:
@@ -348,14 +349,14 @@ def _moment(
         steps=span.steps_before + epochs * span.steps,
         epochs=span.epochs_before + epochs,
         examples=span.examples_before + epochs * span.examples,
-        reductions=_count(progress, "reductions", span.reductions + epochs),
-        seed=_count(progress, "seed", LARGEST_SEED),
+        reductions=count(progress, "reductions", span.reductions + epochs),
+        seed=count(progress, "seed", LARGEST_SEED),
         watch=Watch(
-            float(progress["best"]), _count(progress, "waited", start.state.watch.waited + epochs)
+            float(progress["best"]), count(progress, "waited", start.state.watch.waited + epochs)
         ),
-        generator=_decoded(progress["generator"]),
+        generator=decoded(progress["generator"]),
     )
-    best_epoch = None if progress["best_epoch"] is None else _count(progress, "best_epoch", epochs)
+    best_epoch = None if progress["best_epoch"] is None else count(progress, "best_epoch", epochs)
     flags = (bool(progress[name]) for name in ("pending", "converged", "stopped"))
     return Moment(network, state, best, best_epoch, epochs, *flags)
 
@@ -377,27 +378,3 @@ def _tensor(
     if tensor.shape != like.shape or tensor.dtype != like.dtype:
         raise ModelFileError(f"{name} does not fit the network")
     return tensor
-
-
-def _count(progress: Mapping[str, Any], name: str, most: int) -> int:
-    value = progress[name]
-    if not isinstance(value, int) or not 0 <= value <= most:
-        raise ModelFileError(f"{name} is {value!r:.40}; expected a whole number up to {most}")
-    return value
-
-
-def _encoded(state: Any) -> Any:
-    """Return the state of a bit generator as what JSON can hold."""
-    if isinstance(state, np.ndarray):
-        return {"array": state.tolist(), "dtype": state.dtype.name}
-    if isinstance(state, Mapping):
-        return {name: _encoded(value) for name, value in state.items()}
-    return state.item() if isinstance(state, np.generic) else state
-
-
-def _decoded(state: Any) -> Any:
-    if not isinstance(state, dict):
-        return state
-    if state.keys() == {"array", "dtype"} and state["dtype"] in ("uint32", "uint64"):
-        return np.array(state["array"], state["dtype"])
-    return {name: _decoded(value) for name, value in state.items()}

@@ -1,8 +1,9 @@
 """Model files: safetensors for the numbers, JSON in its metadata for the rest. Data only.
 
 The metadata hold ``format``, ``version``, ``network`` (sizes, dtype, formulas as text with the
-values of their parameters, and where the output layer has several blocks their widths) and
-``extra``; the tensors are ``weights.0``, ``biases.0``, and so on.
+values of their parameters, and where the output layer has several blocks their widths), ``extra``,
+and where training is to go on its ``state``; the tensors are ``weights.0``, ``biases.0``, and so
+on, and the optimiser's ``memory``.
 """
 
 from __future__ import annotations
@@ -21,20 +22,23 @@ from numpy.typing import NDArray
 from chainrule.formulas import ChainruleError, Formula, parse
 from chainrule.networks._blocks import check_blocks
 from chainrule.networks._errors import ModelFileError
+from chainrule.networks._kept_state import described_state, read_state
 from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
 from chainrule.networks._network import Network, check_architecture, check_normalisations
+from chainrule.networks._state import TrainingState
 
 _FORMAT, _VERSION = "chainrule.network", "1"
-_WITH_BLOCKS = (
-    "2"  # versions before know of no blocks: they must not read such files as if they did
-)
+_FURTHER = "2"  # with blocks or a state: who knows of none must not read it as if it had none
 _MOST_LAYERS = 10_000
 _LONGEST_NAME = 100
 
 
 def save_network(
-    network: Network, path: str | os.PathLike[str], extra: dict[str, Any] | None = None
+    network: Network,
+    path: str | os.PathLike[str],
+    extra: dict[str, Any] | None = None,
+    state: TrainingState | None = None,
 ) -> None:
     """Write a network to a file, whole or not at all.
 
@@ -46,13 +50,15 @@ def save_network(
         Where to; an existing file is replaced.
     extra : dict, optional
         Anything that JSON can hold, for those who build on networks.
+    state : TrainingState, optional
+        Of the training of the network, to go on with it.
     """
     from safetensors.numpy import save
 
     description = describe_network(network)
     metadata = {
         "format": _FORMAT,
-        "version": _WITH_BLOCKS if "blocks" in description else _VERSION,
+        "version": _VERSION if state is None and "blocks" not in description else _FURTHER,
         "network": json.dumps(description),
         "extra": json.dumps(extra or {}),
     }
@@ -63,6 +69,9 @@ def save_network(
     tensors |= {name: network.parameters[part] for name, part in _further(network.layout)}
     if network.statistics is not None and network.statistics.size:
         tensors["statistics"] = network.statistics
+    if state is not None:
+        metadata["state"] = json.dumps(described_state(state))
+        tensors["memory"] = state.memory
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     write_whole(path, save(tensors, metadata), temporary)
@@ -79,21 +88,40 @@ def load_network(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]
     FileNotFoundError
         There is no such file.
     """
+    network, extra, _ = load_training(path)
+    return network, extra
+
+
+def load_training(
+    path: str | os.PathLike[str],
+) -> tuple[Network, dict[str, Any], TrainingState | None]:
+    """Read a network, what was stored with it, and the state of its training where there is one.
+
+    Raises
+    ------
+    ModelFileError, FileNotFoundError
+        As `load_network`.
+    """
     metadata, tensors = read_tensors(Path(path))
     if metadata.get("format") != _FORMAT:
         raise ModelFileError(
             f"{path} is a safetensors file, but not a model of this package\n"
             "Expected a file written by save()."
         )
-    if metadata.get("version") not in (_VERSION, _WITH_BLOCKS):
+    if metadata.get("version") not in (_VERSION, _FURTHER):
         raise ModelFileError(
             f"{path} has version {metadata.get('version')!r:.40} of the format; this package reads "
-            f"versions {_VERSION} and {_WITH_BLOCKS}\nUpdate chainrule, or save the model again."
+            f"versions {_VERSION} and {_FURTHER}\nUpdate chainrule, or save the model again."
         )
     try:
         description = _mapping(json.loads(metadata["network"]))
         extra = _mapping(json.loads(metadata["extra"]))
-        return _network(description, tensors), extra
+        memory = tensors.pop("memory", None)
+        network, state = _network(description, tensors), None
+        if memory is not None:
+            described = _mapping(json.loads(metadata["state"]))
+            state = read_state(described, memory, network.parameters)
+        return network, extra, state
     except ModelFileError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from None
     except (ChainruleError, ValueError, TypeError, KeyError, RecursionError) as error:
