@@ -9,28 +9,16 @@ import typer
 
 from chainrule.command import _messages
 from chainrule.command._arguments import (
-    BatchSize,
     Data,
-    Drop,
-    EarlyStopping,
-    Epochs,
-    Hidden,
-    Imputing,
-    LearningRate,
-    Missing,
     Parameters,
-    Penalty,
-    TargetColumn,
-    TaskChoice,
+    TrainingOptions,
+    with_training_options,
 )
 from chainrule.command._compare_command import compare
 from chainrule.command._options import (
-    Impute,
     Kind,
     Precision,
-    Task,
     TextFormat,
-    layer_widths,
     parameter_values,
 )
 from chainrule.command._reporting import OfFormula, Reporting, examples
@@ -291,24 +279,14 @@ def list_(
         '    --activation "z*exp(-z**2)" --hidden 64,32 --output houses.safetensors',
     )
 )
+@with_training_options
 def train(
     data: Data,
-    target: TargetColumn,
+    options: TrainingOptions,
     activation: HiddenActivations = None,
-    parameter: Parameters = None,
-    hidden: Hidden = "64,64",
-    task: TaskChoice = Task.AUTO,
     test_size: Annotated[
         float, typer.Option(help="Share of the rows held out for the test, between 0 and 1.")
     ] = 0.25,
-    impute: Imputing = Impute.NONE,
-    missing: Missing = None,
-    drop: Drop = None,
-    max_iter: Epochs = 500,
-    learning_rate: LearningRate = 0.001,
-    batch_size: BatchSize = None,
-    alpha: Penalty = 0.0001,
-    early_stopping: EarlyStopping = None,
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed gives the same split and the same network.")
     ] = 0,
@@ -322,8 +300,6 @@ def train(
     Numbers are standardised, text becomes one input for each category; both are learned from the
     rows to train on and kept in the model file, so that predicting needs nothing else.
     """
-    values = parameter_values(parameter or ())
-    widths = layer_widths(hidden)
     if not 0.0 < test_size < 1.0:
         raise _messages.CommandError(
             f"--test-size {test_size:g} is not a share\nExpected a number between 0 and 1, "
@@ -333,24 +309,11 @@ def train(
 
     _train.train(
         data,
-        target=target,
+        options,
         activations=activation or ["relu"],
-        parameters=values,
-        hidden=widths,
-        task=task,
         test_size=test_size,
-        impute=impute,
-        missing=missing or [],
-        drop=drop or [],
         seed=seed,
-        early_stopping=early_stopping,
         output=output,
-        settings={
-            "max_iter": max_iter,
-            "learning_rate_init": learning_rate,
-            "batch_size": batch_size or "auto",
-            "alpha": alpha,
-        },
     )
 
 

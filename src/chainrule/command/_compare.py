@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from chainrule import __version__
+from chainrule.command._arguments import TrainingOptions
 from chainrule.command._compare_report import report
 from chainrule.command._compare_results import Comparison, reference_of, scored_fits, tested
 from chainrule.command._compare_state import Fit, Key, keep, name_of, open_state
 from chainrule.command._examples import Examples, Prepared, held_out, notes_on, prepared
 from chainrule.command._layers import layer_formulas
 from chainrule.command._messages import CommandError, console, counted, heading, note, say
-from chainrule.command._options import Against, Impute, Task
+from chainrule.command._options import Against
 from chainrule.command._reading import read_table
 from chainrule.command._train import (
     estimator_of,
@@ -57,22 +58,14 @@ class Plan:
 
 def compare(
     data: Path,
+    options: TrainingOptions,
     *,
-    target: str,
     activations: Sequence[str],
-    parameters: dict[str, float],
-    hidden: tuple[int, ...],
     folds: int,
     repeats: int,
     against: Against,
-    task: Task,
-    impute: Impute,
-    missing: Sequence[str],
-    drop: Sequence[str],
     seed: int,
-    early_stopping: bool | None,
     output: Path,
-    settings: dict[str, Any],
 ) -> None:
     """Score every activation on every fold, keep what is finished, and report.
 
@@ -80,18 +73,15 @@ def compare(
     ----------
     output : Path
         The folder of the comparison; the same command goes on where it was cut off.
-    settings : dict
-        Further parameters of the estimators.
     """
-    formulas = _distinct(layer_formulas(activations, parameters))
+    hidden, settings = options.widths, options.settings
+    formulas = _distinct(layer_formulas(activations, options.parameters))
     for formula in formulas:
         gain(formula)  # refuses what is no number at common pre-activations
-    frame = read_table(data, missing)
-    table = prepared(
-        frame, target=target, drop=drop, missing=missing, task=task, impute=impute
-    )  # fmt: skip
+    frame = read_table(data, options.missing or ())
+    table = prepared(frame, options)
     splits = _splits(table, folds, repeats, seed)
-    plan = Plan(table, hidden, stops_early(table.task, early_stopping), settings)
+    plan = Plan(table, hidden, stops_early(table.task, options.early_stopping), settings)
     first = held_out(table, *splits[0][0])
     for slip in notes_on(frame, first.encoding):
         note(slip)
@@ -99,9 +89,10 @@ def compare(
     output.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(data.read_bytes()).hexdigest()
     described = {
-        "table": digest, "target": target, "hidden": list(hidden), "folds": folds,
-        "repeats": repeats, "seed": seed, "task": table.task.value, "impute": impute.value,
-        "missing": list(missing), "drop": list(drop), "early_stopping": plan.early_stopping,
+        "table": digest, "target": options.target, "hidden": list(hidden), "folds": folds,
+        "repeats": repeats, "seed": seed, "task": table.task.value,
+        "impute": options.impute.value, "missing": list(options.missing or ()),
+        "drop": list(options.drop or ()), "early_stopping": plan.early_stopping,
         **settings, "chainrule": __version__,
     }  # fmt: skip
     kept = open_state(output / STATE, described)
@@ -109,7 +100,7 @@ def compare(
     scored = scored_fits(formulas, kept, folds, repeats)
     reference = reference_of(scored, against)
     result = Comparison(
-        data, len(table.goals), target, table.task, described, against,
+        data, len(table.goals), options.target, table.task, described, against,
         tested(scored, reference, folds), reference, _baseline(table, splits),
     )  # fmt: skip
     report(result, output)

@@ -7,35 +7,15 @@ from typing import Annotated
 
 import typer
 
-from chainrule.command._arguments import (
-    BatchSize,
-    Data,
-    Drop,
-    EarlyStopping,
-    Epochs,
-    Hidden,
-    Imputing,
-    LearningRate,
-    Missing,
-    Parameters,
-    Penalty,
-    TargetColumn,
-    TaskChoice,
-)
+from chainrule.command._arguments import Data, TrainingOptions, with_training_options
 from chainrule.command._messages import CommandError
-from chainrule.command._options import (
-    Against,
-    Impute,
-    Task,
-    activation_sources,
-    layer_widths,
-    parameter_values,
-)
+from chainrule.command._options import Against, activation_sources
 
 
+@with_training_options
 def compare(
     data: Data,
-    target: TargetColumn,
+    options: TrainingOptions,
     activations: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,7 +27,6 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    parameter: Parameters = None,
     against: Annotated[
         Against, typer.Option(help="Compare with the first that is named, or with the best.")
     ] = Against.FIRST,
@@ -55,16 +34,6 @@ def compare(
     repeats: Annotated[
         int, typer.Option(min=1, help="How often to divide the rows into folds anew.")
     ] = 2,
-    hidden: Hidden = "64,64",
-    task: TaskChoice = Task.AUTO,
-    impute: Imputing = Impute.NONE,
-    missing: Missing = None,
-    drop: Drop = None,
-    max_iter: Epochs = 500,
-    learning_rate: LearningRate = 0.001,
-    batch_size: BatchSize = None,
-    alpha: Penalty = 0.0001,
-    early_stopping: EarlyStopping = None,
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed gives the same folds and first weights.")
     ] = 0,
@@ -85,32 +54,17 @@ def compare(
         raise CommandError(
             "no activation is given\nName what to compare, such as --activations relu,gelu."
         )
-    values = parameter_values(parameter or ())
-    widths = layer_widths(hidden)
     if output.exists() and not output.is_dir():
         raise CommandError(f"{output} is no folder\nName a folder for the comparison.")
     from chainrule.command import _compare
 
     _compare.compare(
         data,
-        target=target,
+        options,
         activations=sources,
-        parameters=values,
-        hidden=widths,
         folds=folds,
         repeats=repeats,
         against=against,
-        task=task,
-        impute=impute,
-        missing=missing or [],
-        drop=drop or [],
         seed=seed,
-        early_stopping=early_stopping,
         output=output,
-        settings={
-            "max_iter": max_iter,
-            "learning_rate_init": learning_rate,
-            "batch_size": batch_size or "auto",
-            "alpha": alpha,
-        },
     )

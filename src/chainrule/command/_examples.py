@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chainrule.command._arguments import TrainingOptions
 from chainrule.command._learning import learn, standard
 from chainrule.command._messages import CommandError, counted, listed, quoted
 from chainrule.command._options import Impute, Task
@@ -85,16 +85,9 @@ class Prepared:
         return self.goals if self.task is Task.CLASSIFICATION else None
 
 
-def prepared(
-    frame: pl.DataFrame,
-    *,
-    target: str,
-    drop: Sequence[str],
-    missing: Sequence[str],
-    task: Task,
-    impute: Impute,
-) -> Prepared:
+def prepared(frame: pl.DataFrame, options: TrainingOptions) -> Prepared:
     """Choose the task and the columns of a table; refuse what cannot be trained on."""
+    target, drop = options.target, options.drop or []
     for name in (target, *drop):
         if name not in frame.columns:
             raise CommandError(
@@ -109,7 +102,7 @@ def prepared(
             f"no column is left to predict {quoted(target)} from\n"
             "Give a table with further columns, or drop fewer."
         )
-    task, reason, goals = _goals(frame[target], task)
+    task, reason, goals = _goals(frame[target], options.task)
     contents = _contents(used)
     typed = pl.DataFrame([
         texts(used[name])
@@ -118,8 +111,10 @@ def prepared(
         for name, content in contents.items()
     ])  # fmt: skip
     _check_categories(typed, contents)
-    _check_missing(typed, impute)
-    return Prepared(typed, contents, target, task, reason, goals, tuple(missing), impute)
+    _check_missing(typed, options.impute)
+    return Prepared(
+        typed, contents, target, task, reason, goals, tuple(options.missing or ()), options.impute
+    )
 
 
 def split(made: Prepared, test_size: float, seed: int) -> Examples:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from chainrule.command._arguments import TrainingOptions
 from chainrule.command._examples import Examples, notes_on, prepared, split
 from chainrule.command._layers import layer_formulas, one_for_each
 from chainrule.command._messages import counted, heading, listed, note, quoted, say
-from chainrule.command._options import Impute, Task, check_destination
+from chainrule.command._options import Task, check_destination
 from chainrule.command._reading import read_table
 from chainrule.command._table import CategoricalColumn, Encoding, NumericColumn, listed_counts
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
@@ -31,37 +32,19 @@ Estimator = FeedforwardClassifier | FeedforwardRegressor
 
 def train(
     data: Path,
+    options: TrainingOptions,
     *,
-    target: str,
     activations: Sequence[str],
-    parameters: dict[str, float],
-    hidden: tuple[int, ...],
-    task: Task,
     test_size: float,
-    impute: Impute,
-    missing: Sequence[str],
-    drop: Sequence[str],
     seed: int,
-    early_stopping: bool | None,
     output: Path,
-    settings: dict[str, Any],
 ) -> None:
-    """Train on a table, test on held-out rows, write the model.
-
-    Parameters
-    ----------
-    early_stopping : bool or None
-        None is to regress with it and to classify without: on small tables the accuracy on a tenth
-        of the rows is too coarse a number to stop by.
-    settings : dict
-        Further parameters of the estimator.
-    """
+    """Train on a table, test on held-out rows, write the model."""
+    hidden = options.widths
     check_destination(output, data)
-    formulas = layer_formulas(one_for_each(activations, len(hidden)), parameters)
-    frame = read_table(data, missing)
-    table = prepared(
-        frame, target=target, drop=drop, missing=missing, task=task, impute=impute
-    )  # fmt: skip
+    formulas = layer_formulas(one_for_each(activations, len(hidden)), options.parameters)
+    frame = read_table(data, options.missing or ())
+    table = prepared(frame, options)
     made = split(table, test_size, seed)
     for slip in notes_on(frame, made.encoding):
         note(slip)
@@ -70,12 +53,12 @@ def train(
     heading(f"Training on {counted(len(made.targets), 'row')}, {len(made.held_targets):,} held out")
     say(f"hidden layers of {', '.join(map(str, hidden))} units with {shown}")
     goal = made.encoding.target
-    stops = stops_early(goal.task, early_stopping)
+    stops = stops_early(goal.task, options.early_stopping)
     if stops:
         say("a tenth of the rows to train on is kept aside, to stop early")
     estimator = estimator_of(goal.task)(
         hidden_layer_sizes=hidden, activation=list(formulas), random_state=seed, verbose=True,
-        early_stopping=stops, **settings,
+        early_stopping=stops, **options.settings,
     )  # fmt: skip
     seconds = fit(estimator, made.inputs, network_targets(made))
     epochs = counted(estimator.n_iter_, "epoch")
@@ -95,7 +78,10 @@ def estimator_of(task: Task) -> type[Estimator]:
 
 
 def stops_early(task: Task, asked: bool | None) -> bool:
-    """Tell whether training keeps rows aside to stop by; without a wish, regression does."""
+    """Tell whether training keeps rows aside to stop by; without a wish, regression does.
+
+    On small tables the accuracy on a tenth of the rows is too coarse a number to stop by.
+    """
     return task is Task.REGRESSION if asked is None else asked
 
 
