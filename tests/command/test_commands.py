@@ -508,6 +508,37 @@ def test_reader_that_leaves(folder):
     assert message == b""
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_interrupted_training_goes_on(folder):
+    """With --resume it writes the model that undisturbed training writes, bit for bit."""
+    flowers(1500).write_csv("flowers.csv")
+    train = ("train", "flowers.csv", "--target", "species", "--hidden", "16", "--max-iter", "150",
+             "--batch-size", "4", "--learning-rate", "1e-6")  # fmt: skip
+    keeping = (*train, "--checkpoint", "run", "--output", "kept")
+    with subprocess.Popen(
+        [COMMAND, *keeping], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not Path("run").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert message == (
+        "Note: run keeps what was learned; the same command with --resume goes on\nInterrupted.\n"
+    )
+    assert not Path("kept").exists()
+    assert "there is a file run already" in refused(*keeping)
+    assert "with other arguments" in refused(*keeping, "--alpha", "1", "--resume")
+    printed = run(*keeping, "--resume").stdout
+    assert "150 epochs" in printed
+    run(*train, "--output", "alone")
+    (kept, described), (alone, expected) = load_network("kept"), load_network("alone")
+    np.testing.assert_array_equal(kept.parameters, alone.parameters)
+    assert described == expected
+    assert "needs a --checkpoint" in refused(*train, "--resume")
+    assert "the model and the checkpoint" in refused(*train, "--checkpoint", "./model.safetensors")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_interrupt(folder):
     """Ctrl-C in the middle of training ends with a word and exit code 130, and writes nothing."""

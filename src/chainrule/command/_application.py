@@ -277,6 +277,7 @@ def list_(
         "chainrule train flowers.csv --target species",
         "chainrule train houses.parquet --target price --drop id --impute median \\",
         '    --activation "z*exp(-z**2)" --hidden 64,32 --output houses.safetensors',
+        "chainrule train large.parquet --target price --checkpoint run.checkpoint --resume",
     )
 )
 @with_training_options
@@ -293,17 +294,32 @@ def train(
     output: Annotated[Path, typer.Option(metavar="MODEL", help="The model file to write.")] = Path(
         "model.safetensors"
     ),
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep in this file all that it takes to go on."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the checkpoint, if there is one."),
+    ] = False,
 ) -> None:
     """Train a network on a table and write a model file.
 
     The network is tested on rows held out from training, beside a prediction without a network.
     Numbers are standardised, text becomes one input for each category; both are learned from the
     rows to train on and kept in the model file, so that predicting needs nothing else.
+
+    With --checkpoint, whatever ends the training, the same command with --resume goes on from
+    there, and writes the same model as if nothing had been.
     """
     if not 0.0 < test_size < 1.0:
         raise _messages.CommandError(
             f"--test-size {test_size:g} is not a share\nExpected a number between 0 and 1, "
             "such as 0.25."
+        )
+    if resume and checkpoint is None:
+        raise _messages.CommandError(
+            "--resume needs a --checkpoint\nName the file that the training was to keep."
         )
     from chainrule.command import _train
 
@@ -314,6 +330,8 @@ def train(
         test_size=test_size,
         seed=seed,
         output=output,
+        checkpoint=checkpoint,
+        resume=resume,
     )
 
 

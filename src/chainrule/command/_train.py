@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from chainrule.command._arguments import TrainingOptions
 from chainrule.command._examples import Examples, notes_on, prepared, split
 from chainrule.command._layers import layer_formulas, one_for_each
-from chainrule.command._messages import counted, heading, listed, note, quoted, say
+from chainrule.command._messages import CommandError, counted, heading, listed, note, quoted, say
 from chainrule.command._options import Task, check_destination
 from chainrule.command._reading import read_table
 from chainrule.command._table import CategoricalColumn, Encoding, NumericColumn, listed_counts
@@ -38,10 +38,14 @@ def train(
     test_size: float,
     seed: int,
     output: Path,
+    checkpoint: Path | None,
+    resume: bool,
 ) -> None:
     """Train on a table, test on held-out rows, write the model."""
     hidden = options.widths
     check_destination(output, data)
+    if checkpoint is not None:
+        _check_checkpoint(checkpoint, data, output, resume=resume)
     formulas = layer_formulas(one_for_each(activations, len(hidden)), options.parameters)
     frame = read_table(data, options.missing or ())
     table = prepared(frame, options)
@@ -60,7 +64,12 @@ def train(
         hidden_layer_sizes=hidden, activation=list(formulas), random_state=seed, verbose=True,
         early_stopping=stops, **options.settings,
     )  # fmt: skip
-    seconds = fit(estimator, made.inputs, network_targets(made))
+    try:
+        seconds = fit(estimator, made.inputs, network_targets(made), checkpoint=checkpoint)
+    except KeyboardInterrupt:
+        if checkpoint is not None:
+            note(f"{checkpoint} keeps what was learned; the same command with --resume goes on")
+        raise
     epochs = counted(estimator.n_iter_, "epoch")
     say(
         f"{epochs} in {seconds:.1f} s, compiling included; final loss "
@@ -85,7 +94,21 @@ def stops_early(task: Task, asked: bool | None) -> bool:
     return task is Task.REGRESSION if asked is None else asked
 
 
-def fit(estimator: Any, X: Any, y: Any, *, all_epochs: bool = False) -> float:
+def _check_checkpoint(path: Path, data: Path, output: Path, *, resume: bool) -> None:
+    """Refuse a place for a checkpoint before time is spent."""
+    check_destination(path, data)
+    if path.resolve() == output.resolve():
+        raise CommandError(f"{path} is to be the model and the checkpoint\nName another file.")
+    if path.exists() and not resume:
+        raise CommandError(
+            f"there is a file {path} already\nGo on from it with --resume, remove it to begin "
+            "anew, or name another checkpoint."
+        )
+
+
+def fit(
+    estimator: Any, X: Any, y: Any, *, all_epochs: bool = False, checkpoint: Path | None = None
+) -> float:
     """Fit, and return the seconds it took.
 
     What the estimator warns of becomes a note, unless `all_epochs` says that ending without
@@ -99,7 +122,7 @@ def fit(estimator: Any, X: Any, y: Any, *, all_epochs: bool = False) -> float:
         warnings.simplefilter("always")
         if all_epochs:
             warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(X, y)
+        estimator.fit(X, y, checkpoint=checkpoint)
     seconds = time.perf_counter() - begun
     for warning in caught:
         message = str(warning.message)
