@@ -10,3 +10,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile(
     "fuzz", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck)
 )
+# How long an example takes depends on the machine, and says nothing of what is tested.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")

@@ -33,6 +33,7 @@ from chainrule.kernels._memory import (
     store_int64,
 )
 from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 
 # Fields of PyArrayObject, after the object's own head.
 _HEAD = object.__basicsize__
@@ -70,7 +71,7 @@ _signal = _native("pthread_cond_signal", types.int32(types.intp))
 _broadcast = _native("pthread_cond_broadcast", types.int32(types.intp))
 
 
-@compiled()
+@inner()
 def _copy_item(item: int, source: int, destination: int) -> None:
     if item == 4:
         store_int32(destination, load_int32(source))
@@ -78,7 +79,7 @@ def _copy_item(item: int, source: int, destination: int) -> None:
         store_int64(destination, load_int64(source))
 
 
-@compiled()
+@inner()
 def _move(
     plan: Any, operand: int, row: int, rows: int, column: int, columns: int, buffer: int, out: bool
 ) -> None:
@@ -104,7 +105,7 @@ def _move(
                 _copy_item(item, here if out else there, there if out else here)
 
 
-@compiled()
+@inner()
 def _work(plan: Any, following: int) -> None:
     """Take tiles until none is left."""
     item, height, width = plan[_ITEM], plan[_HEIGHT], plan[_WIDTH]
@@ -146,7 +147,7 @@ def _work(plan: Any, following: int) -> None:
     buffer[0] = 0  # it must live until here: nothing else shows that it is in use
 
 
-@compiled()
+@inner()
 def _is_first_again(plan: Any) -> bool:
     """Tell whether the second operand is the first one, and not its transpose, say."""
     same = bool(plan[_STARTS] == plan[_STARTS + 1])
@@ -158,7 +159,7 @@ def _is_first_again(plan: Any) -> bool:
     return same
 
 
-@compiled()
+@inner()
 def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     """Write where rows lie; tell whether all is contiguous, rows and all."""
     coupled = load_int64(header + 8 * COUPLED)
@@ -210,7 +211,7 @@ def _lay_out(plan: Any, header: int, axis: int, arrays: Any) -> bool:
     return False
 
 
-@compiled()
+@inner()
 def _fits(header: int, axis: int, arrays: Any) -> bool:
     """Tell whether the arrays are what a kernel takes; what is not is for Python to explain."""
     count = load_int32(arrays[2] + _DIMENSIONS)
@@ -232,7 +233,7 @@ def _fits(header: int, axis: int, arrays: Any) -> bool:
     return load_int32(arrays[2] + _FLAGS) & _WRITEABLE != 0
 
 
-@compiled()
+@inner()
 def _extent(array: int, item: int) -> tuple[int, int]:
     """Return the first byte of an array's elements and the first one after them."""
     low = load_int64(array + DATA)
@@ -245,7 +246,7 @@ def _extent(array: int, item: int) -> tuple[int, int]:
     return low, high
 
 
-@compiled()
+@inner()
 def _overlap(array: int, output: int, item: int) -> bool:
     """Tell whether an input may share memory with the output without being the same elements."""
     if array == output:
@@ -261,7 +262,7 @@ def _overlap(array: int, output: int, item: int) -> bool:
     return not same
 
 
-@compiled()
+@inner()
 def _share(pool: int, plan: Any) -> None:
     """Offer a plan to the workers, work on it, and wait for those who have joined."""
     atomic_store(pool + NEXT, 0)
@@ -344,7 +345,7 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
         atomic_store(pool + BUSY, 0)
     else:
         alone = np.zeros(1, np.int64)
-        _work(plan, alone.ctypes.data)
+        _work(plan, np.int64(alone.ctypes.data))
         alone[0] = 0  # as above
     return FINISHED_CALL
 

@@ -12,9 +12,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from llvmlite import binding, ir
-from numba import njit, types
+from numba import types
 from numba.core import config
 from numba.extending import intrinsic
+
+# By this name for the digests of the functions: what is swept does not depend on how it is linked.
+from chainrule.kernels._parts import inner as njit
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 Number = TypeVar("Number")

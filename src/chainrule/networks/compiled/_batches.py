@@ -10,6 +10,7 @@ from numba import carray
 from chainrule.kernels._driver import DATA, SHAPE
 from chainrule.kernels._memory import load_int64, pointer
 from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._blocks import (
     call_over_blocks,
     has_one_block,
@@ -61,7 +62,7 @@ from chainrule.networks.compiled.tables import (
 _TILE = 16384  # parameters that a thread takes at once
 
 
-@compiled()
+@inner()
 def _gather(
     space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, targets: Any, weights: Any,
     rows: Any, number: int,
@@ -89,7 +90,7 @@ def _gather(
     meet(team)
 
 
-@compiled(error_model="numpy")
+@inner(error_model="numpy")
 def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
     """Return the weighted sum of costs and the sum of weights; fill the mean cost's gradient."""
     plan, work, team = tables.plan, space.work, space.team
@@ -126,6 +127,16 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
     return total, weight
 
 
+@inner()
+def _batch_gradient(
+    space: Any, tables: Any, parameters: Any, gradient: Any, inputs: int, rows: int, number: int
+) -> tuple[float, float]:
+    forward(space, tables, parameters, inputs, rows, True, number, 0)
+    total, weight = _cost(space, tables, rows)
+    backward(space, tables, parameters, gradient, inputs, rows, True, number)
+    return total, weight
+
+
 @compiled()
 def batch_gradient(
     space: Any, tables: Any, parameters: Any, gradient: Any, inputs: int, rows: int, number: int
@@ -134,13 +145,11 @@ def batch_gradient(
 
     Their targets and weights are in the workspace.
     """
-    forward(space, tables, parameters, inputs, rows, True, number, 0)
-    total, weight = _cost(space, tables, rows)
-    backward(space, tables, parameters, gradient, inputs, rows, True, number)
+    total, weight = _batch_gradient(space, tables, parameters, gradient, inputs, rows, number)
     return total, weight
 
 
-@compiled()
+@inner()
 def _clip(space: Any, gradient: Any, largest: float, longest: float) -> None:
     """Bound every entry of the gradient, and then its length."""
     real, team = gradient.dtype.type, space.team
@@ -169,7 +178,7 @@ def _clip(space: Any, gradient: Any, largest: float, longest: float) -> None:
         meet(team)
 
 
-@compiled()
+@inner()
 def _move(
     space: Any, tables: Any, parameters: Any, gradient: Any, state: Any, scratch: Any, solver: int,
     settings: Any, rate: float, number: int, penalty: float,
@@ -246,7 +255,7 @@ def run_batches(
         rows = order[start : start + batch_size]
         number += 1
         _gather(space, tables, inputs, columns, starts, targets, weights, rows, number)
-        total, weight = batch_gradient(
+        total, weight = _batch_gradient(
             space, tables, parameters, gradient, address, rows.size, number
         )
         if space.thread == 0 and (is_requested(space.team) or not np.isfinite(total)):
@@ -266,7 +275,7 @@ def run_batches(
     return loss
 
 
-@compiled()
+@inner()
 def _at(header: int, number: int, kind: Any) -> Any:
     """Return the vector that is number so and so in a header."""
     size = load_int64(header + 16 * number + 8)

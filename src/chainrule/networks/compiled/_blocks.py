@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.kernels._call import call_kernel
-from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 from chainrule.networks.compiled.tables import PLAN_SIZE, WIDTH
 
 
-@compiled()
+@inner()
 def has_one_block(plan: Any) -> bool:
     """Tell whether the units of the output layer are all of one block."""
     return bool(plan.size == PLAN_SIZE + 1)
 
 
-@compiled()
+@inner()
 def call_over_blocks(
     tables: Any, layer: int, kernel: int, first: int, second: int, result: int, rows: int,
     values: int, item: int,
@@ -37,7 +37,7 @@ def call_over_blocks(
             place += plan[block] * item
 
 
-@compiled()
+@inner()
 def sum_over_blocks(plan: Any, of_blocks: Any, width: int, of_rows: Any) -> None:
     """Sum the numbers at the beginnings of the blocks of every row."""
     for row in range(of_rows.size):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels._call import call_kernel
-from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._blocks import call_over_blocks
 from chainrule.networks.compiled._loops import (
     add_product,
@@ -66,26 +66,26 @@ _KEEP_STATISTICS = 0.9
 EPSILON = 1e-5  # added to a variance before its root
 
 
-@compiled()
+@inner()
 def rows_at_once(width: int) -> int:
     """Return how many rows of a matrix make a tile."""
     return max(_TILE // width, 1)
 
 
-@compiled()
+@inner()
 def tiles_of(count: int, size: int) -> int:
     """Return how many tiles of a size cover a count."""
     return (count + size - 1) // size
 
 
-@compiled()
+@inner()
 def dropout_key(plan: Any, layer: int, number: int) -> Any:
     """Return what tells one layer and step from all others, for dropout."""
     seed = mixed(np.uint64(plan[SEED]))
     return mixed(seed + np.uint64(number) * np.uint64(65536) + np.uint64(layer))
 
 
-@compiled()
+@inner()
 def _normalise_columns(
     space: Any, tables: Any, layer: int, rows: int, column: int, wide: int
 ) -> None:
@@ -109,20 +109,20 @@ def _normalise_columns(
         _move_towards(tables.statistics, place + width + j, max(spread, 0.0))
 
 
-@compiled()
+@inner()
 def _move_towards(statistics: Any, place: int, value: Any) -> None:
     kept = _KEEP_STATISTICS * statistics[place] + (1.0 - _KEEP_STATISTICS) * value
     statistics[place] = statistics.dtype.type(kept)
 
 
-@compiled()
+@inner()
 def _variance(tables: Any, layer: int, unit: int) -> Any:
     own, statistics = tables.layers[layer], tables.statistics
     place = own[STATISTICS] + own[WIDTH] + unit
     return statistics[place] + statistics.dtype.type(EPSILON)
 
 
-@compiled(error_model="numpy")
+@inner(error_model="numpy")
 def _normalise_by_statistics(space: Any, tables: Any, layer: int, first: int, last: int) -> None:
     own, work, statistics = tables.layers[layer], space.work, tables.statistics
     width, means = own[WIDTH], own[STATISTICS]
@@ -134,7 +134,7 @@ def _normalise_by_statistics(space: Any, tables: Any, layer: int, first: int, la
             work[own[NORMALISED] + place] = above / root
 
 
-@compiled()
+@inner()
 def _activate_rows(
     space: Any, tables: Any, parameters: Any, layer: int, first: int, last: int, training: bool,
     number: int, out: int,
@@ -169,7 +169,7 @@ def _activate_rows(
         drop(activations, tables.dropout[layer + 1], key, place)
 
 
-@compiled()
+@inner()
 def forward(
     space: Any, tables: Any, parameters: Any, inputs: int, rows: int, training: bool, number: int,
     outputs: int,
@@ -216,7 +216,7 @@ def forward(
         meet(team)
 
 
-@compiled()
+@inner()
 def _sum_columns(
     space: Any, tables: Any, gradient: Any, layer: int, rows: int, column: int, wide: int
 ) -> None:
@@ -237,7 +237,7 @@ def _sum_columns(
         )
 
 
-@compiled(error_model="numpy")
+@inner(error_model="numpy")
 def _through_scales(
     space: Any, tables: Any, parameters: Any, layer: int, first: int, last: int, training: bool
 ) -> None:
@@ -271,7 +271,7 @@ def _through_scales(
                 work[plan[TO_PRODUCT] + place] = work[plan[TO_A] + place] / root
 
 
-@compiled()
+@inner()
 def _through_columns(
     space: Any, tables: Any, layer: int, rows: int, column: int, wide: int
 ) -> None:
@@ -289,7 +289,7 @@ def _through_columns(
     turn_matrix(kind, item, result, rows * item, destination, width * item, wide, rows)
 
 
-@compiled()
+@inner()
 def _through_normalisation(
     space: Any, tables: Any, parameters: Any, gradient: Any, layer: int, rows: int, training: bool
 ) -> None:
@@ -319,7 +319,7 @@ def _through_normalisation(
         meet(team)
 
 
-@compiled()
+@inner()
 def _through_activation(
     space: Any, tables: Any, layer: int, first: int, last: int, number: int, tile: int
 ) -> None:
@@ -348,7 +348,7 @@ def _through_activation(
     )  # fmt: skip
 
 
-@compiled()
+@inner()
 def back_through_activation(
     space: Any, tables: Any, gradient: Any, layer: int, rows: int, number: int
 ) -> None:
@@ -373,7 +373,7 @@ def back_through_activation(
             gradient[tables.learned[index, PLACE]] = gradient.dtype.type(total)
 
 
-@compiled()
+@inner()
 def backward(
     space: Any, tables: Any, parameters: Any, gradient: Any, inputs: int, rows: int,
     training: bool, number: int,

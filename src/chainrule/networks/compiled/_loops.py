@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 
 # Infinities and NaN stay what they are; only sums may be reordered, which lets them vectorise.
 CONTRACT = {"contract", "nsz", "arcp", "afn"}
@@ -17,14 +17,14 @@ _FIRST_FACTOR, _SECOND_FACTOR = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D04
 _A, _B, _C, _D = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 
 
-@compiled()
+@inner()
 def copy(source: Any, destination: Any) -> None:
     """Copy a vector."""
     for k in range(destination.size):
         destination[k] = source[k]
 
 
-@compiled()
+@inner()
 def sum_rows(values: Any, width: int, sums: Any) -> None:
     """Sum the rows of a matrix, given from its first element of interest on, four at a time."""
     rows = (values.size + width - 1) // width
@@ -42,13 +42,13 @@ def sum_rows(values: Any, width: int, sums: Any) -> None:
             sums[j] += rest[j]
 
 
-@compiled()
+@inner()
 def _add_four(first: Any, second: Any, third: Any, fourth: Any, sums: Any) -> None:
     for j in range(sums.size):
         sums[j] += (first[j] + second[j]) + (third[j] + fourth[j])
 
 
-@compiled()
+@inner()
 def scale_rows(values: Any, width: int, factors: Any, divisor: float) -> None:
     """Multiply every row of a matrix by a number of its own, divided by another."""
     real = values.dtype.type
@@ -58,35 +58,35 @@ def scale_rows(values: Any, width: int, factors: Any, divisor: float) -> None:
             values[k] *= factor
 
 
-@compiled(fastmath=CONTRACT)
+@inner(fastmath=CONTRACT)
 def add_product(x: Any, y: Any, destination: Any) -> None:
     """Add the product of two vectors, element by element, to a third."""
     for k in range(destination.size):
         destination[k] += x[k] * y[k]
 
 
-@compiled()
+@inner()
 def scale(values: Any, factor: Any) -> None:
     """Multiply a vector by a number."""
     for k in range(values.size):
         values[k] *= factor
 
 
-@compiled()
+@inner()
 def multiply(x: Any, y: Any, destination: Any) -> None:
     """Multiply two vectors, element by element."""
     for k in range(destination.size):
         destination[k] = x[k] * y[k]
 
 
-@compiled(fastmath=CONTRACT)
+@inner(fastmath=CONTRACT)
 def scale_and_shift(x: Any, factor: Any, shift: Any, destination: Any) -> None:
     """Compute ``factor ⊙ x + shift``."""
     for k in range(destination.size):
         destination[k] = factor[k] * x[k] + shift[k]
 
 
-@compiled(fastmath=_REORDER)
+@inner(fastmath=_REORDER)
 def sum_of(values: Any) -> Any:
     """Return the sum of a vector."""
     total = values.dtype.type(0.0)
@@ -95,7 +95,7 @@ def sum_of(values: Any) -> Any:
     return total
 
 
-@compiled(fastmath=_REORDER)
+@inner(fastmath=_REORDER)
 def sum_of_products(x: Any, y: Any) -> Any:
     """Return the sum of the products of two vectors."""
     total = x.dtype.type(0.0)
@@ -104,7 +104,7 @@ def sum_of_products(x: Any, y: Any) -> Any:
     return total
 
 
-@compiled()
+@inner()
 def mixed(number: Any) -> Any:
     """Return a number that looks random: the finaliser of SplitMix64 (Steele et al. 2014)."""
     x = number * _GOLDEN
@@ -113,7 +113,7 @@ def mixed(number: Any) -> Any:
     return x ^ (x >> _C)
 
 
-@compiled()
+@inner()
 def drop(values: Any, share: float, key: Any, first: int) -> None:
     """Set a share of a vector to zero and enlarge the rest, by a rule of key and place alone.
 

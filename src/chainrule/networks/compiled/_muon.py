@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._loops import sum_of_products
 from chainrule.networks.compiled._products import product
 from chainrule.networks.compiled._team import meet, take
@@ -27,7 +28,7 @@ def muon_scratch(rows: int, columns: int) -> int:
     return 2 * rows * columns + 2 * short * short
 
 
-@compiled(error_model="numpy")
+@inner(error_model="numpy")
 def muon_step(
     space: Any, kernel: int, weights: Any, gradient: Any, velocity: Any, rows: int, columns: int,
     penalty: float, decay: float, rate: float, settings: Any, scratch: Any, nothing: int,
@@ -86,7 +87,7 @@ def muon_step(
     _combine(team, weights, real(1.0 - rate * decay), X, step, weights, size)
 
 
-@compiled()
+@inner()
 def _combine(team: int, x: Any, of_x: Any, y: Any, of_y: Any, destination: Any, size: int) -> None:
     tile = take(team)
     while tile * _TILE < size:

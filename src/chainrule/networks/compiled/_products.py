@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from chainrule.kernels._memory import copy_bytes
-from chainrule.kernels._native import compiled, native
+from chainrule.kernels._native import native
+from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._team import take
 from chainrule.networks.compiled._vectors import (
     REGISTER,
@@ -43,7 +44,7 @@ def _strip(heights: tuple[int, ...], vectors: int, *, down: bool) -> Any:
     fill_tile = tile(height, vectors, down=down)
     if len(heights) == 1:
 
-        @njit(nogil=True)
+        @inner()
         def fill(
             kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
             b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
@@ -57,7 +58,7 @@ def _strip(heights: tuple[int, ...], vectors: int, *, down: bool) -> Any:
         return fill
     fill_rest = _strip(heights[1:], vectors, down=down)
 
-    @njit(nogil=True)
+    @inner()
     def fill_from_the_highest(
         kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
         b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
@@ -84,7 +85,7 @@ _fill_wide_down = _strip(ROWS, VECTORS, down=True)
 _fill_narrow_down = _strip(ROWS, 1, down=True)
 
 
-@compiled()
+@inner()
 def turn_matrix(
     kind: Any, item: int, source: int, source_apart: int, destination: int, destination_apart: int,
     rows: int, columns: int,
@@ -101,7 +102,7 @@ def turn_matrix(
             )  # fmt: skip
 
 
-@compiled()
+@inner()
 def _fill(
     kind: Any, item: int, down: int, rows: int, columns: int, depth: int,
     a: int, a_row: int, a_apart: int, b: int, b_apart: int, c: int, c_apart: int,
@@ -123,7 +124,7 @@ def _fill(
                      start, start_apart)  # fmt: skip
 
 
-@compiled()
+@inner()
 def product_tiles(rows: int, columns: int, depth: int, down: int, item: int) -> int:
     """Return into how many tiles a product of this shape falls."""
     across = WIDTH // item
@@ -133,7 +134,7 @@ def product_tiles(rows: int, columns: int, depth: int, down: int, item: int) -> 
     return tiles
 
 
-@compiled()
+@inner()
 def _height(panels: int, depth: int, down: int) -> int:
     if _group(depth, down) > 1:
         return _COPIED_HEIGHT
@@ -141,7 +142,7 @@ def _height(panels: int, depth: int, down: int) -> int:
     return _HEIGHT if panels > 3 else 4 * ROWS[0]
 
 
-@compiled()
+@inner()
 def _group(depth: int, down: int) -> int:
     """Return how many panels meet the same rows of A, which are copied if there are several.
 
@@ -151,7 +152,7 @@ def _group(depth: int, down: int) -> int:
     return _GROUP if down != 0 and depth > DEPTH else 1
 
 
-@compiled()
+@inner()
 def _product(
     kind: Any, item: int, team: int, number: int, first: int,
     rows: int, columns: int, depth: int,

@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from chainrule.kernels._memory import atomic_add, atomic_load, atomic_store, load_int64
-from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 
 # Places in bytes, apart by more than a cache line.
 _THREADS, _NEXT, _ARRIVED, _TURN, _STOPPED, _REQUESTED = (128 * k for k in range(6))
@@ -44,19 +44,19 @@ def request_stop(words: NDArray[np.int64]) -> None:
     words[_REQUESTED // 8] = 1
 
 
-@compiled()
+@inner()
 def is_requested(team: int) -> bool:
     """Tell whether somebody outside asked the team to stop."""
     return atomic_load(team + _REQUESTED) == 1
 
 
-@compiled()
+@inner()
 def take(team: int) -> int:
     """Return the number of the next tile that nobody has taken since the threads last met."""
     return atomic_add(team + _NEXT, 1)
 
 
-@compiled()
+@inner()
 def meet(team: int) -> None:
     """Wait until all threads are here; then tiles are counted from 0 again."""
     threads = load_int64(team + _THREADS)
@@ -76,13 +76,13 @@ def meet(team: int) -> None:
             _yield()
 
 
-@compiled()
+@inner()
 def stop(team: int) -> None:
     """Tell all threads to go no further than the next place where they ask."""
     atomic_store(team + _STOPPED, 1)
 
 
-@compiled()
+@inner()
 def is_stopped(team: int) -> bool:
     """Tell whether the team was stopped."""
     return atomic_load(team + _STOPPED) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.kernels._native import compiled
+from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._loops import CONTRACT
 
 SGD, NESTEROV, ADAM, RMSPROP, MUON = range(5)
@@ -26,7 +26,7 @@ def settings(
     return np.array([keep, keep_square, epsilon, weight_decay, keep_momentum])
 
 
-@compiled(fastmath=CONTRACT)
+@inner(fastmath=CONTRACT)
 def _descend(
     parameters: Any, gradient: Any, velocity: Any, penalty: Any, shrink: Any, rate: Any,
     momentum: Any, nesterov: bool,
@@ -43,7 +43,7 @@ def _descend(
             parameters[k] = shrink * parameters[k] + velocity[k]
 
 
-@compiled(fastmath=CONTRACT, error_model="numpy")
+@inner(fastmath=CONTRACT, error_model="numpy")
 def _adapt(
     parameters: Any, gradient: Any, first: Any, second: Any, penalty: Any, shrink: Any, rate: Any,
     beta_1: Any, beta_2: Any, epsilon: Any,
@@ -58,7 +58,7 @@ def _adapt(
         parameters[k] = shrink * parameters[k] - rate * mean / (np.sqrt(square) + epsilon)
 
 
-@compiled(fastmath=CONTRACT, error_model="numpy")
+@inner(fastmath=CONTRACT, error_model="numpy")
 def _divide_by_size(
     parameters: Any, gradient: Any, velocity: Any, second: Any, penalty: Any, shrink: Any,
     rate: Any, momentum: Any, beta: Any, epsilon: Any,
@@ -72,7 +72,7 @@ def _divide_by_size(
         parameters[k] = shrink * parameters[k] - rate * velocity[k]
 
 
-@compiled(error_model="numpy")
+@inner(error_model="numpy")
 def step(
     parameters: Any, gradient: Any, first: Any, second: Any, penalty: float, decay: float,
     rate: float, solver: int, settings: Any, number: int,

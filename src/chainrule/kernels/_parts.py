@@ -1,0 +1,85 @@
+"""Functions that only compiled functions call: linked into them, never compiled for themselves.
+
+Numba would optimise each on its own and again in all that calls it, make machine code of it, and
+wrap it twice for callers outside. A first use takes twice as long that way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+from numba._dynfunc import make_function
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
+from numba.core.types.misc import unliteral
+
+# What Python would call: it calls in turn what stands for the function, which cannot be called.
+_NOT_CALLABLE = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
+
+
+def inner(**options: Any) -> Callable[[Any], Any]:
+    """Return ``njit`` for functions that only compiled functions call.
+
+    They are optimised and turned into machine code once, as part of what calls them; and compiled
+    once for a type, not again for each constant of it.
+    """
+
+    def decorate(function: Any) -> Any:
+        dispatcher = njit(
+            nogil=True,
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
+            pipeline_class=_Inner,
+            **options,
+        )(function)
+        template = dispatcher.get_call_template
+        dispatcher.get_call_template = lambda arguments, named: template(
+            tuple(map(unliteral, arguments)), {key: unliteral(k) for key, k in named.items()}
+        )
+        return dispatcher
+
+    return decorate
+
+
+class _Part(JITCodeLibrary):
+    """Code that is only ever linked into other code."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerPart(NativeLowering):
+    _name = "chainrule_lower_part"
+
+    def run_pass(self, state: Any) -> bool:
+        context, name = state.targetctx, state.func_id.func_qualname
+        state.library, state.flags.no_compile = _Part(context.codegen(), name), True
+        super().run_pass(state)
+        description = state.cr.fndesc
+        key = make_function(
+            description.lookup_module(), name.split(".")[-1], "", _NOT_CALLABLE, state.cr.env,
+            (state.library,),
+        )  # fmt: skip
+        context.insert_user_function(key, description, [state.library])
+        state.cr = state.cr._replace(cfunc=key)
+        return True
+
+
+class _Inner(CompilerBase):
+    def define_pipelines(self) -> list[Any]:
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        for place, (kind, _) in enumerate(pipeline.passes):
+            if kind is NativeLowering:
+                pipeline.passes[place] = (_LowerPart, _)
+        pipeline.finalize()
+        return [pipeline]
