@@ -436,6 +436,64 @@ def test_demo(folder):
     assert not re.search(r"<script|https?://|@import|url\((?!#)|<link|src=", page)
 
 
+# several targets
+
+
+def test_several_targets_of_classes(folder):
+    """One network for all: text, truth values and numbers, each with its probabilities."""
+    table = flowers(150).with_columns(grade=pl.col("count") % 2, rare=pl.col("count") > 4)
+    table.write_csv("flowers.csv")
+    printed = run("train", "flowers.csv", "--target", "species, wild", *QUICK).stdout
+    assert "target 'species': classification into 3 classes" in printed
+    assert "target 'wild': classification into 2 classes (False, True)" in printed
+    accuracies = [float(found) for found in re.findall(r"accuracy +([\d.]+)", printed)]
+    assert min(accuracies) > 0.8
+    both = float(re.search(r"all of a row right ([\d.]+)", printed)[1])
+    assert both <= min(accuracies)
+    lines = run("predict", "model.safetensors", "flowers.csv", "--probabilities").stdout
+    found = pl.read_csv(lines.encode())
+    assert found.columns == [
+        "prediction_species", "probability_species_aster", "probability_species_lily",
+        "probability_species_rose", "prediction_wild", "probability_wild_False",
+        "probability_wild_True",
+    ]  # fmt: skip
+    assert (found["prediction_species"] == table["species"]).mean() > 0.8
+    assert found["prediction_wild"].dtype == pl.Boolean
+    run("train", "flowers.csv", "--target", "wild,rare,grade", *QUICK, "--output", "binary")
+    found = pl.read_csv(run("predict", "binary", "flowers.csv").stdout.encode())
+    assert [found[name].dtype for name in found.columns] == [pl.Boolean, pl.Boolean, pl.Int64]
+
+
+def test_several_targets_of_numbers(folder):
+    """Each is standardised by itself, and predicted in its own units."""
+    table = flowers(150).with_columns(
+        weight=1000.0 * pl.col("size") + 5.5, **{"length, total": pl.col("size") / 100}
+    )
+    table.write_csv("flowers.csv")
+    arguments = ("--drop", "size", "--task", "regression", *QUICK)
+    printed = run("train", "flowers.csv", "--target", "weight,count", *arguments).stdout
+    assert len(re.findall(r"^R² ", printed, re.MULTILINE)) == 2
+    found = pl.read_csv(run("predict", "model.safetensors", "flowers.csv").stdout.encode())
+    apart = found["prediction_weight"] - table["weight"]
+    assert apart.std() < 0.5 * table["weight"].std()
+    printed = run("train", "flowers.csv", "--target", "length, total", *arguments).stdout
+    assert "target 'length, total': regression" in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("species,size", "cannot classify some targets and regress others.*'size': regression"),
+        ("size,size", "names a column twice"),
+        ("size,", "there is no column ''"),
+        ("species,length", "there is no column 'length'"),
+    ],
+)
+def test_targets_that_do_not_go_together_are_refused(folder, target, message):
+    flowers().write_csv("flowers.csv")
+    assert re.search(message, refused("train", "flowers.csv", "--target", target), re.DOTALL)
+
+
 # the real command
 
 

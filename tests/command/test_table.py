@@ -29,7 +29,9 @@ def categorical(draw, name):
 
 @st.composite
 def encodings(draw):
-    *names, target = draw(st.lists(NAMES, min_size=2, max_size=6, unique=True))
+    different = draw(st.lists(NAMES, min_size=2, max_size=6, unique=True))
+    count = draw(st.integers(1, len(different) - 1))
+    names, targets = different[:count], different[count:]
     columns = tuple(
         draw(
             categorical(name)
@@ -40,8 +42,8 @@ def encodings(draw):
         for name in names
     )
     task = draw(st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
-    goal = Target(target, task, draw(FINITE), draw(POSITIVE))
-    return Encoding(columns, goal, tuple(draw(st.lists(NAMES, max_size=3))))
+    goals = tuple(Target(goal, task, draw(FINITE), draw(POSITIVE)) for goal in targets)
+    return Encoding(columns, goals, tuple(draw(st.lists(NAMES, max_size=3))))
 
 
 @given(encodings())
@@ -52,7 +54,7 @@ def test_json_and_back(encoding):
 
 SOUND = Encoding(
     (NumericColumn("size", 2.0, 3.0, 2.5), CategoricalColumn("colour", ("blue", "red"), "red")),
-    Target("price", Task.REGRESSION, 1.0, 2.0),
+    (Target("price", Task.REGRESSION, 1.0, 2.0),),
     ("?",),
 )
 TAMPERING = [
@@ -99,6 +101,26 @@ def test_tampered_json(place, value):
         Encoding.from_json(data)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda goals: goals.clear(),
+        lambda goals: goals[1].update(task="classification"),
+        lambda goals: goals[1].update(name="price"),
+        lambda goals: goals[1].update(name="size"),
+        lambda goals: goals.append(None),
+    ],
+)
+def test_tampered_targets(change):
+    """Several are of one task, with names of their own."""
+    targets = (*SOUND.targets, Target("weight", Task.REGRESSION))
+    data = Encoding(SOUND.columns, targets).to_json()
+    assert Encoding.from_json(copy.deepcopy(data)).targets == targets
+    change(data["target"])
+    with pytest.raises(ModelFileError):
+        Encoding.from_json(data)
+
+
 LEAVES = st.none() | st.booleans() | st.integers() | FINITE | st.text(max_size=3)
 JSON = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 
@@ -116,7 +138,7 @@ def test_encoding_keeps_the_rows(rows):
     frame = pl.DataFrame({"n": numbers, "c": letters, "b": [float(truth) for truth in truths]})
     contents = {"n": Content.NUMBER, "c": Content.TEXT, "b": Content.BOOLEAN}
     columns = learn(frame, contents, Impute.NONE)
-    encoding = Encoding(columns, Target("y", Task.CLASSIFICATION))
+    encoding = Encoding(columns, (Target("y", Task.CLASSIFICATION),))
     inputs, unknown = encoding.encode(encoding.typed(frame))
     number, letter, truth = columns
     assert not unknown
@@ -168,7 +190,7 @@ def test_fills(impute, fill, truth):
     contents = {"n": Content.NUMBER, "b": Content.BOOLEAN, "c": Content.TEXT}
     columns = learn(frame, contents, impute)
     assert [column.fill for column in columns] == [fill, truth, "x" if fill is not None else None]
-    encoding = Encoding(columns, Target("y", Task.CLASSIFICATION))
+    encoding = Encoding(columns, (Target("y", Task.CLASSIFICATION),))
     if fill is None:
         with pytest.raises(CommandError, match=r"'n' \(1\), 'b' \(1\), 'c' \(2\) of 6 rows"):
             encoding.encode(frame)
@@ -195,6 +217,6 @@ def test_columns_are_found_by_name():
 
 def test_far_values_are_refused():
     """A value that cannot be standardised is named, not handed on as an infinity."""
-    encoding = Encoding((NumericColumn("n", 0.0, 1e-10),), Target("y", Task.REGRESSION))
+    encoding = Encoding((NumericColumn("n", 0.0, 1e-10),), (Target("y", Task.REGRESSION),))
     with pytest.raises(CommandError, match="column 'n', row 2: 1e\\+300 is too far"):
         encoding.encode(pl.DataFrame({"n": [0.0, 1e300]}))

@@ -74,8 +74,11 @@ def test_all_kinds_of_tables_keep_their_labels(data):
         for own, column in zip(model.classes_, predicted.T, strict=True):
             assert set(column) <= set(own)
         assert 0.0 <= model.score(X, Y) <= 1.0
-    many = _model(max_iter=1).fit(X, np.column_stack([c, a == 10]))
-    np.testing.assert_array_equal(many.classes_, [0, 1])
+    two = np.column_stack([c, a == 10])
+    for Y in (two, pd.DataFrame(two), pl.DataFrame(two), pd.DataFrame({"a": a == 10, "b": 1 * c})):
+        np.testing.assert_array_equal(_model(max_iter=1).fit(X, Y).classes_, [0, 1])
+    model = _model(max_iter=1).fit(X, two.astype(object))
+    assert [list(own) for own in model.classes_] == [[False, True], [False, True]]
 
 
 def test_it_is_a_network_of_softmax_heads(whole):

@@ -28,7 +28,12 @@ Data = Annotated[
 class TrainingOptions:
     """The options of all commands that train on a table."""
 
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.")]
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN,...", help="The column to predict, or several separated by commas."
+        ),
+    ]
     parameter: Parameters = None
     hidden: Annotated[str, typer.Option(metavar="N,N,...", help="Units of the hidden layers.")] = (
         "64,64"

@@ -20,10 +20,17 @@ from chainrule.command._arguments import TrainingOptions
 from chainrule.command._compare_report import report
 from chainrule.command._compare_results import Comparison, reference_of, scored_fits, tested
 from chainrule.command._compare_state import Fit, Key, keep, name_of, open_state
-from chainrule.command._examples import Examples, Prepared, held_out, notes_on, prepared
+from chainrule.command._examples import (
+    Examples,
+    Prepared,
+    held_out,
+    in_columns,
+    notes_on,
+    prepared,
+)
 from chainrule.command._layers import layer_formulas
 from chainrule.command._messages import CommandError, console, counted, heading, note, say
-from chainrule.command._options import Against
+from chainrule.command._options import Against, Task
 from chainrule.command._reading import read_table
 from chainrule.command._train import (
     estimator_of,
@@ -100,7 +107,7 @@ def compare(
     scored = scored_fits(formulas, kept, folds, repeats)
     reference = reference_of(scored, against)
     result = Comparison(
-        data, len(table.goals), options.target, table.task, described, against,
+        data, len(table.goals), table.targets, table.task, described, against,
         tested(scored, reference, folds), reference, _baseline(table, splits),
     )  # fmt: skip
     report(result, output)
@@ -220,7 +227,7 @@ def _fit(
     except DivergenceError as error:
         problem = str(error).splitlines()[0]
         return Fit(name_of(formula), repeat, fold, 0.0, 0.0, 0, False, problem)
-    score, _ = held_score(estimator, examples)
+    score = held_score(estimator, examples)
     problem = "" if math.isfinite(score) else "the predictions are no finite numbers"
     return Fit(
         name_of(formula), repeat, fold, score if not problem else 0.0, seconds,
@@ -231,13 +238,16 @@ def _fit(
 def _baseline(
     table: Prepared, splits: list[list[tuple[NDArray[np.intp], NDArray[np.intp]]]]
 ) -> float | None:
-    """Return the accuracy of always the commonest class; without classes it says nothing."""
-    if table.labels is None:
+    """Return the accuracy of always the commonest classes; without classes it says nothing."""
+    if table.task is not Task.CLASSIFICATION:
         return None
     shares = []
     for rows, held in (split for folds in splits for split in folds):
-        classes, counts = np.unique(table.labels[rows], return_counts=True)
-        shares.append(float(np.mean(table.labels[held] == classes[counts.argmax()])))
+        right = np.ones(len(held), bool)
+        for labels in in_columns(table.goals):
+            classes, counts = np.unique(labels[rows], return_counts=True)
+            right &= labels[held] == classes[counts.argmax()]
+        shares.append(float(np.mean(right)))
     return float(np.mean(shares))
 
 

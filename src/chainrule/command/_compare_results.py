@@ -94,7 +94,7 @@ class Comparison:
     ----------
     data : Path
     rows : int
-    target : str
+    targets : tuple of str
     task : Task
     settings : dict
         All that the scores depend on besides the activations.
@@ -103,12 +103,12 @@ class Comparison:
     reference : int
         The place of the activation that the others are compared with.
     baseline : float or None
-        The accuracy of always the commonest class.
+        The accuracy of always the commonest class of each target.
     """
 
     data: Path
     rows: int
-    target: str
+    targets: tuple[str, ...]
     task: Task
     settings: dict[str, Any]
     against: Against
@@ -119,7 +119,14 @@ class Comparison:
     @property
     def measure(self) -> str:
         """What the score is."""
-        return "accuracy" if self.task is Task.CLASSIFICATION else "R²"
+        of_one = "accuracy" if self.task is Task.CLASSIFICATION else "R²"
+        of_several = "all right" if self.task is Task.CLASSIFICATION else "mean R²"
+        return of_one if len(self.targets) == 1 else of_several
+
+    @property
+    def target(self) -> str:
+        """The names of the targets."""
+        return ", ".join(self.targets)
 
     @property
     def others(self) -> tuple[Scored, ...]:

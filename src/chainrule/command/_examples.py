@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,17 +32,17 @@ class Examples:
     Parameters
     ----------
     encoding : Encoding
-    reason : str
-        Why the task is what it is.
+    reasons : tuple of str
+        Why the task of each target is what it is.
     inputs, targets, held_inputs, held_targets : ndarray
         Inputs and targets of the rows to train on, and of those held out. Targets are labels, or
-        numbers in the units of the table.
+        numbers in the units of the table; of several targets in columns.
     unknown : dict of str to int
         Categories that occur in held-out rows only, counted by column.
     """
 
     encoding: Encoding
-    reason: str
+    reasons: tuple[str, ...]
     inputs: NDArray[np.float64]
     targets: NDArray[Any]
     held_inputs: NDArray[np.float64]
@@ -59,12 +60,12 @@ class Prepared:
         The columns of the inputs, as numbers and text.
     contents : dict of str to Content
         What each column holds.
-    target : str
+    targets : tuple of str
     task : Task
-    reason : str
-        Why the task is what it is.
+    reasons : tuple of str
+        Why the task of each target is what it is.
     goals : ndarray
-        Labels, or numbers in the units of the table.
+        Labels, or numbers in the units of the table; of several targets in columns.
     missing : tuple of str
         Texts that stand for a missing value.
     impute : Impute
@@ -72,37 +73,53 @@ class Prepared:
 
     typed: pl.DataFrame
     contents: dict[str, Content]
-    target: str
+    targets: tuple[str, ...]
     task: Task
-    reason: str
+    reasons: tuple[str, ...]
     goals: NDArray[Any]
     missing: tuple[str, ...]
     impute: Impute
 
     @property
     def labels(self) -> NDArray[Any] | None:
-        """What to stratify by: the labels, where there are classes."""
-        return self.goals if self.task is Task.CLASSIFICATION else None
+        """What to stratify by: the labels, where there are classes of one target."""
+        of_one = self.task is Task.CLASSIFICATION and len(self.targets) == 1
+        return self.goals if of_one else None
 
 
 def prepared(frame: pl.DataFrame, options: TrainingOptions) -> Prepared:
     """Choose the task and the columns of a table; refuse what cannot be trained on."""
-    target, drop = options.target, options.drop or []
-    for name in (target, *drop):
+    targets, drop = _targets(options.target, frame.columns), options.drop or []
+    for name in (*targets, *drop):
         if name not in frame.columns:
             raise CommandError(
                 f"there is no column {quoted(name)}\n"
                 f"The columns are {listed(map(quoted, frame.columns))}."
             )
-    if target in drop:
-        raise CommandError(f"{quoted(target)} is the target and cannot be left out")
-    used = frame.drop(target, *drop)
+    for target in targets:
+        if target in drop:
+            raise CommandError(f"{quoted(target)} is the target and cannot be left out")
+    used = frame.drop(*targets, *drop)
     if used.width == 0:
         raise CommandError(
-            f"no column is left to predict {quoted(target)} from\n"
+            f"no column is left to predict {listed(map(quoted, targets))} from\n"
             "Give a table with further columns, or drop fewer."
         )
-    task, reason, goals = _goals(frame[target], options.task)
+    found = [_goals(frame[target], options.task) for target in targets]
+    tasks, reasons, columns = zip(*found, strict=True)
+    if len(set(tasks)) > 1:
+        kinds = (
+            f"{quoted(t)}: {task}, {why}"
+            for t, task, why in zip(targets, tasks, reasons, strict=True)
+        )
+        raise CommandError(
+            f"one network cannot classify some targets and regress others\n{'; '.join(kinds)}\n"
+            "Give --task for all of them, or train a network for each kind."
+        )
+    goals = columns[0]
+    if len(targets) > 1:
+        kind = object if tasks[0] is Task.CLASSIFICATION else float
+        goals = np.column_stack([column.astype(kind) for column in columns])
     contents = _contents(used)
     typed = pl.DataFrame([
         texts(used[name])
@@ -113,8 +130,17 @@ def prepared(frame: pl.DataFrame, options: TrainingOptions) -> Prepared:
     _check_categories(typed, contents)
     _check_missing(typed, options.impute)
     return Prepared(
-        typed, contents, target, task, reason, goals, tuple(options.missing or ()), options.impute
-    )
+        typed, contents, targets, tasks[0], reasons, goals, tuple(options.missing or ()),
+        options.impute,
+    )  # fmt: skip
+
+
+def _targets(text: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that are named: a name with a comma in it goes before two names."""
+    names = (text,) if text in columns else tuple(part.strip() for part in text.split(","))
+    if len(set(names)) < len(names):
+        raise CommandError(f"--target {quoted(text)} names a column twice\nName each once.")
+    return names
 
 
 def split(made: Prepared, test_size: float, seed: int) -> Examples:
@@ -126,14 +152,22 @@ def split(made: Prepared, test_size: float, seed: int) -> Examples:
 def held_out(made: Prepared, rows: NDArray[np.intp], held: NDArray[np.intp]) -> Examples:
     """Make examples of rows; everything is learned from the rows to train on alone."""
     columns = learn(made.typed[rows], made.contents, made.impute)
-    goals, mean, scale = made.goals, 0.0, 1.0
-    if made.task is Task.REGRESSION:
-        _check_varies(goals, rows, held, made.target)
-        mean, scale = standard(pl.Series(made.target, goals[rows]), made.target)
-    encoding = Encoding(columns, Target(made.target, made.task, mean, scale), made.missing)
+    goals, targets = made.goals, []
+    for name, of_one in zip(made.targets, in_columns(goals), strict=True):
+        mean, scale = 0.0, 1.0
+        if made.task is Task.REGRESSION:
+            _check_varies(of_one, rows, held, name)
+            mean, scale = standard(pl.Series(name, of_one[rows]), name)
+        targets.append(Target(name, made.task, mean, scale))
+    encoding = Encoding(columns, tuple(targets), made.missing)
     inputs, _ = encoding.encode(made.typed[rows])
     held_inputs, unknown = encoding.encode(made.typed[held])
-    return Examples(encoding, made.reason, inputs, goals[rows], held_inputs, goals[held], unknown)
+    return Examples(encoding, made.reasons, inputs, goals[rows], held_inputs, goals[held], unknown)
+
+
+def in_columns(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the values of each target."""
+    return list(values.reshape(len(values), -1).T)
 
 
 def _goals(series: pl.Series, task: Task) -> tuple[Task, str, NDArray[Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from numpy.typing import NDArray
 
+from chainrule.command._examples import in_columns
 from chainrule.command._messages import CommandError, counted, note, printable, say
 from chainrule.command._options import Task, check_destination
 from chainrule.command._reading import read_table
@@ -36,7 +37,7 @@ def predict(model: Path, data: Path, output: Path | None, probabilities: bool) -
         say(table.write_csv().removesuffix("\n"))
         return
     table.write_csv(output)
-    note(f"wrote {counted(table.height, 'prediction')} of {encoding.target.name} to {output}")
+    note(f"wrote {counted(table.height, 'prediction')} of {encoding.title} to {output}")
 
 
 def open_model(path: Path) -> tuple[Estimator, Encoding]:
@@ -53,9 +54,13 @@ def open_model(path: Path) -> tuple[Estimator, Encoding]:
         encoding = Encoding.from_json(extra[TABLE])
     except ModelFileError as error:
         raise ModelFileError(f"{path} is damaged: {error}\nTrain it again.") from None
-    classifies = encoding.target.task is Task.CLASSIFICATION
+    classifies = encoding.task is Task.CLASSIFICATION
     kind = FeedforwardClassifier if classifies else FeedforwardRegressor
-    if not isinstance(estimator, kind) or encoding.width != estimator.n_features_in_:
+    if not (
+        isinstance(estimator, kind)
+        and encoding.width == estimator.n_features_in_
+        and len(encoding.targets) == _outputs(estimator)
+    ):
         raise ModelFileError(
             f"{path} is damaged: its table does not fit its network\nTrain it again."
         )
@@ -66,14 +71,36 @@ def _predictions(
     estimator: Estimator, encoding: Encoding, X: NDArray[Any], probabilities: bool
 ) -> pl.DataFrame:
     predicted = estimator.predict(X)
-    if not isinstance(estimator, FeedforwardClassifier):
-        goal = encoding.target
-        return pl.DataFrame({"prediction": predicted * goal.scale + goal.mean})
-    columns = [pl.Series("prediction", predicted.tolist())]
-    if probabilities:
-        shares = estimator.predict_proba(X)
+    if encoding.task is Task.REGRESSION:
+        predicted = encoding.in_units(predicted)
+    shares = _probabilities(estimator, X) if probabilities else [()] * len(encoding.targets)
+    several = len(encoding.targets) > 1
+    columns = []
+    for goal, values, of_classes in zip(
+        encoding.targets, in_columns(predicted), shares, strict=True
+    ):
+        ending = f"_{goal.name}" if several else ""
+        columns.append(pl.Series(f"prediction{ending}", values.tolist()))
         columns += [
-            pl.Series(f"probability_{printable(str(label))}", shares[:, place])
-            for place, label in enumerate(estimator.classes_)
+            pl.Series(f"probability{ending}_{printable(str(label))}", share)
+            for label, share in of_classes
         ]
     return pl.DataFrame(columns)
+
+
+def _probabilities(estimator: Estimator, X: NDArray[Any]) -> list[Any]:
+    """Return the classes of each target with their probabilities."""
+    assert isinstance(estimator, FeedforwardClassifier)
+    classes, shares = estimator.classes_, estimator.predict_proba(X)
+    of_each = (
+        zip(classes, shares, strict=True) if isinstance(classes, list) else [(classes, shares)]
+    )
+    return [list(zip(labels, matrix.T, strict=True)) for labels, matrix in of_each]
+
+
+def _outputs(estimator: Any) -> int:
+    """Return how many columns are predicted."""
+    if isinstance(estimator, FeedforwardClassifier):
+        return len(estimator.classes_) if isinstance(estimator.classes_, list) else 1
+    outputs: int = estimator.n_outputs_
+    return outputs

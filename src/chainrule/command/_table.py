@@ -24,7 +24,7 @@ from chainrule.command._options import Task
 from chainrule.command._reading import numbers, texts
 from chainrule.networks import ModelFileError
 
-_VERSION = 1
+_VERSION, _OF_SEVERAL = 1, 2  # the second with a list of targets
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ Column = NumericColumn | CategoricalColumn
 
 @dataclass(frozen=True)
 class Target:
-    """The column to predict.
+    """A column to predict.
 
     Parameters
     ----------
@@ -135,14 +135,41 @@ class Encoding:
     ----------
     columns : tuple of NumericColumn or CategoricalColumn
         In the order of the inputs.
-    target : Target
+    targets : tuple of Target
+        All of one task.
     missing : tuple of str
         Texts that stand for a missing value.
     """
 
     columns: tuple[Column, ...]
-    target: Target
+    targets: tuple[Target, ...]
     missing: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """Classification or regression."""
+        return self.targets[0].task
+
+    @property
+    def title(self) -> str:
+        """The names of the targets."""
+        return ", ".join(target.name for target in self.targets)
+
+    def standardised(self, goals: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers in the units of the table as the network learns them."""
+        mean, scale = self._scales()
+        found: NDArray[Any] = (goals - mean) / scale
+        return found
+
+    def in_units(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return what the network predicts in the units of the table."""
+        mean, scale = self._scales()
+        found: NDArray[Any] = outputs * scale + mean
+        return found
+
+    def _scales(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        pairs = np.array([(target.mean, target.scale) for target in self.targets])
+        return pairs[:, 0].squeeze(), pairs[:, 1].squeeze()
 
     @property
     def width(self) -> int:
@@ -189,15 +216,19 @@ class Encoding:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for JSON."""
+        targets = [
+            {
+                "name": target.name,
+                "task": target.task.value,
+                "mean": target.mean,
+                "scale": target.scale,
+            }
+            for target in self.targets
+        ]
         return {
-            "version": _VERSION,
+            "version": _VERSION if len(targets) == 1 else _OF_SEVERAL,
             "columns": [_describe(column) for column in self.columns],
-            "target": {
-                "name": self.target.name,
-                "task": self.target.task.value,
-                "mean": self.target.mean,
-                "scale": self.target.scale,
-            },
+            "target": targets[0] if len(targets) == 1 else targets,
             "missing": list(self.missing),
         }
 
@@ -211,20 +242,20 @@ class Encoding:
             Something is missing, to spare, of another type, or out of range.
         """
         data = entries(value, ("version", "columns", "target", "missing"))
-        if data["version"] != _VERSION:
-            raise ModelFileError(f"its table has version {data['version']!r:.40}, not {_VERSION}")
+        if data["version"] not in (_VERSION, _OF_SEVERAL):
+            raise ModelFileError(
+                f"its table has version {data['version']!r:.40}, neither {_VERSION} nor "
+                f"{_OF_SEVERAL}"
+            )
         columns = tuple(_column(entry) for entry in list_of(data["columns"]))
         if not columns:
             raise ModelFileError("its table has no columns")
-        goal = entries(data["target"], ("name", "task", "mean", "scale"))
-        if goal["task"] not in (Task.CLASSIFICATION.value, Task.REGRESSION.value):
-            raise ModelFileError("its task is neither classification nor regression")
-        target = Target(
-            text(goal["name"]), Task(goal["task"]), number(goal["mean"]),
-            number(goal["scale"], positive=True),
-        )  # fmt: skip
-        check_distinct([*(column.name for column in columns), target.name])
-        return Encoding(columns, target, tuple(text(each) for each in list_of(data["missing"])))
+        goals = data["target"] if data["version"] == _OF_SEVERAL else [data["target"]]
+        targets = tuple(_target(goal) for goal in list_of(goals))
+        if len({target.task for target in targets}) != 1:
+            raise ModelFileError("its targets are none, or of different tasks")
+        check_distinct([column.name for column in (*columns, *targets)])
+        return Encoding(columns, targets, tuple(text(each) for each in list_of(data["missing"])))
 
 
 def _describe(column: Column) -> dict[str, Any]:
@@ -243,6 +274,16 @@ def _describe(column: Column) -> dict[str, Any]:
         "categories": list(column.categories),
         "fill": column.fill,
     }
+
+
+def _target(value: Any) -> Target:
+    goal = entries(value, ("name", "task", "mean", "scale"))
+    if goal["task"] not in (Task.CLASSIFICATION.value, Task.REGRESSION.value):
+        raise ModelFileError("its task is neither classification nor regression")
+    return Target(
+        text(goal["name"]), Task(goal["task"]), number(goal["mean"]),
+        number(goal["scale"], positive=True),
+    )  # fmt: skip
 
 
 def _column(value: Any) -> Column:

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from chainrule.command._arguments import TrainingOptions
-from chainrule.command._examples import Examples, notes_on, prepared, split
+from chainrule.command._examples import Examples, in_columns, notes_on, prepared, split
 from chainrule.command._layers import layer_formulas, one_for_each
 from chainrule.command._messages import CommandError, counted, heading, listed, note, quoted, say
 from chainrule.command._options import Task, check_destination
@@ -56,11 +56,10 @@ def train(
     shown = " | ".join(dict.fromkeys(str(formula) for formula in formulas))
     heading(f"Training on {counted(len(made.targets), 'row')}, {len(made.held_targets):,} held out")
     say(f"hidden layers of {', '.join(map(str, hidden))} units with {shown}")
-    goal = made.encoding.target
-    stops = stops_early(goal.task, options.early_stopping)
+    stops = stops_early(table.task, options.early_stopping)
     if stops:
         say("a tenth of the rows to train on is kept aside, to stop early")
-    estimator = estimator_of(goal.task)(
+    estimator = estimator_of(table.task)(
         hidden_layer_sizes=hidden, activation=list(formulas), random_state=seed, verbose=True,
         early_stopping=stops, **options.settings,
     )  # fmt: skip
@@ -143,16 +142,14 @@ def save(estimator: Estimator, encoding: Encoding, path: Path) -> None:
 
 def network_targets(made: Examples) -> NDArray[Any]:
     """Return the targets as the network learns them: numbers are standardised."""
-    goal = made.encoding.target
-    if goal.task is Task.CLASSIFICATION:
+    if made.encoding.task is Task.CLASSIFICATION:
         return made.targets
-    targets: NDArray[Any] = (made.targets - goal.mean) / goal.scale
-    return targets
+    return made.encoding.standardised(made.targets)
 
 
 def introduce(data: Path, made: Examples) -> None:
     """Say what the table holds, and what is to be predicted."""
-    columns, goal = made.encoding.columns, made.encoding.target
+    columns = made.encoding.columns
     rows = len(made.targets) + len(made.held_targets)
     numeric = [c for c in columns if isinstance(c, NumericColumn)]
     kinds = {
@@ -165,47 +162,64 @@ def introduce(data: Path, made: Examples) -> None:
         f"{data}: {counted(rows, 'row')}; {counted(len(columns), 'column')} ({parts}) become "
         f"{counted(made.encoding.width, 'input')}"
     )
-    if goal.task is Task.CLASSIFICATION:
-        classes = np.unique(made.targets)
-        what = f"classification into {counted(len(classes), 'class', 'classes')}"
-        what += f" ({listed(classes.tolist())})"
-    else:
+    for goal, reason, values in zip(
+        made.encoding.targets, made.reasons, in_columns(made.targets), strict=True
+    ):
         what = "regression"
-    say(f"target {quoted(goal.name)}: {what}, {made.reason}")
+        if goal.task is Task.CLASSIFICATION:
+            classes = np.unique(values)
+            what = f"classification into {counted(len(classes), 'class', 'classes')}"
+            what += f" ({listed(classes.tolist())})"
+        say(f"target {quoted(goal.name)}: {what}, {reason}")
 
 
 def _report(estimator: Estimator, made: Examples) -> None:
     """Print the score on held-out rows beside that of a constant prediction."""
-    rows = counted(len(made.held_targets), "row")
     if made.unknown:
         note(
             f"categories that only held-out rows have count as none: {listed_counts(made.unknown)}"
         )
-    score, error = held_score(estimator, made)
-    if isinstance(estimator, FeedforwardClassifier):
-        classes, counts = np.unique(made.targets, return_counts=True)
-        majority = classes[counts.argmax()]
-        baseline = float(np.mean(made.held_targets == majority))
-        say(f"accuracy          {score:.4f}  on {rows}")
-        say(f"majority class    {baseline:.4f}  always {majority!s}")
-        return
-    goal = made.encoding.target
-    baseline, spread = _determination(made.held_targets, np.full(len(made.held_targets), goal.mean))
-    say(f"R²                {score:.4f}  on {rows}; root mean square error {error:.4g}")
-    say(f"mean of the rest  {baseline:.4f}  always {goal.mean:.4g}; error {spread:.4g}")
+    rows = counted(len(made.held_targets), "row")
+    several = len(made.encoding.targets) > 1
+    for goal, given, true, predicted in zip(
+        made.encoding.targets, in_columns(made.targets), in_columns(made.held_targets),
+        in_columns(_predicted(estimator, made)), strict=True,
+    ):  # fmt: skip
+        if several:
+            say(f"{quoted(goal.name)}")
+        if goal.task is Task.CLASSIFICATION:
+            classes, counts = np.unique(given, return_counts=True)
+            majority = classes[counts.argmax()]
+            say(f"accuracy          {np.mean(true == predicted):.4f}  on {rows}")
+            say(f"majority class    {np.mean(true == majority):.4f}  always {majority!s}")
+            continue
+        score, error = _determination(true, predicted)
+        baseline, spread = _determination(true, np.full(len(true), goal.mean))
+        say(f"R²                {score:.4f}  on {rows}; root mean square error {error:.4g}")
+        say(f"mean of the rest  {baseline:.4f}  always {goal.mean:.4g}; error {spread:.4g}")
+    if several:
+        what = "all of a row right" if isinstance(estimator, FeedforwardClassifier) else "mean R²"
+        say(f"{what:17} {held_score(estimator, made):.4f}")
 
 
-def held_score(estimator: Estimator, made: Examples) -> tuple[float, float]:
-    """Return the score on held-out rows and their error.
+def held_score(estimator: Estimator, made: Examples) -> float:
+    """Return the score on held-out rows.
 
-    To classify, the accuracy and what it lacks to 1; to regress, R² and the root mean square error.
+    To classify, the share of rows whose targets are all right; to regress, the mean R².
     """
-    if isinstance(estimator, FeedforwardClassifier):
-        accuracy = float(estimator.score(made.held_inputs, made.held_targets))
-        return accuracy, 1.0 - accuracy
-    goal = made.encoding.target
-    predicted = estimator.predict(made.held_inputs) * goal.scale + goal.mean
-    return _determination(made.held_targets, predicted)
+    true, predicted = in_columns(made.held_targets), in_columns(_predicted(estimator, made))
+    pairs = list(zip(true, predicted, strict=True))
+    if made.encoding.task is Task.CLASSIFICATION:
+        return float(np.mean(np.all([given == found for given, found in pairs], axis=0)))
+    return float(np.mean([_determination(*pair)[0] for pair in pairs]))
+
+
+def _predicted(estimator: Estimator, made: Examples) -> NDArray[Any]:
+    """Return the predictions of held-out rows, numbers in the units of the table."""
+    predicted: NDArray[Any] = estimator.predict(made.held_inputs)
+    if made.encoding.task is Task.CLASSIFICATION:
+        return predicted
+    return made.encoding.in_units(predicted)
 
 
 def _determination(true: NDArray[Any], predicted: NDArray[Any]) -> tuple[float, float]:

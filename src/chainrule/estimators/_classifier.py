@@ -36,7 +36,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     softmax and the categorical cross-entropy; many labels at once (`y` of zeros and ones with a
     column for each label) by one sigmoid unit for each. Where `y` has several columns of classes,
     all share the hidden layers, and each has a softmax of its own, over the classes of its column;
-    the cost is the sum over the columns.
+    the cost is the sum over the columns. Columns of zeros and ones are many labels, unless `y` is
+    an array of objects, or `partial_fit` is given the classes of each.
 
     Parameters
     ----------

@@ -30,7 +30,9 @@ def with_types(y: Any) -> Any:
     """
     if hasattr(y, "columns") and np.ndim(y) == 2 and np.shape(y)[1] > 1:
         table = np.array(y, object)
-        return np.where(y.isna(), np.nan, table) if hasattr(y, "isna") else table
+        if hasattr(y, "isna"):
+            table = np.where(y.isna(), np.nan, table)
+        return table.astype(np.int64) if ((table == 0) | (table == 1)).all() else table
     rows = y if isinstance(y, list | tuple) else ()
     if not rows or not all(isinstance(row, list | tuple) for row in rows):
         return y
@@ -51,13 +53,18 @@ def as_labels(y: Any, *, in_columns: bool) -> Labels:
     ----------
     y : ndarray or sparse matrix
     in_columns : bool
-        Whether several columns of zeros and ones are labels of several columns as well.
+        Whether several columns of zeros and ones are labels of several columns as well; those of an
+        array of objects always are.
     """
     if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in _LABELS:
         return y
     if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1:
         columns = _columns(y)
-        if in_columns or not all(_is_zeros_and_ones(column) for column in columns):
+        if (
+            in_columns
+            or y.dtype.kind == "O"
+            or not all(_is_zeros_and_ones(column) for column in columns)
+        ):
             for column in columns:
                 check_classification_targets(column)
             return columns
