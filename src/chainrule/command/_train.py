@@ -105,10 +105,8 @@ def _check_checkpoint(path: Path, data: Path, output: Path, *, resume: bool) -> 
         )
 
 
-def fit(
-    estimator: Any, X: Any, y: Any, *, all_epochs: bool = False, checkpoint: Path | None = None
-) -> float:
-    """Fit, and return the seconds it took.
+def fit(estimator: Any, X: Any, y: Any, *, all_epochs: bool = False, **options: Any) -> float:
+    """Fit, with options of the estimator's own, and return the seconds it took.
 
     What the estimator warns of becomes a note, unless `all_epochs` says that ending without
     convergence is meant; an interrupt ends the command.
@@ -121,7 +119,7 @@ def fit(
         warnings.simplefilter("always")
         if all_epochs:
             warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(X, y, checkpoint=checkpoint)
+        estimator.fit(X, y, **options)
     seconds = time.perf_counter() - begun
     for warning in caught:
         message = str(warning.message)
