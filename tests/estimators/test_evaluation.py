@@ -129,20 +129,18 @@ def test_a_checkpoint_is_gone_on_from(parts, tmp_path):
 
     path = tmp_path / "checkpoint"
     sets = [(first_X, first_y)]
-    for stops in (True, False):
-        whole = _model(early_stopping=stops).fit(X, y, eval_set=sets)
-        path = tmp_path / f"{stops}"
+    for options in ({"early_stopping": True}, {"early_stopping": False}, {"solver": "lbfgs"}):
+        whole = _model(**options).fit(X, y, eval_set=sets)
+        path = tmp_path / str(options)
         with pytest.raises(RuntimeError, match="the power failed"):
-            _model(early_stopping=stops).fit(
-                X, y, eval_set=sets, callbacks=interrupt, checkpoint=path
-            )
-        went_on = _model(early_stopping=stops).fit(X, y, eval_set=sets, checkpoint=path)
+            _model(**options).fit(X, y, eval_set=sets, callbacks=interrupt, checkpoint=path)
+        went_on = _model(**options).fit(X, y, eval_set=sets, checkpoint=path)
         np.testing.assert_array_equal(went_on.network_.parameters, whole.network_.parameters)
         assert went_on.loss_curve_ == whole.loss_curve_
         assert went_on.validation_losses_ == whole.validation_losses_
         np.testing.assert_array_equal(went_on.validation_scores_[7:], whole.validation_scores_[7:])
         with pytest.raises(CheckpointError, match="alpha"):
-            _model(early_stopping=stops, alpha=0.3).fit(X, y, eval_set=sets, checkpoint=path)
+            _model(alpha=0.3, **options).fit(X, y, eval_set=sets, checkpoint=path)
 
 
 def test_bad_sets_are_refused(parts):

@@ -10,13 +10,17 @@ from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 
 from chainrule.networks import (
+    CheckpointError,
     DivergenceError,
+    ModelFileError,
     NetworkError,
     gradient,
+    load_checkpoint,
     network,
     train_lbfgs,
     validation_loss,
 )
+from chainrule.networks._lbfgs_steps import Steps, can_step
 
 
 @pytest.fixture
@@ -183,3 +187,100 @@ def test_arguments_that_mean_nothing_are_refused(problem, options, named):
     net, X, Y = problem
     with pytest.raises(NetworkError, match=named):
         train_lbfgs(net, X, Y, **options)
+
+
+# checkpoints
+
+
+def _same(one, other):
+    np.testing.assert_array_equal(one.network.parameters, other.network.parameters)
+    for curve in ("loss_curve", "validation_losses", "validation_scores", "learning_rates"):
+        assert getattr(one, curve) == getattr(other, curve)
+    assert (one.best_epoch, one.converged) == (other.best_epoch, other.converged)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"iterations": 40},
+        {"iterations": 500, "tolerance": 1e-2, "alpha": 0.1},
+        {"iterations": 500, "evaluations": 25, "restore_best": True},
+        {"iterations": 15, "score": lambda net: float(net.parameters[0])},
+    ],
+    ids=["steps", "converges", "evaluations", "score"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_interrupted_minimisation_goes_on_bit_for_bit(tmp_path, problem, options, dtype):
+    """As if nothing had been, and as without a checkpoint: by SciPy's own function."""
+    _, X, Y = problem
+    net = network((3, 8, 1), ("tanh", "identity"), "half_squared_error", rng=1, dtype=dtype)
+    options = {**options, "validation": (X[:9] + 0.1, Y[:9])}
+    alone = train_lbfgs(net, X, Y, **options)
+    path = tmp_path / "run"
+    told, ends = [], [2, 3, 8, 14]
+
+    def end(epoch):
+        told.append(epoch.number)
+        if len(told) in ends:
+            raise KeyboardInterrupt if len(told) % 2 else RuntimeError("lost")
+
+    for place in ends:
+        if place % 2:
+            kept = train_lbfgs(net, X, Y, checkpoint=path, callbacks=[end], **options)
+            assert kept.interrupted
+        else:
+            with pytest.raises(RuntimeError, match="lost"):
+                train_lbfgs(net, X, Y, checkpoint=path, callbacks=[end], **options)
+    _same(train_lbfgs(net, X, Y, checkpoint=path, callbacks=[end], **options), alone)
+    assert sorted(set(told)) == list(range(1, len(alone.loss_curve) + 1))
+    assert len(told) == len(alone.loss_curve) + len(ends)  # nobody else was told twice
+    np.testing.assert_array_equal(load_checkpoint(path).parameters, alone.network.parameters)
+    counted = len(told)
+    _same(train_lbfgs(net, X, Y, checkpoint=path, callbacks=[end], **options), alone)
+    assert len(told) == counted
+
+
+def test_another_minimisation_is_refused(tmp_path, problem):
+    """The arguments that differ are named."""
+    net, X, Y = problem
+    path = tmp_path / "run"
+    train_lbfgs(net, X, Y, iterations=2, checkpoint=path)
+    for options, named in (
+        ({"iterations": 3}, "iterations: 2 there, 3 now"),
+        ({"iterations": 2, "alpha": 0.5}, "alpha: 0.0 there, 0.5 now"),
+        ({"iterations": 2, "sample_weight": np.arange(60)}, "sample_weight: some there, other"),
+    ):
+        with pytest.raises(CheckpointError, match=named):
+            train_lbfgs(net, X, Y, checkpoint=path, **options)
+    with pytest.raises(NetworkError, match="checkpoint_every"):
+        train_lbfgs(net, X, Y, checkpoint=path, checkpoint_every=0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda memory: memory[:-1],
+        lambda memory: memory.reshape(1, -1),
+        lambda memory: np.append(memory[:-1], np.nan),
+        lambda memory: np.append(memory[:-1], 1e305),
+        *(
+            lambda memory, place=place, value=value: np.where(
+                np.arange(memory.size) == memory.size - 29 - 44 + place, value, memory
+            )
+            for place, value in [(4, 7), (20, -2), (26, 10), (26, -1), (27, 11), (28, 10), (37, 9)]
+        ),
+    ],
+)
+def test_no_memory_makes_the_routine_read_beyond_its_arrays(change):
+    """What a file claims to be places in arrays is checked before SciPy's routine trusts it."""
+    assert can_step()
+
+    def bowl(x):
+        return float((x**4).sum()), 4 * x**3
+
+    steps = Steps(np.array([1.0, 2.0, 3.0]))
+    for _ in range(3):
+        assert steps.advance(bowl, tolerance=0.0)
+    assert Steps(steps.x, steps.memory).advance(bowl, tolerance=0.0)
+    with pytest.raises(ModelFileError, match="memory of L-BFGS"):
+        Steps(steps.x, change(steps.memory))

@@ -161,7 +161,7 @@ class Feedforward(Fitted):
         checkpoint : path-like, optional
             A file for all that it takes to go on. After whatever ended it, the same call of an
             estimator with the same parameters, a number as `random_state` among them, goes on from
-            there and ends with the same network, bit for bit. Not with "lbfgs".
+            there and ends with the same network, bit for bit.
         checkpoint_every : int, optional
             How many epochs lie between two checkpoints; by default as few as keep writing below a
             tenth of the time.
@@ -244,13 +244,12 @@ class Feedforward(Fitted):
     def _train(self, start: Network, held: Evaluation, request: Request) -> Training:
         score = held.score if self.early_stopping and held.sets else None
         if self.solver == "lbfgs":
-            if request.checkpoint is not None:
-                raise ParameterError("solver='lbfgs' writes no checkpoints; leave checkpoint out")
             return train_lbfgs(
                 start, held.inputs, held.targets, sample_weight=held.weights,
                 alpha=float(self.alpha), iterations=int(self.max_iter),
                 evaluations=int(self.max_fun), tolerance=float(self.tol), score=score,
                 validation=held.sets or None, callbacks=(held.rate, *request.callbacks),
+                checkpoint=request.checkpoint, checkpoint_every=request.checkpoint_every,
                 show_progress=int(self.verbose),
             )  # fmt: skip
         size = _AUTOMATIC_BATCH if self.batch_size == "auto" else int(self.batch_size)

@@ -31,6 +31,7 @@ from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._schedules import Span
 from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch, put_generator
+from chainrule.networks._validation import HeldOut
 
 _FORMAT, _VERSION = "chainrule.checkpoint", "1"
 _DIGEST = "sha256:"
@@ -135,7 +136,12 @@ class Checkpoint:
             ) from error
 
     def read(
-        self, start: Moment, span: Span, scored: bool, sets: int, generator: np.random.Generator
+        self,
+        start: Moment,
+        span: Span,
+        scored: bool,
+        sets: int,
+        generator: np.random.Generator | None,
     ) -> tuple[Moment, list[Record]] | None:
         """Return where the training stood, or None where there is no file yet.
 
@@ -151,8 +157,8 @@ class Checkpoint:
             Whether there is a validation score.
         sets : int
             How many validation sets there are.
-        generator : numpy.random.Generator
-            Where the orders come from.
+        generator : numpy.random.Generator or None
+            Where the orders come from, if there are any.
 
         Raises
         ------
@@ -166,12 +172,13 @@ class Checkpoint:
             self._compare(json.loads(metadata["arguments"]))
             progress = json.loads(metadata["progress"])
             moment = _moment(progress, tensors, start, span)
-            put_generator(moment.state.generator, generator)
+            if generator is not None:
+                put_generator(moment.state.generator, generator)
             return moment, _records(tensors["curves"], scored, sets)
         except CheckpointError:
             raise
         except _DAMAGES as error:
-            raise self._refused(f"{type(error).__name__}: {error}") from error
+            raise self.refused(f"{type(error).__name__}: {error}") from error
 
     def network(self) -> Network:
         """Return the network of the file: the best where that is asked for, else the last."""
@@ -181,24 +188,25 @@ class Checkpoint:
             parameters, statistics = (tensors[name] for name in names)
             return described_network(json.loads(metadata["arguments"]), parameters, statistics)
         except (ChainruleError, *_DAMAGES) as error:
-            raise self._refused(f"{type(error).__name__}: {error}") from error
+            raise self.refused(f"{type(error).__name__}: {error}") from error
 
     def _contents(self) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
         try:
             metadata, tensors = read_tensors(self.path)
         except ModelFileError as error:
-            raise self._refused(str(error.__cause__ or error).partition("\n")[0]) from error
+            raise self.refused(str(error.__cause__ or error).partition("\n")[0]) from error
         if metadata.get("format") != _FORMAT:
-            raise self._refused("it is a safetensors file of another kind")
+            raise self.refused("it is a safetensors file of another kind")
         if metadata.get("version") != _VERSION:
-            raise self._refused(f"it has version {metadata.get('version')!r:.40} of the format")
+            raise self.refused(f"it has version {metadata.get('version')!r:.40} of the format")
         if not {"arguments", "progress"} <= metadata.keys() or (
             metadata.get("checksum") != _checksum(metadata, tensors)
         ):
-            raise self._refused("its checksum does not match")
+            raise self.refused("its checksum does not match")
         return metadata, tensors
 
-    def _refused(self, reason: str) -> CheckpointError:
+    def refused(self, reason: str) -> CheckpointError:
+        """Return the error that the file is not what it should be."""
         return CheckpointError(
             f"{self.path} is not a checkpoint of this package, or is damaged: {reason}\n"
             "Nothing was run, and the file is as it was. Give another path, or move the file away "
@@ -285,6 +293,17 @@ def described(network: Network) -> dict[str, Any]:
     return {
         **describe_network(network),
         "parameters": digest(network.parameters, network.new_statistics()),
+    }
+
+
+def described_sets(held: Sequence[HeldOut]) -> dict[str, Any]:
+    """Return what tells validation sets from others, for the arguments of a training."""
+    return {
+        "validation": [part.name for part in held],
+        **{
+            f"examples of {part.name}": digest(part.inputs, part.targets, part.weights)
+            for part in held
+        },
     }
 
 

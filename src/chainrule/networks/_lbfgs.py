@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import math
-import time
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import __version__ as scipy_version
 
 from chainrule.kernels import available_processors
-from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
+from chainrule.networks._callbacks import Callback, checked_callbacks
+from chainrule.networks._checkpoints import (
+    checkpoint_at,
+    described,
+    described_sets,
+    digest,
+)
 from chainrule.networks._checks import check_count, check_number
-from chainrule.networks._errors import DivergenceError, NetworkError
+from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
+from chainrule.networks._keeper import Keeper
+from chainrule.networks._lbfgs_course import Course
+from chainrule.networks._lbfgs_steps import Steps, Vector, can_step
 from chainrule.networks._network import Network, as_rows
 from chainrule.networks._progress import progress
 from chainrule.networks._propagation import Batches, compiled_cost, example_weights
-from chainrule.networks._records import Record, curves, restores_best, told, watched
+from chainrule.networks._records import restores_best
+from chainrule.networks._schedules import Span
 from chainrule.networks._state import Training
 from chainrule.networks._validation import held_out
 
 _BLOCK = 512  # examples propagated together: memory stays bounded, the cache is kept
 _LOST = 2  # SciPy's status where a line search found no way on
-
-Vector = NDArray[np.float64]
 
 
 class _Objective:
@@ -51,6 +61,10 @@ class _Objective:
         self.decayed = network.layout.decayed
         self.was_infinite = False
         blocks = -(-self.weights.size // _BLOCK)
+        self.described = {
+            "X": digest(*_arrays(inputs)), "Y": digest(targets), "sample_weight": digest(given),
+            "optimiser": "L-BFGS", "alpha": alpha,
+        }  # fmt: skip
         self.blocks = [slice(first, first + _BLOCK) for first in range(0, blocks * _BLOCK, _BLOCK)]
         precise = network.with_parameters(network.parameters.astype(np.float64))
         cost = compiled_cost(precise, targets.astype(np.float64))
@@ -93,6 +107,10 @@ class _Objective:
         return cost, weight, slopes
 
 
+def _arrays(X: Any) -> tuple[NDArray[Any], ...]:
+    return (X.data, X.indices, X.indptr) if hasattr(X, "indptr") else (X,)
+
+
 def train_lbfgs(
     network: Network,
     X: Any,
@@ -107,6 +125,8 @@ def train_lbfgs(
     validation: Any = None,
     restore_best: bool | None = None,
     callbacks: Sequence[Callback] | Callback | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
     show_progress: bool | int = False,
 ) -> Training:
     r"""Train a network with L-BFGS [1]_; the one that is given stays what it is.
@@ -134,7 +154,7 @@ def train_lbfgs(
     tolerance : float
         Training ends where no entry of the gradient is larger, or where a step lowers the cost by
         less than 2e-9 of it: scikit-learn's ``tol``.
-    score, validation, restore_best, callbacks, show_progress
+    score, validation, restore_best, callbacks, checkpoint, checkpoint_every, show_progress
         As in `train`; an epoch is an iteration.
 
     Returns
@@ -150,6 +170,8 @@ def train_lbfgs(
     NetworkError
         Arguments do not fit together, or a layer is normalised over the batch: its statistics
         belong to batches.
+    CheckpointError
+        As in `train`; or SciPy's routine has other arguments than those of SciPy 1.15 and later.
 
     References
     ----------
@@ -166,8 +188,6 @@ def train_lbfgs(
     >>> result.converged, result.loss_curve[-1] < 1e-4
     (True, True)
     """
-    from scipy.optimize import minimize
-
     if "batch" in network.normalisations:
         raise NetworkError(
             "L-BFGS does not train networks that normalise over the batch\n"
@@ -175,66 +195,102 @@ def train_lbfgs(
         )
     check_count("iterations", iterations)
     check_count("evaluations", evaluations)
+    if checkpoint_every is not None:
+        check_count("checkpoint_every", checkpoint_every)
     check_number("tolerance", tolerance)
     check_number("alpha", alpha)
     tellers = checked_callbacks(callbacks)
     held = held_out(network, validation)
     restores = restores_best(restore_best, score, held)
     objective = _Objective(network, X, Y, sample_weight, float(alpha))
-    start = network.parameters.astype(np.float64)
-    records: list[Record] = []
-    reached, begun = start, time.perf_counter()
-    best, best_value, best_epoch = network, -math.inf, None
-    stopped = interrupted = converged = False
-
-    with progress(iterations, show_progress) as report, objective.pool:
-
-        def follow(intermediate_result: Any) -> None:
-            nonlocal reached, begun, best, best_value, best_epoch, stopped
-            x, loss = intermediate_result.x.copy(), float(intermediate_result.fun)
-            if not math.isfinite(loss):
-                raise _diverged(_cast(network, reached), len(records))
-            now = _cast(network, x)
-            rating = None if score is None else float(score(now))
-            losses = tuple(part.mean_cost(now) for part in held)
-            record = Record(loss, float(np.linalg.norm(x - reached)), rating, losses)
-            value = watched(record, restores)
-            if restores and value > best_value:
-                best, best_value, best_epoch = now, value, len(records) + 1
-            records.append(record)
-            reached = x
-            epoch = told(len(records), record, held, time.perf_counter() - begun, now)
-            report(epoch)
-            stopped = wants_to_stop(tellers, epoch)
-            begun = time.perf_counter()
-            if stopped:
-                raise StopIteration
-
-        try:
-            options = {"maxiter": iterations, "maxfun": evaluations, "gtol": float(tolerance)}
-            found = minimize(
-                objective, start, jac=True, method="L-BFGS-B", callback=follow, options=options
+    limits = _Limits(int(iterations), int(evaluations), float(tolerance))
+    course = Course(network, score, held, restores, tellers, keeps_memory=checkpoint is not None)
+    with objective.pool:
+        if checkpoint is None:
+            with progress(limits.iterations, show_progress) as course.report:
+                return _minimised(objective, course, limits)
+        if not can_step():
+            raise CheckpointError(
+                f"L-BFGS keeps no checkpoints with SciPy {scipy_version}\n"
+                "Install SciPy 1.15 or later, leave the checkpoint out, or use another solver."
             )
-            converged = bool(found.success) and not stopped
-            if not math.isfinite(found.fun) or (objective.was_infinite and found.status == _LOST):
-                raise _diverged(_cast(network, reached), len(records))
-        except KeyboardInterrupt:
-            interrupted = True
-    return Training(
-        best if best_epoch else _cast(network, reached), *curves(records, held),
-        converged=converged, interrupted=interrupted, stopped=stopped, best_epoch=best_epoch,
-        state=None,
-    )  # fmt: skip
+        arguments = {
+            **described(network), **objective.described, **asdict(limits),
+            "score": score is not None, **described_sets(held), "restore_best": restores,
+        }  # fmt: skip
+        keep = checkpoint_at(checkpoint, arguments)
+        with keep.alone():
+            span = Span(1.0, limits.iterations, 1, objective.weights.size)
+            found = keep.read(course.moment, span, score is not None, len(held), None)
+            if found is not None:
+                course.moment, course.records = found
+            try:
+                steps = course.steps()
+            except ModelFileError as error:
+                raise keep.refused(str(error)) from None
+            keeper = Keeper(keep, checkpoint_every)
+            with progress(limits.iterations, show_progress, course.moment.epochs) as course.report:
+                return _stepped(objective, course, steps, limits, keeper)
 
 
-def _cast(network: Network, parameters: Vector) -> Network:
-    return network.with_parameters(parameters.astype(network.dtype))
+@dataclass(frozen=True)
+class _Limits:
+    iterations: int
+    evaluations: int
+    tolerance: float
 
 
-def _diverged(network: Network, iterations: int) -> DivergenceError:
-    titles = ", ".join(dict.fromkeys(formula.title for formula in network.activations))
-    return DivergenceError(
-        f"training diverged in iteration {iterations + 1}: the mean cost became infinite or NaN\n"
-        f"Standardise X, raise alpha, or check that the activations {titles} are finite.",
-        network,
-    )
+def _minimised(objective: _Objective, course: Course, limits: _Limits) -> Training:
+    """Minimise by SciPy's function."""
+    from scipy.optimize import minimize
+
+    options = {"maxiter": limits.iterations, "maxfun": limits.evaluations, "gtol": limits.tolerance}
+
+    def follow(intermediate_result: Any) -> None:
+        course.record(intermediate_result.x.copy(), float(intermediate_result.fun))
+        course.tell()
+        if course.moment.stopped:
+            raise StopIteration
+
+    try:
+        found = minimize(
+            objective, course.start, jac=True, method="L-BFGS-B", callback=follow, options=options
+        )
+    except KeyboardInterrupt:
+        return course.result(interrupted=True)
+    if not math.isfinite(found.fun) or (objective.was_infinite and found.status == _LOST):
+        raise course.diverged()
+    return course.result(converged=bool(found.success) and not course.moment.stopped)
+
+
+def _stepped(
+    objective: _Objective, course: Course, steps: Steps, limits: _Limits, keeper: Keeper
+) -> Training:
+    """Minimise step by step, and keep where it stands."""
+    try:
+        if not course.records:
+            keeper.keep(course.moment, course.records)
+        while True:
+            if course.moment.pending:
+                course.tell()
+                if keeper.is_due(course.moment):
+                    keeper.keep(course.moment, course.records)
+            if course.moment.stopped or steps.is_used_up(limits.iterations, limits.evaluations):
+                break
+            if not steps.advance(objective, tolerance=limits.tolerance):
+                if not math.isfinite(steps.cost) or (
+                    steps.was_infinite and not steps.has_converged
+                ):
+                    raise course.diverged()
+                break
+            course.record(steps.x.copy(), steps.cost, steps.memory)
+    except KeyboardInterrupt:
+        keeper.keep(course.moment, course.records)
+        return course.result(interrupted=True)
+    except CheckpointError:
+        raise
+    except BaseException:
+        keeper.keep(course.moment, course.records)
+        raise
+    keeper.keep(course.moment, course.records)
+    return course.result(converged=steps.has_converged)

@@ -14,16 +14,17 @@ from numpy.typing import ArrayLike
 
 from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
 from chainrule.networks._checkpoints import (
-    Checkpoint,
     Moment,
     checkpoint_at,
     described,
+    described_sets,
     digest,
     generator_digest,
     state_digest,
 )
 from chainrule.networks._checks import check_count, check_number
 from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
+from chainrule.networks._keeper import Keeper
 from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
 from chainrule.networks._progress import progress
@@ -32,8 +33,6 @@ from chainrule.networks._run import Run
 from chainrule.networks._schedules import Constant, Schedule, Span, lowered
 from chainrule.networks._state import LARGEST_SEED, Training, TrainingState, put_generator
 from chainrule.networks._validation import HeldOut, held_out
-
-_TRAINING_PER_WRITING = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,12 +198,12 @@ def train(
         generator, float(tolerance), float(patience), score, held, best,
     )  # fmt: skip
     if checkpoint is None:
-        return _train(plan, start, [], _Keeper(None, None), tellers, show_progress)
+        return _train(plan, start, [], Keeper(None, None), tellers, show_progress)
     keep = checkpoint_at(checkpoint, _arguments(plan, batch_size, given, state))
     with keep.alone():
         found = keep.read(start, plan.span, score is not None, len(held), generator)
         moment, records = (start, []) if found is None else found
-        keeper = _Keeper(keep, checkpoint_every)
+        keeper = Keeper(keep, checkpoint_every)
         return _train(plan, moment, records, keeper, tellers, show_progress)
 
 
@@ -212,7 +211,7 @@ def _train(
     plan: _Plan,
     moment: Moment,
     records: list[Record],
-    keeper: _Keeper,
+    keeper: Keeper,
     tellers: tuple[Callback, ...],
     show_progress: bool | int,
 ) -> Training:
@@ -252,29 +251,6 @@ def _train(
             error.add_note(f"load_checkpoint({str(place)!r}) gives the network before that epoch.")
         raise
     return _result(plan, moment, records[: moment.epochs], interrupted)
-
-
-class _Keeper:
-    """Writes checkpoints, where there is a place for them, and knows when the next one is due."""
-
-    def __init__(self, checkpoint: Checkpoint | None, every: int | None) -> None:
-        self.checkpoint = checkpoint
-        self.every = every
-        self.due = 0.0
-
-    def is_due(self, moment: Moment) -> bool:
-        """Tell whether a checkpoint should be written now."""
-        if self.every is None:
-            return time.perf_counter() >= self.due
-        return moment.epochs % self.every == 0
-
-    def keep(self, moment: Moment, records: list[Record]) -> None:
-        """Write a checkpoint."""
-        if self.checkpoint is not None:
-            begun = time.perf_counter()
-            self.checkpoint.write(moment, records)
-            ended = time.perf_counter()
-            self.due = ended + _TRAINING_PER_WRITING * (ended - begun)
 
 
 def _has_ended(moment: Moment, epochs: int) -> bool:
@@ -381,11 +357,7 @@ def _arguments(
         "tolerance": plan.tolerance,
         "patience": plan.patience,
         "score": plan.score is not None,
-        "validation": [part.name for part in plan.held],
-        **{
-            f"examples of {part.name}": digest(part.inputs, part.targets, part.weights)
-            for part in plan.held
-        },
+        **described_sets(plan.held),
         "restore_best": plan.restore_best,
         "state": None if state is None else state_digest(state),
     }
