@@ -166,10 +166,11 @@ def test_wrong_blocks_are_refused(blocks):
 
 def test_the_page_tells_of_blocks():
     """Sums over units go over a block, whose width is not that of the layer."""
-    shown = _net(cost="mean((a - y)**2)").propagation().to_text()
+    net = (5, 7), ("identity",), "mean((a - y)**2)"
+    shown = network(*net, blocks=BLOCKS).propagation().to_text()
     assert "falls into 3 blocks of 2, 1 and 4 units" in " ".join(shown.split())
-    assert "/n_k" in shown
-    assert "/7" not in shown
-    alone = _net(cost="mean((a - y)**2)", blocks=(7,)).propagation().to_text()
+    assert "(m·n_k)" in shown
+    assert "(m·7)" not in shown
+    alone = network(*net).propagation().to_text()
     assert "block" not in alone
-    assert "/7" in alone
+    assert "(m·7)" in alone
