@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 from chainrule.estimators import FeedforwardClassifier, load
@@ -127,6 +127,8 @@ def test_the_score_is_the_share_of_wholly_right_rows(whole):
     assert model.score(X, Y) == pytest.approx(right.mean())
     assert model.score(X, Y, weights) == pytest.approx(np.average(right, weights=weights))
     assert len(cross_val_score(_model(), X, Y, cv=2)) == 2
+    mixed = pd.DataFrame({"a": Y[:, 0], "b": WORDS[Y[:, 1]]})
+    assert len(cross_val_score(_model(), X, mixed, cv=KFold(2))) == 2
     with pytest.raises(ValueError, match=r"shape \(300, 2\)"):
         model.score(X, Y[:, [0, 1, 1]])
     with pytest.raises(ValueError, match="inconsistent"):

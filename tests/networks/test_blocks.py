@@ -21,7 +21,7 @@ from chainrule.networks import (
     validation_loss,
 )
 
-BLOCKS = (2, 1, 4)
+BLOCKS = (1, 2, 2, 2)
 ROWS = 300  # above the rows that are propagated, and activated, together
 
 
@@ -168,7 +168,7 @@ def test_the_page_tells_of_blocks():
     """Sums over units go over a block, whose width is not that of the layer."""
     net = (5, 7), ("identity",), "mean((a - y)**2)"
     shown = network(*net, blocks=BLOCKS).propagation().to_text()
-    assert "falls into 3 blocks of 2, 1 and 4 units" in " ".join(shown.split())
+    assert "falls into 4 blocks of 1, 2, 2 and 2 units" in " ".join(shown.split())
     assert "(m·n_k)" in shown
     assert "(m·7)" not in shown
     alone = network(*net).propagation().to_text()

@@ -37,7 +37,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     column for each label) by one sigmoid unit for each. Where `y` has several columns of classes,
     all share the hidden layers, and each has a softmax of its own, over the classes of its column;
     the cost is the sum over the columns. Columns of zeros and ones are many labels, unless `y` is
-    an array of objects, or `partial_fit` is given the classes of each.
+    an array of objects, or `partial_fit` is given the classes of each. Where columns differ in
+    kind, scikit-learn's cross-validation needs a splitter, ``cv=KFold(5)``: it sorts all labels.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -136,8 +137,9 @@ def new_tables(
     sizes, places = compiled.sizes, compiled.places
     widest, layers = max(sizes), len(sizes) - 1
     room = _Room(64 // dtype.itemsize)
-    plan = np.full(columns.PLAN_SIZE + len(compiled.blocks), columns.ABSENT, np.int64)
-    plan[columns.PLAN_SIZE :] = compiled.blocks
+    runs = [(len(list(alike)), width) for width, alike in groupby(compiled.blocks)]
+    plan = np.full(columns.PLAN_SIZE + 2 * len(runs), columns.ABSENT, np.int64)
+    plan[columns.PLAN_SIZE :] = np.ravel(runs)
     plan[columns.NOTHING] = room.take(widest)
     plan[columns.INPUTS] = room.take(rows * sizes[0])
     plan[columns.TARGETS] = room.take(rows * sizes[-1])

@@ -31,7 +31,7 @@ PLACE, SLOPE, SLOPE_VALUES = range(3)
 LEARNED_COLUMNS = 3
 
 # The plan of a run: places in the workspace, of which NOTHING is a row of zeros; then addresses of
-# kernels and of their values. After these stand the widths of the blocks of the output's units.
+# kernels and of their values. After these stand how many blocks of which width lie side by side.
 (
     INPUTS, TARGETS, WEIGHTS_OF_EXAMPLES, COSTS, TO_Z, TO_A, TO_PRODUCT, ACROSS, TO_INPUTS,
     COST, COST_VALUES, COST_GRADIENT, COST_GRADIENT_VALUES,
@@ -46,7 +46,7 @@ class Tables(NamedTuple):
 
     Parameters
     ----------
-    plan : ndarray of int64, shape (PLAN_SIZE + blocks,)
+    plan : ndarray of int64, shape (PLAN_SIZE + 2*runs of like blocks,)
     layers : ndarray of int64, shape (layers, LAYER_COLUMNS)
     learned : ndarray of int64, shape (learned parameters, LEARNED_COLUMNS)
     values : ndarray of float64
