@@ -33,6 +33,7 @@ from chainrule.derivations._split import regrouped as regrouped
 from chainrule.derivations._split import unit_graph as unit_graph
 from chainrule.derivations._time_limit import TimeLimitError as TimeLimitError
 from chainrule.derivations._time_limit import in_time as in_time
+from chainrule.derivations._time_limit import is_time_up as is_time_up
 from chainrule.derivations._time_limit import time_budget as time_budget
 from chainrule.derivations._time_limit import time_limit as time_limit
 from chainrule.derivations._values import NodeValues as NodeValues

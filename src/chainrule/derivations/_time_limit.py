@@ -1,13 +1,13 @@
 """Bounds in time for simplifications: what is cut short is shown unsimplified, and still right.
 
-What counts is the processor time of the thread, so that a busy machine changes no result.
+What counts is the work of the thread, so that neither a busy machine nor a slow one changes a
+result. Limits are given in seconds of a usual machine.
 """
 
 from __future__ import annotations
 
 import _thread
 import ctypes
-import os
 import sys
 import threading
 import time
@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 
 import mpmath
 
+from chainrule.derivations._work_clock import WorkClock, renew_speed, undisturbed, work_clock
+
 _AGAIN = 0.05  # seconds after which a limit that was swallowed is raised again
 _GRACE = 0.3  # seconds for what is no simplification, after the budget of those is spent
 _T = TypeVar("_T")
-_gate = threading.RLock()  # while it is held, no thread is interrupted
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
@@ -32,11 +33,16 @@ class TimeLimitError(Exception):
 @contextmanager
 def time_budget(seconds: float) -> Iterator[None]:
     """Bound the simplifications inside taken together; each has its own limit besides."""
-    token = _deadline.set(min(_deadline.get(), time.thread_time() + seconds))
+    token = _deadline.set(min(_deadline.get(), work_clock().now() + seconds))
     try:
         yield
     finally:
         _deadline.reset(token)
+
+
+def is_time_up() -> bool:
+    """Tell whether the budget is spent."""
+    return _deadline.get() <= work_clock().now()
 
 
 def in_time(seconds: float, work: Callable[[], _T]) -> _T:
@@ -64,10 +70,12 @@ def time_limit(seconds: float) -> Iterator[None]:
     TimeLimitError
         Inside the block, when the time is up.
     """
-    deadline = min(_deadline.get(), time.thread_time() + seconds)
-    if deadline <= time.thread_time():
+    clock = work_clock()
+    now = clock.now()
+    deadline = min(_deadline.get(), now + seconds)
+    if deadline <= now:
         raise TimeLimitError
-    watch = _Watch(deadline)
+    watch = _Watch(clock, deadline)
     precisions = [(context, context.prec) for context in (mpmath.mp, mpmath.iv)]
     previous_hook, sys.unraisablehook = sys.unraisablehook, watch.ignore
     watch.previous_hook = previous_hook
@@ -91,10 +99,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 class _Watch:
     """Looks at the clock of the thread that made it, and interrupts that thread."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, clock: WorkClock, deadline: float) -> None:
+        self.clock = clock
         self.deadline = deadline
         self.thread = ctypes.c_ulong(threading.get_ident())
-        self.clock = _clock_of_this_thread()
         self.began = _thread.allocate_lock()
         self.began.acquire()
         self.over = False
@@ -105,7 +113,7 @@ class _Watch:
         """Start the thread that watches, and wait until it runs."""
         # Until then it counts as the thread that starts it, and an interruption of that one would
         # end it. Without threading.Thread, whose locks an interruption could leave taken.
-        with _gate:
+        with undisturbed():
             _take_interruption()
             _thread.start_new_thread(self.run, ())
             self.began.acquire()
@@ -115,7 +123,8 @@ class _Watch:
         self.began.release()
         while not self.over:
             time.sleep(min(self.left() or _AGAIN, _AGAIN))
-            with _gate:
+            renew_speed()
+            with undisturbed():
                 if not self.over and not self.left():
                     self.has_interrupted = True
                     _raise_in(self.thread, TimeLimitError)
@@ -123,7 +132,7 @@ class _Watch:
     def left(self) -> float:
         """Return the seconds that are left, at least as many as it pays to wait, or 0."""
         try:
-            left = self.deadline - self.clock()
+            left = self.deadline - self.clock.now()
         except OSError:  # the thread has ended, and its clock with it
             return 0.0
         return max(left, _AGAIN / 10) if left > 0 else 0.0
@@ -132,7 +141,7 @@ class _Watch:
         """Stop watching; an interruption that is still under way is taken here."""
         while not self.over:
             try:
-                with _gate:
+                with undisturbed():
                     self.over = True
             except TimeLimitError:
                 continue
@@ -156,24 +165,5 @@ def _take_interruption() -> None:
     """Do nothing: an interruption that is under way strikes at the call."""
 
 
-def _renew_gate() -> None:
-    """Put a free gate in a child process, where the thread that held the old one is gone."""
-    global _gate
-    _gate = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_gate)
-
-
 def _raise_in(thread: ctypes.c_ulong, error: type[Exception]) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(error))
-
-
-def _clock_of_this_thread() -> Callable[[], float]:
-    """Return the thread's processor time, for other threads to read."""
-    if hasattr(time, "pthread_getcpuclockid"):
-        clock = time.pthread_getcpuclockid(threading.get_ident())
-        return lambda: time.clock_gettime(clock)
-    offset = time.thread_time() - time.monotonic()
-    return lambda: time.monotonic() + offset

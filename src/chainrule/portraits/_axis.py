@@ -103,7 +103,7 @@ class Line:
         limit = end.limit(order)
         return None if limit is None else bounds_of(limit)
 
-    def signs(self, order: int, deadline: float) -> Signs:
+    def signs(self, order: int) -> Signs:
         """Return the signs of a derivative on the span; of order 2 at most."""
         low, high = self.span.low, self.span.high
         if not variables_of(self.derivative(order)):
@@ -123,7 +123,7 @@ class Line:
                 last if right < high.place else self._sign_at(order, 1),
             )
             found = signs_between(
-                self.program(order), self.program(order + 1), left, right, deadline, at_ends
+                self.program(order), self.program(order + 1), left, right, at_ends
             )
             clusters = _clustered(found.stretches)
             parts = [self._resolved(order, s) for s in clusters]
@@ -218,21 +218,18 @@ class Axis:
     owns : tuple of Expression
         What holds at each breakpoint itself.
     parameters : dict
-    deadline : float
-        Of `time.thread_time`; what is not settled then stays so.
     """
 
     lines: tuple[Line, ...]
     edges: tuple[Edge, ...]
     owns: tuple[Expression, ...]
     parameters: dict[str, float]
-    deadline: float
     _signs: dict[int, Signs] = field(default_factory=dict, compare=False)
 
     def signs(self, order: int) -> Signs:
         """Return the signs of a derivative on every span."""
         if order not in self._signs:
-            parts = [line.signs(order, self.deadline) for line in self.lines]
+            parts = [line.signs(order) for line in self.lines]
             self._signs[order] = Signs(
                 tuple(s for part in parts for s in part.stretches),
                 tuple(z for part in parts for z in part.zeros),
@@ -243,7 +240,7 @@ class Axis:
         """Return another function on the same domain."""
         lines = tuple(line.transformed(by) for line in self.lines)
         owns = tuple(by(e) for e in self.owns)
-        return Axis(lines, self.edges, owns, self.parameters, self.deadline)
+        return Axis(lines, self.edges, owns, self.parameters)
 
     def open_ends(self) -> list[tuple[Line, int, str]]:
         """Return the ends of spans (0 low, 1 high) that the function does not reach, by name."""
@@ -386,14 +383,12 @@ def _vanishes(e: Expression, parameters: Mapping[str, float], exact: Any) -> boo
         return False
 
 
-def axis(
-    pieces: Pieces, spans: tuple[Span, ...], parameters: Mapping[str, float], deadline: float
-) -> Axis:
+def axis(pieces: Pieces, spans: tuple[Span, ...], parameters: Mapping[str, float]) -> Axis:
     """Return a piecewise function on the spans of its domain."""
     lines = tuple(Line(span, pieces.pieces[span.piece].expression, parameters) for span in spans)
     edges = tuple(breakpoint_edges(pieces, parameters))
     owns = tuple(b.value for b in pieces.breakpoints)
-    return Axis(lines, edges, owns, dict(parameters), deadline)
+    return Axis(lines, edges, owns, dict(parameters))
 
 
 def without_terms_that_cancel(e: Expression, parameters: Mapping[str, float]) -> Expression:

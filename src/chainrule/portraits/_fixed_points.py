@@ -118,7 +118,7 @@ def at_one(moment: Moment) -> Bounds:
 
 
 def fixed_points(
-    function: KnownFunction, moments: Sequence[Moment], *, centred: bool, deadline: float
+    function: KnownFunction, moments: Sequence[Moment], *, centred: bool
 ) -> FixedPoints:
     """Enclose all fixed points between `LEAST` and `MOST`.
 
@@ -129,13 +129,9 @@ def fixed_points(
         Its first and second moments.
     centred : bool
         Whether the mean is subtracted: mean and variance, or the second moment.
-    deadline : float
-        Of `time.thread_time`.
     """
     rate = _Growth(moments[0], moments[1], centred)
-    found = signs_between(
-        rate, rate.slope, math.log(LEAST), math.log(MOST), deadline, coarsest=_COARSEST
-    )
+    found = signs_between(rate, rate.slope, math.log(LEAST), math.log(MOST), coarsest=_COARSEST)
     points = []
     for zero in found.zeros:
         centre = np.array([math.exp((zero.low + zero.high) / 2)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +137,7 @@ def _statements(formula: Formula, pieces: Pieces) -> Iterator[Statement]:
     if spans is None:
         yield unsettled("domain", "not proved where the function is defined")
         return
-    whole = axis(pieces, spans, parameters, time.thread_time() + _SECONDS)
+    whole = axis(pieces, spans, parameters)
     ends = {e.place: False for span in spans for e in (span.low, span.high)}
     for line in whole.lines:
         for end, edge in enumerate((line.span.low, line.span.high)):

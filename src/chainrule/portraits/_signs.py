@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.derivations import is_time_up
 from chainrule.portraits._interval import Array, Interval
 
 _START = 192
@@ -68,18 +68,16 @@ class Bounded(Protocol):
 
 
 def signs_between(
-    function: Bounded, slope: Bounded, low: float, high: float, deadline: float,
+    function: Bounded, slope: Bounded, low: float, high: float,
     at_ends: tuple[int | None, int | None] = (None, None), *, coarsest: float = 0.0,
 ) -> Signs:  # fmt: skip
-    """Return the signs on a finite interval.
+    """Return the signs on a finite interval; what is not settled in time stays so.
 
     Parameters
     ----------
     function, slope : Bounded
         The function and its derivative.
     low, high : float
-    deadline : float
-        Of `time.thread_time`; what is not settled then stays so.
     at_ends : pair of int or None
         The function's signs at the two ends where they are known otherwise (0 where it vanishes).
     coarsest : float
@@ -100,7 +98,7 @@ def signs_between(
         # Where the slope keeps its sign, Newton's method is faster.
         narrow = right - left < np.maximum(1e-10 * (1e-3 + np.abs(left)), coarsest)
         narrow |= steady & (level >= _COARSE_LEVELS)
-        if not left.size or narrow.all() or left.size > _MOST or time.thread_time() > deadline:
+        if not left.size or narrow.all() or left.size > _MOST or is_time_up():
             break
         middle = left + _UNEVEN * (right - left)
         kept = ~narrow

@@ -151,7 +151,7 @@ def _fixed(
         name = "ν" if centred else "q"
         reason = "values lie no farther apart than their z, some of them closer"
         return [Statement(subject, f"none with {name} > 0: {reason}", True)]
-    found = fixed_points(function, moments, centred=centred, deadline=axis.deadline)
+    found = fixed_points(function, moments, centred=centred)
     area = _AREA if centred else _AREA.replace("ν", "q")
     result = []
     for point in found.points:
