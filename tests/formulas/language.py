@@ -18,6 +18,7 @@ from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Varia
 
 Z = Variable("z")
 LARGEST_EXPONENT = 100_000  # beyond this mpmath spends minutes on an exponential
+LARGEST_WHOLE = 2**40
 LARGEST_ANGLE = 10**400  # a sine needs as many digits of pi as its argument has
 PARAMETERS = {"alpha": 0.25, "beta_1": 1.5}
 
@@ -60,6 +61,9 @@ def _power(x: Any, y: Any) -> Any:
     _defined(x > 0 or (mpmath.isint(y) and (x != 0 or y > 0)))
     if abs(y) > LARGEST_ANGLE:
         raise TooLargeError
+    if x != 0 and abs(y) > LARGEST_WHOLE and mpmath.isint(y):
+        with mpmath.extraprec(2 * mpmath.mag(y)):  # squaring takes as many steps, and longer
+            return (-1 if x < 0 and int(y) % 2 else 1) * mpmath.exp(y * mpmath.log(abs(x)))
     return mpmath.power(x, int(y) if mpmath.isint(y) else y)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, TypeVar
 
 import sympy
@@ -32,6 +33,7 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1 / x,
 }
 _NUMBER_BITS = 1 << 13
+_SHORT_BITS = 128
 _T = TypeVar("_T")
 # What SymPy raises where it cannot do what is asked, and what `time_limit` raises.
 FAILURES = (
@@ -70,7 +72,7 @@ class Translation:
     def to_sympy(self, expression: Expression) -> Any:
         """Return the SymPy form."""
         if isinstance(expression, Constant):
-            return sympy.Rational(expression.value.numerator, expression.value.denominator)
+            return self._number(expression.value)
         if isinstance(expression, Pi):
             return sympy.pi
         if isinstance(expression, Apply):
@@ -81,6 +83,13 @@ class Translation:
                 if expression.operation != "power" or is_short(*x):
                     return rule(*x)
         return self.symbol(expression)
+
+    def _number(self, value: Fraction) -> Any:
+        """Return a number, or a symbol for one so long that factors take their time over it."""
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) <= _SHORT_BITS:
+            return sympy.Rational(value.numerator, value.denominator)
+        symbol = self.symbol(Constant(abs(value)), positive=True)
+        return symbol if value > 0 else -symbol
 
     def to_expression(self, e: Any) -> Expression:
         """Return the expression of a SymPy form."""

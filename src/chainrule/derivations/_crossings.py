@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import mpmath
@@ -22,7 +23,16 @@ _NEAR = 30  # digits to which a short fraction must be the place
 Crossing = tuple[Expression, Any]
 
 
-def crossings_of(difference: Expression, values: Mapping[str, Any]) -> tuple[list[Crossing], bool]:
+class TooManyCrossingsError(Exception):
+    """There are more crossings than are of use."""
+
+
+def crossings_of(
+    difference: Expression,
+    values: Mapping[str, Any],
+    between: tuple[Any, Any] = (-mpmath.inf, mpmath.inf),
+    most: int | None = None,
+) -> tuple[list[Crossing], bool]:
     """Return where a smooth difference changes sign, vanishes, or begins or ceases to be defined.
 
     Parameters
@@ -30,6 +40,10 @@ def crossings_of(difference: Expression, values: Mapping[str, Any]) -> tuple[lis
     difference : Expression
     values : mapping of str to float
         Of the parameters.
+    between : pair of mpf
+        Where they are of interest; others may be found too.
+    most : int, optional
+        How many are of use.
 
     Returns
     -------
@@ -37,11 +51,18 @@ def crossings_of(difference: Expression, values: Mapping[str, Any]) -> tuple[lis
         Locations, exact where the difference is a polynomial of low degree, with their places in
         mpmath's current precision, from left to right; and whether they were looked for on a
         grid, which may miss some.
+
+    Raises
+    ------
+    TooManyCrossingsError
+        There are more between the two places.
     """
     if "z" not in variables_of(difference):
         return [], False
     polynomial = _polynomial_roots(difference, values)
-    found = polynomial if polynomial is not None else _Scan(difference, values).crossings()
+    found = (
+        polynomial if polynomial is not None else _Scan(difference, values).crossings(between, most)
+    )
     return sorted(found, key=lambda crossing: crossing[1]), polynomial is None
 
 
@@ -94,8 +115,8 @@ class _Scan:
     def is_defined(self, z: Any) -> bool:
         return not mpmath.isnan(self.at(z))
 
-    def crossings(self) -> list[Crossing]:
-        places: list[Any] = []
+    def crossings(self, between: tuple[Any, Any], most: int | None) -> list[Crossing]:
+        found: list[Callable[[], Any]] = []
         before: tuple[Any, Any] | None = None  # the last place with a sign, and its value
         last: tuple[Any, bool] | None = None
         for x in _grid():
@@ -103,19 +124,27 @@ class _Scan:
             if value == 0 and x != 0:
                 value = self.at(x, 3 * MANY_DIGITS)  # or two sides touch nearby, at 0
             defined = not mpmath.isnan(value)
+            is_of_interest = between[0] < x and (last is None or last[0] < between[1])
             if last is not None and last[1] != defined:
-                places.append(self.end_of_domain(last[0], x))
+                if is_of_interest:
+                    found.append(partial(self.end_of_domain, last[0], x))
                 before = None
             last = (x, defined)
             if value == 0:
-                places.append(x)
+                if is_of_interest:
+                    found.append(partial(_itself, x))
                 before = None
             elif mpmath.isfinite(value):
-                if before is not None and value * before[1] < 0:
+                if before is not None and value * before[1] < 0 and is_of_interest:
                     # A root, or a pole: on either side the comparison falls out differently.
-                    places.append(self.snapped(_bisect(self.at, before[0], x)))
+                    found.append(partial(self.root, before[0], x))
                 before = (x, value)
-        return [(_located(x), x) for x in dict.fromkeys(places)]
+        if most is not None and len(found) > most:
+            raise TooManyCrossingsError
+        return [(_located(x), x) for x in dict.fromkeys(find() for find in found)]
+
+    def root(self, low: Any, high: Any) -> Any:
+        return self.snapped(_bisect(self.at, low, high))
 
     def end_of_domain(self, low: Any, high: Any) -> Any:
         begins = self.is_defined(high)
@@ -130,6 +159,10 @@ class _Scan:
         value = self.at(short)
         vanishes = abs(value) < mpmath.mpf(10) ** -45 or not mpmath.isfinite(value)
         return short if _is_near(short, root, -25) and vanishes else root
+
+
+def _itself(place: Any) -> Any:
+    return place
 
 
 def _grid() -> list[Any]:

@@ -43,6 +43,7 @@ from chainrule.formulas import (
 
 _SECONDS = 0.8
 _SHORT = 140  # parts of all entries, which need no further search
+_SWOLLEN = 4  # times as long as the best: cut here, where work would be cut by its time elsewhere
 _LARGEST = 4000  # parts of the chain rule's own form, beyond which nothing is tried
 _DIGITS = 100
 _STEP = mpmath.mpf(10) ** -25
@@ -145,13 +146,25 @@ def hessian_of(
     try:
         with time_limit(_SECONDS):
             truth = _values_of(formula, best)
-            for written in _shorter(formula, bent, graph.output):
-                found = _shortened(_by_cases(written[0]), simplified)
+            algebra = SumAlgebra(bent, dict(formula.parameters))
+            for e in _with_output(algebra, bent.output, graph.output):
+                if sympy.count_ops(e) > _SWOLLEN * size(best.product):
+                    continue
+                e = sympy.cancel(sympy.together(sympy.expand(e)))
+                expanded = sympy.expand(e)
+                if sympy.count_ops(expanded) > _SWOLLEN * size(best.product):
+                    continue
+                found = _by_cases(algebra.to_expression(expanded))
+                if _is_swollen(found, best):
+                    continue
+                found = _shortened(found, simplified)
                 if _score(found) >= _score(best) or not truth.holds(found):
                     continue
                 best = found
-                products = (replace(found, product=way) for way in sorted(written, key=size))
-                best = next(filter(truth.holds, products))
+                written = map(algebra.to_expression, writings(e, algebra))
+                products = sorted((found.product, *written), key=size)
+                ways_to_write = (replace(found, product=way) for way in products)
+                best = next(filter(truth.holds, ways_to_write))
                 if _score(best)[1] <= _SHORT:
                     break
     except (NotLinearError, *FAILURES):
@@ -172,17 +185,21 @@ def _written_size(graph: Graph) -> int:
     return sizes[graph.output]
 
 
-def _shorter(formula: Formula, bent: Graph, last: int) -> Iterator[list[Expression]]:
-    """Yield the Hessian–vector product with the output in it, in several ways to write it."""
-    algebra = SumAlgebra(bent, dict(formula.parameters))
+def _with_output(algebra: SumAlgebra, bent: int, last: int) -> Iterator[Any]:
+    """Yield the Hessian–vector product with the output in it, in several ways."""
     algebra.name_reductions(last)
     a = algebra.translation.symbol(Variable("a"))
-    output, plain = algebra.value(last), algebra.value(bent.output)
+    output, plain = algebra.value(last), algebra.value(bent)
     for e, rules in ways(output, plain, algebra, last, a):
         for atom, known in rules:
             e = e.subs(atom, known)
-        e = sympy.cancel(sympy.together(sympy.expand(e)))
-        yield [algebra.to_expression(way) for way in (sympy.expand(e), *writings(e, algebra))]
+        yield e
+
+
+def _is_swollen(found: Hessian, best: Hessian) -> bool:
+    """Tell whether entries are so much longer that no simplification makes up for it."""
+    (needs_z, parts), (needed_z, fewest) = _score(found), _score(best)
+    return needs_z >= needed_z and parts > _SWOLLEN * fewest
 
 
 def _by_cases(product: Expression) -> Hessian:

@@ -19,7 +19,7 @@ import mpmath
 
 from chainrule.derivations._arithmetic import ONE, ZERO, multiply, negate, rebuilt, total
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._crossings import MANY_DIGITS, crossings_of
+from chainrule.derivations._crossings import MANY_DIGITS, TooManyCrossingsError, crossings_of
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
@@ -212,7 +212,12 @@ class _Cutter:
         branching = _innermost_branching(e)
         if branching is None:
             return [(e, None, low)]
-        crossings, is_scanned = crossings_of(_difference(branching), self.values)
+        try:
+            crossings, is_scanned = crossings_of(
+                _difference(branching), self.values, (low, high), MAXIMUM_PIECES + 1
+            )
+        except TooManyCrossingsError as error:
+            raise TooManyPiecesError from error
         self.scanned = self.scanned or is_scanned
         roots = [(location, place) for location, place in crossings if low < place < high]
         if len(roots) >= MAXIMUM_PIECES:

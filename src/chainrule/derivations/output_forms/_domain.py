@@ -177,7 +177,7 @@ def _only_root(
     if proved_sign(differentiate(condition), values, low, high) == 0:
         return None
     with mpmath.workdps(_DIGITS):
-        crossings, _ = crossings_of(condition, values)
+        crossings, _ = crossings_of(condition, values, (low, high))
     return {float(place): location for location, place in crossings if low < place < high}
 
 
