@@ -40,7 +40,7 @@ from chainrule.derivations.sections._layer_coupled import coupled_matrix_form, c
 from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula, variables_of
 
-_SECONDS = 2.0
+_SECONDS = 2.2
 _COUPLED_SECONDS = 2.8  # stages are sought after all else
 _SECTIONS_SECONDS = 1.2
 _FURTHER_SECONDS = 0.5

@@ -14,7 +14,7 @@ from chainrule.derivations._arithmetic import multiply, size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
 from chainrule.derivations._pieces import Piece
-from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations._time_limit import time_budget, time_limit
 from chainrule.derivations.output_forms._candidates import Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
 from chainrule.derivations.output_forms._domain import Stretch, domain, positive_conditions
@@ -27,6 +27,7 @@ from chainrule.derivations.output_forms._witness import Branch, Witness, find_wi
 from chainrule.formulas import Expression, variables_of
 
 _SECONDS = 1.2  # for each way of looking
+_SEARCH_SECONDS = 1.4  # for all of them, so that a proof of what is not found has its time
 _LONGEST = 150  # parts of an equation that is shown
 PROVED = "proved symbolically"
 UNDEFINED = "the formula has no value there"
@@ -96,12 +97,13 @@ def output_form(
     search = _Search(piece, values, places)
     branches = [Branch(piece, s.low, s.high) for s in known]
     witness = _bounded(lambda: find_witness(branches, values))
-    if witness is None:
-        for way in (_eliminated, _composed):
-            found = search.first(way, {"a"})
-            if found is not None:
-                return found
-    mixed = search.first(_mixed, {"a", "z"})
+    with time_budget(_SEARCH_SECONDS):
+        if witness is None:
+            for way in (_eliminated, _composed):
+                found = search.first(way, {"a"})
+                if found is not None:
+                    return found
+        mixed = search.first(_mixed, {"a", "z"})
     if witness is None and mixed is not None and "z" not in variables_of(mixed.derivative):
         return mixed
     if mixed is not None and size(mixed.derivative) >= size(piece.derivative):

@@ -25,6 +25,7 @@ from chainrule.formulas import Constant, Expression, Parameter, substitute
 _MOST_PARTS = 120
 _LARGEST_EXPONENT = 1000
 _FAR = (4.0, 16.0, 64.0, 256.0)  # where one term may outweigh the others
+_LEAST_LEADING = mpmath.mpf("1e-20")  # less may be a zero that was not seen
 _SECONDS = 0.4
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
@@ -174,16 +175,15 @@ class _Signs:
     def of_tails(self, factor: Any, used: list[Generator]) -> int:
         """Let one term outweigh all others far out; in between, bound the factor by parts."""
         exponential = self.field.exponential
-        if exponential is None or {g.symbol for g in used} != {self.field.x, exponential.symbol}:
+        logarithms = [g for g in used if g.kind == "log"]
+        rest = {g.symbol for g in used if g.kind != "log"}
+        if exponential is None or not rest <= {self.field.x, exponential.symbol}:
             return 0
-        rate = mpmath.mpf(self.field.number(self.field.rate))
-        terms = [
-            (powers, mpmath.mpf(sympy.N(coefficient, 30)))
-            for powers, coefficient in sympy.Poly(factor, self.field.x, exponential.symbol).terms()
-        ]
+        if any(not self._is_in(g.argument, {exponential.symbol}) for g in logarithms):
+            return 0
         for far in _FAR:
             signs = {
-                _outweighing(terms, rate, far, side)
+                self._far_sign(factor, logarithms, far, side)
                 for end, side in ((self.low, -1), (self.high, 1))
                 if mpmath.isinf(end)
             }
@@ -192,6 +192,30 @@ class _Signs:
                 continue
             return signs.pop() if signs == {self.of_parts(factor, *between)} else 0
         return 0
+
+    def _is_in(self, e: Any, symbols: set[Any]) -> bool:
+        """Tell whether an expression is rational in some symbols, and has no others."""
+        return e.free_symbols <= symbols and e.is_rational_function(*symbols)
+
+    def _far_sign(self, factor: Any, logarithms: list[Generator], far: float, side: int) -> int:
+        """Return the factor's sign beyond ``side*far``, with logarithms written as there."""
+        assert self.field.exponential is not None
+        x, exponential = self.field.x, self.field.exponential.symbol
+        rate = mpmath.mpf(self.field.number(self.field.rate))
+        rests: list[tuple[Any, mpmath.mpf]] = []
+        for g in logarithms:
+            line, bound = _far_logarithm(g.argument, exponential, rate, far, side)
+            if bound is None:
+                return 0
+            rests.append((sympy.Dummy("rest", real=True), bound))
+            factor = factor.subs(g.symbol, line.subs(exponential, self.field.rate * x) + rests[-1][0])
+        symbols = x, exponential, *(rest for rest, _ in rests)
+        polynomial = sympy.Poly(sympy.expand(factor), *symbols)
+        terms = [
+            (powers, mpmath.mpf(sympy.N(coefficient, 30)))
+            for powers, coefficient in polynomial.terms()
+        ]
+        return _outweighing(terms, rate, far, side, [bound for _, bound in rests])
 
     def of_parts(self, factor: Any, low: float, high: float) -> int:
         meaning = self.field.translation.meaning
@@ -202,21 +226,61 @@ class _Signs:
         return _sign_by_parts(self.field.translation.to_expression(factor), low, high, self.strict)
 
 
-def _outweighing(terms: list[tuple[tuple[int, int], Any]], rate: Any, far: float, side: int) -> int:
-    """Return the sign of a sum of c z**n exp(k rate z) beyond ``side*far``; 0 if not proved.
+def _far_logarithm(
+    argument: Any, exponential: Any, rate: Any, far: float, side: int
+) -> tuple[Any, Any]:
+    """Write ``log(P(E))`` beyond ``side*far`` as a line in ``log(E)``, named E, and a rest.
 
-    Next to the term that grows fastest, each other one is ``z**n exp(-decay z)``, which falls
-    beyond ``n/decay``.
+    The rest falls off as ``exp(-|rate z|)`` does; its bound at ``side*far`` is None where the
+    leading term does not outweigh the others.
     """
-    (power, times), leading = max(terms, key=lambda term: (side * term[0][1], term[0][0]))
+    line, bound = sympy.Integer(0), mpmath.mpf(0)
+    grows = 1 if rate * side > 0 else -1
+    for part, sign in zip(sympy.fraction(sympy.together(argument)), (1, -1), strict=True):
+        terms = sympy.Poly(part, exponential).terms()
+        (power,), leading = max(terms, key=lambda term: grows * term[0][0])
+        if not leading.is_positive:
+            return line, None
+        others = mpmath.fsum(
+            abs(mpmath.mpf(sympy.N(c / leading, 30))) * mpmath.exp(-abs((n - power) * rate) * far)
+            for (n,), c in terms
+            if n != power
+        )
+        if others > mpmath.mpf("0.5"):
+            return line, None
+        line += sign * (power * exponential + sympy.log(leading))
+        bound += 2 * others  # log(1 + x) is that much at most for |x| of one half at most
+    return line, bound
+
+
+def _outweighing(
+    terms: list[tuple[tuple[int, ...], Any]], rate: Any, far: float, side: int, bounds: list[Any]
+) -> int:
+    """Return the sign of a sum of c z**n exp(k rate z) r**m beyond ``side*far``; 0 if not proved.
+
+    The rests r have bounds there and fall off as ``exp(-|rate z|)`` does. Next to the term that
+    grows fastest, each other one is at most ``z**n exp(-decay z)``, which falls beyond
+    ``n/decay``.
+    """
+
+    def growth(powers: tuple[int, ...]) -> tuple[Any, int]:
+        return side * powers[1] * mpmath.sign(rate) - sum(powers[2:]), powers[0]
+
+    leading_powers, leading = max(terms, key=lambda term: growth(term[0]))
+    if any(leading_powers[2:]) or abs(leading) < _LEAST_LEADING:
+        return 0
+    power, times = leading_powers[:2]
     others = mpmath.mpf(0)
-    for (n, k), coefficient in terms:
-        if (n, k) == (power, times):
+    for powers, coefficient in terms:
+        n, k, *rests = powers
+        if powers == leading_powers:
             continue
         decay = side * (times - k) * rate
-        if n - power > decay * far:
+        if n - power > (decay + sum(rests) * abs(rate)) * far:
             return 0
         ratio = mpmath.mpf(far) ** (n - power) * mpmath.exp(-decay * far)
+        for bound, m in zip(bounds, rests, strict=True):
+            ratio *= bound**m
         others += abs(coefficient / leading) * ratio
     if others > mpmath.mpf("0.9"):
         return 0
