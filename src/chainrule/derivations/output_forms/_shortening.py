@@ -25,6 +25,8 @@ from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._places import Place
 from chainrule.formulas import Apply, Expression
 
+# Of what tangents are taken: they come from inverses of atan alone, so that it is positive.
+_COSINE = sympy.Dummy("cosine", positive=True)
 _LARGE = 8  # operations of a part that algebra need not look into
 
 
@@ -61,7 +63,8 @@ def shortest(
         numbers = {symbol: x for x, symbol in decimals.items()}
         ways += [way.subs(numbers).subs(parts) for way in usual_ways(core.subs(decimals))]
     if core.has(sympy.sinh):
-        ways += [way.subs(parts) for way in usual_ways(with_cosines(core))]
+        ways += [way.subs(parts) for other in _hyperbolic(core) for way in usual_ways(other)]
+    ways += _with_one_root(_without_signs(e))
     plain = signs.without_roots_of_products(e)
     if e.has(sympy.Pow) and plain.is_rational_function() and not e.is_rational_function():
         ways += usual_ways(plain)
@@ -211,6 +214,53 @@ def _without_signs(e: Any) -> Any:
         lambda part: part.is_Pow and isinstance(part.base, sympy.sign) and part.exp.is_even,
         lambda part: sympy.Integer(1),
     )
+
+
+def _hyperbolic(e: Any) -> Iterator[Any]:
+    """Yield an expression with hyperbolic sines written through cosines, and through tangents."""
+    yield with_cosines(e)
+    tangents = {part.args[0] for part in e.atoms(sympy.tanh)}
+    if tangents:
+        yield e.replace(
+            lambda part: isinstance(part, sympy.sinh) and part.args[0] in tangents,
+            lambda part: sympy.tanh(part.args[0]) * sympy.cosh(part.args[0]),
+        )
+
+
+def _with_one_root(e: Any) -> list[Any]:
+    """``sqrt(x) + x**(3/2)/y -> sqrt(x)*(1 + x/y)``, cancelled: where there is one root."""
+    roots = [part for part in e.atoms(sympy.Pow) if part.exp.is_Rational and part.exp.q == 2]
+    bases = {part.base for part in roots}
+    if len(roots) < 2 or len(bases) != 1:
+        return []
+    base, root = bases.pop(), sympy.Dummy("root", positive=True)
+    named = e.replace(
+        lambda part: part.is_Pow and part.base == base and (2 * part.exp).is_Integer is True,
+        lambda part: root ** (2 * part.exp),
+    )
+    above, below = sympy.fraction(sympy.together(named))
+    if not (above.is_polynomial(root) and below.is_polynomial(root)):
+        return []
+    base = sympy.cancel(sympy.together(base))
+    above, below = (sympy.rem(part, root**2 - base, root) for part in (above, below))
+    joined = with_factors_joined(sympy.factor(sympy.cancel(sympy.together(above / below))))
+    ways = [joined.subs(root, sympy.sqrt(base))]
+    for angle in {part.args[0] for part in e.atoms(sympy.tan)}:
+        inside = _with_double_angle(base, angle)
+        ways.append(_with_double_angle(joined, angle).subs(root, sympy.sqrt(inside)))
+        ways[-1] = ways[-1].subs(_COSINE, sympy.cos(angle))
+    return ways
+
+
+def _with_double_angle(e: Any, angle: Any) -> Any:
+    """``1 - tan(x)**2 -> cos(2*x)/c**2``, where c is the cosine of x, which is positive."""
+    tangent, double = sympy.tan(angle), sympy.Dummy("double")
+    e = e.replace(
+        lambda part: part.is_Pow and part.base == tangent and part.exp.is_even is True,
+        lambda part: ((1 - double) / (1 + double)) ** (part.exp / 2),
+    )
+    factored = sympy.factor(sympy.cancel(sympy.together(e)))
+    return factored.subs(1 + double, 2 * _COSINE**2).subs(double, sympy.cos(2 * angle))
 
 
 def with_cosines(e: Any) -> Any:
