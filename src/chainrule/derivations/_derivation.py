@@ -42,8 +42,8 @@ from chainrule.formulas import Expression, Formula, variables_of
 
 _SECONDS = 2.2
 _COUPLED_SECONDS = 2.8  # stages are sought after all else
-_SECTIONS_SECONDS = 1.2
-_FURTHER_SECONDS = 0.5
+_SECTIONS_SECONDS = 1.4
+_FURTHER_SECONDS = 0.8
 _HESSIAN_SECONDS = 1.0
 
 

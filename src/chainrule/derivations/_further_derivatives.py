@@ -316,7 +316,13 @@ def simplified(expression: Expression) -> Expression:
     try:
         with time_limit(_SECONDS):
             plain = translation.to_sympy(substitute(expression, decimals.get))
-            written = substitute(shortest(sympy.together(plain), translation), numbers.get)
+            short = shortest(sympy.together(plain), translation)
+            logarithms: dict[Expression, Expression] = {
+                translation.to_expression(translation.to_sympy(e)): e
+                for e in subexpressions(expression)
+                if isinstance(e, Apply) and e.operation == "log1p"
+            }
+            written = substitute(substitute(short, logarithms.get), numbers.get)
     except FAILURES:
         return expression
     return min(written, expression, key=written_length)
