@@ -8,13 +8,14 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
+from tests.formulas.language import value_at
 
 import chainrule
 from chainrule.catalogue import activation_formula, activations
 from chainrule.derivations import derive, node_names
 from chainrule.derivations._evaluate import evaluate, evaluate_layer
 from chainrule.documents import text_of
-from chainrule.formulas import parse
+from chainrule.formulas import parse, to_text
 
 _NAMES = [e.name for e in activations()]
 _ELEMENTWISE = [n for n in _NAMES if not activation_formula(n).is_layer_coupled]
@@ -251,6 +252,23 @@ def test_another_order_of_terms_is_not_called_a_simpler_form() -> None:
     assert "shorter form" not in derive(parse("z + sin(z)**2")).to_text()
     inside = parse("where(z <= -3, 0, where(z >= 3, z, z*(z + 3)/6))")
     assert "= 1/2 + z/3    where -3 < z < 3" in derive(inside).to_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("tanh(z)/cosh(z)", "tanh(z)*(6*tanh(z)**2 - 5)/cosh(z)"),
+        ("log1p(z)/(1 + log1p(z))", "-((3 + log1p(z))/((1 + z)**2*(1 + log1p(z))**3))"),
+    ],
+)
+def test_second_derivatives_are_short_in_the_authors_functions(text: str, wanted: str) -> None:
+    """As worked by hand, and right to thirty digits."""
+    (bend,) = derive(parse(text)).second
+    assert to_text(bend.by_preactivation) == wanted
+    for place in _PLACES[3:]:
+        with mpmath.workdps(90):
+            truth = mpmath.diff(lambda z: value_at(parse(text).expression, z), place, 2)
+            assert abs(value_at(bend.by_preactivation, place) - truth) < 1e-30 * abs(truth)
 
 
 @pytest.mark.parametrize("text", ["max(0, z)", "max(-1, min(1, z))", "abs(z)"])

@@ -10,6 +10,7 @@ from tests.derivations.oracle import check_elementwise, check_witness, contradic
 from tests.formulas.language import value_at
 
 from chainrule.derivations import NoOutputForm, derive, smooth_pieces
+from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.documents import text_of
 from chainrule.formulas import parse
 
@@ -29,7 +30,12 @@ SHORT = {
     "z**z": "z^z·(1 + log(z))",
     "z/sqrt(1 + alpha*z**2) + z": "1 + 1/(1 + alpha·z²)^(3/2)",
 }
-RISING = ["z + z*exp(z)/3", "log(z + exp(z))", "log(z**3 + exp(z))", "z/(1 + exp(-z)) + z/10"]
+RISING = [
+    *("z + z*exp(z)/3", "log(z + exp(z))", "log(z**3 + exp(z))", "z/(1 + exp(-z)) + z/10"),
+    *("z/(1 + log(1 + exp(-z)))", "z*log(1 + exp(z)) + z"),
+    "(0.7*z + 1.3*z**3)/(1 + alpha*z**2)",
+]
+NOT_RISING_FAR_OUT = ["z/(1 + log(1 + exp(z))**2)", "z*log(1 + exp(z))", "z - 2*log(1 + exp(z))"]
 IN_A_NARROW_VALLEY = ["z + 1.0001*sin(z)", "z/(1 + exp(-z)) + 0.0998*z"]
 
 
@@ -51,9 +57,16 @@ def test_a_squared_sign_stays_where_it_is_not_one():
 @pytest.mark.parametrize("text", RISING)
 def test_rising_is_proved_where_terms_outweigh_others(text):
     """Also where the end of the domain has no closed form."""
-    (form,) = derive(parse(text)).output_forms
+    (form,) = derive(parse(text, {"alpha": 0.5} if "alpha" in text else {})).output_forms
     assert isinstance(form, NoOutputForm)
     assert (form.direction, form.witness) == (1, None)
+
+
+@pytest.mark.parametrize("text", NOT_RISING_FAR_OUT)
+def test_what_turns_far_out_is_not_proved_to_rise(text):
+    """The logarithm of an exponential is a line there, which may outweigh the others."""
+    (piece,) = smooth_pieces(parse(text)).pieces
+    assert proved_sign(piece.derivative, {}, -math.inf, math.inf) == 0
 
 
 @pytest.mark.parametrize("text", IN_A_NARROW_VALLEY)

@@ -208,7 +208,9 @@ class _Signs:
             if bound is None:
                 return 0
             rests.append((sympy.Dummy("rest", real=True), bound))
-            factor = factor.subs(g.symbol, line.subs(exponential, self.field.rate * x) + rests[-1][0])
+            factor = factor.subs(
+                g.symbol, line.subs(exponential, self.field.rate * x) + rests[-1][0]
+            )
         symbols = x, exponential, *(rest for rest, _ in rests)
         polynomial = sympy.Poly(sympy.expand(factor), *symbols)
         terms = [
