@@ -88,7 +88,7 @@ def test_any_elementwise_formula(w):
     check_activation(w)
 
 
-@examples(40)
+@examples(16)
 @given(coupled_formulas())
 def test_any_layer_coupled_formula(w):
     """∂J/∂z of layers of one to four units, plain and in closed form, and by the parameters."""

@@ -195,7 +195,7 @@ class _Signs:
 
     def _is_in(self, e: Any, symbols: set[Any]) -> bool:
         """Tell whether an expression is rational in some symbols, and has no others."""
-        return e.free_symbols <= symbols and e.is_rational_function(*symbols)
+        return bool(e.free_symbols <= symbols and e.is_rational_function(*symbols))
 
     def _far_sign(self, factor: Any, logarithms: list[Generator], far: float, side: int) -> int:
         """Return the factor's sign beyond ``side*far``, with logarithms written as there."""
