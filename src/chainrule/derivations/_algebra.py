@@ -53,11 +53,13 @@ class Translation:
     """A two-way dictionary between leaves of expressions and SymPy symbols.
 
     What algebra cannot look into (``max``, ``abs``, indicators, reductions) becomes a symbol of
-    its own and comes back as it was.
+    its own and comes back as it was. So do, where only writing counts, numbers so long that
+    factors take their time over them.
     """
 
     symbols: dict[Expression, Any] = field(default_factory=dict)
     meaning: dict[Any, Expression] = field(default_factory=dict)
+    names_long_numbers: bool = False
 
     def symbol(self, expression: Expression, *, positive: bool | None = None) -> Any:
         """Return the symbol that stands for an expression."""
@@ -85,8 +87,8 @@ class Translation:
         return self.symbol(expression)
 
     def _number(self, value: Fraction) -> Any:
-        """Return a number, or a symbol for one so long that factors take their time over it."""
-        if max(value.numerator.bit_length(), value.denominator.bit_length()) <= _SHORT_BITS:
+        bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+        if bits <= _SHORT_BITS or not self.names_long_numbers:
             return sympy.Rational(value.numerator, value.denominator)
         symbol = self.symbol(Constant(abs(value)), positive=True)
         return symbol if value > 0 else -symbol

@@ -306,7 +306,7 @@ def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[Secon
 
 def simplified(expression: Expression) -> Expression:
     """Return the shortest of a few ways to write an expression; unchanged if time runs out."""
-    translation = Translation()
+    translation = Translation(names_long_numbers=True)
     # As a fraction 1.702 would become 851 over 500, in every product anew.
     decimals: dict[Expression, Expression] = {
         e: Variable(f"decimal{k}")

@@ -32,7 +32,7 @@ class SumAlgebra:
 
     def __init__(self, graph: Graph, values: dict[str, float]) -> None:
         self.graph = graph
-        self.translation = Translation()
+        self.translation = Translation(names_long_numbers=True)
         for name, value in values.items():
             self.translation.symbol(Parameter(name), positive=True if value > 0 else None)
         self.count = self.translation.symbol(UNIT_COUNT, positive=True)

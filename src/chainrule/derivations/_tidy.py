@@ -54,7 +54,7 @@ class Tidy:
         written: Callable[[Expression], Expression] = lambda e: e,
     ) -> None:
         self.graph, self.names = graph, names
-        self.translation = Translation()
+        self.translation = Translation(names_long_numbers=True)
         self.symbol = {index: self.translation.symbol(name) for index, name in names.items()}
         self.reciprocals: dict[Any, Any] = {}
         self.sums: dict[Any, Any] = {}  # also what is no sum: all that arithmetic makes
