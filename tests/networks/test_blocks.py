@@ -20,6 +20,7 @@ from chainrule.networks import (
     train_lbfgs,
     validation_loss,
 )
+from chainrule.networks._propagation import compiled_cost
 
 BLOCKS = (1, 2, 2, 2)
 ROWS = 300  # above the rows that are propagated, and activated, together
@@ -110,6 +111,18 @@ def test_input_gradient_of_a_block(data):
     ]
     expected = (np.hstack(back) @ V.T * (1 - A**2)) @ W.T
     np.testing.assert_allclose(input_gradient(net, X, seeds), expected, rtol=1e-11, atol=1e-14)
+
+
+def test_targets_sum_to_one_in_every_block(data):
+    """Then the short form of the gradient holds, as it does for one block; else the general one."""
+    _, Y, _ = data
+    net, of_one = _net(), _net(blocks=(7,))
+    short = compiled_cost(of_one, np.eye(7))
+    assert compiled_cost(net, Y) is short
+    Y = np.roll(Y, 1, axis=1)
+    np.testing.assert_array_equal(Y.sum(axis=1), 4.0)
+    assert compiled_cost(net, Y) is compiled_cost(of_one, Y)
+    assert compiled_cost(net, Y) is not short
 
 
 def test_one_block_is_as_before(data):
