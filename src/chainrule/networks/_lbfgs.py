@@ -22,12 +22,12 @@ from chainrule.networks._checkpoints import (
     described_sets,
     digest,
 )
-from chainrule.networks._checks import check_count, check_number
+from chainrule.networks._checks import as_rows, check_count, check_number
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._keeper import Keeper
 from chainrule.networks._lbfgs_course import Course
 from chainrule.networks._lbfgs_steps import Steps, Vector, can_step
-from chainrule.networks._network import Network, as_rows
+from chainrule.networks._network import Network
 from chainrule.networks._progress import progress
 from chainrule.networks._propagation import Batches, compiled_cost, example_weights
 from chainrule.networks._records import restores_best

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from chainrule.catalogue import activation_formula, cost_formula
 from chainrule.formulas import Formula
 from chainrule.networks._blocks import check_blocks
+from chainrule.networks._checks import as_rows, check_architecture, check_normalisations
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
-from chainrule.networks._layout import NORMALISATIONS, Layout, layout
+from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
 from chainrule.networks._prediction import Predictors
 from chainrule.networks._program import Program, program
@@ -437,39 +438,3 @@ def biases_of(
     return tuple(
         parameters[start : start + width] for start, width in zip(starts, sizes[1:], strict=True)
     )
-
-
-def check_architecture(sizes: tuple[int, ...], activations: tuple[Formula, ...]) -> None:
-    """Refuse sizes that are not positive integers, and a wrong number of activations."""
-    whole = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
-    if not whole or len(sizes) < 2 or min(sizes) < 1:
-        raise NetworkError(
-            f"sizes must be two or more positive integers, inputs first, got {sizes!r}"
-        )
-    if len(activations) != len(sizes) - 1:
-        raise NetworkError(
-            f"{len(sizes) - 1} layers need as many activations, got {len(activations)}"
-        )
-
-
-def check_normalisations(kinds: tuple[str, ...], layers: int) -> None:
-    """Refuse unknown normalisations, too few or too many of them, and one of the output layer."""
-    if len(kinds) != layers or any(kind not in NORMALISATIONS for kind in kinds) or kinds[-1]:
-        raise NetworkError(
-            'normalisation must be "", "layer" or "batch", or one of these for each of the '
-            f"{layers - 1} hidden layers; got {', '.join(repr(kind) for kind in kinds[:-1])}"
-        )
-
-
-def as_rows(values: ArrayLike, columns: int, dtype: np.dtype[Any], what: str) -> NDArray[Any]:
-    """Return values as a read-only C-contiguous array (examples, columns) of a dtype.
-
-    Read-only, because the compiled functions are specialised to it: then one specialisation serves
-    a person's arrays, memory maps and our own alike.
-    """
-    array = np.ascontiguousarray(values, dtype)
-    if array.ndim != 2 or array.shape[1] != columns:
-        raise NetworkError(f"{what} must have shape (examples, {columns}), got {np.shape(values)}")
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -21,8 +21,9 @@ from chainrule.derivations import undefined_output
 from chainrule.formulas import Formula
 from chainrule.kernels import CostKernels
 from chainrule.networks._blocks import in_blocks
+from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._network import Network, as_rows
+from chainrule.networks._network import Network
 from chainrule.networks._prediction import BLOCK, Predictor
 from chainrule.networks._program import cost_program
 from chainrule.networks.compiled import (

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.kernels import available_processors
+from chainrule.networks._checks import as_rows
 from chainrule.networks._crew import Crew, aligned
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._network import Network, as_rows
+from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Muon, Optimiser
 from chainrule.networks._program import new_tables
 from chainrule.networks._propagation import compiled_cost, example_weights

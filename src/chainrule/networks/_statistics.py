@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.formulas import Formula
 from chainrule.kernels import backward
+from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._network import Network, as_rows, weights_of
+from chainrule.networks._network import Network, weights_of
 from chainrule.networks._propagation import gradient
 
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out

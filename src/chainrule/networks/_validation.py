@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.kernels import CostKernels, call_kernel
 from chainrule.kernels._native import compiled
 from chainrule.networks._blocks import in_blocks
+from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._network import Network, as_rows
+from chainrule.networks._network import Network
 from chainrule.networks._propagation import compiled_cost, example_weights
 
 _ONLY = "validation"
