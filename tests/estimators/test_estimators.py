@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chainrule.catalogue import activation_formula
-from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
+from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
 from chainrule.formulas import ChainruleError, FormulaError, ParameterError
 from chainrule.networks import DivergenceError, NetworkError
 
@@ -304,8 +304,6 @@ def test_bad_data_are_refused(iris):
     ]:
         with pytest.raises(ValueError, match=message):
             _quick().fit(bad, y[: len(bad)] if len(bad) == 0 else y)
-    with pytest.raises(ValueError, match="two classes; y holds one class"):
-        _quick().fit(X, np.zeros(150, int))
     with pytest.raises(ValueError, match="continuous"):
         _quick().fit(X, X[:, 0])
     with pytest.raises(ValueError, match="expecting 4 features"):
@@ -316,6 +314,28 @@ def test_bad_data_are_refused(iris):
         _quick().predict_log_proba(X)
     with pytest.raises(AttributeError, match="call fit first"):
         _ = _quick().coefs_
+
+
+@pytest.mark.parametrize("label", ["only", 7, True])
+def test_one_class_is_certain(iris, tmp_path, label):
+    """As MLPClassifier, it is predicted; but there are no probabilities of a second class."""
+    X, _ = iris
+    y = np.full(150, label)
+    model = _quick().fit(X, y)
+    model.partial_fit(X, y).save(tmp_path / "m")
+    for fitted in (model, load(tmp_path / "m")):
+        np.testing.assert_array_equal(fitted.classes_, [label])
+        np.testing.assert_array_equal(fitted.predict(X), y)
+        np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((150, 1)))
+        np.testing.assert_array_equal(fitted.predict_log_proba(X), np.zeros((150, 1)))
+        assert fitted.score(X, y) == 1.0
+
+
+def test_the_class_with_weight_wins(iris):
+    """Examples without weight teach nothing, also where all of a class are such."""
+    X, y = iris
+    model = FeedforwardClassifier((6,), random_state=0, learning_rate_init=0.01, max_iter=60)
+    assert set(model.fit(X[:100], y[:100], y[:100] == 0).predict(X)) == {0}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ _OTHER = {
     "test_nonfinite_params": "divergence has an error of its own, with a remedy",
     "test_mlp_diverging_loss": "divergence is an error, also with early stopping",
     "test_early_stopping_stratified": "a class of one example is trained on, not refused",
-    "test_preserve_feature_names": "a classifier of a single class is refused",
     "test_predict_proba_multilabel": "logarithms tell apart probabilities that both round to 1",
     "test_mlp_regressor_dtypes_casting": "with this seed a unit crosses its kink a step apart",
     "test_lbfgs_classification_maxfun": "converges within those evaluations from our start",

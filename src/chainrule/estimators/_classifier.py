@@ -38,7 +38,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     all share the hidden layers, and each has a softmax of its own, over the classes of its column;
     the cost is the sum over the columns. Columns of zeros and ones are many labels, unless `y` is
     an array of objects, or `partial_fit` is given the classes of each. Where columns differ in
-    kind, scikit-learn's cross-validation needs a splitter, ``cv=KFold(5)``: it sorts all labels.
+    kind, scikit-learn's cross-validation needs a splitter, ``cv=KFold(5)``: it sorts all labels. Of
+    one class alone nothing is learned: it is predicted, with probability 1.
 
     Parameters
     ----------
@@ -332,23 +333,12 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
                 'Choose a cost of each label, such as "auto" or "binary_focal".'
             )
         codes = codes_of(labels, self.classes_)
-        if not many:
-            self._refuse_one_class(codes[weights > 0.0], partial=partial)
         weights = weighed(self.class_weight, labels, weights, self.classes_, partial=partial)
         targets = self._meaning.encode(codes)
         if self.label_smoothing:
             targets = self._meaning.smoothed(targets, self.label_smoothing)
         strata = codes if codes.ndim == 1 else None
         return Targets(targets, weights, strata, self._meaning.blocks)
-
-    def _refuse_one_class(self, weighted: NDArray[np.intp], *, partial: bool) -> None:
-        """Refuse data that tell no class from another."""
-        columns = self.classes_ if isinstance(self.classes_, list) else [self.classes_]
-        if max(map(len, columns)) < 2 or not (partial or (weighted != weighted[0]).any()):
-            one = ", ".join(map(str, labels_of(weighted[:1], self.classes_).ravel()))
-            raise ValueError(
-                f"a classifier needs at least two classes; y holds one class with weight, {one}"
-            )
 
     def _encode(self, y: Any) -> NDArray[Any]:
         labels = as_labels(y, in_columns=isinstance(self.classes_, list))
