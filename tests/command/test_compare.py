@@ -19,6 +19,7 @@ from chainrule import FeedforwardClassifier
 from chainrule.command._application import application
 from chainrule.command._compare_statistics import holm, paired_difference
 from chainrule.command._options import activation_sources
+from chainrule.networks._locks import alone
 
 QUICK = ("--folds", "3", "--repeats", "1", "--hidden", "4", "--max-iter", "15")
 
@@ -39,6 +40,8 @@ def folder(tmp_path, monkeypatch):
     table = pl.DataFrame({"x": X[:, 0], "y": X[:, 1], "noise": X[:, 2], "kind": kinds})
     table.write_csv(tmp_path / "data.csv")
     table.with_columns(size=X[:, 0] + X[:, 1]).drop("kind").write_csv(tmp_path / "sizes.csv")
+    sides = np.array(["left", "right"])[(X[:, 0] > 0).astype(int)]
+    table.with_columns(size=X[:, 0] + X[:, 1], side=sides).write_csv(tmp_path / "sides.csv")
     return tmp_path
 
 
@@ -198,6 +201,28 @@ def test_another_setting_is_refused(folder, change, message):
     refused = compare("--activations", "relu", *change, code=2).stderr
     assert message in refused
     assert "Give another --output" in refused
+
+
+def test_two_comparisons_cannot_share_a_folder(folder):
+    """Both would do, and keep, the same fits; a killed one leaves the folder free."""
+    (folder / "comparison").mkdir()
+    with alone(folder / "comparison/fits.jsonl") as is_alone:
+        assert is_alone
+        message = compare("--activations", "relu", code=2).stderr
+    assert "another comparison is writing to comparison" in message
+    compare("--activations", "relu")
+    assert ".fits.jsonl.lock" not in os.listdir("comparison")
+
+
+def test_several_targets_are_compared_by_rows_that_are_all_right(folder):
+    """Beside always the commonest class of each; numbers by their mean R²."""
+    compare("--activations", "relu", "--learning-rate", "0.1", target="kind,side", data="sides.csv")
+    found = results()
+    assert (found["target"], found["measure"]) == ("kind, side", "all right")
+    (scores,) = (each["scores"] for each in found["activations"])
+    assert 0.0 < found["baseline"] < np.mean(scores) <= 1.0
+    compare("--activations", "relu", "--output", "n", target="x,size", data="sides.csv")
+    assert results("n")["measure"] == "mean R²"
 
 
 def test_another_table_is_refused(folder):

@@ -42,6 +42,7 @@ from chainrule.command._train import (
 )
 from chainrule.formulas import Formula
 from chainrule.networks import DivergenceError, gain
+from chainrule.networks._locks import alone
 
 STATE = "fits.jsonl"
 
@@ -102,8 +103,14 @@ def compare(
         "drop": list(options.drop or ()), "early_stopping": plan.early_stopping,
         **settings, "chainrule": __version__,
     }  # fmt: skip
-    kept = open_state(output / STATE, described)
-    _run(plan, formulas, splits, seed, kept, output / STATE)
+    with alone(output / STATE) as is_alone:
+        if not is_alone:
+            raise CommandError(
+                f"another comparison is writing to {output}\n"
+                "Wait until it has ended, or give another --output."
+            )
+        kept = open_state(output / STATE, described)
+        _run(plan, formulas, splits, seed, kept, output / STATE)
     scored = scored_fits(formulas, kept, folds, repeats)
     reference = reference_of(scored, against)
     result = Comparison(
