@@ -3,6 +3,7 @@
 import math
 
 import mpmath
+import numpy as np
 import pytest
 
 import chainrule
@@ -128,3 +129,26 @@ def test_an_enclosure_as_it_is_written_holds(low):
     lower, upper = (float(end) for end in interval((low, high))[1:-1].split(", "))
     assert lower <= low <= high <= upper
     assert upper - lower <= 3e-10 * abs(low)
+
+
+@pytest.mark.parametrize(
+    ("text", "function"),
+    [
+        ("sin(z)*exp(-z**2)", lambda z: np.sin(z) * np.exp(-(z**2))),
+        ("exp(-z**2)*cos(3*z)", lambda z: np.exp(-(z**2)) * np.cos(3 * z)),
+        ("z + sin(z)/(1 + z**2)", lambda z: z + np.sin(z) / (1 + z**2)),
+    ],
+)
+def test_waves_that_fade_have_a_largest_slope(text, function):
+    """Far out an expansion bounds it; in between a grid of differences finds its place."""
+    (steepest,) = chainrule.activation(text).portrait().about("largest slope")
+    assert steepest.proved
+    low, high = steepest.bounds
+    z = np.linspace(-12, 12, 240_001)
+    slopes = np.abs(np.diff(function(z)) / np.diff(z))
+    assert low * (1 - 1e-7) < slopes.max() < high * (1 + 1e-7)
+
+
+def test_a_wave_that_does_not_fade_is_not_bounded_by_its_expansion():
+    (steepest,) = chainrule.activation("z*cos(z)").portrait().about("largest slope")
+    assert steepest.bounds == (math.inf, math.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
@@ -125,6 +126,15 @@ class End:
             return None if found is None else found.wave()
         except NotExpandedError:
             return None
+
+    def size_beyond(self, order: int, place: float) -> float:
+        """Bound a derivative's size from a place on to an infinite end; ∞ where none is known."""
+        try:
+            with time_limit(_STEP_SECONDS):
+                found = self.series(order, Fraction(math.floor(self.side * place)))
+                return math.inf if found is None else float(found.size()) * (1 + 1e-12)
+        except FAILURES:
+            return math.inf
 
     def limit(self, order: int) -> Any:
         """Return the limit at this end, a SymPy number or ±oo, or None."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.derivations._arithmetic import subtract
 from chainrule.formulas import Variable
-from chainrule.portraits._axis import Axis, sign_at, without_terms_that_cancel
+from chainrule.portraits._axis import Axis, Line, sign_at, without_terms_that_cancel
 from chainrule.portraits._domain import Edge
 from chainrule.portraits._interval import Program
 from chainrule.portraits._join import Join
@@ -102,8 +102,7 @@ def candidates(axis: Axis, order: int) -> list[Candidate] | None:
                 value = line.program(order).at(_inside(s.low, s.high))
                 found.append(Candidate(value, _STRETCH))
             elif s.sign is None and inside:
-                ends = _anywhere(line.program(order), line.program(order + 1), s)
-                found += [Candidate(bounds, None, False) for bounds in ends]
+                found += [Candidate(bounds, None, False) for bounds in _anywhere(line, order, s)]
         for zero in signs.zeros:
             if line.span.low.place <= zero.low and zero.high <= line.span.high.place:
                 where = f"{(zero.low + zero.high) / 2 + 0.0:.8g}"
@@ -127,12 +126,17 @@ def _farthest(wave: Wave) -> list[Candidate]:
     return ends
 
 
-def _anywhere(program: Program, slope: Program, stretch: Stretch) -> tuple[Bounds, Bounds]:
+def _anywhere(line: Line, order: int, stretch: Stretch) -> tuple[Bounds, Bounds]:
     """Enclose the least and the largest value on a stretch whose turns are not known."""
     low, high = stretch.low, stretch.high
+    program, slope = line.program(order), line.program(order + 1)
     if math.isinf(high - low):
-        values = program.over(low, high)
-        return values, values
+        least, most = program.over(low, high)
+        if math.isfinite(low) or math.isfinite(high):
+            end, near = (1, low) if math.isinf(high) else (0, high)
+            size = line.ends[end].size_beyond(order, near)
+            least, most = max(least, -size), min(most, size)
+        return (least, most), (least, most)
     top, bottom = (_largest(program, slope, low, high, side) for side in (1, -1))
     return (-bottom[1], -bottom[0]), top
 
