@@ -31,9 +31,9 @@ from chainrule.networks.compiled._vectors import (
 
 DEPTH = 512
 _HEIGHT = 480  # rows that a thread takes at once: a multiple of the tiles' heights
-_COPIED_HEIGHT = 96  # likewise where a transposed A is copied, for so many panels:
-_GROUP = 8
-PANEL_SIZE = DEPTH * (WIDTH + 8 * _COPIED_HEIGHT)  # bytes
+_COPIED_HEIGHT, _COPIED_DEPTH = 192, 256  # likewise where a transposed A is copied,
+_GROUP = 8  # for so many panels
+PANEL_SIZE = DEPTH * WIDTH + _COPIED_DEPTH * 8 * _COPIED_HEIGHT  # bytes
 _NARROW = 65536  # bytes of a matrix B that needs no panels of its own
 _FEW = 2 * ROWS[0]  # rows of A for which a panel would not pay
 
@@ -171,7 +171,8 @@ def _product(
     groups = (panels + group - 1) // group
     tiles = product_tiles(rows, columns, depth, down, item)
     copied = turned != 0 or (columns * depth * item > _NARROW and rows > _FEW)
-    pieces = (depth + DEPTH - 1) // DEPTH
+    deepest = _COPIED_DEPTH if group > 1 else DEPTH
+    pieces = (depth + deepest - 1) // deepest
     deep = (depth + pieces - 1) // pieces
     c_apart = columns * item
     while number < first + tiles:
