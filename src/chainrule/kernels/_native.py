@@ -24,6 +24,7 @@ from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 
 from chainrule.kernels._compile import cache_folder
+from chainrule.kernels._vectors import KernelCompiler
 
 _PACKAGE = "chainrule."
 
@@ -51,6 +52,7 @@ def native(signature: Any) -> Callable[[Any], Any]:
             sigutils.normalize_signature(signature),
             locals={},
             options={"error_model": "numpy"},
+            pipeline_class=KernelCompiler,
         )
         made._cache = _cache_of(function)
         made.compile()
