@@ -199,6 +199,7 @@ NARROW_FITS = {
 SINGLE_ERF_LAST = mp.mpf("4.0")
 SINGLE_FITS = {
     "EXPONENTIAL": exponential(5),
+    "SHORT_EXPONENTIAL": exponential(4),
     "LOGARITHM": Fit(
         direct_logarithm_tail,
         lambda f: f**3 / mp.log1p(f),

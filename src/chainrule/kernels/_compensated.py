@@ -292,6 +292,10 @@ pairs.lifted(t)))
                 return _Part(f"single.{name}({text})", low=0.0, high=high)
             case "erfc" | "raised_erfc", [a] if self.compensates:
                 return _Part(f"pairs.{name}({a.pair})", True, low=0.0, high=2.0)
+            case "expm1", [a] if a.high <= 0:
+                kind = "pairs" if self.compensates and not a.is_pair else "single"
+                text = f"{kind}.expm1_below_zero({text})"
+                return _Part(text, kind == "pairs", low=-1.0, high=0.0)
             case "abs", [_]:
                 return _Part(f"abs({text})", low=0.0)
         return _Part(f"{'single.' if name in ELEMENTARY else ''}{name}({text})")

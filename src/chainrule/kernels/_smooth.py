@@ -7,6 +7,7 @@ For each sign of z the function is written over ``x = |z|`` and exponentials tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import mpmath
@@ -63,6 +64,7 @@ def stable_form(expression: Expression, values: dict[str, float], side: int | No
                 return None
             if len(sympy.Add.make_args(sympy.expand(above))) > _LARGEST_FORM:
                 return None
+            above, below = _over_whole_power(field, above, below)
             if not _agrees(field, above / below, expression, values, side):
                 return None
             return _Writer(field).lines(above, below)
@@ -87,6 +89,26 @@ def _safe_unsided(field: Field, below: Any) -> bool:
     if not kinds:
         return True
     return kinds <= {"exp"} and not field.depends(below)
+
+
+def _over_whole_power(field: Field, above: Any, below: Any) -> tuple[Any, Any]:
+    """Take ``exp(-2*x)`` for the exponential where ``exp(-x)`` occurs in even powers alone."""
+    known = field.exponential
+    if known is None or any(g.argument.has(known.symbol) for g in field.generators):
+        return above, below
+    exponents = [
+        monomial[0] for e in (above, below) for monomial in sympy.Poly(e, known.symbol).monoms()
+    ]
+    power = gcd(*exponents)
+    if power < 2:
+        return above, below
+    symbol = sympy.Dummy("t", positive=True)
+    field.exponential = Generator(symbol, "exp", power * known.argument)
+    field.generators[field.generators.index(known)] = field.exponential
+    root = symbol ** sympy.Rational(1, power)
+    return sympy.expand(above).subs(known.symbol, root), sympy.expand(below).subs(
+        known.symbol, root
+    )
 
 
 def _agrees(
@@ -274,7 +296,20 @@ class _Writer:
                 if statement not in self.statements:
                     self.statements.append(statement)
                 return name, sympy.expand(base - (symbol - 1)) != 0
-        return self.horner(base, vanished=vanishes), False
+        return self.horner(self.over_less_one(base), vanished=vanishes), False
+
+    def over_less_one(self, base: Any) -> Any:
+        """Write ``1 + t`` as ``2 + (t - 1)`` where ``t - 1`` is there: one exponential less."""
+        for symbol, argument in self.below_one.items():
+            name = f"{self.names[symbol]}_less_one"
+            if f"{name} = expm1({argument})" in self.statements and base.free_symbols == {symbol}:
+                constant, slope = base.subs(symbol, 0), base.coeff(symbol, 1)
+                if sympy.degree(base, symbol) == 1 and 0 < slope <= constant:
+                    less_one = sympy.Dummy("less_one", real=True)
+                    self.names[less_one] = name
+                    self.order.append(less_one)
+                    return constant + slope + slope * less_one
+        return base
 
     def complemented(self, base: Any) -> Any:
         """Write a factor over erfc instead of erf where that cancels a term, or adds none.

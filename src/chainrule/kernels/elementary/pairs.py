@@ -13,10 +13,14 @@ import numpy as np
 from chainrule.kernels.elementary._words import fma, inlined, rounding_error
 from chainrule.kernels.elementary.single._error import erfc_near
 from chainrule.kernels.elementary.single._exponential import (
+    LOWERED as LOWERED,
+)
+from chainrule.kernels.elementary.single._exponential import (
     ONE,
     RAISED_BY,
     TWO,
     ZERO,
+    expm1_below_zero_near,
     scale,
 )
 from chainrule.kernels.elementary.single._exponential import exp as single_exp
@@ -29,8 +33,6 @@ from chainrule.kernels.elementary.single._exponential import (
 Pair = tuple[Any, Any]
 # What added to any number leaves it as it is, a zero of either sign too: it costs nothing.
 NOTHING = np.float32(-0.0)
-# What brings a raised exponential down again.
-LOWERED = np.float32(2.0 ** -float(RAISED_BY))
 
 
 @inlined
@@ -201,6 +203,12 @@ def raised_exp(a: Pair) -> Pair:
 def raised_exp_below_one(a: Pair) -> Pair:
     """Return the same of a pair that is not too large."""
     return _grown(single_raised_exp_below_one(a[0]), a[1])
+
+
+@inlined
+def expm1_below_zero(a: Any) -> Pair:
+    """Return exp(a) - 1 of a number that is not positive."""
+    return expm1_below_zero_near(a)
 
 
 @inlined

@@ -17,6 +17,9 @@ from chainrule.kernels.elementary.single._exponential import (
     exp_below_one as exp_below_one,
 )
 from chainrule.kernels.elementary.single._exponential import (
+    expm1_below_zero as expm1_below_zero,
+)
+from chainrule.kernels.elementary.single._exponential import (
     raised_exp as raised_exp,
 )
 from chainrule.kernels.elementary.single._exponential import (

@@ -23,6 +23,7 @@ from chainrule.kernels.elementary.single._constants import (
     INVERSE_LN2,
     LN2_HIGH,
     LN2_LOW,
+    SHORT_EXPONENTIAL,
     SINH,
     TANH,
     TANH_SPLIT,
@@ -38,10 +39,14 @@ ROUNDER = np.float32(12582912.0)
 ROUNDER_BITS = 0x4B400000
 ONE_BITS = 0x3F800000
 RAISED_BY = np.float32(64.0)
+RAISED_ROUNDER = ROUNDER + RAISED_BY
+# What brings a raised exponential down again.
+LOWERED = np.float32(2.0 ** -float(RAISED_BY))
 
 # Beyond these arguments the result no longer changes: it has overflowed, vanished or saturated.
 EXP_FIRST = np.float32(-150.0)  # exp(-104.0) has vanished, raised it has not
 EXP_LAST = np.float32(89.0)
+RAISED_FIRST = np.float32(-131.0)  # from here on a raised exponential is a normal number
 EXPM1_FIRST = np.float32(-20.0)
 SINH_LAST = np.float32(89.5)
 TANH_LAST = np.float32(10.0)
@@ -51,6 +56,7 @@ EXPM1_TINY = np.float32(1e-8)
 HYPERBOLIC_BALANCE = np.float32(30.0)
 
 exponential_tail = polynomial(EXPONENTIAL)  # (exp(r) - 1 - r) / r**2
+_short_tail = polynomial(SHORT_EXPONENTIAL)  # the same, good for results in one part
 _sinh_tail = polynomial(SINH)  # (sinh(r) - r) / r**3 in r**2
 _cosh_tail = polynomial(COSH)  # (cosh(r) - 1) / r**2 in r**2
 _tanh_tail = polynomial(TANH)  # (tanh(x) - x) / x**3 in x**2
@@ -106,29 +112,72 @@ def exp_near(x: Any) -> tuple[Any, Any]:
 
 
 @inlined
+def _reduced(x: Any, rounder: Any) -> tuple[Any, Any]:
+    """Write x as k log(2) + r; return k + rounder, and r."""
+    shifted = fma(x, INVERSE_LN2, rounder)
+    count = shifted - rounder
+    return shifted, fma(-count, LN2_LOW, fma(-count, LN2_HIGH, x))
+
+
+@inlined
+def _times_power(mantissa: Any, shifted: Any) -> Any:
+    """Return mantissa * 2**(shifted - ROUNDER), which must be a normal number."""
+    return bits_to_float(np.int32(float_to_bits(mantissa) + (float_to_bits(shifted) << 23)))
+
+
+@inlined
+def _exp_in_one_part(r: Any) -> Any:
+    return fma(fma(r, _short_tail(r), ONE), r, ONE)
+
+
+@inlined
 def exp(x: Any) -> Any:
-    """Return the exponential. Worst over all float32: 0.764 ulp."""
-    return exp_below_one(EXP_LAST if x > EXP_LAST else x)
+    """Return the exponential. Worst over all float32: 0.914 ulp."""
+    bounded = EXP_LAST if x > EXP_LAST else x
+    bounded = EXP_FIRST if bounded < EXP_FIRST else bounded
+    shifted, r = _reduced(bounded, ROUNDER)
+    return scale(_exp_in_one_part(r), shifted)
 
 
 @inlined
 def exp_below_one(x: Any) -> Any:
-    """Return the exponential of a number that is not too large."""
-    mantissa, shifted = exp_near(EXP_FIRST if x < EXP_FIRST else x)
-    return scale(mantissa, shifted)
+    """Return the exponential of a number that is not positive."""
+    return raised_exp_below_one(x) * LOWERED
 
 
 @inlined
 def raised_exp(x: Any) -> Any:
     """Return exp(x) * 2**RAISED_BY, which keeps its digits where exp(x) is subnormal."""
-    return raised_exp_below_one(EXP_LAST if x > EXP_LAST else x)
+    bounded = EXP_LAST if x > EXP_LAST else x
+    bounded = EXP_FIRST if bounded < EXP_FIRST else bounded
+    shifted, r = _reduced(bounded, ROUNDER)
+    return scale(_exp_in_one_part(r), shifted + RAISED_BY)
 
 
 @inlined
 def raised_exp_below_one(x: Any) -> Any:
-    """Return the same for a number that is not too large."""
-    mantissa, shifted = exp_near(EXP_FIRST if x < EXP_FIRST else x)
-    return scale(mantissa, shifted + RAISED_BY)
+    """Return the same for a number that is not positive; 0 below RAISED_FIRST."""
+    shifted, r = _reduced(x, RAISED_ROUNDER)
+    result = _times_power(_exp_in_one_part(r), shifted)
+    return ZERO if x < RAISED_FIRST else result
+
+
+@inlined
+def expm1_below_zero(x: Any) -> Any:
+    """Return exp(x) - 1 of a number that is not positive."""
+    return expm1_below_zero_near(x)[0]
+
+
+@inlined
+def expm1_below_zero_near(x: Any) -> tuple[Any, Any]:
+    """Return the same in two parts."""
+    shifted, r = _reduced(EXPM1_FIRST if x < EXPM1_FIRST else x, ROUNDER)
+    growth = fma(r * r, _short_tail(r), r)
+    power = power_of_two(shifted, 0)
+    base = power - ONE
+    result = fma(power, growth, base)
+    # Exact, because |base| >= |power * growth| or base = 0.
+    return with_sign_of(result, x), fma(power, growth, base - result)
 
 
 @inlined
