@@ -120,12 +120,6 @@ def _reduced(x: Any, rounder: Any) -> tuple[Any, Any]:
 
 
 @inlined
-def _times_power(mantissa: Any, shifted: Any) -> Any:
-    """Return mantissa * 2**(shifted - ROUNDER), which must be a normal number."""
-    return bits_to_float(np.int32(float_to_bits(mantissa) + (float_to_bits(shifted) << 23)))
-
-
-@inlined
 def _exp_in_one_part(r: Any) -> Any:
     return fma(fma(r, _short_tail(r), ONE), r, ONE)
 
@@ -158,7 +152,7 @@ def raised_exp(x: Any) -> Any:
 def raised_exp_below_one(x: Any) -> Any:
     """Return the same for a number that is not positive; 0 below RAISED_FIRST."""
     shifted, r = _reduced(x, RAISED_ROUNDER)
-    result = _times_power(_exp_in_one_part(r), shifted)
+    result = _exp_in_one_part(r) * power_of_two(shifted, 0)
     return ZERO if x < RAISED_FIRST else result
 
 
