@@ -36,6 +36,7 @@ def choose(
     candidate: Callable[[dict[str, str], Zeros], ActivationKernels],
     *,
     coupled: bool,
+    in_floats: bool = False,
 ) -> Choice:
     """Try tiers in order of cost until both functions are within their bounds.
 
@@ -47,6 +48,8 @@ def choose(
         Compiles both functions for float32 in given tiers, and tells it their zeros.
     coupled : bool
         Whether the units of a layer are coupled. Sums over them need more than float32.
+    in_floats : bool
+        Whether what each of coupled units has may be in float32 nonetheless, forward.
     """
     zeros: Zeros = {}
     if coupled:
@@ -57,8 +60,15 @@ def choose(
         da = np.ones_like(z)
     deviation = of_rows if coupled else of_elements
     wanted = _run(exact, z.astype(np.float64), da.astype(np.float64))
-    order = COUPLED_TIERS if coupled else TIERS
+    order: Sequence[str] = TIERS
+    if coupled:
+        order = COUPLED_TIERS if in_floats else COUPLED_TIERS[1:]
     tiers = dict.fromkeys(wanted, order[0])
+    bounds = BOUNDS
+    if in_floats:
+        # What cancels in a vector-Jacobian product needs float64.
+        tiers["derivative"] = order[1]
+        bounds = {**BOUNDS, "activation": BOUNDS["derivative"]}
     while True:
         kernels = candidate(tiers, zeros)
         got = _run(kernels, z, da)
@@ -68,7 +78,7 @@ def choose(
             for name, tier in tiers.items()
             if tier != order[-1]
             and not (
-                worst[name] <= BOUNDS[name]
+                worst[name] <= bounds[name]
                 and not (tier == "compensated" and is_dear(kernels.forward.source, name))
             )
         ]

@@ -252,7 +252,7 @@ def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
 
 def _measured(formula: Formula, dtype: str) -> tuple[str, Choice]:
     from chainrule.kernels._choice import choose
-    from chainrule.kernels._modules import activation_module
+    from chainrule.kernels._modules import activation_module, has_floats
 
     exact = activation_kernels(formula, np.float64)
     tried: dict[str, str] = {}
@@ -263,7 +263,9 @@ def _measured(formula: Formula, dtype: str) -> tuple[str, Choice]:
         tried[" ".join(tiers.values())] = name
         return _loaded(name, formula, dtype, choice)
 
-    choice = choose(exact, candidate, coupled=formula.is_layer_coupled)
+    coupled = formula.is_layer_coupled
+    in_floats = coupled and has_floats(formula)
+    choice = choose(exact, candidate, coupled=coupled, in_floats=in_floats)
     chosen = tried[" ".join(choice.tiers.values())]
     for name in set(tried.values()) - {chosen}:
         discard(name)

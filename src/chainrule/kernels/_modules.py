@@ -52,6 +52,9 @@ _READS = {
     "g": "np.float64(da[i, j])",
 }
 
+_COUPLED_INPUTS = {"forward": [("z", "first")], "backward": [("da", "first"), ("z", "second")]}
+_COUPLED_SAYS = {"forward": "A = g(Z), row by row", "backward": "∂J/∂Z from ∂J/∂A, row by row"}
+
 
 def activation_module(
     formula: Formula,
@@ -65,6 +68,8 @@ def activation_module(
     is good for results of the dtype whatever the formula. `zeros` are the neighbours between which
     these functions have zeros.
     """
+    if formula.is_layer_coupled:
+        return _coupled_module(formula, dtype, tiers or {})
     lines = _activation_lines(formula, dtype)
     if not tiers:
         return _module(f"a = {formula.text}", dtype, lines)
@@ -96,8 +101,6 @@ def _with_fits(
 def _activation_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
     """Return the source before it gets its tiers: several are tried."""
     parameters = tuple(name for name, _ in formula.parameters)
-    if formula.is_layer_coupled:
-        return tuple(_coupled_functions(formula, parameters))
     return tuple(_elementwise_kernels(formula, parameters, dtype))
 
 
@@ -190,7 +193,7 @@ def _module(
 ) -> str:
     others = "double" if dtype == "float64" else "wide"
     text = "\n".join(in_tiers(body, tiers or {}, others))
-    used = [*tiers_of(text), *re.findall(r"\b(larger|smaller)\(", text)]
+    used = [*tiers_of(text), *re.findall(r"\b(larger|smaller|place|at_place)\(", text)]
     shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
     if re.search(r"\bsqrt\(", text):
@@ -248,17 +251,38 @@ def _matrices(*names: tuple[str, str]) -> list[str]:
     return [f"{name} = carray({pointer}, (rows, columns))" for name, pointer in names]
 
 
-def _coupled_functions(formula: Formula, parameters: tuple[str, ...]) -> list[str]:
-    values = computation_graph(rewrite(shifted(formula, sharp=True)))
-    slopes = backward_graph(computation_graph(rewrite(shifted(formula))), selects=True)[0]
-    forward = RowProgram(values, _READS, names=names_of_nodes(values, formula)).source()
-    backward = RowProgram(slopes, _READS, names=names_of_nodes(slopes, formula)).source()
-    matrices = _matrices(("output", "output"), ("z", "first"))
-    both = _matrices(("output", "output"), ("da", "first"), ("z", "second"))
-    return [
-        *_kernel("forward", "A = g(Z), row by row", parameters, [*matrices, *forward]),
-        *_kernel("backward", "∂J/∂Z from ∂J/∂A, row by row", parameters, [*both, *backward]),
-    ]
+def _coupled_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> str:
+    """Return the source of the kernels of a layer-coupled activation; see `activation_module`."""
+    parameters = tuple(name for name, _ in formula.parameters)
+    lines: list[str] = []
+    chosen = {}
+    for name, function in (("forward", "activation"), ("backward", "derivative")):
+        graph, names = _coupled_graph(formula, name)
+        tier = tiers.get(function, "")
+        in_floats = tier == "single" and RowProgram(graph, _READS).has_floats
+        body = RowProgram(graph, _READS, names=names, in_floats=in_floats).source()
+        matrices = [("output", "output"), *_COUPLED_INPUTS[name]]
+        says = _COUPLED_SAYS[name]
+        lines += _kernel(name, says, parameters, [*_matrices(*matrices), *body])
+        if tier:
+            # What the units share is in float64 in either case.
+            chosen[name] = {"single": "double"}.get(tier, tier)
+    return _module(f"a = {formula.text}", dtype, lines, chosen)
+
+
+def has_floats(formula: Formula) -> bool:
+    """Tell whether the forward kernel of a layer-coupled formula may have units in float32."""
+    return RowProgram(_coupled_graph(formula, "forward")[0], _READS).has_floats
+
+
+@lru_cache(maxsize=8)
+def _coupled_graph(formula: Formula, name: str) -> tuple[Graph, dict[int, str]]:
+    """Return what a kernel computes, and what the derivation calls its nodes."""
+    if name == "forward":
+        graph = computation_graph(rewrite(shifted(formula, sharp=True)))
+    else:
+        graph = backward_graph(computation_graph(rewrite(shifted(formula))), selects=True)[0]
+    return graph, names_of_nodes(graph, formula)
 
 
 def _coupled_cost(

@@ -3,22 +3,29 @@
 The graph is cut into passes over the units of a row. A pass computes what is known for each unit
 and accumulates the reductions of it; between passes, what all units share is computed once. What
 was costly to compute and is needed again is kept in a buffer of one row.
+
+Where exponentials of a difference from the row's extreme are all that is costly, what each unit has
+may be in float32: what they share, and sums over them, remain in float64.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from chainrule.derivations import Graph
 from chainrule.formulas import COMPARISONS, Apply, Expression, Variable
 from chainrule.kernels._source import operation, written
+from chainrule.kernels._tiers import in_single
 
 _CHEAP = (
     *("add", "subtract", "negate", "multiply", "maximum", "minimum", "abs", "sign", "where"),
     *("indicator", *COMPARISONS),
 )
 _START = {"sum": "0.0", "mean": "0.0", "max": "-inf", "min": "inf"}
+_LONGEST = 16  # float32 in a vector
+_OF_ROWS = re.compile(r"\b(columns|p_\w+)\b")
 
 
 @dataclass
@@ -35,12 +42,15 @@ class RowProgram:
         Whether a row has one result, ``output[i]``, and not one for each unit, ``output[i, j]``.
     names : dict of int to str
         What the derivation calls a node; stands beside the line that computes it.
+    in_floats : bool
+        Whether what each unit has is in float32; see `has_floats`.
     """
 
     graph: Graph
     inputs: dict[str, str]
     one_result: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
+    in_floats: bool = False
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -62,8 +72,38 @@ class RowProgram:
         return {
             index
             for index, passes in used_in.items()
-            if len(passes) > 1 and self.graph.nodes[index].operation not in (*_CHEAP, "input")
+            if (len(passes) > 1 or self.in_floats) and self._is_costly(index)
         }
+
+    def _is_costly(self, index: int) -> bool:
+        return self.graph.nodes[index].operation not in (*_CHEAP, "input")
+
+    @property
+    def has_floats(self) -> bool:
+        """Whether what is costly for each unit keeps its digits in float32."""
+        costly = [
+            index
+            for index in self.graph.reached()
+            if self.graph.nodes[index].per_unit and self._is_costly(index)
+        ]
+        extremes = {
+            index
+            for index in self.graph.reached()
+            if self.graph.nodes[index].operation in ("reduce_max", "reduce_min")
+        }
+        return bool(costly) and len(extremes) == 1 and all(map(self._below_extreme, costly))
+
+    def _below_extreme(self, index: int) -> tuple[int, int] | None:
+        """Return x and max(x) of ``exp(x - max(x))``, where x is read from memory."""
+        nodes = self.graph.nodes
+        inner = nodes[nodes[index].arguments[0]] if nodes[index].operation == "exp" else None
+        if inner is None or inner.operation != "subtract":
+            return None
+        x, extreme = inner.arguments
+        held = nodes[extreme]
+        largest = nodes[held.arguments[0]] if held.operation == "held" else held
+        is_largest = largest.operation == "reduce_max" and largest.arguments[0] == x
+        return (x, extreme) if is_largest and nodes[x].operation == "input" else None
 
     def _roots(self, pass_number: int) -> list[int]:
         """Return the per-unit nodes whose values a pass must have."""
@@ -93,7 +133,8 @@ class RowProgram:
 
     def source(self) -> list[str]:
         """Return the body: a loop over the rows."""
-        buffers = [f"kept_{k} = np.empty(columns)" for k in sorted(self.kept)]
+        size = f"columns + {_LONGEST}, np.float32" if self.in_floats else "columns"
+        buffers = [f"kept_{k} = np.empty({size})" for k in sorted(self.kept)]
         self.lines = []
         shared = self._shared(0)
         for pass_number in range(self._last() + 1):
@@ -116,28 +157,67 @@ class RowProgram:
         ]
         writes = nodes[self.graph.output].per_unit and self._last() == pass_number
         if reductions or writes:
+            roots = self._roots(pass_number)
+            before = {k for k in self.kept if self._first_pass(k) < pass_number}
+            fresh = {k for k in self.kept if self._first_pass(k) == pass_number}
+            if self.in_floats and fresh:
+                self._whole_vectors(fresh, before)
+                before |= fresh
             for index in reductions:
-                start = _START[nodes[index].operation.removeprefix("reduce_")]
-                self.lines.append(f"{self._name(index)} = {start}")
-            self.lines.append("for j in range(columns):")
-            body: list[str] = []
-            needed = set().union(*(self._units_below(root) for root in self._roots(pass_number)))
-            computed_before = {k for k in self.kept if self._first_pass(k) < pass_number}
-            hidden = set()
-            for root in self._roots(pass_number):
-                hidden |= self._reached_without(root, computed_before)
-            for index in sorted(needed & hidden):
-                body += self._unit(index, pass_number)
-            for index in reductions:
-                body.append(self._accumulate(index))
+                self.lines.append(self._start(index))
+            ends = [self._accumulate(index) for index in reductions]
             if writes:
-                body.append(f"output[i, j] = {self._name(self.graph.output)}")
-            self.lines += [f"    {line}" for line in body]
+                ends.append(f"output[i, j] = {self._name(self.graph.output)}")
+            self._loop(roots, before, ends)
             for index in reductions:
+                name = self._name(index)
                 if nodes[index].operation == "reduce_mean":
-                    name = self._name(index)
                     self.lines.append(self._marked(f"{name} = {name} / columns", index))
+                if self._is_by_place(index):
+                    self.lines.append(self._marked(f"{name} = at_place(place_{index})", index))
         self.lines += self._shared(pass_number + 1)
+
+    def _loop(
+        self, roots: Collection[int], known: Collection[int], ends: Collection[str] = ()
+    ) -> None:
+        """Compute nodes for each unit, some of which are known."""
+        needed = set().union(*(self._reached_without(root, known) for root in roots))
+        body = [line for index in sorted(needed) for line in self._unit(index, known)]
+        self.lines += ["for j in range(columns):", *(f"    {line}" for line in [*body, *ends])]
+
+    def _whole_vectors(self, roots: Collection[int], known: Collection[int]) -> None:
+        """Compute nodes for so many elements as fill vectors, the first ones of the next row too.
+
+        What does not fill one goes element by element, which in short rows takes as long as the
+        rest. Apart from the sums, whose float64 would halve the vectors.
+        """
+        kept, self.lines = self.lines, []
+        self._loop(roots, known)
+        loop, self.lines = self.lines, kept
+        read = [name for name in ("z", "da", "y") if any(f"{name}[i, j]" in x for x in loop)]
+        whole = [line.replace("[i, j]", "_on[j]").replace("(columns)", "(filled)") for line in loop]
+        self.lines += [
+            f"filled = (columns + {_LONGEST - 1}) // {_LONGEST} * {_LONGEST}",
+            "if i * columns + filled <= rows * columns:",
+            *(
+                f"    {name}_on = {name}.reshape(rows * columns)"
+                "[i * columns : i * columns + filled]"
+                for name in read
+            ),
+            *(f"    {line}" for line in whole),
+            "else:",
+            *(f"    {line}" for line in loop),
+        ]
+
+    def _start(self, index: int) -> str:
+        value = _START[self.graph.nodes[index].operation.removeprefix("reduce_")]
+        if self._is_by_place(index):
+            return f"place_{index} = place(-np.float32(np.inf))"
+        return f"{self._name(index)} = {value}"
+
+    def _is_by_place(self, index: int) -> bool:
+        """Whether it is an extreme for which a NaN need not count: it counts in the exponential."""
+        return self.in_floats and self.graph.nodes[index].operation == "reduce_max"
 
     def _first_pass(self, index: int) -> int:
         return min(
@@ -146,7 +226,7 @@ class RowProgram:
             if any(index in self._units_below(root) for root in self._roots(number))
         )
 
-    def _reached_without(self, root: int, stops: set[int]) -> set[int]:
+    def _reached_without(self, root: int, stops: Collection[int]) -> set[int]:
         """Return the per-unit nodes to compute for a root when those in `stops` are read back."""
         found: set[int] = set()
         stack = [root]
@@ -156,32 +236,51 @@ class RowProgram:
                 continue
             found.add(current)
             if current not in stops:
-                stack.extend(self.graph.nodes[current].arguments)
+                pair = self._below_extreme(current) if self.in_floats else None
+                stack.extend(pair or self.graph.nodes[current].arguments)
         return found
 
-    def _unit(self, index: int, pass_number: int) -> list[str]:
+    def _unit(self, index: int, known: Collection[int]) -> list[str]:
         node = self.graph.nodes[index]
         name = self._name(index)
         if node.operation == "input":
             assert isinstance(node.leaf, Variable)
-            return [self._marked(f"{name} = {self.inputs[node.leaf.name]}", index)]
-        if index in self.kept and self._first_pass(index) < pass_number:
+            return [self._of_unit(f"{name} = {self.inputs[node.leaf.name]}", index)]
+        if index in known:
             return [f"{name} = kept_{index}[j]"]
-        line = self._marked(f"{name} = {self._operation(index)}", index)
+        line = self._of_unit(f"{name} = {self._operation(index)}", index)
         return [line, f"kept_{index}[j] = {name}"] if index in self.kept else [line]
+
+    def _of_unit(self, line: str, index: int) -> str:
+        """Write what is computed for one unit in its format."""
+        if self.in_floats:
+            line = _OF_ROWS.sub(r"np.float32(\1)", in_single(line))
+        return self._marked(line, index)
 
     def _operation(self, index: int) -> str:
         node = self.graph.nodes[index]
-        arguments = tuple(self._name(k) for k in node.arguments)
+        if self.in_floats and (pair := self._below_extreme(index)):
+            return "single.exp_below({}, {})".format(*map(self._name, pair))
+        arguments = tuple(self._argument(k, node.per_unit) for k in node.arguments)
         exponent = self.graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
         return operation(node.operation, arguments, exponent)
+
+    def _argument(self, index: int, of_unit: bool) -> str:
+        name = self._name(index)
+        is_shared = not self.graph.nodes[index].per_unit
+        if self.in_floats and of_unit and is_shared and name == f"v{index}":
+            return f"np.float32({name})"
+        return name
 
     def _accumulate(self, index: int) -> str:
         node = self.graph.nodes[index]
         name, value = self._name(index), self._name(node.arguments[0])
         if node.operation in ("reduce_sum", "reduce_mean"):
+            value = f"np.float64({value})" if self.in_floats else value
             line = f"{name} = accumulate({name}, {value})"
             return line if node.operation == "reduce_mean" else self._marked(line, index)
+        if self._is_by_place(index):
+            return f"place_{index} = max(place_{index}, place({value}))"
         chosen = "larger" if node.operation == "reduce_max" else "smaller"
         return self._marked(f"{name} = {chosen}({name}, {value})", index)
 

@@ -35,7 +35,8 @@ TIERS = (
 
 _ON_PAIRS = re.compile(r"\bpairs\.(?:add|subtract|product|scaled|multiply|divide|quotient)")
 _MOST_ON_PAIRS = 9
-COUPLED_TIERS = ("narrow", "wide", "double")  # sums over the units need more than float32
+# Of layer-coupled functions, whose sums need more than float32: with ``single`` they have it.
+COUPLED_TIERS = ("single", "narrow", "wide", "double")
 _CALLS = re.compile(rf"(?<![\w.])({'|'.join(ELEMENTARY)})\(")
 _NUMBERS = re.compile(r"(?<![\w.])(\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)(?![\w.])")
 _READS = re.compile(r"\bnumbers\[\d+\]")
@@ -100,9 +101,12 @@ def _is_text(line: str) -> bool:
 
 
 def _in_tier(line: str, tier: str) -> str:
-    line = _CALLS.sub(rf"{tier}.\1(", line)
-    if tier != "single":
-        return line
+    return in_single(line) if tier == "single" else _CALLS.sub(rf"{tier}.\1(", line)
+
+
+def in_single(line: str) -> str:
+    """Return a line of source in float32."""
+    line = _CALLS.sub(r"single.\1(", line)
     line = _NUMBERS.sub(lambda match: f"np.float32({_bounded(match.group(1))})", line)
     line = _READS.sub(lambda match: f"np.float32({match.group(0)})", line)
     return line.replace("np.float64(", "np.float32(")

@@ -14,7 +14,15 @@ The constants come from ``tools/derive_constants.py``. ``tests/kernels`` measure
 against mpmath; ``make sweep-elementary`` tries every float32.
 """
 
-from chainrule.kernels.elementary._words import bits_to_float, float_to_bits, fma, larger, smaller
+from chainrule.kernels.elementary._words import (
+    at_place,
+    bits_to_float,
+    float_to_bits,
+    fma,
+    larger,
+    place,
+    smaller,
+)
 from chainrule.kernels.elementary.double import (
     asinh,
     atan,
@@ -33,6 +41,7 @@ from chainrule.kernels.elementary.double import (
 
 __all__ = [
     "asinh",
+    "at_place",
     "atan",
     "bits_to_float",
     "cos",
@@ -46,6 +55,7 @@ __all__ = [
     "larger",
     "log",
     "log1p",
+    "place",
     "sin",
     "sinh",
     "smaller",

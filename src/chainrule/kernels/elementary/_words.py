@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import config
@@ -173,3 +174,19 @@ def rounding_error(a: Any, b: Any, total: Any) -> float:
     part = total - a
     error: float = (a - (total - part)) + (b - part)
     return error
+
+
+@inlined
+def place(x: Any) -> Any:
+    """Return a float32's place among all of them as an int32, NaN at either end.
+
+    The largest of integers is found in any order, element by element in one step each.
+    """
+    bits = float_to_bits(x)
+    return np.int32(bits ^ np.int32(np.int32(bits >> 31) & 0x7FFFFFFF))
+
+
+@inlined
+def at_place(place: Any) -> Any:
+    """Return the float32 at a place."""
+    return bits_to_float(np.int32(place ^ np.int32(np.int32(place >> 31) & 0x7FFFFFFF)))

@@ -5,6 +5,7 @@ infinities, NaN and signed zeros included: ``make sweep-elementary`` tries them 
 alone compute in float64, for the sake of large arguments.
 """
 
+from chainrule.kernels.elementary.single._difference import exp_below as exp_below
 from chainrule.kernels.elementary.single._error import erf, erfc
 from chainrule.kernels.elementary.single._exponential import (
     cosh,

@@ -120,7 +120,8 @@ def _reduced(x: Any, rounder: Any) -> tuple[Any, Any]:
 
 
 @inlined
-def _exp_in_one_part(r: Any) -> Any:
+def exp_in_one_part(r: Any) -> Any:
+    """Return exp(r) of a reduced argument, rounded but once."""
     return fma(fma(r, _short_tail(r), ONE), r, ONE)
 
 
@@ -130,7 +131,7 @@ def exp(x: Any) -> Any:
     bounded = EXP_LAST if x > EXP_LAST else x
     bounded = EXP_FIRST if bounded < EXP_FIRST else bounded
     shifted, r = _reduced(bounded, ROUNDER)
-    return scale(_exp_in_one_part(r), shifted)
+    return scale(exp_in_one_part(r), shifted)
 
 
 @inlined
@@ -145,14 +146,14 @@ def raised_exp(x: Any) -> Any:
     bounded = EXP_LAST if x > EXP_LAST else x
     bounded = EXP_FIRST if bounded < EXP_FIRST else bounded
     shifted, r = _reduced(bounded, ROUNDER)
-    return scale(_exp_in_one_part(r), shifted + RAISED_BY)
+    return scale(exp_in_one_part(r), shifted + RAISED_BY)
 
 
 @inlined
 def raised_exp_below_one(x: Any) -> Any:
     """Return the same for a number that is not positive; 0 below RAISED_FIRST."""
     shifted, r = _reduced(x, RAISED_ROUNDER)
-    result = _exp_in_one_part(r) * power_of_two(shifted, 0)
+    result = exp_in_one_part(r) * power_of_two(shifted, 0)
     return ZERO if x < RAISED_FIRST else result
 
 
