@@ -27,6 +27,8 @@ FUNCTIONS = (
     "log_softmax", "layer_norm", "rms_norm",
 )  # fmt: skip
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+# Of a step, both passes: forward with what the library keeps for it, and backward.
+DIRECTIONS = ("forward", "backward", "step")
 PAUSE = 0.05  # seconds in which the threads of the library before come to rest
 
 
@@ -74,7 +76,7 @@ def measure(
         (function, direction, size, dtype)
         for dtype in dtypes
         for function in functions
-        for direction in ("forward", "backward")
+        for direction in DIRECTIONS
         for size in sizes
     ]
     try:
@@ -153,10 +155,10 @@ def picture(results: list[Result], path: Path) -> None:
     dtypes = list(dict.fromkeys(r.dtype for r in results))
     functions = list(dict.fromkeys(r.function for r in results))
     sizes = sorted({r.size for r in results})
-    figure = Figure(figsize=(12, 4.6 * len(dtypes)), layout="constrained")
-    axes = figure.subplots(len(dtypes), 2, squeeze=False, sharey=True)
+    figure = Figure(figsize=(17, 4.6 * len(dtypes)), layout="constrained")
+    axes = figure.subplots(len(dtypes), len(DIRECTIONS), squeeze=False, sharey=True)
     for row, dtype in zip(axes, dtypes, strict=True):
-        for panel, direction in zip(row, ("forward", "backward"), strict=True):
+        for panel, direction in zip(row, DIRECTIONS, strict=True):
             for k, size in enumerate(sizes):
                 chosen = [
                     (functions.index(r.function), r.fastest_ratio)

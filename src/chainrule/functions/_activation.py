@@ -30,6 +30,21 @@ class Activation:
     formula : Formula
         In `z`, with the values of its parameters.
 
+    Notes
+    -----
+    There are three ways back. What each keeps from the forward pass besides the output, which the
+    next layer needs anyway, and what it costs:
+
+    ====================== ======================= =============================================
+    backward pass          keeps                   costs
+    ====================== ======================= =============================================
+    `backward`             `z`                     computes the slope again; keeps the gradient
+    `backward_from_slope`  the slopes, which may   one product; element-wise functions only
+                           overwrite `z`
+    `backward_from_output` nothing; `z` may be     a few operations; where the output tells the
+                           overwritten             slope, and has not rounded to a limit
+    ====================== ======================= =============================================
+
     Examples
     --------
     >>> import numpy as np

@@ -171,6 +171,7 @@ def output_module(formula: Formula, dtype: str) -> str:
     reads = {**_READS, "a": "np.float64(a[i, j])"}
     if not formula.is_layer_coupled:
         form = Apply("multiply", (SEED, form))
+        matrices.insert(0, "rows, columns = 1, rows * columns")
     body = RowProgram(computation_graph(rewrite(form)), reads).source()
     says = f"∂J/∂Z from ∂J/∂A and A: {to_text(form)}"
     kernel = _kernel("backward_from_output", says, parameters, [*matrices, *body])
