@@ -318,3 +318,21 @@ def test_constants_are_the_derived_ones() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("exp_below_one", np.exp), ("expm1_below_zero", np.expm1)]
+)
+def test_functions_of_negative_numbers(name, wanted):
+    """Within 1 ulp of the true value down to where it vanishes, and NaN whatever its digits."""
+    x = -np.concatenate([np.linspace(0, 110, 200_001), np.geomspace(1e-40, 1.0, 20_001)])
+    x = x.astype(np.float32)
+    true = wanted(x.astype(np.float64))
+    errors = np.abs(compiled(name, "single")[0](x) - true) / np.spacing(
+        np.abs(true).astype(np.float32)
+    )
+    assert errors.max() < 1
+    not_numbers = np.array([0x7FC00000, 0x7F800001, 0xFF800001, 0xFFFFFFFF], np.uint32)
+    assert np.isnan(compiled(name, "single")[0](not_numbers.view(np.float32))).all()
+    ends = compiled(name, "single")[0](np.array([-np.inf, -0.0], np.float32)).tolist()
+    assert ends == wanted(np.array([-np.inf, -0.0])).tolist()

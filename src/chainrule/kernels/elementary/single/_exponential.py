@@ -126,6 +126,12 @@ def exp_in_one_part(r: Any) -> Any:
 
 
 @inlined
+def growth(r: Any) -> Any:
+    """Return exp(r) - 1 of a reduced argument; what it lacks counts little next to 1."""
+    return fma(r, _short_tail(r), ONE) * r
+
+
+@inlined
 def exp(x: Any) -> Any:
     """Return the exponential. Worst over all float32: 0.914 ulp."""
     bounded = EXP_LAST if x > EXP_LAST else x

@@ -1,0 +1,86 @@
+"""Layer-coupled kernels in float32: rows of any length, whatever lies beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.kernels.native import call
+
+import chainrule
+from chainrule.kernels import activation_kernels
+
+NAMES = ("softmax", "log_softmax")
+
+
+def reference(name: str, z: np.ndarray) -> np.ndarray:
+    """Return the softmax or its logarithm in extended precision."""
+    moved = z.astype(np.longdouble) - z.max(axis=1, keepdims=True)
+    total = np.exp(moved).sum(axis=1, keepdims=True)
+    result = np.exp(moved) / total if name == "softmax" else moved - np.log(total)
+    return result.astype(np.float64)
+
+
+def units_apart(got: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the largest error in ulp of float32."""
+    spacing = np.spacing(np.abs(wanted).astype(np.float32))
+    return float(np.max(np.abs(got - wanted) / spacing))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forward_runs_in_float32(name):
+    """What each unit has is in float32; what is shared and summed is not."""
+    source = chainrule.activation(name).source()
+    assert "single.exp_below(" in source
+    assert "accumulate(v" in source
+    assert "np.float64(" in source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_of_any_length_keep_their_digits(name):
+    """Rows that fill vectors, and rows that do not, the last one too."""
+    random = np.random.default_rng(0)
+    activation = chainrule.activation(name)
+    for units in (1, 2, 3, 10, 15, 16, 17, 31, 33, 63, 64, 65, 100, 130):
+        z = (random.normal(size=(5, units)) * 4).astype(np.float32)
+        assert units_apart(activation(z), reference(name, z)) < 4, units
+
+
+@pytest.mark.parametrize("offset", [0.0, 500.0, -900.0, 1023.9, 1500.0, -5e4, 3e6])
+def test_an_offset_costs_no_digits(offset):
+    """The difference from the largest unit is not rounded, near 0 and far from it."""
+    z = (np.random.default_rng(1).normal(size=(200, 40)) * 10 + offset).astype(np.float32)
+    assert units_apart(chainrule.activation("softmax")(z), reference("softmax", z)) < 4
+
+
+def test_what_lies_in_the_next_row_is_not_used():
+    """A kernel reads on into the next row to fill vectors; its numbers reach no result."""
+    kernel = activation_kernels(chainrule.activation("softmax").formula, np.float32).forward
+    z = np.random.default_rng(2).normal(size=(4, 21)).astype(np.float32)
+    wanted = call(kernel, z, z, np.empty_like(z))
+    for value in (np.inf, np.nan, 3e38, -np.inf):
+        beside = z.copy()
+        beside[1::2] = value
+        assert np.array_equal(call(kernel, beside, beside, np.empty_like(z))[::2], wanted[::2])
+
+
+def test_special_units():
+    """NaN reaches the whole row, whatever its sign and digits; -inf is a unit without a share."""
+    softmax = chainrule.activation("softmax")
+    for bits in (0x7FC00000, 0x7F800001, 0xFF800001, 0xFFFFFFFF):
+        z = np.zeros((1, 20), np.float32)
+        z.view(np.uint32)[0, 3] = bits
+        assert np.isnan(softmax(z)).all()
+    z = np.zeros((1, 3), np.float32)
+    z[0, 1] = -np.inf
+    assert softmax(z).tolist() == [[0.5, 0.0, 0.5]]
+    assert np.isnan(softmax(np.full((1, 3), -np.inf, np.float32))).all()
+
+
+def test_shares_below_the_normal_numbers():
+    """Results are subnormal where they should be, and 0 beyond."""
+    z = np.array([[0.0, -88.0, -95.0, -103.0, -104.5, -1e30]], np.float32)
+    got, wanted = chainrule.activation("softmax")(z), reference("softmax", z)
+    assert np.abs(got - wanted).max() < 4 * 2.0**-149 + 4e-7
+    assert np.abs(got - wanted)[0, 2:].max() < 4 * 2.0**-149
+    assert got[0, 3] > 0
+    assert got[0, 5] == 0
