@@ -13,7 +13,7 @@ from chainrule.kernels.elementary.single._exponential import (
     RAISED_FIRST,
     RAISED_ROUNDER,
     ZERO,
-    growth,
+    exp_less_one,
     power_of_two,
 )
 from chainrule.kernels.elementary.wide._constants import INVERSE_LN2 as WIDE_INVERSE_LN2
@@ -42,5 +42,5 @@ def exp_below(x: Any, largest: Any) -> Any:
     shifted = fma(near, INVERSE_LN2, rounder)
     k = shifted - rounder
     r = fma(-k, LN2_LOW, fma(-k, LN2_HIGH, near))
-    result = fma(growth(r), factor, factor) * power_of_two(shifted, 0)
+    result = fma(exp_less_one(r), factor, factor) * power_of_two(shifted, 0)
     return ZERO if near < first else result

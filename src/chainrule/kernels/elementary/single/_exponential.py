@@ -120,13 +120,13 @@ def _reduced(x: Any, rounder: Any) -> tuple[Any, Any]:
 
 
 @inlined
-def exp_in_one_part(r: Any) -> Any:
+def _exp_in_one_part(r: Any) -> Any:
     """Return exp(r) of a reduced argument, rounded but once."""
     return fma(fma(r, _short_tail(r), ONE), r, ONE)
 
 
 @inlined
-def growth(r: Any) -> Any:
+def exp_less_one(r: Any) -> Any:
     """Return exp(r) - 1 of a reduced argument; what it lacks counts little next to 1."""
     return fma(r, _short_tail(r), ONE) * r
 
@@ -137,7 +137,7 @@ def exp(x: Any) -> Any:
     bounded = EXP_LAST if x > EXP_LAST else x
     bounded = EXP_FIRST if bounded < EXP_FIRST else bounded
     shifted, r = _reduced(bounded, ROUNDER)
-    return scale(exp_in_one_part(r), shifted)
+    return scale(_exp_in_one_part(r), shifted)
 
 
 @inlined
@@ -152,14 +152,14 @@ def raised_exp(x: Any) -> Any:
     bounded = EXP_LAST if x > EXP_LAST else x
     bounded = EXP_FIRST if bounded < EXP_FIRST else bounded
     shifted, r = _reduced(bounded, ROUNDER)
-    return scale(exp_in_one_part(r), shifted + RAISED_BY)
+    return scale(_exp_in_one_part(r), shifted + RAISED_BY)
 
 
 @inlined
 def raised_exp_below_one(x: Any) -> Any:
     """Return the same for a number that is not positive; 0 below RAISED_FIRST."""
     shifted, r = _reduced(x, RAISED_ROUNDER)
-    result = exp_in_one_part(r) * power_of_two(shifted, 0)
+    result = _exp_in_one_part(r) * power_of_two(shifted, 0)
     return ZERO if x < RAISED_FIRST else result
 
 
