@@ -166,6 +166,7 @@ def test_the_form_in_a_and_z_goes_through_a_part_of_the_formula(text, wanted):
         ("1.702/(1 + exp(-1.702*z))", "a*(1.702 - a)"),
         ("log(1 + log(1 + exp(z)))", "exp(-a) - exp(1 - a - exp(a))"),
         ("atan(z/sqrt(1 + z**2))", "cos(2*a)**(3/2)/cos(a)"),
+        ("2*atan(tanh(z/2))", "cos(a)"),
     ],
 )
 def test_forms_are_as_short_as_an_author_would_write_them(text, wanted):

@@ -152,3 +152,32 @@ def test_waves_that_fade_have_a_largest_slope(text, function):
 def test_a_wave_that_does_not_fade_is_not_bounded_by_its_expansion():
     (steepest,) = chainrule.activation("z*cos(z)").portrait().about("largest slope")
     assert steepest.bounds == (math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("z**z", ["at 0 from the right: 1", "at ∞: ∞"]),
+        ("z**(1/z)", ["at 0 from the right: 0", "at ∞: 1"]),
+        ("z**(-z)", ["at 0 from the right: 1", "at ∞: 0"]),
+        ("(1 + abs(z))**z", ["at -∞: 0", "at ∞: ∞"]),
+    ],
+)
+def test_towers_have_limits(text, limits):
+    """As worked by hand: x**y is exp(y*log(x)), and the exponent's limit tells."""
+    assert [s.text for s in _statements(text, "limit") if s.proved] == limits
+
+
+def test_the_range_of_a_tower_is_the_one_worked_by_hand():
+    """z**z is least at 1/e, z**(1/z) largest at e."""
+    (least,) = _statements("z**z", "infimum")
+    (most,) = _statements("z**(1/z)", "supremum")
+    assert least.bounds[0] <= mpmath.exp(-1 / mpmath.e) <= least.bounds[1]
+    assert most.bounds[0] <= mpmath.exp(1 / mpmath.e) <= most.bounds[1]
+
+
+@pytest.mark.parametrize("text", ["z**z*exp(-z**2)", "z**z/(1 + exp(z**2))"])
+def test_a_product_of_zero_and_infinity_is_no_product_of_limits(text):
+    """The limit is 0, whether it is proved or not."""
+    far_out = _statements(text, "limit")[1]
+    assert not far_out.proved or far_out.text == "at ∞: 0"

@@ -20,7 +20,9 @@ from chainrule.portraits._expansion import (
     expansion,
     first_place,
     first_place_in_logarithm,
+    has_logarithm,
     in_logarithm,
+    limit_of_factors,
 )
 from chainrule.portraits._factors import sign_of_factors, strict_sign
 from chainrule.portraits._interval import Program
@@ -109,7 +111,7 @@ class End:
             try:
                 with time_limit(_STEP_SECONDS):
                     form = self.form(order)
-                    if form is not None and (not logarithmic or form.has(sympy.log, sympy.asinh)):
+                    if form is not None and (not logarithmic or has_logarithm(form)):
                         found = expansion(in_logarithm(form) if logarithmic else form, start)
             except FAILURES:
                 pass
@@ -157,7 +159,13 @@ class End:
                         return found.limit()
             except FAILURES:
                 continue
-        return None
+        try:
+            with time_limit(_STEP_SECONDS):
+                form = self.form(order)
+                is_known = form is not None and has_logarithm(form)
+                return limit_of_factors(form, start) if is_known else None
+        except FAILURES:
+            return None
 
     def sign(self, order: int, least: float) -> tuple[float, int] | None:
         """Return a place and the sign from there to the end, or None where it is not settled.

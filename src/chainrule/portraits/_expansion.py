@@ -61,7 +61,36 @@ def first_place(
 
 def in_logarithm(form: Any) -> Any:
     """Return a form with ``exp(X)`` for `X`: powers become exponentials, logarithms powers."""
-    return put_in(form.rewrite(sympy.log), X, sympy.exp(X))
+    return put_in(without_towers(form).rewrite(sympy.log), X, sympy.exp(X))
+
+
+def without_towers(form: Any) -> Any:
+    """``x**x -> exp(x*log(x))``, and ``log(1/x) -> -log(x)``."""
+    return form.replace(_is_tower, lambda e: sympy.exp(e.exp * sympy.expand_log(sympy.log(e.base))))
+
+
+def has_logarithm(form: Any) -> bool:
+    """Tell whether a form grows by a logarithm, which a tower holds too."""
+    return form.has(sympy.log, sympy.asinh) or any(map(_is_tower, form.atoms(sympy.Pow)))
+
+
+def _is_tower(e: Any) -> bool:
+    return bool(e.is_Pow and e.base.has(X) and e.exp.has(X))
+
+
+def limit_of_factors(form: Any, start: Fraction) -> Any:
+    """Return the limit of a product whose factors have limits, or None.
+
+    That of an exponential is told by its exponent, however fast that grows.
+    """
+    result = sympy.Integer(1)
+    for factor in sympy.Mul.make_args(sympy.factor(without_towers(form))):
+        inner = factor.args[0] if isinstance(factor, sympy.exp) else factor
+        found = expansion(in_logarithm(inner), start).limit()
+        if found is None:
+            return None
+        result *= sympy.exp(found) if isinstance(factor, sympy.exp) else found
+    return None if result is sympy.nan else result
 
 
 def first_place_in_logarithm(

@@ -64,6 +64,8 @@ def shortest(
         ways += [way.subs(numbers).subs(parts) for way in usual_ways(core.subs(decimals))]
     if core.has(sympy.sinh):
         ways += [way.subs(parts) for other in _hyperbolic(core) for way in usual_ways(other)]
+    if core.has(sympy.sin, sympy.cos):
+        ways += [way.subs(parts) for way in _with_angles_doubled(core)]
     ways += _with_one_root(_without_signs(e))
     plain = signs.without_roots_of_products(e)
     if e.has(sympy.Pow) and plain.is_rational_function() and not e.is_rational_function():
@@ -225,6 +227,16 @@ def _hyperbolic(e: Any) -> Iterator[Any]:
             lambda part: isinstance(part, sympy.sinh) and part.args[0] in tangents,
             lambda part: sympy.tanh(part.args[0]) * sympy.cosh(part.args[0]),
         )
+
+
+def _with_angles_doubled(e: Any) -> Iterator[Any]:
+    """``2*cos(x)**2 - 1 -> cos(2*x)`` and ``2*sin(x)*cos(x) -> sin(2*x)``."""
+    for angle in {part.args[0] for part in e.atoms(sympy.sin, sympy.cos)}:
+        sine, cosine = sympy.sin(angle), sympy.cos(angle)
+        double = sympy.cos(2 * angle)
+        squares = {sine**2: (1 - double) / 2, cosine**2: (1 + double) / 2}
+        written = sympy.expand(sympy.expand(e).subs(squares))
+        yield written.subs(sine * cosine, sympy.sin(2 * angle) / 2)
 
 
 def _with_one_root(e: Any) -> list[Any]:
