@@ -24,7 +24,7 @@ from chainrule.portraits._domain import Edge
 from chainrule.portraits._interval import Array, Interval, Program
 from chainrule.portraits._statement import Bounds
 
-_SECONDS = 0.5
+_SECONDS = 1.0
 _MOST_TERMS = 40
 _MOST_DEGREE = 60
 _VARIANCE = sympy.Dummy("z", positive=True)
