@@ -149,7 +149,7 @@ def _group(depth: int, down: int) -> int:
     Down a column of a large matrix, every element lies in another page, and they compete for few
     places in the cache.
     """
-    return _GROUP if down != 0 and depth > DEPTH else 1
+    return _GROUP if down != 0 and depth >= _COPIED_DEPTH else 1
 
 
 @inner()
