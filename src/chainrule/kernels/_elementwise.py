@@ -29,7 +29,7 @@ from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._smooth import Lines, stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
 
-_SECONDS = 24.0  # so many that a slow machine makes the same kernels
+_SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
 DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
 
 

@@ -23,7 +23,7 @@ from chainrule.kernels._elementwise import scalar_functions
 from chainrule.kernels._smooth import stable_form
 
 _A, _Z = Variable("a"), Variable("z")
-_SECONDS = 24.0  # so many that a slow machine makes the same kernels
+_SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
 
 
 @dataclass(frozen=True)

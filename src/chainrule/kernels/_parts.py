@@ -77,9 +77,14 @@ class _LowerPart(NativeLowering):
 
 class _Inner(CompilerBase):
     def define_pipelines(self) -> list[Any]:
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        for place, (kind, _) in enumerate(pipeline.passes):
-            if kind is NativeLowering:
-                pipeline.passes[place] = (_LowerPart, _)
-        pipeline.finalize()
-        return [pipeline]
+        return [pipeline_with(_LowerPart, self.state)]
+
+
+def pipeline_with(lowering: type[NativeLowering], state: Any) -> Any:
+    """Return Numba's own passes, with another one in the place of lowering."""
+    pipeline = DefaultPassBuilder.define_nopython_pipeline(state)
+    pipeline.passes = [
+        (lowering if made is NativeLowering else made, says) for made, says in pipeline.passes
+    ]
+    pipeline.finalize()
+    return pipeline

@@ -6,19 +6,23 @@ the whole width. The later ones do not.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from llvmlite import binding
 from numba.core import config
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
+
+from chainrule.kernels._parts import pipeline_with
 
 _SLOWED_BY_WIDE = ("skylake-avx512", "cascadelake", "cooperlake")
 _WIDEST = 512
 
 
+@cache
 def _prefers_wide() -> bool:
     """Tell whether this processor has vectors of 512 bits at no cost in its frequency."""
     if config.CPU_NAME or config.CPU_FEATURES:
@@ -52,12 +56,6 @@ class KernelCompiler(CompilerBase):
     """Numba's compiler; with vectors of full width where the processor is good for them."""
 
     def define_pipelines(self) -> list[Any]:
-        """Return Numba's own passes, the last but one of them replaced."""
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        if _prefers_wide():
-            pipeline.passes = [
-                (_WideLowering if made is NativeLowering else made, says)
-                for made, says in pipeline.passes
-            ]
-            pipeline.finalize()
-        return [pipeline]
+        """Return Numba's own passes, with lowering for the width that is preferred."""
+        lowering = _WideLowering if _prefers_wide() else NativeLowering
+        return [pipeline_with(lowering, self.state)]
