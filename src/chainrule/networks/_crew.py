@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Crew:
             for number, panel in enumerate(self.panels)
         )
         self.pool = ThreadPoolExecutor(threads, "chainrule training") if threads > 1 else None
+        self.gathering = Lock()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a compiled function in all threads, and return what the first one returns.
@@ -61,7 +63,8 @@ class Crew:
 
     def _lead(self, function: Callable[..., Any], *arguments: Any) -> Any:
         assert self.pool is not None
-        others = [self.pool.submit(function, space, *arguments) for space in self.spaces[1:]]
+        with self.gathering:  # all of them or none: a part would wait for the rest
+            others = [self.pool.submit(function, space, *arguments) for space in self.spaces[1:]]
         result = function(self.spaces[0], *arguments)
         wait(others)
         return result
@@ -69,6 +72,8 @@ class Crew:
     def dismiss(self) -> None:
         """End the threads, when they have come to the end of their batch."""
         if self.pool is not None:
+            with self.gathering:
+                self.pool.shutdown(wait=False)
             self.pool.shutdown()
 
 
