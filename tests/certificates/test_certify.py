@@ -264,12 +264,17 @@ def test_costs_are_refused() -> None:
         measure(cost, sigmoid, sigmoid_slope, FLOAT32)
 
 
-@pytest.mark.parametrize("text", ["z*tanh(log(1 + exp(z)))", "exp(z)/sum(exp(z))"])
-def test_the_package_s_own_kernels(text: str) -> None:
-    """What the kernels compute in float32 is within an ulp of the truth."""
+@pytest.mark.parametrize(
+    ("text", "value"), [("z*tanh(log(1 + exp(z)))", 1), ("exp(z)/sum(exp(z))", 2)]
+)
+def test_the_package_s_own_kernels(text: str, value: float) -> None:
+    """What the kernels compute in float32 is near the truth: slopes within an ulp.
+
+    A softmax takes the float32 arithmetic that its bound of 4 ulp allows.
+    """
     found = certify(text)
     assert found.passed
-    assert found.meets(1, 1)
+    assert found.meets(value, 1)
 
 
 def test_the_arithmetic_of_kernels_is_stated() -> None:

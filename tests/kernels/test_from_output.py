@@ -40,6 +40,23 @@ def test_the_equations_in_the_output(name, dtype):
     np.testing.assert_allclose(got, backward(formula, dA, Z, axis=0), rtol=1e-4, atol=32 * bound)
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("units", [1, 10, 100, 4099])
+def test_float32_arithmetic_is_within_its_bound(name, units):
+    """At most 4 ulp of the sum of the absolute values of the terms, for any number of units."""
+    formula = activation_formula(name)
+    Z, dA = RNG.normal(size=(2, 50, units)).astype(np.float32) * np.float32(4)
+    A = forward(formula, Z)
+    got = backward_from_output(formula, dA, A)
+    g, a = dA.astype(np.longdouble), A.astype(np.longdouble)
+    wanted = IN_OUTPUT[name](g.T, a.T).T
+    share = a if name == "softmax" else np.exp(a)
+    factor = np.abs(a * g) if name == "softmax" else np.abs(g)
+    terms = factor + share * factor.sum(axis=1, keepdims=True)
+    bound = 4 * np.spacing(terms.astype(np.float32))
+    assert (np.abs(got - wanted) <= bound).all()
+
+
 def test_the_gradient_is_lost_where_the_output_has_rounded():
     """Why the form through z is the default."""
     sigmoid = activation_formula("sigmoid")

@@ -26,10 +26,13 @@ def units_apart(got: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.max(np.abs(got - wanted) / spacing))
 
 
-def test_log_softmax_runs_in_float32():
+@pytest.mark.parametrize(
+    ("name", "function"), [("log_softmax", "exp_below"), ("softmax", "multiple_of_exp_below")]
+)
+def test_the_softmax_family_runs_in_float32(name, function):
     """What each unit has is in float32; what is shared and summed is not."""
-    source = chainrule.activation("log_softmax").source()
-    assert "single.exp_below(" in source
+    source = chainrule.activation(name).source()
+    assert f"single.{function}(" in source
     assert "accumulate(v" in source
     assert "np.float64(" in source
 

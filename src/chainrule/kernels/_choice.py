@@ -25,7 +25,7 @@ Array = NDArray[Any]
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
 BOUNDS = {"activation": 1.75, "derivative": 3.4}
 # The same in units of a row's largest result: in their own, smaller ones are off by more.
-_OF_LARGEST = 1.25
+_OF_LARGEST = 2.5
 _INNERMOST, _OUTERMOST = 16, 8
 _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4

@@ -172,7 +172,12 @@ def output_module(formula: Formula, dtype: str) -> str:
     if not formula.is_layer_coupled:
         form = Apply("multiply", (SEED, form))
         matrices.insert(0, "rows, columns = 1, rows * columns")
-    body = RowProgram(computation_graph(rewrite(form)), reads).source()
+    graph = computation_graph(rewrite(form))
+    # The output has been rounded to float32 already: nothing is gained by more digits.
+    in_floats = (
+        dtype == "float32" and formula.is_layer_coupled and RowProgram(graph, reads).has_floats
+    )
+    body = RowProgram(graph, reads, in_floats=in_floats).source()
     says = f"∂J/∂Z from ∂J/∂A and A: {to_text(form)}"
     kernel = _kernel("backward_from_output", says, parameters, [*matrices, *body])
     return _module(f"a = {formula.text}, through a", dtype, kernel)
@@ -267,13 +272,14 @@ def _coupled_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> s
         lines += _kernel(name, says, parameters, [*_matrices(*matrices), *body])
         if tier:
             # What the units share is in float64 in either case.
-            chosen[name] = {"single": "double"}.get(tier, tier)
+            chosen[name] = {"single": "wide"}.get(tier, tier)
     return _module(f"a = {formula.text}", dtype, lines, chosen)
 
 
 def has_floats(formula: Formula) -> bool:
     """Tell whether the forward kernel of a layer-coupled formula may have units in float32."""
-    return RowProgram(_coupled_graph(formula, "forward")[0], _READS).has_floats
+    program = RowProgram(_coupled_graph(formula, "forward")[0], _READS)
+    return bool(program.costly) and program.has_floats
 
 
 @lru_cache(maxsize=8)

@@ -72,26 +72,37 @@ class RowProgram:
         return {
             index
             for index, passes in used_in.items()
-            if (len(passes) > 1 or self.in_floats) and self._is_costly(index)
+            if self._is_costly(index)
+            and (len(passes) > 1 or (self.in_floats and self._reductions(min(passes))))
         }
 
     def _is_costly(self, index: int) -> bool:
         return self.graph.nodes[index].operation not in (*_CHEAP, "input")
 
     @property
-    def has_floats(self) -> bool:
-        """Whether what is costly for each unit keeps its digits in float32."""
-        costly = [
+    def costly(self) -> list[int]:
+        """What takes long to compute and is computed for each unit."""
+        return [
             index
             for index in self.graph.reached()
             if self.graph.nodes[index].per_unit and self._is_costly(index)
         ]
-        extremes = {
-            index
-            for index in self.graph.reached()
-            if self.graph.nodes[index].operation in ("reduce_max", "reduce_min")
-        }
-        return bool(costly) and len(extremes) == 1 and all(map(self._below_extreme, costly))
+
+    @property
+    def has_floats(self) -> bool:
+        """Whether what is costly for each unit keeps its digits in float32."""
+        return len(self._extremes()) <= 1 and all(
+            self._below_extreme(k) or self._is_exp_of_input(k) for k in self.costly
+        )
+
+    def _extremes(self) -> list[int]:
+        reached, nodes = self.graph.reached(), self.graph.nodes
+        return [k for k in reached if nodes[k].operation in ("reduce_max", "reduce_min")]
+
+    def _is_exp_of_input(self, index: int) -> bool:
+        nodes = self.graph.nodes
+        node = nodes[index]
+        return node.operation == "exp" and nodes[node.arguments[0]].operation == "input"
 
     def _below_extreme(self, index: int) -> tuple[int, int] | None:
         """Return x and max(x) of ``exp(x - max(x))``, where x is read from memory."""
@@ -108,15 +119,20 @@ class RowProgram:
     def _roots(self, pass_number: int) -> list[int]:
         """Return the per-unit nodes whose values a pass must have."""
         nodes = self.graph.nodes
-        roots = [
-            nodes[index].arguments[0]
+        roots = [nodes[index].arguments[0] for index in self._reductions(pass_number)]
+        if nodes[self.graph.output].per_unit and self._last() == pass_number:
+            roots.append(self.graph.output)
+        return roots
+
+    def _reductions(self, pass_number: int) -> list[int]:
+        """Return the sums and extremes that are taken in a pass."""
+        nodes = self.graph.nodes
+        return [
+            index
             for index in self.graph.reached()
             if nodes[index].operation.startswith("reduce_")
             and self.level[nodes[index].arguments[0]] == pass_number
         ]
-        if nodes[self.graph.output].per_unit and self._last() == pass_number:
-            roots.append(self.graph.output)
-        return roots
 
     def _last(self) -> int:
         return self.level[self.graph.output]
@@ -149,12 +165,7 @@ class RowProgram:
 
     def _pass(self, pass_number: int) -> None:
         nodes = self.graph.nodes
-        reductions = [
-            index
-            for index in self.graph.reached()
-            if nodes[index].operation.startswith("reduce_")
-            and self.level[nodes[index].arguments[0]] == pass_number
-        ]
+        reductions = self._reductions(pass_number)
         writes = nodes[self.graph.output].per_unit and self._last() == pass_number
         if reductions or writes:
             roots = self._roots(pass_number)
@@ -260,10 +271,24 @@ class RowProgram:
     def _operation(self, index: int) -> str:
         node = self.graph.nodes[index]
         if self.in_floats and (pair := self._below_extreme(index)):
-            return "single.exp_below({}, {})".format(*map(self._name, pair))
+            function = "exp_below" if self._counts_otherwise(pair[1]) else "multiple_of_exp_below"
+            return "single.{}({}, {})".format(function, *map(self._name, pair))
         arguments = tuple(self._argument(k, node.per_unit) for k in node.arguments)
         exponent = self.graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
         return operation(node.operation, arguments, exponent)
+
+    def _counts_otherwise(self, extreme: int) -> bool:
+        """Whether an extreme is used elsewhere than in exponents.
+
+        Where it is held and is not, the result is the same for any other number in its place.
+        """
+        nodes = self.graph.nodes
+        exponents = self._users(extreme)
+        powers = [nodes[k].operation for exponent in exponents for k in self._users(exponent)]
+        return nodes[extreme].operation != "held" or set(powers) != {"exp"}
+
+    def _users(self, index: int) -> list[int]:
+        return [k for k in self.graph.reached() if index in self.graph.nodes[k].arguments]
 
     def _argument(self, index: int, of_unit: bool) -> str:
         name = self._name(index)

@@ -6,6 +6,9 @@ alone compute in float64, for the sake of large arguments.
 """
 
 from chainrule.kernels.elementary.single._difference import exp_below as exp_below
+from chainrule.kernels.elementary.single._difference import (
+    multiple_of_exp_below as multiple_of_exp_below,
+)
 from chainrule.kernels.elementary.single._error import erf, erfc
 from chainrule.kernels.elementary.single._exponential import (
     cosh,

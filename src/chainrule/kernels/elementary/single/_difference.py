@@ -31,11 +31,33 @@ def exp_below(x: Any, largest: Any) -> Any:
     The difference itself is never rounded: with largest = n log(2) + s and x = k log(2) + r, the
     result is 2**(k - n) exp(r) exp(-s). What depends on the largest alone is computed once.
     """
+    taken, rest, count = _split(largest)
+    factor = np.float32(exp(count * LN2 - rest)) * LOWERED
+    return _times_exp(factor, x, taken, rest, count)
+
+
+@inlined
+def multiple_of_exp_below(x: Any, largest: Any) -> Any:
+    """Return c exp(x - largest), where x is not larger and c = exp(s) with that remainder s.
+
+    As a number near 1 that depends on the largest alone, c cancels in quotients.
+    """
+    taken, rest, count = _split(largest)
+    return _times_exp(LOWERED, x, taken, rest, count)
+
+
+@inlined
+def _split(largest: Any) -> tuple[Any, Any, Any]:
+    """Write the largest as a number to take off at once and a rest; n is that of the rest."""
     shift = np.float64(largest)
     taken = shift if abs(shift) > FAR else 0.0
     rest = shift - taken
-    count = nearest_integer(rest * WIDE_INVERSE_LN2)
-    factor = np.float32(exp(count * LN2 - rest)) * LOWERED
+    return taken, rest, nearest_integer(rest * WIDE_INVERSE_LN2)
+
+
+@inlined
+def _times_exp(factor: Any, x: Any, taken: Any, rest: Any, count: Any) -> Any:
+    """Return factor * 2**(RAISED_BY + k - n) exp(r), or 0 far below."""
     rounder = RAISED_ROUNDER - np.float32(count)
     first = RAISED_FIRST + np.float32(rest)
     near = x - np.float32(taken)
