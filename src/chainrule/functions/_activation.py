@@ -15,6 +15,7 @@ from chainrule.formulas import Formula
 if TYPE_CHECKING:
     from chainrule.certificates import Certificate, Sweep
     from chainrule.derivations import Derivation
+    from chainrule.functions._ways_back import WayBack
     from chainrule.kernels import ArrayFunctions
     from chainrule.portraits import Portrait
 
@@ -44,6 +45,8 @@ class Activation:
     `backward_from_output` nothing; `z` may be     a few operations; where the output tells the
                            overwritten             slope, and has not rounded to a limit
     ====================== ======================= =============================================
+
+    `ways_back` tells which of them a function has, and where the output tells the slope.
 
     Examples
     --------
@@ -178,6 +181,33 @@ class Activation:
             With the reason, where the output does not determine the derivative.
         """
         return self._arrays.backward_from_output(da, a, axis, out)
+
+    def ways_back(self, *, dtype: Any = np.float32) -> tuple[WayBack, ...]:
+        """Return the backward passes: what each keeps in memory, and where it keeps the slope.
+
+        Parameters
+        ----------
+        dtype : dtype
+            float32 or float64.
+
+        Returns
+        -------
+        tuple of WayBack
+            Of `backward`, `backward_from_slope` and `backward_from_output`; one that this function
+            does not have says why.
+
+        Examples
+        --------
+        >>> import chainrule
+        >>> for way in chainrule.activation("softplus").ways_back():
+        ...     print(way)
+        backward: keeps z; every slope keeps its digits
+        backward_from_slope: keeps the slopes, in place of z; every slope keeps its digits
+        backward_from_output: keeps nothing; every slope keeps its digits
+        """
+        from chainrule.functions._ways_back import ways_back
+
+        return ways_back(self.formula, dtype)
 
     def jacobian(self, z: ArrayLike) -> Array:
         """Return ``∂a_p/∂z_j`` of every example, from the backward kernel.

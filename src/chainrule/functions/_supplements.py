@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainrule.functions import _ways_back as ways_back
 from chainrule.functions._graph_figure import graph_figure, reasons_of, with_figures
 from chainrule.functions._plots import plot_section
 
@@ -55,6 +56,7 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
         *_with_pictures(derivation),
         *seen.sections,
         *certificate.sections,
+        ways_back.section(formula),
         *(s for part in computed(formula, source) for s in _computed_sections(part)),
         Section("Kernel source", (about_source,), blocks=(listing,)),
     )

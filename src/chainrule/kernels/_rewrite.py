@@ -21,9 +21,14 @@ def _is_call(e: Expression, name: str) -> bool:
 
 
 def exp_minus_one(e: Apply) -> Expression | None:
-    """``exp(x) - 1 -> expm1(x)``: near x = 0 the difference cancels."""
-    if e.operation == "subtract" and e.arguments[1] == ONE and _is_call(e.arguments[0], "exp"):
-        return _call("expm1", *_arguments(e.arguments[0]))
+    """``exp(x) - 1 -> expm1(x)``, ``1 - exp(x) -> -expm1(x)``: near 0 the difference cancels."""
+    if e.operation != "subtract":
+        return None
+    left, right = e.arguments
+    if right == ONE and _is_call(left, "exp"):
+        return _call("expm1", *_arguments(left))
+    if left == ONE and _is_call(right, "exp"):
+        return _call("negate", _call("expm1", *_arguments(right)))
     return None
 
 
