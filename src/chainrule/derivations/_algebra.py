@@ -107,6 +107,11 @@ def attempt(seconds: float, work: Callable[[], _T], otherwise: _T) -> _T:
         return otherwise
 
 
+def atoms_of(e: Any, *kinds: Any) -> list[Any]:
+    """Return the parts of some kinds, always in the same order."""
+    return sorted(e.atoms(*kinds), key=sympy.default_sort_key)
+
+
 def with_factors_joined(e: Any) -> Any:
     """``(1 - z)*(1 + z) -> 1 - z**2``: where a product of sums has no more terms than one of them.
 
@@ -151,7 +156,7 @@ def with_powers_named(e: Any, names: dict[Any, Any]) -> Any:
         number, letters = part.exp.as_coeff_Add()
         core = part.base**letters
         if core not in names:
-            names[core] = sympy.Dummy("power", real=True, positive=core.is_positive)
+            names[core] = sympy.Dummy(f"power{len(names)}", real=True, positive=core.is_positive)
         return names[core] * part.base**number
 
     return e.replace(lambda part: part.is_Pow and bool(part.exp.free_symbols), named)

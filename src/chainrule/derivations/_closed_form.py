@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations._algebra import FAILURES, atoms_of
 from chainrule.derivations._arithmetic import ONE, size
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
@@ -26,6 +26,7 @@ _SECONDS = 5.0
 _COST_SECONDS = 1.5
 _A, _Z = Variable("a"), Variable("z")
 _SHORT = (False, 20)  # what is in the output alone and as short as this needs no further search
+_PARTS = 1.4  # for every operation at least, however a form is written
 _OWN_PREACTIVATION = 8  # by how many parts a form may be longer to do without it
 
 
@@ -93,6 +94,8 @@ def _shorter_and_shorter(
         e = sympy.factor(sympy.cancel(sympy.together(sympy.expand(e))))
         if seed is not None and e.has(z):
             continue
+        if best is not None and (e.has(z), _PARTS * sympy.count_ops(e)) > best:
+            continue  # no way to write it is shorter
         found = min((algebra.to_expression(way) for way in writings(e, algebra)), key=size)
         if best is not None and length(found) >= best:
             continue
@@ -160,7 +163,7 @@ def without_reductions(e: Expression) -> Expression:
 def writings(e: Any, algebra: SumAlgebra) -> list[Any]:
     """Return ways to write a product; one collects what stands before each linear part in g."""
     g = algebra.translation.symbol(SEED)
-    linear = [g, *(part for part in e.atoms(SumFunction) if part.has(g))]
+    linear = [g, *(part for part in atoms_of(e, SumFunction) if part.has(g))]
     expanded = sympy.expand(e)
     ways = [e, expanded, _grouped(e), sympy.collect(expanded, linear, sympy.factor)]
     if linear[1:] and e.has(algebra.count):
@@ -175,7 +178,7 @@ def _grouped(e: Any) -> Any:
 def _solvable(output: Any, algebra: SumAlgebra) -> list[Any]:
     """Return the per-unit values for which the output's equation might be solved."""
     z = algebra.translation.symbol(_Z)
-    functions = [f for f in output.atoms(sympy.Function) if f.has(z)]
+    functions = [f for f in atoms_of(output, sympy.Function) if f.has(z)]
     return [*sorted(functions, key=sympy.count_ops), z]
 
 

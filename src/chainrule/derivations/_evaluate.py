@@ -129,20 +129,32 @@ def evaluate_layer(expression: Expression, values: Values) -> list[Any]:
         Lists hold a value for each unit, all of one length; numbers are shared.
     """
     count = next(len(value) for value in values.values() if isinstance(value, list))
+    known: dict[Any, int] = {}
+    found: list[list[Any]] = []
 
-    def units(e: Expression) -> list[Any]:
+    def position(e: Expression) -> int:
+        """Return where the values of a part stand; equal parts are evaluated once."""
+        if not isinstance(e, Apply):
+            key: Any = e
+        else:
+            key = (e.operation, *(position(argument) for argument in e.arguments))
+        if key not in known:
+            known[key] = len(found)
+            found.append(units(e, [found[k] for k in key[1:]] if isinstance(e, Apply) else []))
+        return known[key]
+
+    def units(e: Expression, parts: list[list[Any]]) -> list[Any]:
         if isinstance(e, Variable) and isinstance(_given(e, values), list):
             return [mpmath.mpf(value) for value in _given(e, values)]
         if not isinstance(e, Apply):
             return [evaluate(e, values)] * count
         if e.operation == "count":
             return [mpmath.mpf(count)] * count
-        parts = [units(argument) for argument in e.arguments]
         if e.operation in REDUCTIONS:
             return [_REDUCE[e.operation](parts[0])] * count
         return [_OPERATIONS[e.operation](*unit) for unit in zip(*parts, strict=True)]
 
-    return units(expression)
+    return found[position(expression)]
 
 
 _REDUCE: dict[str, Callable[[list[Any]], Any]] = {

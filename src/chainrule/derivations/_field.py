@@ -242,7 +242,9 @@ class Field:
             if g.kind == kind and g.argument == argument:
                 return g.symbol
         positive = True if kind in ("exp", "sqrt", "cosh") else None
-        symbol = sympy.Dummy(kind, real=True, positive=positive)
+        # Symbols of one name are sorted by chance.
+        name = f"{kind}{len(self.generators)}"
+        symbol = sympy.Dummy(name, real=True, positive=positive)
         self.generators.append(Generator(symbol, kind, argument))
         return symbol
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, Translation
+from chainrule.derivations._algebra import FAILURES, Translation, attempt
 from chainrule.derivations._arithmetic import (
     LARGEST_DENOMINATOR,
     ONE,
@@ -44,7 +44,8 @@ from chainrule.formulas import (
     variables_of,
 )
 
-_SECONDS = 0.5
+_SECONDS = 0.8
+_LARGEST = 280  # parts of a second derivative that is worth the time to shorten it
 _A = Variable("a")
 
 
@@ -289,12 +290,7 @@ def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[Secon
     >>> to_text(derive(parse("tanh(z)")).second[0].through_output)
     '2*a*(a**2 - 1)'
     """
-    slopes = [derivative_in_variables(piece.expression) for piece in pieces.pieces]
-    tidy = [derivative_in_variables(slope) for slope in slopes]
-    bends = [
-        min(simplified(differentiate(slope)), bend, key=written_length)
-        for slope, bend in zip(slopes, tidy, strict=True)
-    ]
+    bends = [_bend(derivative_in_variables(piece.expression)) for piece in pieces.pieces]
     through = [
         simplified(multiply(differentiate(form.derivative, _A), form.derivative))
         if isinstance(form, OutputForm)
@@ -302,6 +298,18 @@ def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[Secon
         for form in forms
     ]
     return tuple(map(SecondDerivative, bends, through))
+
+
+def _bend(slope: Expression) -> Expression:
+    """Return the derivative of a slope; of a very long one equal factors are collected alone."""
+    plain = differentiate(slope)
+    if size(plain) > _LARGEST:
+        translation = Translation(names_long_numbers=True)
+        collected = attempt(
+            _SECONDS, lambda: translation.to_expression(translation.to_sympy(plain)), plain
+        )
+        return min(plain, collected, key=written_length)
+    return min(simplified(plain), derivative_in_variables(slope), key=written_length)
 
 
 def simplified(expression: Expression) -> Expression:

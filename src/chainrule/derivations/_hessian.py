@@ -41,7 +41,7 @@ from chainrule.formulas import (
     substitute,
 )
 
-_SECONDS = 0.8
+_SECONDS = 1.1
 _SHORT = 140  # parts of all entries, which need no further search
 _SWOLLEN = 4  # times as long as the best: cut here, where work would be cut by its time elsewhere
 _LARGEST = 4000  # parts of the chain rule's own form, beyond which nothing is tried

@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, Translation
+from chainrule.derivations._algebra import FAILURES, Translation, atoms_of
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._closed_form import ways, writings
 from chainrule.derivations._evaluate import evaluate
@@ -134,7 +134,7 @@ def _in_output(plain: Any, output: Any, a: Any, z: Any) -> Iterator[Any]:
     e = plain
     for _ in range(_DEPTH):
         functions = sorted(
-            (f for f in left.atoms(sympy.Function, sympy.Pow) if f.has(z) and _is_function(f)),
+            (f for f in atoms_of(left, sympy.Function, sympy.Pow) if f.has(z) and _is_function(f)),
             key=sympy.count_ops,
             reverse=True,
         )

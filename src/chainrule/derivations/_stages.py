@@ -35,7 +35,7 @@ _A, _Z = Variable("a"), Variable("z")
 _SHORT = 30  # parts: a form as short as this is not looked at in stages
 _A_CUT = 6  # by how many parts every stage more must shorten the others
 _MOST_CUTS = 5
-_SECONDS = 0.5  # of processor time for one stage
+_SECONDS = 0.9  # of processor time for one stage
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,8 @@ class Tidy:
         """Put in products and powers; exponentials and powers by letters become symbols."""
 
         def named(part: Any) -> Any:
-            return self.named.setdefault(part, sympy.Dummy("exp", positive=True))
+            name = f"exp{len(self.named)}"
+            return self.named.setdefault(part, sympy.Dummy(name, positive=True))
 
         e = e.replace(lambda part: isinstance(part, _CIRCULAR), self._circular)
         e = _replaced(e, self.products).replace(sympy.exp, lambda x: named(sympy.exp(x)))
@@ -167,7 +168,7 @@ class Tidy:
 
     def _circular(self, part: Any) -> Any:
         if part not in self.functions:
-            symbol = sympy.Dummy("circular", real=True)
+            symbol = sympy.Dummy(f"circular{len(self.functions)}", real=True)
             self.functions[part] = self.named[part] = symbol
         return self.functions[part]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import sympy
@@ -126,12 +126,22 @@ def _chain(operation: str, parts: list[Any], leaf: Leaf) -> Expression:
     return reduce(lambda x, y: Apply(operation, (x, y)), (read_sympy(part, leaf) for part in parts))
 
 
+def _ordered(parts: Iterable[Any]) -> list[Any]:
+    """Sort the parts of a sum or product; only those that are alike are compared as text."""
+    alike: dict[Any, list[Any]] = {}
+    for e in parts:
+        alike.setdefault(_order(e), []).append(e)
+    groups = (alike[key] for key in sorted(alike))
+    return [e for group in groups for e in (sorted(group, key=str) if len(group) > 1 else group)]
+
+
+@lru_cache(maxsize=4096)
 def _order(e: Any) -> tuple[Any, ...]:
-    return (not e.is_number, e.is_Add, len(e.free_symbols) > 1, sympy.count_ops(e), str(e))
+    return (not e.is_number, e.is_Add, len(e.free_symbols) > 1, int(sympy.count_ops(e)))
 
 
 def _sum(e: Any, leaf: Leaf) -> Expression:
-    terms = sorted(e.args, key=_order)
+    terms = _ordered(e.args)
     negative = [-t for t in terms if t.could_extract_minus_sign() and _flipped(t) is None]
     positive = [t for t in terms if -t not in negative]
     if positive:
@@ -155,7 +165,7 @@ def _product(e: Any, leaf: Leaf) -> Expression:
 
 def _number_and_factors(e: Any) -> tuple[Any, list[Any]]:
     number, rest = e.as_coeff_Mul()
-    return number, sorted(rest.args if rest.is_Mul else [rest], key=_order)
+    return number, _ordered(rest.args if rest.is_Mul else [rest])
 
 
 def _flipped(e: Any) -> list[Any] | None:

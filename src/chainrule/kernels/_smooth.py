@@ -184,7 +184,7 @@ class _Writer:
                 self.vanishing.add(g.symbol)
         if g.kind == "erf" and self.field.side is not None:
             for sign in (1, -1):
-                complement = sympy.Dummy("erfc", positive=True)
+                complement = sympy.Dummy(f"erfc{len(self.order)}", positive=True)
                 self.complements[g.symbol, sign] = complement
                 self.names[complement] = f"{name}{self.complement_suffix(g.argument, sign)}"
                 self.order.insert(len(self.order) - 1, complement)
@@ -305,7 +305,7 @@ class _Writer:
             if f"{name} = expm1({argument})" in self.statements and base.free_symbols == {symbol}:
                 constant, slope = base.subs(symbol, 0), base.coeff(symbol, 1)
                 if sympy.degree(base, symbol) == 1 and 0 < slope <= constant:
-                    less_one = sympy.Dummy("less_one", real=True)
+                    less_one = sympy.Dummy(f"less_one{len(self.order)}", real=True)
                     self.names[less_one] = name
                     self.order.append(less_one)
                     return constant + slope + slope * less_one
@@ -335,8 +335,9 @@ class _Writer:
     def without_irrationals(self, e: Any) -> Any:
         """Replace numbers such as sqrt(pi) by symbols, which factorisation can handle."""
         numbers = {a for a in e.atoms(sympy.Pow, sympy.NumberSymbol, sympy.exp) if a.is_number}
-        for irrational in sorted(numbers, key=sympy.count_ops, reverse=True):
-            symbol = sympy.Dummy("constant", positive=True)
+        order = sorted(numbers, key=lambda x: (-sympy.count_ops(x), sympy.default_sort_key(x)))
+        for k, irrational in enumerate(order):
+            symbol = sympy.Dummy(f"constant{k}", positive=True)
             self.names[symbol] = number(float(sympy.N(irrational, 25)))
             self.parameters.append(symbol)
             e = e.subs(irrational, symbol)

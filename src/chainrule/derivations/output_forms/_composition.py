@@ -84,7 +84,10 @@ class Chain:
     @cached_property
     def symbols(self) -> list[Any]:
         """The output of every layer, and z, as symbols that know their sign."""
-        return [self.a, *(signed_symbol("b", level) for level in self.levels[1:])]
+        return [
+            self.a,
+            *(signed_symbol(f"b{k}", level) for k, level in enumerate(self.levels[1:])),
+        ]
 
     def derivatives(self, k: int, a: Any) -> Iterator[Any]:
         """Yield ∂a/∂z of the layers from the k-th inwards, in their output a."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
+from chainrule.derivations._algebra import Translation, atoms_of
 from chainrule.derivations.output_forms._layers import INNER
 from chainrule.formulas import Apply, Expression, variables_of
 
@@ -49,9 +49,9 @@ def inverses(layer: Expression, a: Any, b: Any, translation: Translation) -> Ite
 def layer_polynomial(layer: Expression, a: Any, b: Any, translation: Translation) -> Any:
     """Return a polynomial in a and b that is 0 where ``a = layer(b)``; None for other layers."""
     h = translation.to_sympy(layer).subs(translation.symbol(INNER), b)
-    relations = []
+    relations: list[tuple[Any, Any]] = []
     while not h.is_rational_function(b):
-        named = _with_root_named(h, b)
+        named = _with_root_named(h, b, len(relations))
         if named is None:
             return None
         h, root, relation = named
@@ -63,14 +63,14 @@ def layer_polynomial(layer: Expression, a: Any, b: Any, translation: Translation
     return polynomial
 
 
-def _with_root_named(h: Any, b: Any) -> tuple[Any, Any, Any] | None:
+def _with_root_named(h: Any, b: Any, depth: int) -> tuple[Any, Any, Any] | None:
     """Put a symbol for an innermost root; return it with the polynomial that vanishes."""
-    roots = [p for p in h.atoms(sympy.Pow) if p.has(b) and p.exp.is_Rational and p.exp.q > 1]
+    roots = [p for p in atoms_of(h, sympy.Pow) if p.has(b) and p.exp.is_Rational and p.exp.q > 1]
     innermost = [p for p in roots if p.base.is_rational_function(b)]
     if not innermost:
         return None
     base, order = innermost[0].base, innermost[0].exp.q
-    root = sympy.Dummy("root", positive=True)
+    root = sympy.Dummy(f"root{depth}", positive=True)
 
     def is_power(part: Any) -> bool:
         return part.is_Pow and part.base == base and (part.exp * order).is_Integer is True

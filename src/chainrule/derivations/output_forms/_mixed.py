@@ -12,6 +12,7 @@ from typing import Any
 import sympy
 
 from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import size
 from chainrule.derivations._pieces import Piece, differentiate
 from chainrule.derivations.output_forms._candidates import OUTPUT, Candidate
 from chainrule.derivations.output_forms._composition import Chain
@@ -24,6 +25,7 @@ from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpres
 _PART, _Z = Variable("h"), Variable("z")
 _ARITHMETIC = ("add", "subtract", "multiply", "negate")
 _MOST = 8  # parts that are tried
+_SHORT = 40  # operations of a form that is looked at whatever the derivative's length is
 
 
 def mixed_forms(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
@@ -48,6 +50,8 @@ def _through_parts(
         for slope in _slopes(part, values, places, translation):
             derivative = sympy.diff(whole, z) + linear * slope
             written = derivative.subs(h, solved)
+            if sympy.count_ops(written) > max(_SHORT, 0.5 * size(piece.derivative)):
+                continue  # no algebra makes that a shorter form
             yield Candidate(shortest(written, translation, places, values), is_identity=False)
 
 

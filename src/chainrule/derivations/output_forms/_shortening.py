@@ -10,6 +10,7 @@ import sympy
 
 from chainrule.derivations._algebra import (
     Translation,
+    atoms_of,
     with_factors_joined,
     with_powers_named,
 )
@@ -47,7 +48,7 @@ def shortest(
     values : mapping of str to float, optional
         Of the parameters.
     """
-    for choice in e.atoms(sympy.Piecewise):
+    for choice in atoms_of(e, sympy.Piecewise):
         (beyond, condition), (within, _) = choice.args
         held = translation.to_expression(sympy.Piecewise((1, condition), (0, True)))
         assert isinstance(held, Apply)
@@ -57,8 +58,11 @@ def shortest(
     e = signs.without_absolute_values(e)
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in usual_ways(core)]
-    decimals = {x: sympy.Dummy("decimal", positive=True) for x in core.atoms(sympy.Rational)
-                if x.q > LARGEST_DENOMINATOR}  # fmt: skip
+    decimals = {
+        x: sympy.Dummy(f"decimal{k}", positive=True)
+        for k, x in enumerate(atoms_of(core, sympy.Rational))
+        if x.q > LARGEST_DENOMINATOR
+    }
     if decimals:
         numbers = {symbol: x for x, symbol in decimals.items()}
         ways += [way.subs(numbers).subs(parts) for way in usual_ways(core.subs(decimals))]
@@ -70,7 +74,8 @@ def shortest(
     plain = signs.without_roots_of_products(e)
     if e.has(sympy.Pow) and plain.is_rational_function() and not e.is_rational_function():
         ways += usual_ways(plain)
-    ways = [*map(signs.without_roots_of_products, ways), *ways]
+    ways = list(dict.fromkeys(ways))
+    ways = list(dict.fromkeys([*map(signs.without_roots_of_products, ways), *ways]))
     ways += [with_factors_joined(way) for way in ways]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
     return min(written or [translation.to_expression(e)], key=written_length)
@@ -112,7 +117,8 @@ def _with_large_parts_named(e: Any) -> tuple[Any, dict[Any, Any]]:
             if part.is_Pow and part.exp != sympy.Rational(1, part.exp.q):
                 return named(part.base ** sympy.Rational(1, part.exp.q)) ** part.exp.p
             if part not in names:
-                names[part] = sympy.Dummy("part", real=part.is_real, positive=part.is_positive)
+                name = f"part{len(names)}"
+                names[part] = sympy.Dummy(name, real=part.is_real, positive=part.is_positive)
             return names[part]
         return part.func(*map(named, part.args)) if part.args else part
 
@@ -231,7 +237,7 @@ def _hyperbolic(e: Any) -> Iterator[Any]:
 
 def _with_angles_doubled(e: Any) -> Iterator[Any]:
     """``2*cos(x)**2 - 1 -> cos(2*x)`` and ``2*sin(x)*cos(x) -> sin(2*x)``."""
-    for angle in {part.args[0] for part in e.atoms(sympy.sin, sympy.cos)}:
+    for angle in dict.fromkeys(part.args[0] for part in atoms_of(e, sympy.sin, sympy.cos)):
         sine, cosine = sympy.sin(angle), sympy.cos(angle)
         double = sympy.cos(2 * angle)
         squares = {sine**2: (1 - double) / 2, cosine**2: (1 + double) / 2}
@@ -257,7 +263,7 @@ def _with_one_root(e: Any) -> list[Any]:
     above, below = (sympy.rem(part, root**2 - base, root) for part in (above, below))
     joined = with_factors_joined(sympy.factor(sympy.cancel(sympy.together(above / below))))
     ways = [joined.subs(root, sympy.sqrt(base))]
-    for angle in {part.args[0] for part in e.atoms(sympy.tan)}:
+    for angle in dict.fromkeys(part.args[0] for part in atoms_of(e, sympy.tan)):
         inside = _with_double_angle(base, angle)
         ways.append(_with_double_angle(joined, angle).subs(root, sympy.sqrt(inside)))
         ways[-1] = ways[-1].subs(_COSINE, sympy.cos(angle))
@@ -285,7 +291,7 @@ def with_cosines(e: Any) -> Any:
         lambda part: part.is_Pow and isinstance(part.base, sympy.tan) and part.exp == 2,
         lambda part: 1 / sympy.cos(part.base.args[0]) ** 2 - 1,
     )
-    for angle in {part.args[0] for part in e.atoms(sympy.tan)}:
+    for angle in dict.fromkeys(part.args[0] for part in atoms_of(e, sympy.tan)):
         s, c = sympy.Dummy("s"), sympy.Dummy("c")
         above, below = sympy.fraction(sympy.together(e.subs(sympy.tan(angle), s / c)))
         if not (above.is_polynomial(s, c) and below.is_polynomial(s, c)):

@@ -207,7 +207,7 @@ class _Signs:
             line, bound = _far_logarithm(g.argument, exponential, rate, far, side)
             if bound is None:
                 return 0
-            rests.append((sympy.Dummy("rest", real=True), bound))
+            rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), bound))
             factor = factor.subs(
                 g.symbol, line.subs(exponential, self.field.rate * x) + rests[-1][0]
             )
