@@ -294,3 +294,25 @@ def test_the_eliminated_value_is_named_with_its_inverse():
         a = 1 / (1 + mpmath.exp(mpmath.mpf("-0.7")))
         generator = value_at(form.generator, "0.7")
         assert abs(value_at(form.inverse, 0, a=a) - generator) < 1e-35
+
+
+@pytest.mark.parametrize("text", ["exp(1e200*z)/(1 + exp(1e200*z))", "1/(1 + exp(-1e200*z))"])
+def test_what_overflows_nearly_everywhere_has_a_form_too(text):
+    """It has values near 0, and is defined at every z."""
+    (form,) = derive(parse(text)).output_forms
+    assert isinstance(form, OutputForm)
+    with mpmath.workdps(40):
+        assert value_at(form.derivative, 0, a=mpmath.mpf("0.25")) == mpmath.mpf("1e200") * 3 / 16
+
+
+def test_what_is_undefined_everywhere_has_none():
+    (form,) = derive(parse("z + (-2)**z")).output_forms
+    assert isinstance(form, NoOutputForm)
+    assert form.reason == "the formula has no value there"
+
+
+def test_a_power_within_a_power_is_put_back():
+    """exp(-z)**p keeps its parameter: (1 + b**p)**(1/p) holds one power by letters in another."""
+    (form,) = derive(parse("1/(1 + exp(-z)**p)**(1/p)", {"p": 3.0})).output_forms
+    assert isinstance(form, OutputForm)
+    assert to_text(form.derivative) == "a*(1 - a**p)"

@@ -27,6 +27,7 @@ SHORT = {
     "max(z, 0)**2/(1 + max(z, 0))": "I(z > 0)·max(z, 0)·(2 + max(z, 0))/(1 + max(z, 0))²",
     "exp(z)/(1 + exp(z))**2": "exp(z)·(1 - exp(z))/(1 + exp(z))³",
     "sinh(z)/(1 + cosh(z))": "1/(1 + cosh(z))",
+    "tanh(z)/cosh(z)": "(1 - 2·tanh(z)²)/cosh(z)",
     "z**z": "z^z·(1 + log(z))",
     "z/sqrt(1 + alpha*z**2) + z": "1 + 1/(1 + alpha·z²)^(3/2)",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -160,6 +160,13 @@ def with_powers_named(e: Any, names: dict[Any, Any]) -> Any:
         return names[core] * part.base**number
 
     return e.replace(lambda part: part.is_Pow and bool(part.exp.free_symbols), named)
+
+
+def with_names_put_back(e: Any, names: Mapping[Any, Any]) -> Any:
+    """Undo naming: what was named last may hold what was named before."""
+    for core, symbol in reversed(list(names.items())):
+        e = put_in(e, symbol, core)
+    return e
 
 
 def is_short(base: Any, exponent: Any) -> bool:

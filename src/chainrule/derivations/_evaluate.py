@@ -23,7 +23,7 @@ def _exp(x: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    if (x == 0 and y <= 0) or (x < 0 and not mpmath.isint(y)):
+    if (x == 0 and y < 0) or (x < 0 and not mpmath.isint(y)):
         return mpmath.nan
     if not (mpmath.isfinite(x) and mpmath.isfinite(y)) or abs(y) < 1:
         return x**y

@@ -17,6 +17,7 @@ from chainrule.derivations._algebra import (
     Translation,
     put_in,
     with_factors_joined,
+    with_names_put_back,
     with_powers_named,
 )
 from chainrule.derivations._arithmetic import written_length
@@ -62,6 +63,7 @@ class Tidy:
         self.roots: dict[Any, Any] = {}
         self.signs: dict[Any, tuple[Any, Any]] = {}  # arguments with their abs and their sign
         self.functions: dict[Any, Any] = {}  # sines and cosines, their symbols
+        self.tangents: dict[Any, Any] = {}  # arguments of hyperbolic tangents, their symbols
         self.named: dict[Any, Any] = {}  # of exponentials and powers by letters, their symbols
         self.written: dict[Expression, Expression] = {}
         for index in reversed(graph.order):
@@ -90,6 +92,8 @@ class Tidy:
                 self.roots[own] = self.translation.to_sympy(argument)
             case Apply("sinh" | "cosh" | "sin" | "cos", _):
                 self.functions[self.translation.to_sympy(definition)] = own
+            case Apply("tanh", (argument,)):
+                self.tangents[self.translation.to_sympy(argument)] = own
             case Apply("abs" | "sign" as operation, (argument,)):
                 # The local derivative of abs is a sign, which may be a node of its own.
                 self.translation.symbols[Apply(operation, (argument,))] = own
@@ -126,7 +130,8 @@ class Tidy:
         return min(candidates, key=written_length)
 
     def _ways(self, e: Any) -> Iterator[Any]:
-        yield from self._short_fractions(e)
+        for sines in dict.fromkeys((e, self._by_tangents(e))):
+            yield from self._short_fractions(sines)
         above, below = sympy.fraction(sympy.together(_replaced(e, self.reciprocals)))
         yield from _fractions(_replaced(above, self.sums), below)
         terms = sympy.Add.make_args(e)
@@ -138,15 +143,22 @@ class Tidy:
             rest = sympy.Add(*(term for term in terms if term not in whole))
             yield sympy.Add(*map(self._shortest_fraction, (*whole, rest)))
 
+    def _by_tangents(self, e: Any) -> Any:
+        """``sinh(x) -> tanh(x)*cosh(x)``, where both are nodes."""
+        for argument, tangent in self.tangents.items():
+            cosine = self.functions.get(sympy.cosh(argument))
+            if cosine is not None:
+                e = e.subs(sympy.sinh(argument), tangent * cosine)
+        return e
+
     def _short_fractions(self, e: Any) -> Iterator[Any]:
         fraction = self._cancelled(*self._fraction(e))
-        meaning = {symbol: core for core, symbol in self.named.items()}
         for way in _fractions(*fraction):
             way = way.replace(
                 lambda part: part.is_Pow and part.base in self.roots and abs(part.exp) > 1,
                 lambda part: self.roots[part.base] ** (part.exp / 2),
             )
-            yield sympy.powsimp(_replaced(way, meaning)) if meaning else way
+            yield sympy.powsimp(with_names_put_back(way, self.named)) if self.named else way
 
     def _shortest_fraction(self, e: Any) -> Any:
         ways = (*self._short_fractions(e), e)

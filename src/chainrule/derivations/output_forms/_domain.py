@@ -54,7 +54,7 @@ def domain(
     """Return the stretches of (low, high) on which an expression is defined; None if not known."""
     open_conditions = _open_conditions(expression, values, low, high)
     if not open_conditions:
-        return (Stretch(low, high),) if _is_defined(expression, values, low, high) else ()
+        return (Stretch(low, high),)
     ends: dict[float, Expression] = {}
     for condition, _ in open_conditions:
         roots = _roots(condition, values)
@@ -121,8 +121,7 @@ def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
             case "divide" if variables_of(x[1]):
                 yield x[1], False
             case "power" if not (isinstance(x[1], Constant) and x[1].value.denominator == 1):
-                if variables_of(x[0]):
-                    yield x[0], True
+                yield x[0], True
             case "power" if isinstance(x[1], Constant) and x[1].value < 0:
                 yield x[0], False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ DIGITS = 50
 WORKING_DIGITS = 240  # what cancels in the tails is kept
 NEGLIGIBLE = mpmath.mpf(10) ** (DIGITS - WORKING_DIGITS)
 _FEWEST = 5
+_NEAR = (30, 100, 200, 300)
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,21 @@ class Place:
 
 
 def places_of(
-    piece: Piece, values: Mapping[str, float], stretches: Iterable[tuple[float, float]]
+    piece: Piece, values: Mapping[str, float], stretches: Sequence[tuple[float, float]]
 ) -> list[Place]:
     """Return places between pairs of ends at which the piece has a value and a slope."""
     with mpmath.workdps(WORKING_DIGITS):
-        return places_at(piece, values, (z for low, high in stretches for z in _spread(low, high)))
+        spread = [z for low, high in stretches for z in _spread(low, high)]
+        found = places_at(piece, values, spread)
+        if len(found) >= _FEWEST:
+            return found
+        # What overflows nearly everywhere (exp(1e200*z)) has values near 0.
+        near = [z * mpmath.mpf(10) ** -scale for scale in _NEAR for z in spread]
+        return places_at(piece, values, [z for z in near if _is_inside(z, stretches)])
+
+
+def _is_inside(z: Any, stretches: Sequence[tuple[float, float]]) -> bool:
+    return any(low < z < high for low, high in stretches)
 
 
 def places_at(piece: Piece, values: Mapping[str, float], where: Iterable[Any]) -> list[Place]:

@@ -12,6 +12,7 @@ from chainrule.derivations._algebra import (
     Translation,
     atoms_of,
     with_factors_joined,
+    with_names_put_back,
     with_powers_named,
 )
 from chainrule.derivations._arithmetic import (
@@ -133,9 +134,10 @@ def usual_ways(e: Any) -> Iterator[Any]:
     names: dict[Any, Any] = {}
     named = with_powers_named(e, names)
     if names:
-        powers = {symbol: core for core, symbol in names.items()}
-        collected = sympy.collect(sympy.expand(sympy.cancel(named)), list(powers), sympy.factor)
-        yield from (collected.subs(powers), sympy.factor_terms(collected).subs(powers))
+        powers = list(names.values())
+        collected = sympy.collect(sympy.expand(sympy.cancel(named)), powers, sympy.factor)
+        for way in (collected, sympy.factor_terms(collected)):
+            yield with_names_put_back(way, names)
     e = sympy.powsimp(sympy.expand(e))
     yield from (e, sympy.factor_terms(e), sympy.factor(e))
 
