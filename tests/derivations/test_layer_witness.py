@@ -31,6 +31,7 @@ _EXCLUDED = [
 _TOLD = [
     *("layer_norm", "rms_norm", "l2_normalization", "l1_normalization"),
     "sqrt(sum(z**2))*z/(1 + sum(z**2))",
+    "z*mean(abs(z))",
     "z/(1 + max(abs(z)))",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import mpmath
@@ -56,7 +56,7 @@ def _kept(e: Expression) -> Iterator[Expression]:
 
 
 def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expression], ...]:
-    """Return reductions over `z` that the output tells, each with its value in `a`.
+    """Return reductions over `z`, and `z` itself, where the output tells them, each in `a`.
 
     Parameters
     ----------
@@ -70,9 +70,11 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
     >>> from chainrule.derivations import computation_graph
     >>> from chainrule.formulas import parse, to_text
     >>> formula = parse("z/sqrt(sum(z**2) + 1)")
-    >>> [(left, right)] = determined(formula, computation_graph(formula.expression))
+    >>> [(left, right), own] = determined(formula, computation_graph(formula.expression))
     >>> to_text(left), to_text(right)
     ('sum(z**2)', 'sum(a**2)/(1 - sum(a**2))')
+    >>> [to_text(e) for e in own]
+    ['z', 'a*sqrt(1 + sum(z**2))']
     """
     found: dict[Expression, Expression] = {}
     try:
@@ -84,6 +86,11 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
                 for right in _roots(equation, symbol, algebra):
                     if left not in found and _holds(formula, left, right):
                         found[left] = right
+            factor = _factor(graph, algebra)
+            if factor is not None and _is_told(factor, algebra, found):
+                own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
+                if _holds(formula, _Z, own):
+                    found[_Z] = own
     except FAILURES:
         pass
     return tuple(found.items())
@@ -104,9 +111,9 @@ def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
         if len(inside) == 1 and not total.has(z):
             yield inside[0], total - algebra.sum(a**power)
     # z = a D with D shared: a reduction of degree d over z is that over a, times D**d.
-    factor = sympy.cancel(z / output)
-    inside = [symbol for symbol in shared if factor.has(symbol)]
-    if len(inside) != 1 or factor.has(z):
+    factor = _factor(graph, algebra)
+    inside = [symbol for symbol in shared if factor is not None and factor.has(symbol)]
+    if len(inside) != 1:
         return
     index = next(k for k, symbol in algebra.shared.items() if symbol == inside[0])
     times = degree(Graph(graph.nodes, index))
@@ -118,6 +125,18 @@ def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
             - factor ** sympy.Rational(times.numerator, times.denominator)
             * algebra.translation.symbol(over_outputs),
         )
+
+
+def _factor(graph: Graph, algebra: SumAlgebra) -> Any:
+    """Return D where z = a D and D is shared, else None."""
+    z = algebra.translation.symbol(_Z)
+    factor = sympy.cancel(z / algebra.value(graph.output))
+    return None if factor.has(z) else factor
+
+
+def _is_told(factor: Any, algebra: SumAlgebra, found: Mapping[Expression, Expression]) -> bool:
+    shared = factor.free_symbols & set(algebra.shared.values())
+    return all(algebra.translation.meaning[symbol] in found for symbol in shared)
 
 
 def _roots(equation: Any, symbol: Any, algebra: SumAlgebra) -> Iterator[Expression]:
@@ -138,7 +157,10 @@ def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
             known = {**dict(formula.parameters), "z": z, "a": a}
             if not all(map(mpmath.isfinite, a)):
                 continue
-            if not agree(evaluate_layer(right, known)[0], evaluate_layer(left, known)[0]):
+            got = evaluate_layer(right, known)[0]
+            if left == _Z and mpmath.isnan(got):
+                continue  # 0/0, where all of the layer vanishes, and z with it
+            if not agree(got, evaluate_layer(left, known)[0]):
                 return False
             checked += 1
     return checked > 0

@@ -26,6 +26,7 @@ from chainrule.kernels._source import number, parameter_name, polynomial
 
 _TRANSCENDENTAL = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "erf")
 _LARGEST_FORM = 80
+_MOST_GENERATORS = 6  # of more no fraction is brought to its lowest terms in the time
 _CLAMPS = {"x": "x_finite", "z": "z_finite"}
 
 
@@ -59,7 +60,10 @@ def stable_form(expression: Expression, values: dict[str, float], side: int | No
         with time_limit(9.0):
             field = Field(values, side)
             field.prepare(expression)
-            above, below = field.normal(field.build(expression))
+            built = field.build(expression)
+            if len(field.generators) > _MOST_GENERATORS:
+                return None
+            above, below = field.normal(built)
             if side is None and not _safe_unsided(field, below):
                 return None
             if len(sympy.Add.make_args(sympy.expand(above))) > _LARGEST_FORM:

@@ -78,7 +78,7 @@ class Chain:
         with mpmath.workdps(WORKING_DIGITS):
             levels = [[place.z for place in places]]
             for layer in reversed(self.layers):
-                levels.append([evaluate(layer, {**values, "b": b}) for b in levels[-1]])
+                levels.append([evaluate(layer, {**values, INNER: b}) for b in levels[-1]])
         self.levels = levels[::-1]  # the output of layer k, and last z
 
     @cached_property

@@ -20,6 +20,7 @@ from chainrule.derivations.output_forms._candidates import (
     Candidate,
     Relation,
 )
+from chainrule.derivations.output_forms._layers import without_bases
 from chainrule.derivations.output_forms._places import Place, signed_symbol
 from chainrule.derivations.output_forms._shortening import polynomial_in, shortest
 from chainrule.formulas import Expression
@@ -31,9 +32,10 @@ class Elimination:
     def __init__(self, piece: Piece, values: dict[str, float], places: list[Place]) -> None:
         self.places, self.values = places, values
         self.field = Field(values)
-        self.field.prepare(piece.expression, piece.derivative)
-        self.value = self.field.normal(self.field.build(piece.expression))
-        self.slope = self.field.normal(self.field.build(piece.derivative))
+        value, slope = map(without_bases, (piece.expression, piece.derivative))
+        self.field.prepare(value, slope)
+        self.value = self.field.normal(self.field.build(value))
+        self.slope = self.field.normal(self.field.build(slope))
         self.a = signed_symbol("a", [place.output for place in places])
         self.field.translation.symbols[OUTPUT] = self.a
         self.field.translation.meaning[self.a] = OUTPUT

@@ -80,7 +80,7 @@ def _by_exponential(expression: Expression, values: Mapping[str, float]) -> _Par
     """``exp(3*z) + 2*tanh(z) -> b**3 + …``, ``b = exp(z)``."""
     field = Field(dict(values))
     try:
-        exponents = _without_bases(expression)
+        exponents = without_bases(expression)
         field.prepare(exponents)
         if field.exponential is None:
             return None
@@ -102,8 +102,8 @@ def _by_exponential(expression: Expression, values: Mapping[str, float]) -> _Par
     return outer, rebuilt(Apply("exp", (Apply("multiply", (rate, _Z)),)))
 
 
-def _without_bases(expression: Expression) -> Expression:
-    """``2**z -> exp(log(2)*z)``."""
+def without_bases(expression: Expression) -> Expression:
+    """``2**z -> exp(log(2)*z)``, where the base is positive."""
     translation = Translation()
 
     def exponential(e: Expression) -> Expression | None:
@@ -113,7 +113,7 @@ def _without_bases(expression: Expression) -> Expression:
             ) and not variables_of(base):
                 logarithm = sympy.expand_log(sympy.log(translation.to_sympy(base)))
                 rate = translation.to_expression(logarithm)
-                return Apply("exp", (Apply("multiply", (rate, _without_bases(exponent))),))
+                return Apply("exp", (Apply("multiply", (rate, without_bases(exponent))),))
         return None
 
     return substitute(expression, exponential)
