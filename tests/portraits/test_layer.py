@@ -98,3 +98,17 @@ def test_rows_that_add_up_to_what_grows_with_a_shift_bound_the_norm():
     assert statement.bounds[1] == 0.5
     attained = np.abs(chainrule.activation("softmax_one").jacobian(np.array([9.0, 9.0]))).sum(1)
     assert 0.499 < attained.max() <= 0.5
+
+
+@pytest.mark.parametrize(("source", "units"), [("layer_norm", 3), ("rms_norm", 2)])
+def test_a_normalisation_is_steepest_where_its_layer_all_but_vanishes(source, units):
+    """There the Jacobian is a projection over sqrt(eps)."""
+    (statement,) = chainrule.activation(source).portrait().about("norm of the Jacobian")
+    assert statement.bounds[1] == pytest.approx(1e5**0.5, rel=1e-12)
+    attained = np.linalg.norm(chainrule.activation(source).jacobian(1e-9 * np.arange(units)), 2)
+    assert attained == pytest.approx(statement.bounds[1], rel=1e-9)
+
+
+def test_no_norm_is_stated_where_squares_may_weigh_more_than_2():
+    """z/(eps + sum(abs(z))) takes away what is not symmetric."""
+    assert _texts("l1_normalization", "norm of the Jacobian") == []

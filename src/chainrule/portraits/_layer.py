@@ -37,7 +37,8 @@ from chainrule.portraits._one_output import (
     sign_of,
     sum_varies,
 )
-from chainrule.portraits._statement import Bounds, Statement, bounds_of, unsettled
+from chainrule.portraits._statement import Bounds, Statement, bounds_of, rounded, unsettled
+from chainrule.portraits._symmetric import largest_factor
 
 _Z = Variable("z")
 _BY = Parameter("by")  # what is added to every unit, or multiplies it
@@ -204,10 +205,10 @@ def _norm(
     if is_made_of_steps(formula.expression):
         return Statement(subject, "0 wherever the function does not jump", True)
     if len(outputs) != 1 or own is None or other != -own:
-        return unsettled(subject)
+        return _symmetric_norm(formula, subject)
     (one,) = outputs
     if not (shift or _attempt(lambda: _follows_shift(one)) == own):
-        return unsettled(subject)
+        return _symmetric_norm(formula, subject)
     largest = _attempt(lambda: _largest(own * sympy.diff(one.value, one.own), one))
     if largest is None:
         return unsettled(subject)
@@ -218,6 +219,20 @@ def _norm(
     else:
         text = f"row-sum norm at most {bound}: {rows}"
     return Statement(subject, text, True, (0.0, bounds_of(bound)[1]))
+
+
+def _symmetric_norm(formula: Formula, subject: str) -> Statement:
+    """Bound the spectral norm of what is a shared factor times I less a few squares."""
+    found = _attempt(lambda: largest_factor(formula))
+    if found is None:
+        return unsettled(subject)
+    supremum, count = found
+    bounds = bounds_of(supremum)
+    text = (
+        f"spectral norm at most {rounded(bounds)}, its supremum for n > {count}: "
+        "J = c·(I - Σ w·u·uᵀ) with w ≥ 0 and Σ w·|u|² ≤ 2"
+    )
+    return Statement(subject, text, True, (0.0, bounds[1]))
 
 
 def _follows_shift(one: OneOutput) -> int | None:
