@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from chainrule.formulas import ChainruleError
+from chainrule.kernels._upkeep import forget_unused, note_use
 
 try:
     import fcntl
@@ -98,6 +99,7 @@ def alone(question: str) -> Iterator[None]:
     The others wait and find it, rather than doing the same work side by side. Where the system has
     no such locks they all do it, and the last one's files, which are the same, remain.
     """
+    forget_unused(cache_folder())
     if fcntl is None:
         yield
         return
@@ -129,8 +131,10 @@ def note_of(question: str) -> str:
 
 
 def _read_entry(question: str) -> list[str]:
+    path = _entry(question)
+    note_use(path)
     try:
-        return _entry(question).read_text(encoding="ascii").splitlines()
+        return path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
 

@@ -24,6 +24,7 @@ from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 
 from chainrule.kernels._compile import cache_folder
+from chainrule.kernels._upkeep import note_use
 from chainrule.kernels._vectors import KernelCompiler
 
 _PACKAGE = "chainrule."
@@ -109,6 +110,7 @@ class _KeptCode:
             path.unlink(missing_ok=True)
 
     def load(self, key: object) -> Any:
+        note_use(self._path(key))
         with suppress(OSError):
             content = self._path(key).read_bytes()
             digest, code = content[:32], content[32:]
