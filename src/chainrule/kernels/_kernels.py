@@ -287,7 +287,7 @@ def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) 
     question = f"cost {dtype} {_exactly(cost)} of {_exactly(activation)} given {assumption}"
 
     def generate() -> tuple[str, str]:
-        from chainrule.kernels._modules import cost_module
+        from chainrule.kernels._cost_modules import cost_module
 
         return keep_source(cost_module(activation, cost, dtype, assumption)), ""
 

@@ -1,0 +1,69 @@
+"""What all generated modules are made of: their heads, kernels, and how these read arrays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from chainrule.kernels._source import parameter_name
+from chainrule.kernels._tiers import in_tiers, tiers_of
+
+_ACCUMULATE = '''
+@njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
+def accumulate(total, value):
+    """Add; the order is free, so that the sum runs in several lanes."""
+    return total + value
+'''
+READS = {
+    "z": "np.float64(z[i, j])",
+    "y": "np.float64(y[i, j])",
+    "g": "np.float64(da[i, j])",
+}
+
+
+def module_source(
+    title: str, dtype: str, body: Sequence[str], tiers: Mapping[str, str] | None = None
+) -> str:
+    """Return a whole module: what its lines need, and the lines in their tiers."""
+    others = "double" if dtype == "float64" else "wide"
+    text = "\n".join(in_tiers(body, tiers or {}, others))
+    used = [*tiers_of(text), *re.findall(r"\b(larger|smaller|place|at_place)\(", text)]
+    shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
+    lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
+    if re.search(r"\bsqrt\(", text):
+        lines.append("from math import sqrt")
+    lines += ["", "import numpy as np", "from numba import carray, njit"]
+    if re.search(r"\b(inf|sign)\b", text):
+        lines.append("from numpy import inf, sign")
+    lines += ["", "from chainrule.kernels._call import kernel_signature"]
+    lines += ["from chainrule.kernels._native import native"]
+    if used:
+        lines.append(f"from chainrule.kernels.elementary import {', '.join(dict.fromkeys(used))}")
+    lines += ["", f'SIGNATURE = kernel_signature(np.dtype("{dtype}"))', ""]
+    if "accumulate(" in text:
+        lines.append(_ACCUMULATE)
+    return "\n".join([*lines, "", text, ""])
+
+
+def kernel_source(name: str, says: str, parameters: tuple[str, ...], body: list[str]) -> list[str]:
+    """Return a kernel that reads its parameters and then does what its body says."""
+    reads = [f"numbers = carray(parameters, ({len(parameters)},))"] if parameters else []
+    reads += [f"{parameter_name(p)} = numbers[{k}]" for k, p in enumerate(parameters)]
+    return [
+        "",
+        "",
+        "@native(SIGNATURE)",
+        f"def {name}(first, second, output, rows, columns, parameters):",
+        f'    """{says}"""',
+        *(f"    {line}" for line in [*reads, *body]),
+    ]
+
+
+def matrix_views(*names: tuple[str, str]) -> list[str]:
+    """Return what makes matrices of pointers."""
+    return [f"{name} = carray({pointer}, (rows, columns))" for name, pointer in names]
+
+
+def more_arguments(parameters: tuple[str, ...]) -> str:
+    """Return a function's arguments after its first ones: its parameters."""
+    return "".join(f", {parameter_name(p)}" for p in parameters)
