@@ -47,6 +47,16 @@ def test_rows_of_any_length_keep_their_digits(name):
         assert units_apart(activation(z), reference(name, z)) < 4, units
 
 
+@pytest.mark.parametrize("rows", [1, 15, 16, 17, 50])
+def test_rows_wait_for_one_another_in_blocks(rows):
+    """Whole blocks and the last one; in place too, where rows are written while others are read."""
+    z = (np.random.default_rng(3).normal(size=(rows, 7)) * 4).astype(np.float32)
+    activation, wanted = chainrule.activation("log_softmax"), reference("log_softmax", z)
+    assert "min(start + 16, rows)" in activation.source()
+    activation(z, out=z)
+    assert units_apart(z, wanted) < 4
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("offset", [0.0, 500.0, -900.0, 1023.9, 1500.0, -5e4, 3e6])
 def test_an_offset_costs_no_digits(name, offset):

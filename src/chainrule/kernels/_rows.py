@@ -25,6 +25,8 @@ _CHEAP = (
 )
 _START = {"sum": "0.0", "mean": "0.0", "max": "-inf", "min": "inf"}
 _LONGEST = 16  # float32 in a vector
+_BLOCK = 16  # rows
+_DEAR = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "erf")
 _OF_ROWS = re.compile(r"\b(columns|p_\w+)\b")
 
 
@@ -151,19 +153,81 @@ class RowProgram:
         """Return the body: a loop over the rows."""
         size = f"columns + {_LONGEST}, np.float32" if self.in_floats else "columns"
         buffers = [f"kept_{k} = np.empty({size})" for k in sorted(self.kept)]
-        self.lines = []
-        shared = self._shared(0)
-        for pass_number in range(self._last() + 1):
-            self._pass(pass_number)
-        if not self.graph.nodes[self.graph.output].per_unit:
-            name = self._name(self.graph.output)
-            if self.one_result:
-                self.lines.append(f"output[i] = {name}")
-            else:
-                self.lines += ["for j in range(columns):", f"    output[i, j] = {name}"]
-        return [*buffers, "for i in range(rows):", *(f"    {x}" for x in [*shared, *self.lines])]
+        stages = self._stages()
+        if len(stages) == 1:
+            return [*buffers, "for i in range(rows):", *_indented(stages[0])]
+        return [*buffers, *self._in_blocks(stages)]
 
-    def _pass(self, pass_number: int) -> None:
+    def _stages(self) -> list[list[str]]:
+        """Return what is done with a row, cut where it may wait for other rows.
+
+        A transcendental function of what the units of a row share takes as long as many units.
+        Of several rows it fills a vector.
+        """
+        reached, nodes = self.graph.reached(), self.graph.nodes
+        dear = {k for k in reached if not nodes[k].per_unit and nodes[k].operation in _DEAR}
+        waits = {self.level[k] for k in dear if not self._is_kept_beyond(self.level[k])}
+        stages: list[list[str]] = [[]]
+        for level in range(self._last() + 2):
+            shared = self._shared(level)
+            if level in waits:
+                stages += [shared, []]
+            elif waits and level and not self._is_kept_beyond(level):
+                stages.append(shared)
+            else:
+                stages[-1] += shared
+            if level <= self._last():
+                stages[-1] += self._pass(level)
+        stages[-1] += self._result()
+        return [stage for stage in stages if stage]
+
+    def _is_kept_beyond(self, level: int) -> bool:
+        """Whether something is kept for each unit when that many passes have been made."""
+        return any(
+            self._first_pass(k) < level and any(k in self._needed(p) for p in self._passes(level))
+            for k in self.kept
+        )
+
+    def _passes(self, first: int) -> range:
+        return range(first, self._last() + 1)
+
+    def _needed(self, pass_number: int) -> set[int]:
+        return {k for root in self._roots(pass_number) for k in self._units_below(root)}
+
+    def _result(self) -> list[str]:
+        if self.graph.nodes[self.graph.output].per_unit:
+            return []
+        name = self._name(self.graph.output)
+        if self.one_result:
+            return [f"output[i] = {name}"]
+        return ["for j in range(columns):", f"    output[i, j] = {name}"]
+
+    def _in_blocks(self, stages: list[list[str]]) -> list[str]:
+        """Go through blocks of rows, stage by stage; what a row has found waits in an array."""
+        reached, nodes = self.graph.reached(), self.graph.nodes
+        found: dict[str, int] = {}  # of which stage
+        for index in reached:
+            name = f"v{index}"
+            made = [k for k, stage in enumerate(stages) if _has(stage, f"^{name} = ")]
+            if not nodes[index].per_unit and made:
+                used = any(_has(stage, rf"\b{name}\b") for stage in stages[made[0] + 1 :])
+                found |= {name: made[0]} if used else {}
+        place = {name: f"of_rows[{k}, i - start]" for k, name in enumerate(found)}
+        lines = [f"stop = min(start + {_BLOCK}, rows)"]
+        for k, stage in enumerate(stages):
+            needed = [x for x in found if found[x] < k and _has(stage, rf"\b{x}\b")]
+            body = [
+                *(f"{x} = {place[x]}" for x in needed),
+                *stage,
+                *(f"{place[x]} = {x}" for x in found if found[x] == k),
+            ]
+            lines += ["for i in range(start, stop):", *_indented(body)]
+        head = [f"of_rows = np.empty(({len(found)}, {_BLOCK}))"]
+        return [*head, f"for start in range(0, rows, {_BLOCK}):", *_indented(lines)]
+
+    def _pass(self, pass_number: int) -> list[str]:
+        """Return one pass over the units of a row."""
+        self.lines = []
         nodes = self.graph.nodes
         reductions = self._reductions(pass_number)
         writes = nodes[self.graph.output].per_unit and self._last() == pass_number
@@ -186,7 +250,7 @@ class RowProgram:
                     self.lines.append(self._marked(f"{name} = {name} / columns", index))
                 if self._is_by_place(index):
                     self.lines.append(self._marked(f"{name} = at_place(place_{index})", index))
-        self.lines += self._shared(pass_number + 1)
+        return self.lines
 
     def _loop(
         self, roots: Collection[int], known: Collection[int], ends: Collection[str] = ()
@@ -329,6 +393,14 @@ class RowProgram:
             assert node.leaf is not None
             return written(node.leaf, _count)
         return f"v{index}"
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _has(lines: list[str], pattern: str) -> bool:
+    return any(re.search(pattern, line) for line in lines)
 
 
 def _count(e: Expression) -> str | None:
