@@ -181,3 +181,29 @@ def test_a_product_of_zero_and_infinity_is_no_product_of_limits(text):
     """The limit is 0, whether it is proved or not."""
     far_out = _statements(text, "limit")[1]
     assert not far_out.proved or far_out.text == "at ∞: 0"
+
+
+def test_squashing_again_and_again_has_its_limits_and_rises_everywhere():
+    """tanh(tanh(tanh(z))) goes to tanh(tanh(1)); its slope is a product of 1 - tanh²."""
+    drawn = chainrule.activation("tanh(tanh(tanh(z)))").portrait()
+    assert all(s.proved for s in drawn.statements)
+    low, high = (s.bounds for s in drawn.about("limit"))
+    limit = math.tanh(math.tanh(1.0))
+    assert high[0] <= limit <= high[1]
+    assert (low[0], low[1]) == (-high[1], -high[0])
+    assert [s.text for s in drawn.about("monotone")] == ["increasing on (-∞, ∞)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("exp(-exp(z))*(2 + tanh(z))", 0.0),
+        ("erf(1 + atan(tanh(z)))", math.erf(1 + math.pi / 4)),
+        ("z/(1 + exp(-z)) - z", 0.0),
+        ("exp(z)/(1 + exp(z))", 1.0),
+    ],
+)
+def test_limits_by_parts_are_those_worked_by_hand(text, limit):
+    """Also where the parts' limits alone would tell nothing: ∞ - ∞, ∞/∞."""
+    (at_the_end,) = [s for s in _statements(text, "limit") if s.text.startswith("at ∞")]
+    assert at_the_end.bounds[0] <= limit <= at_the_end.bounds[1]

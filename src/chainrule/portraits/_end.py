@@ -22,6 +22,7 @@ from chainrule.portraits._expansion import (
     first_place_in_logarithm,
     has_logarithm,
     in_logarithm,
+    limit_by_continuity,
     limit_of_factors,
 )
 from chainrule.portraits._factors import sign_of_factors, strict_sign
@@ -146,17 +147,25 @@ class End:
 
     def _limit(self, order: int) -> Any:
         start = Fraction(STARTS[-1])
+        try:
+            with time_limit(_STEP_SECONDS):
+                form = self.form(order)
+                found = None if form is None else limit_by_continuity(form)
+                if found is not None:
+                    return found
+        except FAILURES:
+            pass
         ways: tuple[Callable[[], _tail.Tail | Series | None], ...] = (
             lambda: self.tail(order),
             lambda: self.series(order, start),
             lambda: self.series(order, start, logarithmic=True),
         )
         for way in ways:
-            found = way()
+            expanded = way()
             try:
                 with time_limit(_STEP_SECONDS):
-                    if found is not None:
-                        return found.limit()
+                    if expanded is not None:
+                        return expanded.limit()
             except FAILURES:
                 continue
         try:

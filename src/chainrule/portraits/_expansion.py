@@ -78,6 +78,29 @@ def _is_tower(e: Any) -> bool:
     return bool(e.is_Pow and e.base.has(X) and e.exp.has(X))
 
 
+def limit_by_continuity(form: Any) -> Any:
+    """Return the limit that the limits of a form's parts tell, or None: tanh(tanh(x)) -> tanh(1).
+
+    Parameters
+    ----------
+    form : sympy.Expr
+        In x, which goes to ∞.
+    """
+    if not form.has(X):
+        return form
+    if form.is_polynomial(X):
+        polynomial = sympy.Poly(form, X)
+        return sympy.oo * sympy.sign(polynomial.LC())
+    if not (form.is_Add or form.is_Mul or form.is_Pow or isinstance(form, _CONTINUOUS)):
+        return None
+    parts = [limit_by_continuity(part) for part in form.args]
+    if None in parts:
+        return None
+    found = form.func(*parts)
+    known = found in (sympy.oo, -sympy.oo) or (found.is_number and found.is_finite)
+    return found if known else None
+
+
 def limit_of_factors(form: Any, start: Fraction) -> Any:
     """Return the limit of a product whose factors have limits, or None.
 
@@ -327,6 +350,7 @@ class _Expansion:
         return (tail + self.number(1)).scaled(tends)
 
 
+_CONTINUOUS = (sympy.exp, sympy.tanh, sympy.erf, sympy.atan, sympy.asinh)
 _RULES: dict[Any, Callable[[_Expansion, Series], Series]] = {
     sympy.log: _Expansion.log,
     sympy.tanh: _Expansion.tanh,

@@ -86,9 +86,19 @@ def strict_sign(program: Program, low: float, high: float) -> int:
         if operation == "given":
             sign = 1 if low >= 0 else -1 if high <= 0 else 0
         elif sign == 0 and operation != "number":
-            sign = _sign_of(operation, of, signs)
+            below_one = operation == "subtract" and _is_one_less_a_square(program, of)
+            sign = 1 if below_one else _sign_of(operation, of, signs)
         signs.append(sign)
     return signs[program.output]
+
+
+def _is_one_less_a_square(program: Program, of: tuple[int, ...]) -> bool:
+    """Tell whether a difference is ``1 - tanh(u)**2``, or that of another even power."""
+    (first, number), (second, power) = (program.lines[k] for k in of)
+    if first != "number" or number != (1.0, 1.0) or second != "whole_power":
+        return False
+    base, exponent = power
+    return bool(exponent % 2 == 0 and program.lines[base][0] in ("tanh", "erf"))
 
 
 def _sign_of(operation: str, of: tuple[int, ...], signs: list[int]) -> int:

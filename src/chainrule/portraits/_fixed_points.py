@@ -18,7 +18,7 @@ from chainrule.portraits._closed_moment import ClosedFunction, ClosedMoment
 from chainrule.portraits._growth import Growth
 from chainrule.portraits._interval import Array, Interval
 from chainrule.portraits._moment import RATIO, NormalMoment, normal_moments
-from chainrule.portraits._signs import narrowed, signs_between
+from chainrule.portraits._signs import Signs, Stretch, narrowed, signs_between
 
 LEAST, MOST = 0.01, 100.0  # the variances searched
 _CENTRES = RATIO ** np.arange(-8.0, 9.0)
@@ -131,7 +131,11 @@ def fixed_points(
         Whether the mean is subtracted: mean and variance, or the second moment.
     """
     rate = _Growth(moments[0], moments[1], centred)
-    found = signs_between(rate, rate.slope, math.log(LEAST), math.log(MOST), coarsest=_COARSEST)
+    found = _with_more_centres(
+        signs_between(rate, rate.slope, math.log(LEAST), math.log(MOST), coarsest=_COARSEST),
+        function,
+        centred,
+    )
     points = []
     for zero in found.zeros:
         centre = np.array([math.exp((zero.low + zero.high) / 2)])
@@ -141,6 +145,30 @@ def fixed_points(
         points.append(_point(closer, centred, nearer.low, nearer.high))
     growing = tuple(s.sign for s in found.stretches if s.low < s.high)
     return FixedPoints(tuple(points), found.settled, growing)
+
+
+def _with_more_centres(found: Signs, function: KnownFunction, centred: bool) -> Signs:
+    """Look again at what is not settled, with moments expanded around its own middle."""
+    stretches: list[Stretch] = []
+    zeros = list(found.zeros)
+    for stretch in found.stretches:
+        centre = np.array([math.exp((stretch.low + stretch.high) / 2)])
+        closer = function.moments(centre) if stretch.sign is None else None
+        if closer is None:
+            stretches.append(stretch)
+            continue
+        rate = _Growth(closer[0], closer[1], centred)
+        part = signs_between(rate, rate.slope, stretch.low, stretch.high, coarsest=_COARSEST)
+        stretches += part.stretches
+        zeros += part.zeros
+    merged: list[Stretch] = []
+    for stretch in stretches:
+        last = merged[-1] if merged else None
+        if last and last.sign == stretch.sign and last.high == stretch.low:
+            merged[-1] = Stretch(last.low, stretch.high, stretch.sign)
+        else:
+            merged.append(stretch)
+    return Signs(tuple(merged), tuple(sorted(zeros, key=lambda zero: zero.low)))
 
 
 def _point(moments: Sequence[Moment], centred: bool, low: float, high: float) -> FixedPoint:
