@@ -316,3 +316,9 @@ def test_a_power_within_a_power_is_put_back():
     (form,) = derive(parse("1/(1 + exp(-z)**p)**(1/p)", {"p": 3.0})).output_forms
     assert isinstance(form, OutputForm)
     assert to_text(form.derivative) == "a*(1 - a**p)"
+
+
+def test_the_inverse_of_a_hyperbolic_sine_is_seen():
+    (form,) = derive(parse("asinh(sinh(exp(z)))")).output_forms
+    assert isinstance(form, OutputForm)
+    assert to_text(form.derivative) == "a"

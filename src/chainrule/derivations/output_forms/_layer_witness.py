@@ -182,7 +182,10 @@ def _solved(formula: Formula, product: Expression, z: _Layer, start: _Layer) -> 
 
 
 def _newton_step(formula: Formula, product: Expression, z: Any, wanted: Any) -> Any | None:
-    """Return the least step that solves the linear equations; None where they have no solution."""
+    """Return the least step that solves the linear equations; None where nothing is known.
+
+    Where the outputs have a constant sum the Jacobian is singular, and many steps lead there.
+    """
     layer = list(z)
     missing = wanted - mpmath.matrix(_outputs(formula, layer))
     if not all(map(mpmath.isfinite, missing)):
@@ -190,7 +193,9 @@ def _newton_step(formula: Formula, product: Expression, z: Any, wanted: Any) -> 
     if mpmath.norm(missing) < mpmath.mpf(10) ** (3 - mpmath.mp.dps):
         return mpmath.zeros(len(layer), 1)
     rows = mpmath.matrix(_jacobian(formula, product, layer))
+    squares = rows * rows.T
+    small = mpmath.mpf(10) ** (-mpmath.mp.dps // 2) * (1 + mpmath.norm(squares))
     try:
-        return mpmath.lu_solve(rows, missing)
+        return rows.T * mpmath.lu_solve(squares + small * mpmath.eye(len(layer)), missing)
     except ZeroDivisionError:
         return None

@@ -56,7 +56,7 @@ def shortest(
         cases = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
         return Apply("where", (held.arguments[0], *cases))
     signs = _Signs(translation, places or [], values or {})
-    e = signs.without_absolute_values(e)
+    e = signs.without_absolute_values(_without_inverses(e))
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in usual_ways(core)]
     decimals = {
@@ -223,6 +223,14 @@ def _without_signs(e: Any) -> Any:
     return e.replace(
         lambda part: part.is_Pow and isinstance(part.base, sympy.sign) and part.exp.is_even,
         lambda part: sympy.Integer(1),
+    )
+
+
+def _without_inverses(e: Any) -> Any:
+    """``asinh(sinh(x)) -> x``, which SymPy leaves."""
+    return e.replace(
+        lambda part: isinstance(part, sympy.asinh) and isinstance(part.args[0], sympy.sinh),
+        lambda part: part.args[0].args[0],
     )
 
 
