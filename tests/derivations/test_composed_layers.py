@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mpmath
 import pytest
+from tests.derivations.oracle import check_product
 from tests.formulas.language import layer_gradient, layer_values
 
 from chainrule.catalogue import activation_formula, cost_formula
@@ -113,3 +114,15 @@ def test_a_cost_without_a_value_at_common_outputs_is_found():
     assert output is not None
     assert output <= 0.0
     assert undefined_output(activation_formula("exponential"), poisson, {"low": 0.0}) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["exp(z)/(exp(z) + mean(exp(z)))", "exp(z)/(1 + exp(z) + sum(exp(z)))"]
+)
+def test_a_form_that_divides_by_what_the_output_leaves_is_found(text):
+    """``exp(z) = m*a/(1 - a)``: the output tells all, and z is not needed."""
+    formula = parse(text)
+    derivation = derive(formula)
+    assert derivation.product is not None
+    assert variables_of(derivation.product) == {"a", "g"}
+    assert check_product(formula.expression, derivation.product, {}) > 2

@@ -35,6 +35,8 @@ def closed_form(
     seed: Expression | None = None,
     assumption: tuple[Expression, Expression] | None = None,
     seconds: float = _SECONDS,
+    *,
+    divides: bool = False,
 ) -> Expression | None:
     """Return ∂J/∂z of a layer-coupled formula in `a`, `g = ∂J/∂a` and what the layer shares.
 
@@ -50,6 +52,9 @@ def closed_form(
         A sum over the units and its value, such as ``sum(y)`` and 1.
     seconds : float
         Processor time after which the shortest form so far is taken.
+    divides : bool
+        Whether a value is replaced by a quotient in the output, as ``exp(z)`` by ``m*a/(1 - a)``;
+        otherwise none is.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def closed_form(
     best: Expression | None = None
     try:
         with time_limit(seconds):
-            for found in _shorter_and_shorter(formula, seed, assumption):
+            for found in _shorter_and_shorter(formula, seed, assumption, divides):
                 best = found
     except FAILURES:
         return best
@@ -70,6 +75,7 @@ def _shorter_and_shorter(
     formula: Formula,
     seed: Expression | None,
     assumption: tuple[Expression, Expression] | None,
+    divides: bool,
 ) -> Iterator[Expression]:
     """Yield forms that are proved, each shorter than the one before."""
     forward = computation_graph(formula.expression)
@@ -80,7 +86,8 @@ def _shorter_and_shorter(
     z, a = algebra.translation.symbol(_Z), algebra.translation.symbol(_A)
     chained = graph.expression()
     best: tuple[bool, int] | None = None
-    for e, rules in ways(output, product, algebra, forward.output, a):
+    looked_at = _dividing_ways if divides else ways
+    for e, rules in looked_at(output, product, algebra, forward.output, a):
         if seed is not None:
             g = algebra.translation.symbol(SEED)
             e = algebra.canonical(e.subs(g, algebra.translation.to_sympy(seed)))
@@ -130,6 +137,17 @@ def ways(
     if named != product:
         yield named, []
     yield a * sympy.cancel(sympy.together(named / output)), []
+
+
+def _dividing_ways(
+    output: Any, product: Any, algebra: SumAlgebra, last: int, a: Any
+) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+    """Yield the product with a value replaced by a quotient in the output: ``m*a/(1 - a)``."""
+    for own in _solvable(output, algebra):
+        replaced = _solved(output, own, a, divides=True)
+        if replaced is not None:
+            put = _Substitution(algebra, own, replaced, divides=True)
+            yield put(product), known_sums(algebra, put, last)
 
 
 def _outputs_named(product: Any, output: Any, algebra: SumAlgebra, a: Any) -> Any:
@@ -182,15 +200,15 @@ def _solvable(output: Any, algebra: SumAlgebra) -> list[Any]:
     return [*sorted(functions, key=sympy.count_ops), z]
 
 
-def _solved(output: Any, own: Any, a: Any) -> Any:
-    """Solve ``a = output`` for a value in which it is linear over shared ones."""
+def _solved(output: Any, own: Any, a: Any, *, divides: bool = False) -> Any:
+    """Solve ``a = output`` for a value in which it is linear over shared ones, or over a too."""
     stand_in = sympy.Dummy("own", real=True)
     above, below = sympy.fraction(sympy.together(output.subs(own, stand_in)))
     equation = sympy.expand(a * below - above)
     if not equation.is_polynomial(stand_in) or sympy.degree(equation, stand_in) != 1:
         return None
     slope = equation.coeff(stand_in, 1)
-    if slope.has(a):
+    if slope.has(a) != divides:
         return None
     return sympy.cancel(-equation.coeff(stand_in, 0) / slope)
 
@@ -198,13 +216,20 @@ def _solved(output: Any, own: Any, a: Any) -> Any:
 class _Substitution:
     """Puts the solved value in everywhere, also inside sums."""
 
-    def __init__(self, algebra: SumAlgebra, own: Any, replaced: Any) -> None:
+    def __init__(
+        self, algebra: SumAlgebra, own: Any, replaced: Any, *, divides: bool = False
+    ) -> None:
         self.algebra, self.own, self.replaced = algebra, own, replaced
+        self.divides = divides
 
     def __call__(self, e: Any) -> Any:
-        return self.algebra.canonical(
-            sympy.expand_power_exp(e.subs(self.own, self.replaced)) if e.has(self.own) else e
-        )
+        if not e.has(self.own):
+            return self.algebra.canonical(e)
+        e = sympy.expand_power_exp(e.subs(self.own, self.replaced))
+        if self.divides:
+            # What is shared becomes a factor of a sum's terms only where these are cancelled.
+            e = e.replace(SumFunction, lambda part: SumFunction(sympy.cancel(part)))
+        return self.algebra.canonical(e)
 
     def in_sums(self, e: Any) -> Any:
         """Put the solved value into the sums alone."""

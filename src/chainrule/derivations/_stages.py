@@ -29,6 +29,7 @@ from chainrule.formulas import (
     is_layer_coupled,
     parameters_of,
     substitute,
+    variables_of,
 )
 
 _A, _Z = Variable("a"), Variable("z")
@@ -75,6 +76,15 @@ def composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...
     >>> [to_text(stage.product) for stage in stages]
     ['g - mean(g)', 'g*a*(1 - a)']
     """
+    product, stages = _composed_form(formula)
+    if product is None or "z" in variables_of(product):
+        divided = closed_form(formula, seconds=_SECONDS, divides=True)
+        if divided is not None and "z" not in variables_of(divided):
+            return divided, stages
+    return product, stages
+
+
+def _composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...]]:
     graph = computation_graph(formula.expression)
     cuts = _cuts(graph)
     if len(cuts) == 2:
