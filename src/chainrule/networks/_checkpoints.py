@@ -1,10 +1,10 @@
 """Checkpoints: all that training needs to go on, bit for bit, in one file that holds data only.
 
 A safetensors file with the tensors ``parameters``, ``statistics`` (of layers
-normalised over the batch), ``memory`` (of the optimiser), ``curves`` (a row
-for each epoch) and, where the best network is asked for, ``best``. The metadata hold ``format``,
-``version``, ``arguments`` (of the training: numbers as they are, arrays as digests), ``progress``
-and a ``checksum`` over all of it.
+normalised over the batch), ``memory`` (of the optimiser), ``curves`` (a row for each epoch), where
+examples are standardised ``inner``, and where the best network is asked for ``best``. The metadata
+hold ``format``, ``version``, ``arguments`` (of the training: numbers as they are, arrays as
+digests), ``progress`` and a ``checksum`` over all of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from chainrule.networks._kept_state import count, decoded, encoded
 from chainrule.networks._locks import alone
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
-from chainrule.networks._schedules import Span
+from chainrule.networks._span import Span
+from chainrule.networks._standardisation import Standardisation
 from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch, put_generator
 from chainrule.networks._validation import HeldOut
 
@@ -97,6 +98,8 @@ class Checkpoint:
             "memory": moment.state.memory,
             "curves": _rows(records[: moment.epochs]),
         }
+        if moment.state.inner is not None:
+            tensors["inner"] = moment.state.inner
         if moment.best is not None:
             tensors["best"] = moment.best.parameters
             tensors["statistics of best"] = moment.best.new_statistics()
@@ -307,10 +310,19 @@ def described_sets(held: Sequence[HeldOut]) -> dict[str, Any]:
     }
 
 
+def described_standardisation(given: Standardisation | None) -> str | None:
+    """Return what tells a standardisation from others, for the arguments of a training."""
+    if given is None:
+        return None
+    parts = given.centres, given.scales, given.target_centres, np.array(given.target_scale)
+    return digest(*parts)
+
+
 def state_digest(state: TrainingState) -> str:
     """Return a digest of a state of training."""
-    rest = replace(state, memory=np.empty(0), generator=encoded(state.generator))
-    return text_digest(digest(state.memory) + repr(rest))
+    rest = replace(state, memory=np.empty(0), generator=encoded(state.generator), inner=None)
+    arrays = [state.memory] if state.inner is None else [state.memory, state.inner]
+    return text_digest(digest(*arrays) + repr(rest))
 
 
 def generator_digest(generator: np.random.Generator) -> str:
@@ -374,6 +386,7 @@ def _moment(
             float(progress["best"]), count(progress, "waited", start.state.watch.waited + epochs)
         ),
         generator=decoded(progress["generator"]),
+        inner=_tensor(tensors, "inner", network.parameters) if "inner" in tensors else None,
     )
     best_epoch = None if progress["best_epoch"] is None else count(progress, "best_epoch", epochs)
     flags = (bool(progress[name]) for name in ("pending", "converged", "stopped"))

@@ -3,7 +3,7 @@
 The metadata hold ``format``, ``version``, ``network`` (sizes, dtype, formulas as text with the
 values of their parameters, and where the output layer has several blocks their widths), ``extra``,
 and where training is to go on its ``state``; the tensors are ``weights.0``, ``biases.0``, and so
-on, and the optimiser's ``memory``.
+on, the optimiser's ``memory``, and of a training on standardised examples the ``inner`` parameters.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def save_network(
     if state is not None:
         metadata["state"] = json.dumps(described_state(state))
         tensors["memory"] = state.memory
+        if state.inner is not None:
+            tensors["inner"] = state.inner
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     write_whole(path, save(tensors, metadata), temporary)
@@ -117,11 +119,11 @@ def load_training(
     try:
         description = _mapping(json.loads(metadata["network"]))
         extra = _mapping(json.loads(metadata["extra"]))
-        memory = tensors.pop("memory", None)
+        memory, inner = tensors.pop("memory", None), tensors.pop("inner", None)
         network, state = _network(description, tensors), None
         if memory is not None:
             described = _mapping(json.loads(metadata["state"]))
-            state = read_state(described, memory, network.parameters)
+            state = read_state(described, memory, network.parameters, inner)
         return network, extra, state
     except ModelFileError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from None

@@ -24,7 +24,7 @@ _BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 def described_state(state: TrainingState) -> dict[str, Any]:
-    """Return all of a state but the memory."""
+    """Return all of a state but its arrays."""
     return {
         "optimiser": state.optimiser,
         "steps": state.steps,
@@ -39,8 +39,9 @@ def described_state(state: TrainingState) -> dict[str, Any]:
 
 
 def read_state(
-    described: Mapping[str, Any], memory: NDArray[Any], parameters: NDArray[Any]
-) -> TrainingState:
+    described: Mapping[str, Any], memory: NDArray[Any], parameters: NDArray[Any],
+    inner: NDArray[Any] | None,
+) -> TrainingState:  # fmt: skip
     """Return the state that a file describes.
 
     Raises
@@ -53,6 +54,11 @@ def read_state(
     fits = memory.ndim == 2 and memory.shape[1:] == parameters.shape
     if not fits or memory.dtype != parameters.dtype or not np.isfinite(memory).all():
         raise ModelFileError("the memory of its optimiser does not fit the network")
+    if inner is not None and (
+        (inner.shape, inner.dtype) != (parameters.shape, parameters.dtype)
+        or not np.isfinite(inner).all()
+    ):
+        raise ModelFileError("its inner parameters do not fit the network")
     best = described["best"]
     counts = {
         name: count(described, name, _MOST)
@@ -62,19 +68,19 @@ def read_state(
         described["optimiser"], memory, **counts,
         seed=count(described, "seed", LARGEST_SEED),
         watch=Watch(-math.inf if best is None else float(best), count(described, "waited", _MOST)),
-        generator=decoded(described["generator"]),
+        generator=decoded(described["generator"]), inner=inner,
     )  # fmt: skip
-    generator_of(state)
+    generator_of(state.generator)
     return state
 
 
-def generator_of(state: TrainingState) -> np.random.Generator:
-    """Return a generator that stands where the state's stood."""
-    kind = state.generator.get("bit_generator")
+def generator_of(state: Mapping[str, Any]) -> np.random.Generator:
+    """Return a generator that stands where one stood whose state was kept."""
+    kind = state.get("bit_generator")
     if kind not in _BIT_GENERATORS:
         raise ModelFileError(f"its random numbers are of an unknown kind, {kind!r:.40}")
     generator = np.random.Generator(getattr(np.random, kind)())
-    put_generator(state.generator, generator)
+    put_generator(state, generator)
     return generator
 
 

@@ -1,10 +1,14 @@
-"""Where each layer's parameters lie in the flat vector."""
+"""Where each layer's parameters lie in the flat vector, and views of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 NORMALISATIONS = ("", "layer", "batch")
 
@@ -78,3 +82,24 @@ def layout(
         weights[:-1], biases[:-1], tuple(scales), tuple(places), decayed, place,
         tuple(statistics), length,
     )  # fmt: skip
+
+
+def weights_of(
+    parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
+) -> tuple[NDArray[np.floating[Any]], ...]:
+    """Return each layer's weights as a view of a flat vector: of parameters, or of a gradient."""
+    starts = layout(sizes).weights
+    return tuple(
+        parameters[start : start + count * width].reshape(count, width)
+        for start, (count, width) in zip(starts, pairwise(sizes), strict=True)
+    )
+
+
+def biases_of(
+    parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
+) -> tuple[NDArray[np.floating[Any]], ...]:
+    """Return each layer's biases as a view of a flat vector: of parameters, or of a gradient."""
+    starts = layout(sizes).biases
+    return tuple(
+        parameters[start : start + width] for start, width in zip(starts, sizes[1:], strict=True)
+    )

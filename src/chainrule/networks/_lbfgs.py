@@ -20,6 +20,7 @@ from chainrule.networks._checkpoints import (
     checkpoint_at,
     described,
     described_sets,
+    described_standardisation,
     digest,
 )
 from chainrule.networks._checks import as_rows, check_count, check_number
@@ -31,7 +32,8 @@ from chainrule.networks._network import Network
 from chainrule.networks._progress import progress
 from chainrule.networks._propagation import Batches, compiled_cost, example_weights
 from chainrule.networks._records import restores_best
-from chainrule.networks._schedules import Span
+from chainrule.networks._span import Span
+from chainrule.networks._standardisation import Standardisation
 from chainrule.networks._state import Training
 from chainrule.networks._validation import held_out
 
@@ -46,13 +48,24 @@ class _Objective:
     """
 
     def __init__(
-        self, network: Network, X: Any, Y: ArrayLike, weights: ArrayLike | None, alpha: float
+        self,
+        network: Network,
+        X: Any,
+        Y: ArrayLike,
+        weights: ArrayLike | None,
+        alpha: float,
+        standardisation: Standardisation | None,
     ) -> None:
         sizes, dtype = network.sizes, network.dtype
         inputs = X.tocsr() if hasattr(X, "tocsr") else as_rows(X, sizes[0], dtype, "X")
         targets = as_rows(Y, sizes[-1], dtype, "Y")
         if inputs.shape[1] != sizes[0]:
             raise NetworkError(f"X must have shape (examples, {sizes[0]}), got {inputs.shape}")
+        digests = {"X": digest(*_arrays(inputs)), "Y": digest(targets)}
+        self.standardisation = standardisation
+        if standardisation is not None:
+            standardisation.check(network)
+            targets = standardisation.targets(targets)
         given = example_weights(weights, inputs.shape[0], targets)
         kept = slice(None) if given.all() else np.flatnonzero(given)
         self.inputs, self.targets = inputs[kept], targets[kept]
@@ -62,8 +75,8 @@ class _Objective:
         self.was_infinite = False
         blocks = -(-self.weights.size // _BLOCK)
         self.described = {
-            "X": digest(*_arrays(inputs)), "Y": digest(targets), "sample_weight": digest(given),
-            "optimiser": "L-BFGS", "alpha": alpha,
+            **digests, "sample_weight": digest(given), "optimiser": "L-BFGS", "alpha": alpha,
+            "standardisation": described_standardisation(standardisation),
         }  # fmt: skip
         self.blocks = [slice(first, first + _BLOCK) for first in range(0, blocks * _BLOCK, _BLOCK)]
         precise = network.with_parameters(network.parameters.astype(np.float64))
@@ -100,6 +113,8 @@ class _Objective:
     ) -> tuple[float, float, Vector]:
         X, slopes = self.inputs[rows], np.zeros_like(parameters)
         dense = X.toarray() if hasattr(X, "toarray") else X
+        if self.standardisation is not None:
+            dense = (dense - self.standardisation.centres) / self.standardisation.scales
         cost, weight = worker.sums(
             parameters, np.ascontiguousarray(dense, np.float64), self.targets[rows],
             self.weights[rows], slopes,
@@ -118,6 +133,7 @@ def train_lbfgs(
     *,
     sample_weight: ArrayLike | None = None,
     alpha: float = 0.0,
+    standardisation: Standardisation | None = None,
     iterations: int = 200,
     evaluations: int = 15_000,
     tolerance: float = 1e-4,
@@ -149,6 +165,8 @@ def train_lbfgs(
         twice.
     alpha : float
         Strength of the penalty on the weights; biases are free.
+    standardisation : Standardisation, optional
+        As in `train`.
     iterations, evaluations : int
         At most so many steps, and so many computations of the cost and its gradient.
     tolerance : float
@@ -202,9 +220,12 @@ def train_lbfgs(
     tellers = checked_callbacks(callbacks)
     held = held_out(network, validation)
     restores = restores_best(restore_best, score, held)
-    objective = _Objective(network, X, Y, sample_weight, float(alpha))
+    objective = _Objective(network, X, Y, sample_weight, float(alpha), standardisation)
     limits = _Limits(int(iterations), int(evaluations), float(tolerance))
-    course = Course(network, score, held, restores, tellers, keeps_memory=checkpoint is not None)
+    course = Course(
+        network, score, held, restores, tellers, standardisation,
+        keeps_memory=checkpoint is not None,
+    )  # fmt: skip
     with objective.pool:
         if checkpoint is None:
             with progress(limits.iterations, show_progress) as course.report:

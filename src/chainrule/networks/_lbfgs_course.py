@@ -15,6 +15,7 @@ from chainrule.networks._errors import DivergenceError
 from chainrule.networks._lbfgs_steps import Steps, Vector
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record, curves, told, watched
+from chainrule.networks._standardisation import Standardisation
 from chainrule.networks._state import Training, TrainingState, Watch
 from chainrule.networks._validation import HeldOut
 
@@ -35,6 +36,8 @@ class Course:
         Whether the best network is asked for.
     tellers : tuple of callable
         Are told of every step.
+    standardisation : Standardisation or None
+        Of the examples: steps are in the parameters over standardised ones.
     keeps_memory : bool
         Whether the minimisation is to be taken up again.
     """
@@ -48,13 +51,17 @@ class Course:
         held: tuple[HeldOut, ...],
         restores_best: bool,
         tellers: tuple[Callback, ...],
+        standardisation: Standardisation | None,
         *,
         keeps_memory: bool,
     ) -> None:
         self.network, self.score, self.held = network, score, held
         self.restores_best = restores_best
         self.tellers = tellers
-        self.start: Vector = network.parameters.astype(np.float64)
+        self.standardisation = standardisation
+        precise = network.with_parameters(network.parameters.astype(np.float64))
+        inner = precise if standardisation is None else standardisation.unfolded(precise)
+        self.start: Vector = inner.parameters.astype(np.float64)
         self.reached = self.start
         self.records: list[Record] = []
         self.begun = time.perf_counter()
@@ -76,6 +83,8 @@ class Course:
         now, before = self._network(x), self.moment
         rating = None if self.score is None else float(self.score(now))
         losses = tuple(part.mean_cost(now) for part in self.held)
+        if self.standardisation is not None:
+            loss *= self.standardisation.unit(self.network)
         record = Record(loss, float(np.linalg.norm(x - self.reached)), rating, losses)
         value = watched(record, self.restores_best)
         is_best = self.restores_best and value > before.state.watch.best
@@ -111,13 +120,17 @@ class Course:
 
     def diverged(self) -> DivergenceError:
         """Return the error that the cost is no number, with the network of the last step."""
+        remedy = "Standardise X, raise" if self.standardisation is None else "Raise"
         titles = ", ".join(dict.fromkeys(formula.title for formula in self.network.activations))
         return DivergenceError(
             f"training diverged in iteration {self.moment.epochs + 1}: the mean cost became "
             "infinite or NaN\n"
-            f"Standardise X, raise alpha, or check that the activations {titles} are finite.",
+            f"{remedy} alpha, or check that the activations {titles} are finite.",
             self._network(self.reached),
         )
 
     def _network(self, parameters: Vector) -> Network:
-        return self.network.with_parameters(parameters.astype(self.network.dtype))
+        if self.standardisation is None:
+            return self.network.with_parameters(parameters.astype(self.network.dtype))
+        folded = self.standardisation.folded(self.network.with_parameters(parameters))
+        return self.network.with_parameters(folded.parameters.astype(self.network.dtype))

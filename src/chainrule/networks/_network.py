@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +16,9 @@ from chainrule.networks._blocks import check_blocks
 from chainrule.networks._checks import as_rows, check_architecture, check_normalisations
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
-from chainrule.networks._layout import Layout, layout
+from chainrule.networks._layout import Layout, biases_of, layout, weights_of
 from chainrule.networks._learned import slope_formulas
+from chainrule.networks._on_paper import propagation
 from chainrule.networks._prediction import Predictors
 from chainrule.networks._program import Program, program
 
@@ -370,71 +370,4 @@ def network(
     everything = np.concatenate([parameters, scales, np.array(start, kind)])
     return Network(
         layers, formulas, cost_formula(cost), everything, kinds, names, blocks=tuple(blocks)
-    )
-
-
-def propagation(
-    sizes: Sequence[int],
-    activations: Sequence[Any],
-    cost: Any,
-    *,
-    dtype: DTypeLike = np.float64,
-    batch: int | None = None,
-    axis: int = -1,
-    penalty: float = 0.0,
-    weighted: bool = False,
-    blocks: Sequence[int] = (),
-) -> Propagation:
-    """Derive the equations of a network that need not exist: no parameter is allocated.
-
-    Parameters
-    ----------
-    sizes, activations, cost, dtype, blocks
-        As in `network`.
-    batch, axis, penalty, weighted
-        As in `Network.propagation`.
-
-    Raises
-    ------
-    NetworkError
-        The sizes are not positive integers, or the activations are not one for each layer; or as
-        in `Network.propagation`.
-
-    Examples
-    --------
-    >>> shown = propagation((64, 32, 10), ("mish", "softmax"), "categorical_cross_entropy")
-    >>> shown.title
-    'Network 64-32-10: categorical_cross_entropy behind softmax'
-    """
-    from chainrule.networks._equations import Propagation
-
-    layers = tuple(sizes)
-    formulas = tuple(activation_formula(activation) for activation in activations)
-    check_architecture(layers, formulas)
-    widths = tuple(blocks) or layers[-1:]
-    check_blocks(widths, layers[-1])
-    item_size = np.dtype(dtype).itemsize
-    return Propagation(
-        layers, formulas, cost_formula(cost), item_size, batch, axis, penalty, weighted, widths
-    )
-
-
-def weights_of(
-    parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
-) -> tuple[NDArray[np.floating[Any]], ...]:
-    """Return each layer's weights as a view of a flat vector: of parameters, or of a gradient."""
-    starts = layout(sizes).weights
-    return tuple(
-        parameters[start : start + count * width].reshape(count, width)
-        for start, (count, width) in zip(starts, pairwise(sizes), strict=True)
-    )
-
-
-def biases_of(
-    parameters: NDArray[np.floating[Any]], sizes: tuple[int, ...]
-) -> tuple[NDArray[np.floating[Any]], ...]:
-    """Return each layer's biases as a view of a flat vector: of parameters, or of a gradient."""
-    starts = layout(sizes).biases
-    return tuple(
-        parameters[start : start + width] for start, width in zip(starts, sizes[1:], strict=True)
     )

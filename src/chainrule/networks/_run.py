@@ -17,6 +17,7 @@ from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Muon, Optimiser
 from chainrule.networks._program import new_tables
 from chainrule.networks._propagation import compiled_cost, example_weights
+from chainrule.networks._standardisation import Standardisation
 from chainrule.networks.compiled import muon_scratch, run_batches, set_learned
 from chainrule.networks.compiled.tables import SEED
 
@@ -49,6 +50,8 @@ class Run:
         Bounds of the gradient's entries and of its length; 0 for none.
     seed : int
         Which inputs are dropped.
+    standardisation : Standardisation, optional
+        Of inputs and targets: then `parameters` belong to standardised ones, `network` to raw ones.
     threads : int, optional
         As many as pay, by default; the result does not depend on it.
     """
@@ -67,21 +70,30 @@ class Run:
         clip_value: float = 0.0,
         clip_norm: float = 0.0,
         seed: int = 0,
+        standardisation: Standardisation | None = None,
         threads: int | None = None,
     ) -> None:
         sizes, dtype = network.sizes, network.dtype
         self.start = network
         self.inputs, self.columns, self.row_starts, count = _inputs(X, sizes[0], dtype)
-        self.targets = as_rows(Y, sizes[-1], dtype, "Y")
+        self.given_targets = self.targets = as_rows(Y, sizes[-1], dtype, "Y")
+        self.standardisation, self.unit = standardisation, 1.0
+        self.centres = self.factors = np.empty(0, dtype)
+        if standardisation is not None:
+            standardisation.check(network)
+            self.centres = np.asarray(standardisation.centres, dtype)
+            self.factors = np.asarray(1.0 / standardisation.scales, dtype)
+            self.targets = standardisation.targets(self.targets)
+            self.unit = standardisation.unit(network)
         self.weights = example_weights(sample_weight, count, self.targets)
         # Examples without weight change nothing but the size of the batches.
         self.rows = np.flatnonzero(self.weights)
         self.batch_size = min(batch_size, self.rows.size)
         self.parameters = aligned(network.parameters.size, dtype)
-        self.parameters[:] = network.parameters
         self.gradient = aligned(self.parameters.size, dtype)
         self.state = np.zeros((optimiser.states, self.parameters.size), dtype)
         self.statistics = network.new_statistics()
+        self.begin(network)
         self.optimiser = optimiser
         self.settings = optimiser.settings
         self.scratch = np.empty(_scratch(network, optimiser), dtype)
@@ -105,7 +117,31 @@ class Run:
     @property
     def network(self) -> Network:
         """The network with the parameters as they are now."""
-        return self.start.with_parameters(self.parameters, self.statistics)
+        inner = self.start.with_parameters(self.parameters, self.statistics)
+        return inner if self.standardisation is None else self.standardisation.folded(inner)
+
+    @property
+    def inner(self) -> NDArray[Any] | None:
+        """A copy of the parameters, where they are not the network's own."""
+        return None if self.standardisation is None else self.parameters.copy()
+
+    def begin(self, network: Network, inner: NDArray[Any] | None = None) -> None:
+        """Take the parameters and statistics of a network.
+
+        `inner` are its parameters over standardised examples, where they are known: to compute them
+        from the network's rounds. They are used where the network is indeed theirs.
+        """
+        self.statistics[...] = network.new_statistics()
+        given, own = self.standardisation, network
+        if given is not None:
+            known = None
+            if inner is not None and inner.shape == network.parameters.shape:
+                known = network.with_parameters(np.asarray(inner, network.dtype))
+            matches = known is not None and np.array_equal(
+                given.folded(known).parameters, network.parameters
+            )
+            own = known if known is not None and matches else given.unfolded(network)
+        self.parameters[...] = own.parameters
 
     def put(self, state: NDArray[Any], steps: int, seed: int) -> None:
         """Take the optimiser's memory, the number of steps, and which inputs are dropped."""
@@ -120,7 +156,8 @@ class Run:
     def epoch(self, order: NDArray[np.intp], rates: NDArray[np.float64]) -> float:
         """Train on the examples in this order, with a learning rate for each step.
 
-        Returns the mean cost, penalty included. Where it is not finite, the epoch ended there.
+        Returns the mean cost of raw targets, penalty included. Where it is not finite, the epoch
+        ended there.
         """
         loss = 0.0
         set_learned(self.tables, self.parameters)
@@ -128,15 +165,15 @@ class Run:
             part = order[first * self.batch_size : (first + self.chunk) * self.batch_size]
             loss += self.crew.run(
                 run_batches, self.tables, self.inputs, self.columns, self.row_starts,
-                self.targets.reshape(-1), self.weights, part, rates[first : first + self.chunk],
-                self.batch_size, self.parameters, self.gradient, self.state, self.scratch,
-                self.optimiser.code, self.settings, self.steps, self.alpha, self.clip_value,
-                self.clip_norm,
+                self.centres, self.factors, self.targets.reshape(-1), self.weights, part,
+                rates[first : first + self.chunk], self.batch_size, self.parameters, self.gradient,
+                self.state, self.scratch, self.optimiser.code, self.settings, self.steps,
+                self.alpha, self.clip_value, self.clip_norm,
             )  # fmt: skip
             self.steps += self.steps_of(part)
             if not np.isfinite(loss):
                 break
-        return float(loss / self.weights.sum(dtype=np.float64))
+        return float(loss * self.unit / self.weights.sum(dtype=np.float64))
 
     @contextmanager
     def threads(self) -> Iterator[None]:

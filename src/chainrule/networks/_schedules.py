@@ -7,87 +7,13 @@ are told in epochs, fractions included: then they mean the same for batches of a
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.networks._errors import NetworkError
-
-Steps = NDArray[np.intp]
-Rates = NDArray[np.float64]
-
-
-@final
-@dataclass(frozen=True)
-class Span:
-    """What a schedule may know of the training that it belongs to.
-
-    Parameters
-    ----------
-    learning_rate : float
-        The optimiser's learning rate, which schedules scale.
-    epochs : int
-        How many epochs this training has at most.
-    steps, examples : int
-        How many of them an epoch has.
-    epochs_before, steps_before, examples_before : int
-        How many were done in earlier trainings that this one goes on with.
-    reductions : int
-        How often the rate was lowered because nothing improved.
-
-    Examples
-    --------
-    >>> Span(0.1, epochs=10, steps=4, examples=100).epochs_at(np.array([0, 6]))
-    array([0. , 1.5])
-    """
-
-    learning_rate: float
-    epochs: int
-    steps: int
-    examples: int
-    epochs_before: int = 0
-    steps_before: int = 0
-    examples_before: int = 0
-    reductions: int = 0
-
-    def epochs_at(self, steps: Steps) -> Rates:
-        """Return how many epochs are done before each step, fractions included."""
-        return np.asarray(self.epochs_before + self._since(steps) / self.steps, np.float64)
-
-    def examples_at(self, steps: Steps) -> Rates:
-        """Return how many examples were seen in the whole epochs before each step."""
-        whole = self._since(steps) // self.steps * self.examples
-        return np.asarray(self.examples_before + whole, np.float64)
-
-    def share_at(self, steps: Steps) -> Rates:
-        """Return which share of this training's steps is done before each step."""
-        return np.asarray(self._since(steps) / (self.steps * self.epochs), np.float64)
-
-    def _since(self, steps: Steps) -> Any:
-        return np.asarray(steps) - self.steps_before
-
-
-class Schedule(ABC):
-    """A frozen value that gives every step its learning rate."""
-
-    @abstractmethod
-    def rates(self, steps: Steps, span: Span) -> Rates:
-        """Return the learning rate of each step.
-
-        Parameters
-        ----------
-        steps : ndarray of int
-            Numbers of steps, from 0 on; those of earlier trainings count.
-        span : Span
-            The training they belong to.
-
-        Returns
-        -------
-        ndarray of float64
-        """
+from chainrule.networks._span import Rates, Schedule, Span, Steps, check_range
 
 
 @final
@@ -141,9 +67,9 @@ class Cosine(Schedule):
     epochs: float | None = None
 
     def __post_init__(self) -> None:
-        _check(self, "lowest", 0.0, 1.0)
+        check_range(self, "lowest", 0.0, 1.0)
         if self.epochs is not None:
-            _check(self, "epochs", 0.0, math.inf, above=True)
+            check_range(self, "epochs", 0.0, math.inf, above=True)
 
     def rates(self, steps: Steps, span: Span) -> Rates:
         """Return the learning rate of each step."""
@@ -190,9 +116,9 @@ class OneCycle(Schedule):
     end: float = 1e4
 
     def __post_init__(self) -> None:
-        _check(self, "rise", 0.0, 1.0, above=True, below=True)
-        _check(self, "start", 1.0, math.inf)
-        _check(self, "end", 1.0, math.inf)
+        check_range(self, "rise", 0.0, 1.0, above=True, below=True)
+        check_range(self, "start", 1.0, math.inf)
+        check_range(self, "end", 1.0, math.inf)
 
     def rates(self, steps: Steps, span: Span) -> Rates:
         """Return the learning rate of each step."""
@@ -232,8 +158,8 @@ class StepDecay(Schedule):
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        _check(self, "every", 0.0, math.inf, above=True)
-        _check(self, "factor", 0.0, 1.0, above=True)
+        check_range(self, "every", 0.0, math.inf, above=True)
+        check_range(self, "factor", 0.0, 1.0, above=True)
 
     def rates(self, steps: Steps, span: Span) -> Rates:
         """Return the learning rate of each step."""
@@ -266,7 +192,7 @@ class Exponential(Schedule):
     factor: float = 0.95
 
     def __post_init__(self) -> None:
-        _check(self, "factor", 0.0, 1.0, above=True)
+        check_range(self, "factor", 0.0, 1.0, above=True)
 
     def rates(self, steps: Steps, span: Span) -> Rates:
         """Return the learning rate of each step."""
@@ -302,7 +228,7 @@ class InverseScaling(Schedule):
     power: float = 0.5
 
     def __post_init__(self) -> None:
-        _check(self, "power", 0.0, math.inf)
+        check_range(self, "power", 0.0, math.inf)
 
     def rates(self, steps: Steps, span: Span) -> Rates:
         """Return the learning rate of each step."""
@@ -341,8 +267,8 @@ class Adaptive(Schedule):
     lowest: float = 1e-6
 
     def __post_init__(self) -> None:
-        _check(self, "divisor", 1.0, math.inf, above=True)
-        _check(self, "lowest", 0.0, math.inf, above=True)
+        check_range(self, "divisor", 1.0, math.inf, above=True)
+        check_range(self, "lowest", 0.0, math.inf, above=True)
 
     def rates(self, steps: Steps, span: Span) -> Rates:
         """Return the learning rate of each step."""
@@ -388,7 +314,7 @@ class WarmUp(Schedule):
     then: Schedule = Constant()
 
     def __post_init__(self) -> None:
-        _check(self, "epochs", 0.0, math.inf, above=True)
+        check_range(self, "epochs", 0.0, math.inf, above=True)
         if not isinstance(self.then, Schedule):
             raise NetworkError(f"WarmUp: then must be a schedule, got {self.then!r:.60}")
 
@@ -415,20 +341,3 @@ def _fall(done: Rates, first: float, last: float) -> Rates:
 
 def _scaled(span: Span, factors: Any) -> Rates:
     return np.asarray(span.learning_rate * factors, np.float64)
-
-
-def _check(
-    schedule: Schedule, name: str, low: float, high: float, *, above: bool = False,
-    below: bool = False,
-) -> None:  # fmt: skip
-    value = getattr(schedule, name)
-    number = isinstance(value, int | float | np.integer | np.floating)
-    if number and not isinstance(value, bool) and math.isfinite(value):
-        over = value > low if above else value >= low
-        under = value < high if below else value <= high
-        if over and under:
-            return
-    ends = f"{'above' if above else 'at least'} {low:g}"
-    if high < math.inf:
-        ends += f" and {'below' if below else 'at most'} {high:g}"
-    raise NetworkError(f"{type(schedule).__name__}: {name} must be a number {ends}, got {value!r}")

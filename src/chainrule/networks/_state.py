@@ -60,6 +60,9 @@ class TrainingState:
         Which inputs of layers are dropped.
     generator : mapping
         The state of the generator of the orders, as NumPy's bit generators tell theirs.
+    inner : ndarray of shape (parameters,), optional
+        The network's parameters over standardised examples, where training had a standardisation:
+        those of the network are computed from them, and rounded; read-only.
 
     Examples
     --------
@@ -83,12 +86,15 @@ class TrainingState:
     seed: int = 0
     watch: Watch = field(default_factory=Watch)
     generator: Mapping[str, Any] = field(default_factory=dict)
+    inner: NDArray[np.floating[Any]] | None = None
 
     def __post_init__(self) -> None:
-        if self.memory.flags.writeable:
-            memory = self.memory.copy()
-            memory.flags.writeable = False
-            object.__setattr__(self, "memory", memory)
+        for name in ("memory", "inner"):
+            given = getattr(self, name)
+            if given is not None and given.flags.writeable:
+                own = given.copy()
+                own.flags.writeable = False
+                object.__setattr__(self, name, own)
 
     def put_into(self, run: Run) -> None:
         """Give a run the optimiser's memory and the number of steps.

@@ -14,7 +14,8 @@ from chainrule.formulas import Formula
 from chainrule.kernels import backward
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._network import Network, weights_of
+from chainrule.networks._layout import weights_of
+from chainrule.networks._network import Network
 from chainrule.networks._propagation import gradient
 
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out

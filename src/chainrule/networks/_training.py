@@ -18,6 +18,7 @@ from chainrule.networks._checkpoints import (
     checkpoint_at,
     described,
     described_sets,
+    described_standardisation,
     digest,
     generator_digest,
     state_digest,
@@ -30,7 +31,9 @@ from chainrule.networks._optimisers import Adam, Optimiser
 from chainrule.networks._progress import progress
 from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
-from chainrule.networks._schedules import Constant, Schedule, Span, lowered
+from chainrule.networks._schedules import Constant, lowered
+from chainrule.networks._span import Schedule, Span
+from chainrule.networks._standardisation import Standardisation
 from chainrule.networks._state import LARGEST_SEED, Training, TrainingState, put_generator
 from chainrule.networks._validation import HeldOut, held_out
 
@@ -65,6 +68,7 @@ def train(
     dropout: float | tuple[float, ...] = 0.0,
     clip_value: float = 0.0,
     clip_norm: float = 0.0,
+    standardisation: Standardisation | None = None,
     shuffle: bool = True,
     rng: np.random.Generator | int | None = None,
     tolerance: float = 1e-4,
@@ -113,6 +117,11 @@ def train(
         tuple gives the share for the inputs of every layer, the network's inputs first.
     clip_value, clip_norm : float
         Bounds of the gradient's entries and of its length; 0 for none.
+    standardisation : Standardisation, optional
+        What inputs and targets are shifted and scaled by as they come; `standardisation` computes
+        it. The optimiser, the penalty and the clipping act on the parameters over standardised
+        examples; every network that training tells of takes raw ones, and losses are those of raw
+        targets. The tolerance of losses counts in the cost of standardised targets.
     shuffle : bool
         Whether every epoch takes the examples in a new order.
     rng : numpy.random.Generator or int, optional
@@ -187,6 +196,7 @@ def train(
     run = Run(
         network, X, Y, sample_weight, optimiser or Adam(), alpha=alpha, batch_size=batch_size,
         dropout=dropout, clip_value=clip_value, clip_norm=clip_norm,
+        standardisation=standardisation,
     )  # fmt: skip
     held = held_out(network, validation)
     generator = _generator(rng)
@@ -195,7 +205,8 @@ def train(
     start = _start(run, state, generator, seeded=rng is not None, restore_best=best)
     plan = _Plan(
         run, _span(run, epochs, start.state), schedule or Constant(), bool(shuffle),
-        generator, float(tolerance), float(patience), score, held, best,
+        generator, float(tolerance) * (run.unit if score is None else 1.0), float(patience),
+        score, held, best,
     )  # fmt: skip
     if checkpoint is None:
         return _train(plan, start, [], Keeper(None, None), tellers, show_progress)
@@ -216,8 +227,7 @@ def _train(
     show_progress: bool | int,
 ) -> Training:
     run, epochs = plan.run, plan.span.epochs
-    run.parameters[...] = moment.network.parameters
-    run.statistics[...] = moment.network.new_statistics()
+    run.begin(moment.network, moment.state.inner)
     moment.state.put_into(run)
     interrupted = False
     try:
@@ -282,7 +292,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     state = TrainingState(
         before.optimiser, run.state, run.steps, before.epochs + 1,
         before.examples + run.rows.size, reductions, before.seed, watch,
-        plan.generator.bit_generator.state,
+        plan.generator.bit_generator.state, run.inner,
     )  # fmt: skip
     return Moment(
         network, state, network if is_best else moment.best,
@@ -295,7 +305,10 @@ def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: boo
     if interrupted and run.is_finite:
         # The part of an epoch that was done before the interrupt is kept as well.
         network = run.network
-        state = replace(state, memory=run.state, steps=run.steps)
+        state = replace(
+            state, memory=run.state, steps=run.steps, inner=run.inner,
+            generator=plan.generator.bit_generator.state,
+        )  # fmt: skip
     return Training(
         moment.best or network, *curves(records, plan.held),
         converged=moment.converged, interrupted=interrupted, stopped=moment.stopped,
@@ -342,7 +355,7 @@ def _arguments(
     return {
         **described(run.start),
         "X": digest(run.inputs, run.columns, run.row_starts),
-        "Y": digest(run.targets),
+        "Y": digest(run.given_targets),
         "sample_weight": digest(run.weights),
         "optimiser": repr(run.optimiser),
         "schedule": repr(plan.schedule),
@@ -351,6 +364,7 @@ def _arguments(
         "dropout": run.tables.dropout.tolist(),
         "clip_value": run.clip_value,
         "clip_norm": run.clip_norm,
+        "standardisation": described_standardisation(run.standardisation),
         "epochs": plan.span.epochs,
         "shuffle": plan.shuffle,
         "rng": generator,
@@ -375,7 +389,8 @@ def _generator(rng: np.random.Generator | int | None) -> np.random.Generator:
 def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> DivergenceError:
     run = plan.run
     largest = float(np.abs(run.inputs).max(initial=0.0))
-    scale = f", standardise X (its largest entry is {largest:.3g})" if largest > 10.0 else ""
+    is_large = largest > 10.0 and run.standardisation is None
+    scale = f", standardise X (its largest entry is {largest:.3g})" if is_large else ""
     titles = dict.fromkeys(formula.title for formula in run.start.activations)
     return DivergenceError(
         f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n"

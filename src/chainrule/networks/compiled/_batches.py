@@ -24,7 +24,14 @@ from chainrule.networks.compiled._layers import (
     rows_at_once,
     tiles_of,
 )
-from chainrule.networks.compiled._loops import copy, drop, scale, scale_rows, sum_of_products
+from chainrule.networks.compiled._loops import (
+    copy,
+    drop,
+    scale,
+    scale_rows,
+    standardise,
+    sum_of_products,
+)
 from chainrule.networks.compiled._muon import muon_step
 from chainrule.networks.compiled._team import (
     flush_subnormals,
@@ -64,10 +71,10 @@ _TILE = 16384  # parameters that a thread takes at once
 
 @inner()
 def _gather(
-    space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, targets: Any, weights: Any,
-    rows: Any, number: int,
+    space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, centres: Any, factors: Any,
+    targets: Any, weights: Any, rows: Any, number: int,
 ) -> None:  # fmt: skip
-    """Copy the examples of a batch into the workspace; sparse ones become dense."""
+    """Copy the examples of a batch into the workspace, standardised; sparse ones become dense."""
     plan, work, team = tables.plan, space.work, space.team
     count, width = tables.layers[0, COUNT], tables.layers[-1, WIDTH]
     high, tile = rows_at_once(count), take(team)
@@ -81,6 +88,7 @@ def _gather(
                     X[columns[entry]] += inputs[entry]
             else:
                 copy(inputs[row * count : (row + 1) * count], X)
+            standardise(X, centres, factors)
             if tables.dropout[0] > 0.0:
                 drop(X, tables.dropout[0], dropout_key(plan, 0, number), k * count)
             place = plan[TARGETS] + k * width
@@ -238,13 +246,14 @@ def set_learned(tables: Any, parameters: Any) -> None:
 
 @compiled(error_model="numpy")
 def run_batches(
-    space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, targets: Any, weights: Any,
-    order: Any, rates: Any, batch_size: int, parameters: Any, gradient: Any, state: Any,
-    scratch: Any, solver: int, settings: Any, number: int, alpha: float, largest: float,
-    longest: float,
+    space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, centres: Any, factors: Any,
+    targets: Any, weights: Any, order: Any, rates: Any, batch_size: int, parameters: Any,
+    gradient: Any, state: Any, scratch: Any, solver: int, settings: Any, number: int, alpha: float,
+    largest: float, longest: float,
 ) -> float:  # fmt: skip
     """Train on the examples named by `order`, batch after batch; return the sum of their costs.
 
+    Inputs are standardised as they come where there are centres and factors of their columns.
     Where a cost is not finite, all threads stop there, and so is the sum; likewise where somebody
     asks them to.
     """
@@ -254,7 +263,9 @@ def run_batches(
     for start in range(0, order.size, batch_size):
         rows = order[start : start + batch_size]
         number += 1
-        _gather(space, tables, inputs, columns, starts, targets, weights, rows, number)
+        _gather(
+            space, tables, inputs, columns, starts, centres, factors, targets, weights, rows, number
+        )
         total, weight = _batch_gradient(
             space, tables, parameters, gradient, address, rows.size, number
         )

@@ -25,6 +25,13 @@ def copy(source: Any, destination: Any) -> None:
 
 
 @inner()
+def standardise(values: Any, centres: Any, factors: Any) -> None:
+    """Shift and scale every entry of a row by numbers of its column."""
+    for k in range(factors.size):
+        values[k] = (values[k] - centres[k]) * factors[k]
+
+
+@inner()
 def sum_rows(values: Any, width: int, sums: Any) -> None:
     """Sum the rows of a matrix, given from its first element of interest on, four at a time."""
     rows = (values.size + width - 1) // width

@@ -1,0 +1,230 @@
+"""Inputs and targets of mean 0 and variance 1 while a network is trained, and its weights after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.formulas import Variable
+from chainrule.networks._checks import as_rows
+from chainrule.networks._errors import NetworkError
+from chainrule.networks._homogeneity import degree
+from chainrule.networks._layout import biases_of, weights_of
+from chainrule.networks._network import Network
+
+_BLOCK = 4096  # rows that are looked at together, dense
+_CONSTANT = 1e-12  # a column that differs by less, relative to its mean, differs by rounding
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Standardisation:
+    r"""What inputs and targets are shifted and divided by while a network is trained.
+
+    .. math:: x'_j = (x_j - \mu_j) / \sigma_j, \qquad y'_k = (y_k - m_k) / s
+
+    A network over :math:`x'` and :math:`y'` is, exactly, one over :math:`x` and :math:`y`:
+
+    .. math::
+
+        W_{1, jk} = \frac{W'_{1, jk}}{\sigma_j}, \quad b_1 = b'_1 - \mu W_1, \qquad
+        W_L = s W'_L, \quad b_L = s b'_L + m
+
+    Parameters
+    ----------
+    centres, scales : ndarray of shape (inputs,)
+        :math:`\mu` and :math:`\sigma`.
+    target_centres : ndarray of shape (outputs,)
+        :math:`m`.
+    target_scale : float
+        :math:`s`, one for all outputs: then a cost of degree `d` is divided by :math:`s^d` and
+        stays the same cost.
+
+    Raises
+    ------
+    NetworkError
+        The numbers are not finite, the scales not above 0, or there are not as many scales as
+        centres.
+
+    Examples
+    --------
+    >>> from chainrule.networks import network
+    >>> net = network((1, 1), ("identity",), "half_squared_error", rng=0)
+    >>> inner = net.with_parameters(np.array([2.0, 1.0]))
+    >>> given = Standardisation(np.array([10.0]), np.array([4.0]), np.array([5.0]), 3.0)
+    >>> given.folded(inner)(np.array([[14.0]]))     # 3 (2 (14 - 10)/4 + 1) + 5
+    array([[14.]])
+    """
+
+    centres: NDArray[np.floating[Any]]
+    scales: NDArray[np.floating[Any]]
+    target_centres: NDArray[np.floating[Any]]
+    target_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        centres, scales, targets = self.centres, self.scales, self.target_centres
+        finite = all(np.isfinite(part).all() for part in (centres, scales, targets))
+        above = (scales > 0.0).all() and 0.0 < self.target_scale < np.inf
+        if not finite or not above or centres.shape != scales.shape or centres.ndim != 1:
+            raise NetworkError(
+                "a Standardisation takes finite centres and as many scales above 0, one for each "
+                "input\nLet standardisation(network, X, Y) compute them."
+            )
+
+    def folded(self, network: Network) -> Network:
+        """Return the network that makes of raw inputs what the given one makes of standardised."""
+        self.check(network)
+        flat = network.parameters.astype(np.float64)
+        weights, biases = weights_of(flat, network.sizes), biases_of(flat, network.sizes)
+        first, last = weights[0], weights[-1]
+        first /= np.asarray(self.scales, np.float64)[:, None]
+        biases[0][:] -= np.asarray(self.centres, np.float64) @ first
+        last *= self.target_scale
+        biases[-1][:] = biases[-1] * self.target_scale + self.target_centres
+        return network.with_parameters(flat.astype(network.dtype))
+
+    def unfolded(self, network: Network) -> Network:
+        """Return the network over standardised inputs and targets whose `folded` is the given."""
+        self.check(network)
+        flat = network.parameters.astype(np.float64)
+        weights, biases = weights_of(flat, network.sizes), biases_of(flat, network.sizes)
+        first, last = weights[0], weights[-1]
+        last /= self.target_scale
+        biases[-1][:] = (biases[-1] - self.target_centres) / self.target_scale
+        biases[0][:] += np.asarray(self.centres, np.float64) @ first
+        first *= np.asarray(self.scales, np.float64)[:, None]
+        return network.with_parameters(flat.astype(network.dtype))
+
+    def unit(self, network: Network) -> float:
+        """Return how much larger the cost of raw targets is than that of standardised ones."""
+        power = degree(network.cost)
+        return 1.0 if power is None else self.target_scale**power
+
+    def targets(self, Y: NDArray[Any]) -> NDArray[Any]:
+        """Return standardised targets, in their dtype."""
+        whole = (np.asarray(Y, np.float64) - self.target_centres) / self.target_scale
+        return np.ascontiguousarray(whole, Y.dtype)
+
+    def suited(self, network: Network) -> Standardisation:
+        """Return it for a network: of inputs alone where the targets cannot be standardised."""
+        if has_scalable_targets(network):
+            return self
+        return replace(self, target_centres=np.zeros_like(self.target_centres), target_scale=1.0)
+
+    def check(self, network: Network) -> None:
+        """Refuse a network of other inputs or outputs, or one that the targets' part changes.
+
+        Raises
+        ------
+        NetworkError
+            The sizes differ, or targets are standardised and the network's cost or output
+            activation does not allow it.
+        """
+        own = np.shape(self.centres) + np.shape(self.target_centres)
+        if own != (network.sizes[0], network.sizes[-1]):
+            raise NetworkError(
+                f"the standardisation is of {own[0]} inputs and {own[1:]} outputs, the network of "
+                f"{network.sizes[0]} and {network.sizes[-1]}"
+            )
+        moved = self.target_scale != 1.0 or np.any(self.target_centres)
+        if moved and not has_scalable_targets(network):
+            raise NetworkError(
+                f"targets of {network.cost.title} behind {network.activations[-1].title} cannot be "
+                "standardised: it would be another cost\nLeave them as they are: "
+                "standardisation(network, X)."
+            )
+
+
+def has_scalable_targets(network: Network) -> bool:
+    """Tell whether another scale of the targets is only another scale of outputs and cost."""
+    return network.activations[-1].expression == Variable("z") and degree(network.cost) is not None
+
+
+def standardisation(
+    network: Network, X: Any, Y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+) -> Standardisation:
+    """Return the standardisation of examples, for `train` and `train_lbfgs`.
+
+    Parameters
+    ----------
+    network : Network
+        The network that is to be trained. Where its first layer is normalised, inputs are not
+        shifted: that could not be folded into its weights.
+    X : array-like or sparse matrix of shape (examples, inputs)
+        The inputs. Columns that are constant, or whose variance overflows, stay as they are.
+    Y : array-like of shape (examples, outputs), optional
+        The targets. They are standardised where the output activation is the identity and the cost
+        changes by a power of the scale alone, as squared and absolute errors do; else, and by
+        default, they stay as they are.
+    sample_weight : array-like of shape (examples,), optional
+        The weights of the examples in means and variances; 1 by default.
+
+    Returns
+    -------
+    Standardisation
+
+    Raises
+    ------
+    NetworkError
+        The examples do not fit the network or one another.
+
+    Examples
+    --------
+    >>> from chainrule.networks import network
+    >>> net = network((1, 1), ("identity",), "half_squared_error", rng=0)
+    >>> found = standardisation(net, [[1.0], [3.0]], [[10.0], [30.0]])
+    >>> found.centres, found.scales, found.target_centres, found.target_scale
+    (array([2.]), array([1.]), array([20.]), 10.0)
+    """
+    sizes, dtype = network.sizes, network.dtype
+    inputs = X.tocsr() if hasattr(X, "tocsr") else as_rows(X, sizes[0], dtype, "X")
+    count = inputs.shape[0]
+    weights = np.ones(count) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    if weights.shape != (count,) or inputs.shape[1] != sizes[0]:
+        raise NetworkError(
+            f"X of shape {inputs.shape} and weights of shape {weights.shape} do not fit a network "
+            f"of {sizes[0]} inputs"
+        )
+    means, variances = _moments(inputs, weights)
+    scales = np.sqrt(variances)
+    usable = np.isfinite(means) & np.isfinite(scales) & (scales > _CONSTANT * np.abs(means))
+    finite = np.where(np.isfinite(means), means, 0.0)
+    shifts = np.zeros_like(finite) if network.normalisations[0] else finite
+    centres, spreads = shifts.astype(dtype), np.where(usable, scales, 1.0).astype(dtype)
+    nothing = np.zeros(sizes[-1])
+    if Y is None or not has_scalable_targets(network):
+        return Standardisation(centres, spreads, nothing)
+    targets = as_rows(Y, sizes[-1], dtype, "Y")
+    middles, spread = _moments(targets, weights)
+    scale = float(np.sqrt(spread.mean()))
+    if not np.isfinite(scale) or scale <= _CONSTANT * float(np.abs(middles).max()):
+        return Standardisation(centres, spreads, nothing)
+    return Standardisation(centres, spreads, middles, scale)
+
+
+def _moments(
+    rows: Any, weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return weighted means and variances of columns, a block of rows at a time."""
+    total = weights.sum()
+    means, variances = (np.zeros(rows.shape[1]) for _ in range(2))
+    # What overflows is left alone, column by column.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part, own in _blocks(rows, weights):
+            means += own @ part / total
+        for part, own in _blocks(rows, weights):
+            variances += own @ (part - means) ** 2 / total
+    return means, variances
+
+
+def _blocks(
+    rows: Any, weights: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    for start in range(0, rows.shape[0], _BLOCK):
+        part = rows[start : start + _BLOCK]
+        dense = part.toarray() if hasattr(part, "toarray") else part
+        yield np.asarray(dense, np.float64), weights[start : start + _BLOCK]
