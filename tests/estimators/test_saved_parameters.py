@@ -86,9 +86,11 @@ def test_curves_and_kinds_of_labels_come_back(data, tmp_path):
 
 
 def test_a_model_from_a_file_goes_on(data, tmp_path):
-    """With the loss where it was; the optimiser's memory is not in the file."""
+    """With the loss where it was, and the optimiser's memory."""
     X, y = data
-    model = FeedforwardClassifier((4,), max_iter=30, learning_rate_init=0.02, random_state=0)
+    model = FeedforwardClassifier(
+        (4,), max_iter=30, learning_rate_init=0.02, random_state=0, stopping_folds=0
+    )
     model.fit(X, y).save(tmp_path / "model")
     back = load(tmp_path / "model")
     back.partial_fit(X, y)

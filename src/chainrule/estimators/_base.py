@@ -25,15 +25,21 @@ from chainrule.estimators._parameters import (
     hidden_sizes,
     learned_of,
     normalisations,
-    shares,
 )
-from chainrule.estimators._solvers import optimiser_of, schedule_of
 from chainrule.estimators._start import output_name, start_from
+from chainrule.estimators._training import trained
 from chainrule.formulas import ParameterError
-from chainrule.networks import Network, Training, TrainingState, network, train, train_lbfgs
+from chainrule.networks import (
+    Network,
+    Standardisation,
+    Training,
+    TrainingState,
+    network,
+    standardisation,
+)
 from chainrule.networks._callbacks import Callback, checked_callbacks
 
-_AUTOMATIC_BATCH = 200
+_ENOUGH = 10  # examples of a first partial_fit that tell the scale of those to come
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +96,8 @@ class Feedforward(Fitted):
     clip_norm: float
     clip_value: float
     weight_decay: float
+    standardise: bool
+    stopping_folds: int | str
 
     loss_: float
     loss_curve_: list[float]
@@ -107,7 +115,7 @@ class Feedforward(Fitted):
 
     _generator: np.random.Generator
     _state: TrainingState | None
-    _in_parts: bool
+    _standardisation: Standardisation | None
 
     def _prepare(self, y: Any, weights: NDArray[Any], *, goes_on: bool, partial: bool) -> Targets:
         """Learn what the targets are, or check that they still are; return them as a matrix."""
@@ -142,9 +150,8 @@ class Feedforward(Fitted):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs; standardise them, since the initial weights assume it. float32 and float64 stay
-            what they are, other numbers become float64. Rows of a sparse matrix become dense when
-            their batch comes.
+            Inputs. float32 and float64 stay what they are, other numbers become float64. Rows of a
+            sparse matrix become dense when their batch comes.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional
@@ -236,55 +243,28 @@ class Feedforward(Fitted):
             self, start, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
             self._generator,
         )  # fmt: skip
-        result = self._train(start, held, request)
+        if not goes_on:
+            start = self._standardised(start, held, partial=partial)
+        result = trained(
+            self, start, held, request, strata=prepared.strata, goes_on=goes_on,
+            by_hand=goes_on and "network_" not in vars(self),
+        )  # fmt: skip
         self._keep(result, held, goes_on=goes_on, partial=partial)
         self._penalty, self._is_weighted = float(self.alpha), sample_weight is not None
         return self
 
-    def _train(self, start: Network, held: Evaluation, request: Request) -> Training:
-        score = held.score if self.early_stopping and held.sets else None
-        if self.solver == "lbfgs":
-            return train_lbfgs(
-                start, held.inputs, held.targets, sample_weight=held.weights,
-                alpha=float(self.alpha), iterations=int(self.max_iter),
-                evaluations=int(self.max_fun), tolerance=float(self.tol), score=score,
-                validation=held.sets or None, callbacks=(held.rate, *request.callbacks),
-                checkpoint=request.checkpoint, checkpoint_every=request.checkpoint_every,
-                show_progress=int(self.verbose),
-            )  # fmt: skip
-        size = _AUTOMATIC_BATCH if self.batch_size == "auto" else int(self.batch_size)
-        optimiser, state = optimiser_of(self), vars(self).get("_state")
-        # Another solver cannot go on with what this one remembers.
-        kind = None if state is None else state.optimiser
-        return train(
-            start,
-            held.inputs,
-            held.targets,
-            optimiser=optimiser,
-            schedule=schedule_of(self),
-            sample_weight=held.weights,
-            alpha=float(self.alpha),
-            batch_size=size,
-            epochs=1 if request.partial else int(self.max_iter),
-            shuffle=bool(self.shuffle),
-            dropout=shares(self.dropout, len(start.activations)),
-            clip_norm=float(self.clip_norm),
-            clip_value=float(self.clip_value),
-            rng=self._generator,
-            tolerance=float(self.tol),
-            patience=float(self.n_iter_no_change),
-            score=score,
-            validation=held.sets or None,
-            callbacks=(held.rate, *request.callbacks),
-            state=state if request.partial and kind == type(optimiser).__name__ else None,
-            checkpoint=request.checkpoint,
-            checkpoint_every=request.checkpoint_every,
-            show_progress=int(self.verbose),
-        )
+    def _standardised(self, start: Network, held: Evaluation, *, partial: bool) -> Network:
+        """Return a new network as it is over raw inputs, and remember the standardisation."""
+        self._standardisation = None
+        if not self.standardise or (partial and np.count_nonzero(held.weights) < _ENOUGH):
+            return start
+        found = standardisation(start, held.inputs, held.targets, held.weights)
+        self._standardisation = found
+        return found.folded(start)
 
     def _keep(self, result: Training, held: Evaluation, *, goes_on: bool, partial: bool) -> None:
         past = vars(self) if goes_on else {}
-        self.network_, self._state, self._in_parts = result.network, result.state, partial
+        self.network_, self._state = result.network, result.state
         self.loss_curve_ = [*past.get("loss_curve_", ()), *result.loss_curve]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.n_iter_ = len(result.loss_curve)

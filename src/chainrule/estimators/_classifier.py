@@ -6,30 +6,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix, issparse
-from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
+from scipy.sparse import issparse
 from sklearn.utils.metaestimators import available_if
 
 from chainrule.catalogue import assumption_on_targets, cost_formula, domain_of_targets
-from chainrule.estimators._base import Feedforward, Request, Targets
+from chainrule.estimators._base import Request, Targets
 from chainrule.estimators._labels import (
-    Labels,
     are_same,
     as_labels,
     classes_of,
     codes_of,
-    columns_of,
     given_classes,
-    labels_of,
     weighed,
 )
-from chainrule.estimators._meanings import Meaning, meaning_of
+from chainrule.estimators._meanings import meaning_of
+from chainrule.estimators._predicting import Predicting
 from chainrule.estimators._solvers import uses_epochs
 from chainrule.formulas import ParameterError
 
 
-class FeedforwardClassifier(ClassifierMixin, Feedforward):
+class FeedforwardClassifier(Predicting):
     """A feedforward network for classification, with activations of your own.
 
     Two classes are told apart by one sigmoid unit and the binary cross-entropy, several by a
@@ -59,7 +55,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     alpha : float
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
-        Examples in a mini-batch; "auto" is 200, or all where there are fewer.
+        Examples in a mini-batch; "auto" is a thirtieth of them, at least 25 and at most 200;
+        all of fewer than 40; and 200 where weights were assigned before the first `fit`.
     learning_rate : str, Schedule
         How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
         "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
@@ -118,6 +115,20 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         Bounds of the gradient's length and of its entries; 0 for none.
     weight_decay : float
         The decay of the weights by "adamw" and "muon", apart from the gradient.
+    standardise : bool
+        Whether a new network is trained on inputs of mean 0 and variance 1, by the means and
+        variances of the examples that `fit` gets. Afterwards the first layer's weights and biases
+        take them in: the network, `coefs_` and `intercepts_` are of the inputs as they are given.
+        `alpha` bounds the weights over standardised inputs.
+        `partial_fit` and a warm start go on as the first call did: `fit`, or a first `partial_fit`
+        of ten examples or more. Otherwise, and where weights were assigned first, nothing is
+        standardised.
+    stopping_folds : "auto" or int
+        How many times `fit` trains a new network on four fifths of the examples first, to learn
+        after how many epochs the mean cost of the other fifth is the least; it then trains on all
+        examples for as many. "auto" is 3 for 40 to 10,000 examples and a constant learning rate of
+        a solver other than "sgd", which may take up to four times as long, and 0 elsewhere, also
+        where ``tol=0``, `n_iter_no_change` or `early_stopping` say when to stop.
 
     Attributes
     ----------
@@ -161,11 +172,6 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
     True
     """
 
-    classes_: Labels
-    _meaning: Meaning
-    _multilabel: bool
-    _sparse_labels: bool
-
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
@@ -202,6 +208,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         clip_norm: float = 0.0,
         clip_value: float = 0.0,
         weight_decay: float = 0.01,
+        standardise: bool = True,
+        stopping_folds: int | str = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -236,6 +244,8 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.weight_decay = weight_decay
+        self.standardise = standardise
+        self.stopping_folds = stopping_folds
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -364,126 +374,3 @@ class FeedforwardClassifier(ClassifierMixin, Feedforward):
 
     def _rating(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any]) -> float:
         return float(np.average(self._meaning.are_right(outputs, targets), weights=weights))
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the share of examples whose labels are all right.
-
-        Of one column of classes it is the accuracy; with many labels, or several columns, every
-        label of an example must be right, as in scikit-learn's ``MultiOutputClassifier``.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weights of the examples.
-
-        Returns
-        -------
-        float
-            From 0 to 1.
-
-        Raises
-        ------
-        ValueError
-            Predictions and labels are of different shapes.
-        """
-        if not isinstance(vars(self).get("classes_"), list):
-            return float(super().score(X, y, sample_weight))
-        predicted, true = self.predict(X), columns_of(y)
-        if predicted.shape != true.shape:
-            raise ValueError(
-                f"y must have shape {predicted.shape}, one column for each of {len(self.classes_)} "
-                f"classes; got {true.shape}"
-            )
-        right = (predicted == true).all(axis=1)
-        return float(accuracy_score(np.ones_like(right), right, sample_weight=sample_weight))
-
-    def predict(self, X: ArrayLike) -> Any:
-        """Return the most probable label of each example.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), or (n_samples, n_labels) for many labels and several columns;
-        a CSR matrix where `fit` was given a sparse one. Columns of different kinds, such as text
-        and numbers, come as objects.
-        """
-        outputs = self._propagate(X)
-        codes = self._meaning.decode(outputs)
-        if self._multilabel:
-            return csr_matrix(codes) if self._sparse_labels else codes
-        return labels_of(codes, self.classes_)
-
-    def predict_proba(self, X: ArrayLike) -> Any:
-        """Return the probability of each class, or of each label.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            For several columns of classes a list of these, one for each column.
-        """
-        outputs = self._propagate(X)
-        return self._meaning.probabilities(outputs)
-
-    def predict_log_proba(self, X: ArrayLike) -> Any:
-        """Return the logarithms of the probabilities.
-
-        They are computed from the pre-activations, so they stay finite where a probability is too
-        small for a number.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            For several columns of classes a list of these, one for each column.
-        """
-        Z = self._propagate(X, activate=False)
-        return self._meaning.log_probabilities(Z)
-
-    def input_gradients(self, X: ArrayLike) -> Any:
-        """Return the derivative of every probability by every input.
-
-        Computed by the backward kernels that training uses, one output after another.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes, n_features)
-            At [i, k, j] the derivative of ``predict_proba(X)[i, k]`` by ``X[i, j]``. For several
-            columns of classes a list of these, one for each column.
-
-        Raises
-        ------
-        NotFittedError
-            The estimator is not fitted.
-
-        Examples
-        --------
-        >>> from chainrule.estimators import FeedforwardClassifier
-        >>> classifier = FeedforwardClassifier(tol=10.0, random_state=0)
-        >>> slopes = classifier.fit([[-1.0], [1.0]], ["a", "b"]).input_gradients([[0.0]])
-        >>> slopes.shape, float(slopes.sum())
-        ((1, 2, 1), 0.0)
-        """
-        slopes = self._input_gradients(X)
-        return self._meaning.slopes(slopes)

@@ -17,7 +17,7 @@ from chainrule.catalogue import activation_formula, cost_formula
 from chainrule.estimators._labels import Labels
 from chainrule.estimators._parameters import hidden_formulas, hidden_sizes
 from chainrule.formulas import Expression, Formula, Parameter, constant, substitute, to_text
-from chainrule.networks import ModelFileError, Schedule
+from chainrule.networks import ModelFileError, Network, Schedule, Standardisation
 
 _LABEL_KINDS = {
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
@@ -172,6 +172,24 @@ def _read_labels(description: dict[str, Any]) -> NDArray[Any]:
         raise ModelFileError(f"its labels are not all {kind}")
     labels: NDArray[Any] = np.array(values, dtype=kind)
     return labels
+
+
+def describe_standardisation(given: Standardisation) -> dict[str, Any]:
+    """Return a standardisation as what JSON can hold."""
+    return {field.name: _plain(getattr(given, field.name)) for field in fields(given)}
+
+
+def read_standardisation(description: Any, network: Network) -> Standardisation:
+    """Return the standardisation that a file describes."""
+    values = mapping(description)
+    found = Standardisation(
+        np.array(read_numbers(values["centres"]), network.dtype),
+        np.array(read_numbers(values["scales"]), network.dtype),
+        np.array(read_numbers(values["target_centres"])),
+        read_numbers([values["target_scale"]])[0],
+    )
+    found.suited(network).check(network)
+    return found
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -224,17 +224,20 @@ class Fitted(BaseEstimator):
             check_is_fitted(self)
         return self.network_
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, training: bool = True) -> None:
         """Write the fitted estimator to a file that `load` reads; it holds data only.
 
-        After `partial_fit` the file holds the optimiser's memory as well, and `partial_fit` of the
-        loaded estimator goes on bit for bit; after `fit`, which begins anew, it does not, and is as
-        small as the network.
+        The loaded estimator predicts, and goes on with `partial_fit` or a warm start, as this one
+        does, bit for bit.
 
         Parameters
         ----------
         path : path-like
             Where to; an existing file is replaced.
+        training : bool
+            Whether the file holds what `partial_fit` goes on with, the optimiser's memory and the
+            state of the random numbers: two to three times what the network needs. Without it
+            `partial_fit` of the loaded estimator begins with a new optimiser.
 
         Raises
         ------
@@ -246,4 +249,4 @@ class Fitted(BaseEstimator):
         from chainrule.estimators._persistence import save_estimator
 
         check_is_fitted(self)
-        save_estimator(self, path)
+        save_estimator(self, path, training=bool(training))

@@ -110,6 +110,8 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "clip_norm": (_NOT_NEGATIVE,),
     "clip_value": (_NOT_NEGATIVE,),
     "weight_decay": (_NOT_NEGATIVE,),
+    "standardise": (_TRUTH,),
+    "stopping_folds": (Choice(("auto",)), Interval(0, math.inf, "[)", whole=True)),
 }
 
 

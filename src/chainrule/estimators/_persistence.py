@@ -13,10 +13,12 @@ from chainrule.estimators._descriptions import (
     as_texts,
     describe_classes,
     describe_parameters,
+    describe_standardisation,
     mapping,
     read_classes,
     read_numbers,
     read_parameters,
+    read_standardisation,
     read_strings,
     read_truth,
 )
@@ -32,7 +34,7 @@ from chainrule.estimators._regressor import FeedforwardRegressor
 from chainrule.estimators._start import output_name
 from chainrule.formulas import ChainruleError
 from chainrule.networks import ModelFileError, Network, load_training, save_network
-from chainrule.networks._kept_state import generator_of
+from chainrule.networks._kept_state import decoded, encoded, generator_of
 
 _ESTIMATORS: dict[str, type[Feedforward]] = {
     "FeedforwardClassifier": FeedforwardClassifier,
@@ -44,7 +46,7 @@ _CURVES = (
 )  # fmt: skip
 
 
-def save_estimator(estimator: Feedforward, path: str | os.PathLike[str]) -> None:
+def save_estimator(estimator: Feedforward, path: str | os.PathLike[str], *, training: bool) -> None:
     """Write a fitted estimator to a file, whole or not at all."""
     state = {name: getattr(estimator, name) for name in _CURVES}
     state["n_features_in_"] = int(estimator.n_features_in_)
@@ -57,13 +59,17 @@ def save_estimator(estimator: Feedforward, path: str | os.PathLike[str]) -> None
         state["_sparse_labels"] = estimator._sparse_labels
     else:
         state["_one_dimensional"] = estimator._one_dimensional
+    if training:
+        state["_generator"] = encoded(estimator._generator.bit_generator.state)
+    standardised = vars(estimator).get("_standardisation")
+    if standardised is not None:
+        state["_standardisation"] = describe_standardisation(standardised)
     extra = {
         "estimator": type(estimator).__name__,
         "parameters": describe_parameters(estimator),
         "state": state,
     }
-    training = estimator._state if vars(estimator).get("_in_parts") else None
-    save_network(estimator.network_, path, extra, training)
+    save_network(estimator.network_, path, extra, estimator._state if training else None)
 
 
 def load(path: str | os.PathLike[str]) -> Feedforward | Network:
@@ -90,9 +96,8 @@ def load(path: str | os.PathLike[str]) -> Feedforward | Network:
         return network
     try:
         estimator = _restore(network, extra)
-        estimator._in_parts = training is not None
-        if training is not None:
-            estimator._state, estimator._generator = training, generator_of(training)
+        estimator._state = training
+        _restore_generator(estimator, mapping(extra["state"]))
         return estimator
     except ModelFileError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from None
@@ -119,6 +124,8 @@ def _restore(network: Network, extra: dict[str, Any]) -> Feedforward:
             raise ModelFileError("its feature names differ in number from the network's inputs")
         estimator.feature_names_in_ = np.array(names, object)
     _restore_curves(estimator, state)
+    if "_standardisation" in state:
+        estimator._standardisation = read_standardisation(state["_standardisation"], network)
     # Files of earlier versions hold neither, nor sparse labels.
     estimator._penalty = read_numbers([state.get("_penalty", estimator.alpha)])[0]
     estimator._is_weighted = read_truth(state.get("_is_weighted", False))
@@ -139,6 +146,14 @@ def _restore(network: Network, extra: dict[str, Any]) -> Feedforward:
         if estimator._one_dimensional and outputs != 1:
             raise ModelFileError(f"one-dimensional targets, but a network of {outputs} outputs")
     return estimator
+
+
+def _restore_generator(estimator: Feedforward, state: dict[str, Any]) -> None:
+    """Let random numbers go on; files of earlier versions hold them with the optimiser's memory."""
+    if "_generator" in state:
+        estimator._generator = generator_of(mapping(decoded(state["_generator"])))
+    elif estimator._state is not None:
+        estimator._generator = generator_of(estimator._state.generator)
 
 
 def _restore_curves(estimator: Feedforward, state: dict[str, Any]) -> None:

@@ -49,7 +49,8 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     alpha : float
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
-        Examples in a mini-batch; "auto" is 200, or all where there are fewer.
+        Examples in a mini-batch; "auto" is a thirtieth of them, at least 25 and at most 200;
+        all of fewer than 40; and 200 where weights were assigned before the first `fit`.
     learning_rate : str, Schedule
         How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
         "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
@@ -102,6 +103,23 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         Bounds of the gradient's length and of its entries; 0 for none.
     weight_decay : float
         The decay of the weights by "adamw" and "muon", apart from the gradient.
+    standardise : bool
+        Whether a new network is trained on inputs of mean 0 and variance 1, by the means and
+        variances of the examples that `fit` gets, and on targets of mean 0 and of variance 1 over
+        all outputs together where the cost is one of squares, absolute values or another power of
+        differences behind the identity. Afterwards the first and the last layer's weights and
+        biases take them in: the network, `coefs_` and `intercepts_` are of inputs and targets as
+        they are given, and so are losses. `alpha` and `tol` count in the cost of the standardised
+        network.
+        `partial_fit` and a warm start go on as the first call did: `fit`, or a first `partial_fit`
+        of ten examples or more. Otherwise, and where weights were assigned first, nothing is
+        standardised.
+    stopping_folds : "auto" or int
+        How many times `fit` trains a new network on four fifths of the examples first, to learn
+        after how many epochs the mean cost of the other fifth is the least; it then trains on all
+        examples for as many. "auto" is 3 for 40 to 10,000 examples and a constant learning rate of
+        a solver other than "sgd", which may take up to four times as long, and 0 elsewhere, also
+        where ``tol=0``, `n_iter_no_change` or `early_stopping` say when to stop.
 
     Attributes
     ----------
@@ -178,6 +196,8 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         clip_norm: float = 0.0,
         clip_value: float = 0.0,
         weight_decay: float = 0.01,
+        standardise: bool = True,
+        stopping_folds: int | str = "auto",
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -212,6 +232,8 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.weight_decay = weight_decay
+        self.standardise = standardise
+        self.stopping_folds = stopping_folds
 
     @available_if(uses_epochs)
     def partial_fit(

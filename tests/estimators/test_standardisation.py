@@ -1,0 +1,118 @@
+"""Estimators on data as they are: standardised inside, folded into the weights, going on."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.preprocessing import StandardScaler
+
+from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return load_wine(return_X_y=True)
+
+
+def _classifier(**options):
+    return FeedforwardClassifier((8,), **{"max_iter": 20, "random_state": 0, **options})
+
+
+def _regressor(**options):
+    return FeedforwardRegressor(
+        hidden_layer_sizes=(8,), **{"max_iter": 20, "random_state": 0, **options}
+    )
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_inputs_need_no_scaler(wine, solver):
+    """Probabilities are those behind a StandardScaler; the weights are of the raw inputs."""
+    X, y = wine
+    own = _classifier(solver=solver).fit(X, y)
+    scaler = StandardScaler().fit(X)
+    Z = scaler.transform(X)
+    behind = _classifier(solver=solver, standardise=False).fit(Z, y)
+    np.testing.assert_allclose(own.predict_proba(X), behind.predict_proba(Z), rtol=1e-6)
+    np.testing.assert_allclose(
+        own.coefs_[0], behind.coefs_[0] / scaler.scale_[:, None], rtol=1e-6, atol=1e-12
+    )
+    np.testing.assert_allclose(own.loss_curve_, behind.loss_curve_, rtol=1e-7)
+    hidden = np.maximum(X @ own.coefs_[0] + own.intercepts_[0], 0.0)
+    np.testing.assert_allclose(own.hidden_activations(X), hidden, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("cost", ["auto", "absolute_error"])
+def test_targets_need_no_scaler(cost):
+    """Predictions and losses in the targets' unit are those of standardised targets, moved back."""
+    X, y = load_diabetes(return_X_y=True)
+    y = 1e4 * y - 3e6
+    own = _regressor(cost=cost).fit(X, y)
+    behind = _regressor(cost=cost, standardise=False).fit(
+        StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
+    )
+    scaled = behind.predict(StandardScaler().fit_transform(X)) * y.std() + y.mean()
+    np.testing.assert_allclose(own.predict(X), scaled, rtol=1e-7)
+    unit = y.std() if cost == "absolute_error" else y.var()
+    np.testing.assert_allclose(own.loss_curve_, unit * np.array(behind.loss_curve_), rtol=1e-6)
+    two = _regressor().fit(X, np.column_stack([y, y]))
+    assert two.predict(X).shape == (442, 2)
+
+
+def test_sets_to_evaluate_are_measured_as_they_are(wine):
+    """Losses and scores of a set are those that the finished network has there."""
+    X, y = load_diabetes(return_X_y=True)
+    own = _regressor().fit(X, 100.0 * y, eval_set=[(X[:99], 100.0 * y[:99])])
+    off = own.predict(X[:99]) - 100.0 * y[:99]
+    assert own.validation_losses_[-1] == pytest.approx(np.mean(off**2) / 2, rel=1e-9)
+    assert own.validation_scores_[-1] == pytest.approx(own.score(X[:99], 100.0 * y[:99]))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_parts_and_warm_starts_keep_the_first_scale(wine, sparse):
+    """Epochs by `partial_fit` are those of `fit`; data of another scale change nothing of it."""
+    X, y = wine
+    inputs = csr_matrix(X) if sparse else X
+    whole = _classifier(max_iter=4, tol=0.0).fit(X, y)
+    parts = _classifier()
+    for _ in range(4):
+        parts.partial_fit(inputs, y, classes=[0, 1, 2])
+    np.testing.assert_array_equal(parts.network_.parameters, whole.network_.parameters)
+    again = _classifier(max_iter=1, warm_start=True, learning_rate_init=1e-12).fit(X, y)
+    before = again.predict_proba(X)
+    again.fit(np.vstack([X, X[:9] * 1.5]), [*y, *y[:9]])
+    np.testing.assert_allclose(again.predict_proba(X), before, rtol=1e-6)
+
+
+def test_a_first_part_of_few_examples_gives_no_scale():
+    """Two examples tell no scale of those to come."""
+    few = _classifier().partial_fit([[1000.0], [1001.0]], [0, 1], classes=[0, 1])
+    many = _classifier().partial_fit(1000.0 + np.arange(10.0)[:, None], [0, 1] * 5, classes=[0, 1])
+    assert few._standardisation is None
+    assert many._standardisation.centres == pytest.approx([1004.5])
+
+
+def test_folds_tell_how_long_to_train():
+    """Noise is learned for fewer epochs than what can be predicted, and none are counted at 0."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 10))
+    noise, clear = rng.integers(0, 2, 200), (X[:, 0] + X[:, 1] > 0).astype(int)
+    options = {"max_iter": 60, "learning_rate_init": 0.005}
+    epochs = [_classifier(**options).fit(X, y).n_iter_ for y in (noise, clear)]
+    assert epochs[0] < 15 < epochs[1]
+    assert _classifier(**options, stopping_folds=0).fit(X, noise).n_iter_ == 60
+    assert _classifier(**options, tol=0.0).fit(X, noise).n_iter_ == 60
+    assert _classifier(**options, tol=0.0, stopping_folds=2).fit(X, noise).n_iter_ < 15
+
+
+def test_it_ends_with_the_first_epochs_of_the_whole_training():
+    """Counting takes nothing from the random numbers; no warning that it had not converged."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((100, 5)), rng.standard_normal(100)
+    counted = _regressor(max_iter=60, learning_rate_init=0.01).fit(X, y)
+    whole = _regressor(max_iter=counted.n_iter_, learning_rate_init=0.01, stopping_folds=0).fit(
+        X, y
+    )
+    assert 1 <= counted.n_iter_ < 60
+    np.testing.assert_array_equal(counted.network_.parameters, whole.network_.parameters)
