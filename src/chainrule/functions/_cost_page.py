@@ -70,7 +70,7 @@ def _summary(derivation: CostDerivation, certificate: Certificate) -> Section:
         ("certificate", certificate.summary.partition(": ")[2]),
     )
     table = Table(("property", "value"), rows)
-    return Section("In short", (*first.sentences, *last.sentences), equations, (table,))
+    return Section("The cost in short", (*first.sentences, *last.sentences), equations, (table,))
 
 
 def _source(derivation: CostDerivation) -> Section:
