@@ -1,5 +1,6 @@
 """Profiles of property tests: a few fixed examples by default, many new ones on request."""
 
+import gc
 import signal
 
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile(
     "fuzz", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck)
 )
+# What SymPy and Numba make lives on: to look for garbage in it often takes a tenth of the time.
+gc.set_threshold(100_000, 20, 50)
+
 # How long an example takes depends on the machine, and says nothing of what is tested.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -7,6 +7,7 @@ import threading
 
 import mpmath
 import pytest
+from tests.derivations.shared import derivation_of
 from tests.formulas.language import POINTWISE, UndefinedError, central_difference, value_at
 
 from chainrule.catalogue import activation_formula, activations
@@ -42,7 +43,7 @@ def side_value(e: Expression, known: dict[str, object]):
 def test_every_equation_of_a_derivation_holds(source):
     """All sides of all equations have one value, at places on all sides of the kinks."""
     formula = activation_formula(source)
-    derivation = derive(formula)
+    derivation = derivation_of(source)
     names = node_names(derivation.graph)
     compared = 0
     with mpmath.workdps(60):
@@ -73,7 +74,7 @@ def test_every_equation_of_a_derivation_holds(source):
 def test_the_last_step_is_the_derivative(source):
     """∂a/∂u0 in z agrees with a central difference of the formula."""
     formula = activation_formula(source)
-    step = derive(formula).steps[-1]
+    step = derivation_of(source).steps[-1]
     parameters = dict(formula.parameters)
     with mpmath.workdps(90):
         for place in ("-3.7", "-0.9", "0.35", "1.2", "7.5"):
@@ -86,7 +87,7 @@ def test_the_last_step_is_the_derivative(source):
 @pytest.mark.parametrize("name", NAMES)
 def test_derivations_of_named_functions_render_everywhere(name):
     """As text, LaTeX and HTML; with no name of Python's in what is read."""
-    derivation = derive(activation_formula(name))
+    derivation = derivation_of(name)
     text = str(derivation)
     assert text == derivation.to_text()
     assert name in text.splitlines()[0]
@@ -106,14 +107,14 @@ def test_derivations_are_the_same_off_the_main_thread(name):
     thread = threading.Thread(target=lambda: results.append(str(derive(activation_formula(name)))))
     thread.start()
     thread.join()
-    assert results == [str(derive(activation_formula(name)))]
+    assert results == [str(derivation_of(name))]
 
 
 @pytest.mark.parametrize("name", ["silu", "gelu", "mish", "gaussian", "layer_norm", "rms_norm"])
 def test_the_lack_of_a_form_through_the_output_is_said_with_its_reason(name):
     """The error names the function and the remedy."""
     with pytest.raises(NoOutputFormError) as caught:
-        through_output(derive(activation_formula(name)))
+        through_output(derivation_of(name))
     assert name in str(caught.value)
     assert "backward(da, z)" in str(caught.value)
 
@@ -156,7 +157,7 @@ def test_forms_through_the_output_join_where_the_pieces_do(text, parameters):
 
 def test_the_relu_through_its_output():
     """Where a is 0, the slope is 0."""
-    form = through_output(derive(activation_formula("relu")))
+    form = through_output(derivation_of("relu"))
     assert [value_at(form, 0, a=a) for a in (0, 0.5, 3)] == [0, 1, 1]
 
 

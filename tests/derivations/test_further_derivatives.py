@@ -8,6 +8,7 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
+from tests.derivations.shared import derivation_of
 from tests.formulas.language import value_at
 
 import chainrule
@@ -43,7 +44,7 @@ _STEP = mpmath.mpf(10) ** -26
 def test_derivatives_by_parameters_equal_differences(text: str, parameters: dict) -> None:
     """For one layer of units, kinks and nested reductions included, to 30 digits."""
     formula = activation_formula(text, **parameters)
-    for found in derive(formula).by_parameters:
+    for found in derivation_of(text, **parameters).by_parameters:
         with mpmath.workdps(80):
             values = {name: mpmath.mpf(value) for name, value in formula.parameters}
 
@@ -62,7 +63,7 @@ def test_derivatives_by_parameters_equal_differences(text: str, parameters: dict
 def test_second_derivatives_equal_differences_of_second_order(text: str) -> None:
     """In z, and through the output where that form is given, between kinks."""
     formula = activation_formula(text)
-    derivation = derive(formula)
+    derivation = derivation_of(text)
     assert derivation.pieces is not None
     step = mpmath.mpf(10) ** -25
     with mpmath.workdps(100):
@@ -178,7 +179,7 @@ def test_derivatives_by_parameters_are_written_in_the_output(text, parameters, w
 @pytest.mark.parametrize(("text", "parameters"), _WITH_PARAMETERS, ids=lambda x: str(x)[:40])
 def test_forms_and_steps_by_parameters_have_the_value_of_the_derivative(text, parameters) -> None:
     formula = activation_formula(text, **parameters)
-    derivation = derive(formula)
+    derivation = derivation_of(text, **parameters)
     if formula.is_layer_coupled or derivation.pieces is None:
         return
     names = node_names(derivation.graph)

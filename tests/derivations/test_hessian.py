@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import mpmath
 import pytest
+from tests.derivations.shared import derivation_of
 from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula, activations
@@ -81,7 +82,7 @@ def _check(formula: Formula, found: Hessian, digits: int = 25) -> None:
 def test_second_derivatives_of_a_layer_equal_differences(text: str) -> None:
     """All cases of equal and different units, to 25 digits, nested reductions included."""
     formula = activation_formula(text)
-    found = derive(formula).hessian
+    found = derivation_of(text).hessian
     assert found is not None
     _check(formula, found)
 

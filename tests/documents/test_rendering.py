@@ -5,8 +5,9 @@ from __future__ import annotations
 import xml.dom.minidom
 
 import pytest
+from tests.derivations.shared import derivation_of
 
-from chainrule.catalogue import activation_formula, activations
+from chainrule.catalogue import activations
 from chainrule.derivations import derive
 from chainrule.documents import latex_of, text_of
 from chainrule.formulas import parse
@@ -30,12 +31,12 @@ TANH_CHAIN = """
 
 def test_tanh_chain_rule_as_in_the_essay():
     """The chain rule of tanh stands line by line as on paper."""
-    assert TANH_CHAIN in derive(activation_formula("tanh")).to_text()
+    assert TANH_CHAIN in derivation_of("tanh").to_text()
 
 
 def test_softmax_graph_as_in_the_essay():
     """The graph of unit j is numbered as in the essay; that of unit p ends in another line."""
-    text = derive(activation_formula("softmax")).to_text()
+    text = derivation_of("softmax").to_text()
     assert SOFTMAX_UNIT_J in text
     assert "u5 = u_{2,p}·u4 = a_p" in text
 
@@ -58,7 +59,7 @@ def test_softmax_graph_as_in_the_essay():
 )  # fmt: skip
 def test_results_of_the_essay(name, line):
     """Equations (2), (4), (6), (8) and the softmax's partial derivatives, as lines of text."""
-    lines = [entry.strip() for entry in derive(activation_formula(name)).to_text(160).splitlines()]
+    lines = [entry.strip() for entry in derivation_of(name).to_text(160).splitlines()]
     assert line in lines
 
 
@@ -70,13 +71,13 @@ def test_kink_is_stated():
 
 def test_smooth_join_is_stated():
     """CELU's pieces join smoothly though max and min tie there."""
-    text = derive(activation_formula("celu", alpha=2.0)).to_text()
+    text = derivation_of("celu", alpha=2.0).to_text()
     assert "At z = 0 the pieces join smoothly, with slope 1." in text
 
 
 def test_long_equations_are_wrapped():
     """No equation that can be broken at an equals sign is wider than asked for."""
-    text = derive(activation_formula("softmax")).to_text(60)
+    text = derivation_of("softmax").to_text(60)
     assert max(len(line) for line in text.splitlines() if " = " not in line[20:]) <= 100
     assert "\n" in text
 
@@ -122,7 +123,7 @@ def test_brackets(formula, text, latex):
 @pytest.mark.parametrize("name", [entry.name for entry in activations()])
 def test_page_of_every_function_is_well_formed(name):
     """Every function of the catalogue has a page that is well-formed and holds no raw LaTeX."""
-    page = derive(activation_formula(name)).to_html()
+    page = derivation_of(name).to_html()
     body = page[page.index("<main>") : page.index("</main>") + len("</main>")]
     xml.dom.minidom.parseString(body)
     assert "\\" not in body
@@ -142,7 +143,7 @@ def test_a_long_side_goes_on_below_its_sign_of_equality(width):
 @pytest.mark.parametrize("name", ["gelu_tanh", "mish", "layer_norm", "snake"])
 def test_no_line_of_text_is_wider_than_the_terminal(name):
     """Sides break outside brackets first, and within one below its first operand."""
-    text = derive(activation_formula(name)).to_text(80)
+    text = derivation_of(name).to_text(80)
     assert max(map(len, text.splitlines())) <= 80
 
 

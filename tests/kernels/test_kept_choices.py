@@ -26,7 +26,7 @@ def empty_folder(monkeypatch, tmp_path):
     _kernels._activation_kernels.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "gelu", "softmax", NAME])
+@pytest.mark.parametrize("name", ["sigmoid", "gelu", "gelu_tanh", "logish", "softmax", NAME])
 def test_what_is_kept_is_of_the_code_that_runs(name):
     """``tools/choose_arithmetic.py`` chooses again where it is not."""
     formula = activation_formula(name)

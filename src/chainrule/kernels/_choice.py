@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.kernels._arrays import apply_kernel
-from chainrule.kernels._kept_choices import Choice, Pairs, Zeros
+from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Pairs, Zeros
 from chainrule.kernels._tiers import COUPLED_TIERS, TIERS, has_fits, is_dear
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _INNERMOST, _OUTERMOST = 16, 8
 _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4
 _NEARLY, _MENDABLE = 8.0, 100.0  # ulp that keeping some rounding errors, or all, may mend
+_AT_ONCE = 1 << 14  # elements: what is computed of them stays in the nearest caches
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
 
 
@@ -61,7 +62,8 @@ def choose(
         z = np.concatenate([inputs(), *neighbours(zeros, double)])
         da = np.ones_like(z)
     deviation = of_rows if coupled else of_elements
-    wanted = _run(exact, z.astype(np.float64), da.astype(np.float64))
+    places = z.astype(np.float64), da.astype(np.float64)
+    wanted = {name: _run(exact, name, *places) for name in FUNCTIONS}
     order: Sequence[str] = TIERS
     if coupled:
         order = COUPLED_TIERS if in_floats else COUPLED_TIERS[1:]
@@ -71,10 +73,11 @@ def choose(
         # What cancels in a vector-Jacobian product needs float64.
         tiers["derivative"] = order[1]
         bounds = {**BOUNDS, "activation": _OF_LARGEST}
+    worst: dict[str, float] = {}
+    failed = list(tiers)
     while True:
         kernels = candidate(tiers, zeros)
-        got = _run(kernels, z, da)
-        worst = {name: deviation(got[name], wanted[name]) for name in got}
+        worst |= {name: deviation(_run(kernels, name, z, da), wanted[name]) for name in failed}
         failed = [
             name
             for name, tier in tiers.items()
@@ -108,11 +111,13 @@ def _next(order: Sequence[str], tier: str, ulp: float, zeros: Pairs) -> str:
     return next(t for t in order[order.index(tier) + 1 :] if not useless.get(t, False))
 
 
-def _run(kernels: ActivationKernels, z: Array, da: Array) -> dict[str, Array]:
-    results = {"activation": np.empty_like(z), "derivative": np.empty_like(z)}
-    apply_kernel(kernels.forward, z, z, results["activation"])
-    apply_kernel(kernels.backward, da, z, results["derivative"])
-    return results
+def _run(kernels: ActivationKernels, name: str, z: Array, da: Array) -> Array:
+    result = np.empty_like(z)
+    if name == "activation":
+        apply_kernel(kernels.forward, z, z, result)
+    else:
+        apply_kernel(kernels.backward, da, z, result)
+    return result
 
 
 def rows() -> tuple[Array, Array]:
@@ -135,6 +140,11 @@ def inputs() -> Array:
     return np.concatenate([patterns[np.isfinite(patterns)], near, special])
 
 
+@cache
+def _finite_inputs() -> Array:
+    return np.unique(inputs()[np.isfinite(inputs())])
+
+
 def neighbours(zeros: Zeros, double: list[Any]) -> list[Array]:
     """Return the float32 numbers next to zeros of value and slope, where digits cancel most."""
     simple = [_position(low) for pairs in zeros.values() for low, _ in pairs]
@@ -151,11 +161,12 @@ def zeros_of(exact: ActivationKernels) -> tuple[Zeros, list[Any]]:
     double : list of int
         Positions at which they come near 0 and turn.
     """
-    z = np.unique(inputs()[np.isfinite(inputs())])
-    results = _run(exact, z.astype(np.float64), np.ones(z.size))
+    z = _finite_inputs()
+    places, ones = z.astype(np.float64), np.ones(z.size)
     simple: Zeros = {}
     double = []
-    for name, values in results.items():
+    for name in FUNCTIONS:
+        values = _run(exact, name, places, ones)
         signs, sizes = np.sign(values), np.abs(values)
         changes = _some(z, signs[:-1] * signs[1:] < 0)
         ends = [_floats(_zero(exact, name, z[k], z[k + 1]) + np.arange(2)) for k in changes]
@@ -181,7 +192,7 @@ def _lowest(exact: ActivationKernels, name: str, low: Any, high: Any) -> Any:
     while last - first > 3:
         third = (last - first) // 3
         ends = np.array([first + third, last - third])
-        a, b = np.abs(_run(exact, _floats(ends).astype(np.float64), np.ones(2))[name])
+        a, b = np.abs(_run(exact, name, _floats(ends).astype(np.float64), np.ones(2)))
         first, last = (ends[0], last) if a > b else (first, ends[1])
     return first
 
@@ -191,7 +202,7 @@ def _zero(exact: ActivationKernels, name: str, low: Any, high: Any) -> Any:
     first, last = _position(low), _position(high)
     while last - first > 1:
         ends = np.array([first, (first + last) // 2])
-        a, b = _run(exact, _floats(ends).astype(np.float64), np.ones(2))[name]
+        a, b = _run(exact, name, _floats(ends).astype(np.float64), np.ones(2))
         first, last = (ends[1], last) if a * b > 0 else (first, ends[1])
     return first
 
@@ -214,6 +225,11 @@ def _floats(positions: Array) -> Array:
 
 def of_elements(got: Array, wanted: Array) -> float:
     """Return the largest distance of float32 results from float64 ones, in ulp of the former."""
+    parts = (slice(k, k + _AT_ONCE) for k in range(0, got.size, _AT_ONCE))
+    return max(_of_some_elements(got[part], wanted[part]) for part in parts)
+
+
+def _of_some_elements(got: Array, wanted: Array) -> float:
     with np.errstate(all="ignore"):
         rounded = wanted.astype(np.float32)
         unit = np.spacing(np.abs(rounded)).astype(np.float64)
