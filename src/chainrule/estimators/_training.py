@@ -142,13 +142,19 @@ def _best_epochs(
     options: dict[str, Any],
 ) -> int:
     """Return after how many epochs the cost of examples kept aside was the least, in the mean."""
+    inputs, targets = held.inputs, held.targets
+    own = options["standardisation"]
+    if own is not None and isinstance(inputs, np.ndarray):
+        # Once, rather than at every look at a network: where the cost is least is the same.
+        start, inputs, targets = own.unfolded(start), own.inputs(inputs), own.targets(targets)
+        options = {**options, "standardisation": None}
     curves = []
     for _ in range(folds):
         try:
             rows, aside = validation_split(len(held.weights), _SHARE, rng, strata)
             result = train(
-                start, held.inputs[rows], held.targets[rows], sample_weight=held.weights[rows],
-                validation=tuple(part[aside] for part in (held.inputs, held.targets, held.weights)),
+                start, inputs[rows], targets[rows], sample_weight=held.weights[rows],
+                validation=(inputs[aside], targets[aside], held.weights[aside]),
                 restore_best=True, epochs=most, tolerance=0.0, patience=_PATIENCE, rng=rng,
                 **options,
             )  # fmt: skip

@@ -84,6 +84,15 @@ class Predictors:
         self.made_of = compiled, parameters, statistics
         self.free: list[Predictor] = []
 
+    def take(
+        self, parameters: NDArray[np.floating[Any]], statistics: NDArray[np.floating[Any]]
+    ) -> None:
+        """Propagate with other parameters from now on, while nobody propagates."""
+        _, own, kept = self.made_of
+        own[...], kept[...] = parameters, statistics
+        for predictor in self.free:
+            set_learned(predictor.tables, own)
+
     def run(
         self,
         inputs: NDArray[Any],

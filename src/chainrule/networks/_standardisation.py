@@ -104,6 +104,11 @@ class Standardisation:
         power = degree(network.cost)
         return 1.0 if power is None else self.target_scale**power
 
+    def inputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return standardised inputs, in their dtype."""
+        whole = (np.asarray(X, np.float64) - self.centres) / self.scales
+        return np.ascontiguousarray(whole, X.dtype)
+
     def targets(self, Y: NDArray[Any]) -> NDArray[Any]:
         """Return standardised targets, in their dtype."""
         whole = (np.asarray(Y, np.float64) - self.target_centres) / self.target_scale

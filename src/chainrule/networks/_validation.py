@@ -15,6 +15,7 @@ from chainrule.networks._blocks import in_blocks
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network
+from chainrule.networks._prediction import Predictors
 from chainrule.networks._propagation import compiled_cost, example_weights
 
 _ONLY = "validation"
@@ -25,6 +26,7 @@ class HeldOut:
     """Examples kept aside, checked against a network and in its dtype.
 
     What the last network made of them is remembered: its cost and its score ask one after another.
+    So are the predictors, for the next network is the same with other parameters.
     """
 
     name: str
@@ -33,13 +35,25 @@ class HeldOut:
     weights: NDArray[np.floating[Any]]
     cost: CostKernels
     remembered: list[Any] = field(default_factory=list, repr=False)
+    predictors: list[Predictors] = field(default_factory=list, repr=False)
 
     def output_layer(self, network: Network) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the pre-activations and activations of the output layer of a network."""
         if not self.remembered or self.remembered[0] is not network:
-            self.remembered[:] = network, network.output_layer(self.inputs)
+            outputs = np.empty((len(self.inputs), network.sizes[-1]), network.dtype)
+            pre_activations = np.empty_like(outputs)
+            self._predictors_of(network).run(self.inputs, outputs, pre_activations)
+            self.remembered[:] = network, (pre_activations, outputs)
         layer: tuple[NDArray[Any], NDArray[Any]] = self.remembered[1]
         return layer
+
+    def _predictors_of(self, network: Network) -> Predictors:
+        parameters, statistics = network.parameters, network.new_statistics()
+        if self.predictors and self.predictors[0].made_of[0] is network.program:
+            self.predictors[0].take(parameters, statistics)
+        else:
+            self.predictors[:] = [Predictors(network.program, np.array(parameters), statistics)]
+        return self.predictors[0]
 
     def mean_cost(self, network: Network) -> float:
         """Return the weighted mean cost of the examples; the penalty is no part of it."""
