@@ -98,21 +98,22 @@ def test_folds_tell_how_long_to_train():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 10))
     noise, clear = rng.integers(0, 2, 200), (X[:, 0] + X[:, 1] > 0).astype(int)
-    options = {"max_iter": 60, "learning_rate_init": 0.005}
+    options = {"max_iter": 100, "learning_rate_init": 0.005}
     epochs = [_classifier(**options).fit(X, y).n_iter_ for y in (noise, clear)]
     assert epochs[0] < 15 < epochs[1]
-    assert _classifier(**options, stopping_folds=0).fit(X, noise).n_iter_ == 60
-    assert _classifier(**options, tol=0.0).fit(X, noise).n_iter_ == 60
+    assert _classifier(**options, stopping_folds=0).fit(X, noise).n_iter_ == 100
+    assert _classifier(**options, tol=0.0).fit(X, noise).n_iter_ == 100
     assert _classifier(**options, tol=0.0, stopping_folds=2).fit(X, noise).n_iter_ < 15
+    assert _classifier(**{**options, "max_iter": 99}).fit(X, noise).n_iter_ == 99
 
 
 def test_it_ends_with_the_first_epochs_of_the_whole_training():
     """Counting takes nothing from the random numbers; no warning that it had not converged."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((100, 5)), rng.standard_normal(100)
-    counted = _regressor(max_iter=60, learning_rate_init=0.01).fit(X, y)
+    counted = _regressor(max_iter=100, learning_rate_init=0.01).fit(X, y)
     whole = _regressor(max_iter=counted.n_iter_, learning_rate_init=0.01, stopping_folds=0).fit(
         X, y
     )
-    assert 1 <= counted.n_iter_ < 60
+    assert 1 <= counted.n_iter_ < 100
     np.testing.assert_array_equal(counted.network_.parameters, whole.network_.parameters)

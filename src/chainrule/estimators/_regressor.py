@@ -119,7 +119,8 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         after how many epochs the mean cost of the other fifth is the least; it then trains on all
         examples for as many. "auto" is 3 for 40 to 10,000 examples and a constant learning rate of
         a solver other than "sgd", which may take up to four times as long, and 0 elsewhere, also
-        where ``tol=0``, `n_iter_no_change` or `early_stopping` say when to stop.
+        where ``tol=0``, `n_iter_no_change`, `early_stopping` or a `max_iter` below 100 say when to
+        stop.
 
     Attributes
     ----------

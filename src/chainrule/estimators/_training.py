@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SMALLEST_BATCH, _LARGEST_BATCH = 25, 200
 _STEPS = 30  # that an epoch has at least, as far as the smallest batch allows
 _FOLDS = 3
+_LONG = 100  # epochs: who allows fewer has chosen how long to train
 _FEWEST, _MOST = 40, 10_000  # examples on which epochs are counted; fewer are one batch
 _SHARE = 0.2  # of the examples that a fold keeps aside
 _PATIENCE = 25  # epochs of a fold without a lower cost
@@ -125,6 +126,7 @@ def _folds(estimator: Any, count: int) -> int:
     is_open = (
         estimator.tol > 0.0
         and estimator.n_iter_no_change < estimator.max_iter
+        and estimator.max_iter >= _LONG
         and estimator.learning_rate == "constant"
         and estimator.solver != "sgd"
         and not estimator.early_stopping
