@@ -10,10 +10,11 @@ import pytest
 
 from chainrule.catalogue import activation_formula
 from chainrule.certificates import CertificateError, sweep
-from chainrule.certificates._sweep import PART, SAMPLE, kept_sweeps
+from chainrule.certificates._sweep import PART, SAMPLE, kept_sweeps, source_digest
 from chainrule.formulas import parse
 
 SIGMOID = "1/(1 + exp(-z))"
+WHOLE_SAMPLE = ("relu", "sigmoid", "tanh", "silu", "mish", "gelu", "gelu_tanh", "elu", "softplus")
 
 
 def test_a_part_is_compared_input_by_input():
@@ -68,15 +69,30 @@ def test_functions_that_couple_units_have_no_sweep():
 
 
 @pytest.mark.parametrize("name", sorted(kept_sweeps()))
-def test_the_sample_of_a_kept_sweep_is_met_again(name):
-    """Kernels that became worse are noticed: ``make sweep`` measures them anew."""
+def test_a_kept_sweep_is_of_the_kernels_that_run(name):
+    """Other kernels ask for another sweep: ``make sweep``."""
     kept = kept_sweeps()[name]
-    found = sweep(activation_formula(name), parts=SAMPLE)
+    assert kept["source"] == source_digest(activation_formula(name))
+    for what, bound in (("value", 2), ("derivative", 4)):
+        assert kept[what]["ulp"] + kept[what]["truth_ulp"] <= bound
+        assert not kept[what]["not_a_number"]
+
+
+@pytest.mark.parametrize("name", sorted(kept_sweeps()))
+def test_the_sample_of_a_kept_sweep_is_met_again(name):
+    """Kernels that became worse, by another compiler say, are noticed: all over, or here and there.
+
+    Of most functions three parts of the sample are enough.
+    """
+    kept, whole = kept_sweeps()[name], name in WHOLE_SAMPLE
+    found = sweep(activation_formula(name), parts=SAMPLE if whole else SAMPLE[4::5])
     for what in ("value", "derivative"):
         new, old = getattr(found, what), kept["sample"][what]
-        assert new.inputs == old["inputs"]
         assert new.ulp <= old["ulp"] + 1e-6
-        assert (new.not_a_number, new.wrong_sign) == (old["not_a_number"], old["wrong_sign"])
+        if whole:
+            assert new.inputs == old["inputs"]
+            assert (new.not_a_number, new.wrong_sign) == (old["not_a_number"], old["wrong_sign"])
+        assert new.not_a_number == 0
         assert old["ulp"] <= kept[what]["ulp"]
 
 
