@@ -144,6 +144,8 @@ def _best_epochs(
     options: dict[str, Any],
 ) -> int:
     """Return after how many epochs the cost of examples kept aside was the least, in the mean."""
+    if not folds:
+        return most
     inputs, targets = held.inputs, held.targets
     own = options["standardisation"]
     if own is not None and isinstance(inputs, np.ndarray):

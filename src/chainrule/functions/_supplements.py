@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.functions import _ways_back as ways_back
 from chainrule.functions._graph_figure import graph_figure, reasons_of, with_figures
 from chainrule.functions._plots import plot_section
+from chainrule.functions._ways_back import ways_back_section
 
 if TYPE_CHECKING:
     from chainrule.certificates import Certificate
@@ -56,7 +56,7 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
         *_with_pictures(derivation),
         *seen.sections,
         *certificate.sections,
-        ways_back.section(formula),
+        ways_back_section(formula),
         *(s for part in computed(formula, source) for s in _computed_sections(part)),
         Section("Kernel source", (about_source,), blocks=(listing,)),
     )

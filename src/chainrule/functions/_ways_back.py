@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NEAR, _PLACES = 100.0, 100_001
 _LOST = 1e-3  # of a slope: three digits are left
 _ALL = (-np.inf, np.inf)
+_HEADER = ("method", "keeps", "slopes")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def ways_back(formula: Formula, dtype: Any = np.float32) -> tuple[WayBack, ...]:
     return WayBack("backward", "z", 1), slopes, output
 
 
-def section(formula: Formula) -> Section:
+def ways_back_section(formula: Formula) -> Section:
     """Return what a page says of the ways back, in float32."""
     from chainrule.documents import Section, Table
 
@@ -101,9 +102,6 @@ def section(formula: Formula) -> Section:
         "layer needs anyway; bytes for each unit of each example in float32."
     )
     return Section("Ways back", (says,), blocks=(Table(_HEADER, tuple(rows)),))
-
-
-_HEADER = ("method", "keeps", "slopes")
 
 
 def _inputs_told_by_output(formula: Formula, dtype: Any) -> tuple[float, float]:

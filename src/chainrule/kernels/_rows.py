@@ -68,9 +68,8 @@ class RowProgram:
         used_in: dict[int, set[int]] = {}
         last = max(self.level.values())
         for pass_number in range(last + 1):
-            for index in self._roots(pass_number):
-                for below in self._units_below(index):
-                    used_in.setdefault(below, set()).add(pass_number)
+            for index in self._needed(pass_number):
+                used_in.setdefault(index, set()).add(pass_number)
         return {
             index
             for index, passes in used_in.items()
@@ -295,11 +294,7 @@ class RowProgram:
         return self.in_floats and self.graph.nodes[index].operation == "reduce_max"
 
     def _first_pass(self, index: int) -> int:
-        return min(
-            number
-            for number in range(self._last() + 1)
-            if any(index in self._units_below(root) for root in self._roots(number))
-        )
+        return next(number for number in self._passes(0) if index in self._needed(number))
 
     def _reached_without(self, root: int, stops: Collection[int]) -> set[int]:
         """Return the per-unit nodes to compute for a root when those in `stops` are read back."""
