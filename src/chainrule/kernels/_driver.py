@@ -1,8 +1,9 @@
 """Kernels over arrays of any layout, on one thread or several: the compiled part.
 
 A kernel works on contiguous rows. What is laid out otherwise goes through tiles that fit in the
-nearest cache: gathered, computed, scattered, so that nothing of the array's size is copied. Tiles
-are handed out one by one to the calling thread and to the workers, which sleep between calls.
+nearest cache: gathered, computed, scattered, so that nothing of the array's size is copied. The
+calling thread and the workers, which sleep between calls, have a share of the tiles each, the same
+at every call: what a processor has computed lies in its caches. Who is done takes of the others'.
 
 Arrays come by the addresses of their Python objects: to look at ``shape``, ``strides`` and data
 from Python would take longer than a kernel of a thousand elements. The fields are those of
@@ -50,10 +51,12 @@ _WRITES_SECOND, _DIMENSION_COUNT, _STARTS, _STEPS, _THROUGH_BUFFER = 9, 10, 11, 
 _LENGTHS, _JUMPS = 20, 52
 _PLAN_SIZE = 52 + 3 * 32
 
-# What the threads of a pool share: places in bytes, apart by more than a cache line.
-MUTEX, WORK, DONE, GENERATION, OPEN, PLAN, JOINED, FINISHED = (128 * k for k in range(8))
-NEXT, BUSY, WORKERS = 1024, 1152, 1280
-POOL_SIZE = 1408
+# What the threads of a pool share: places in bytes, apart by more than a cache line. From ``NEXT``
+# on there is one for each thread: how many tiles of its share have been taken.
+_LINE = 128
+MUTEX, WORK, DONE, GENERATION, OPEN, PLAN, JOINED, FINISHED, BUSY, WORKERS, NEXT = (
+    _LINE * k for k in range(11)
+)
 
 FINISHED_CALL, NOT_TAKEN, WORKERS_WANTED = range(3)
 
@@ -61,14 +64,40 @@ _FLAT_TILE = 8192  # elements that a thread takes at once
 _GATHERED_TILE = 2048
 _TOGETHER = 16  # rows whose elements lie in the same cache lines
 _LARGEST_TILE = 262144
-_SPINS = 4000
+_SPINS = 100000  # some 50 µs: the time between a network's layers
+_SPINS_BETWEEN_YIELDS = 1000
 
 _native = types.ExternalFunction
 _lock = _native("pthread_mutex_lock", types.int32(types.intp))
+_try_lock = _native("pthread_mutex_trylock", types.int32(types.intp))
 _unlock = _native("pthread_mutex_unlock", types.int32(types.intp))
+_yield = _native("sched_yield", types.int32())
 _wait = _native("pthread_cond_wait", types.int32(types.intp, types.intp))
 _signal = _native("pthread_cond_signal", types.int32(types.intp))
 _broadcast = _native("pthread_cond_broadcast", types.int32(types.intp))
+
+
+def pool_size(threads: int) -> int:
+    """Return how many bytes a pool of so many threads shares."""
+    return NEXT + _LINE * threads
+
+
+@inner()
+def _enter(mutex: int) -> None:
+    """Lock; who is in is out again before the system would have put this thread to sleep."""
+    for _ in range(_SPINS_BETWEEN_YIELDS):
+        if _try_lock(mutex) == 0:
+            return
+    _lock(mutex)
+
+
+@inner()
+def _spun(spins: int) -> int:
+    """Count a look at what is waited for; let others that have no processor run now and then."""
+    spins += 1
+    if spins % _SPINS_BETWEEN_YIELDS == 0:
+        _yield()
+    return spins
 
 
 @inner()
@@ -106,7 +135,19 @@ def _move(
 
 
 @inner()
-def _work(plan: Any, following: int) -> None:
+def _next_tile(tiles: int, shares: int, own: int, taken: int) -> int:
+    """Take a tile of one's own share, else of another one; -1 where none is left."""
+    for k in range(shares):
+        share = (own + k) % shares
+        first, last = share * tiles // shares, (share + 1) * tiles // shares
+        tile: int = first + atomic_add(taken + _LINE * share, 1)
+        if tile < last:
+            return tile
+    return -1
+
+
+@inner()
+def _work(plan: Any, shares: int, own: int, taken: int) -> None:
     """Take tiles until none is left."""
     item, height, width = plan[_ITEM], plan[_HEIGHT], plan[_WIDTH]
     rows, columns, tiles, flat = plan[_ROWS], plan[_COLUMNS], plan[_TILES], plan[_FLAT] != 0
@@ -120,8 +161,8 @@ def _work(plan: Any, following: int) -> None:
     size = (height * width * item + 63) // 64 * 64
     buffer = np.empty(buffered * size + 64, np.uint8)
     start = (buffer.ctypes.data + 63) // 64 * 64
-    tile = atomic_add(following, 1)
-    while tile < tiles:
+    tile = _next_tile(tiles, shares, own, taken)
+    while tile >= 0:
         row, column = tile // across * height, tile % across * width
         count, long = min(height, rows - row), min(width, columns - column)
         place = start
@@ -143,7 +184,7 @@ def _work(plan: Any, following: int) -> None:
                     copy_bytes(places[operand], there, count * columns * item)
                 else:
                     _move(plan, operand, row, count, column, long, places[operand], True)
-        tile = atomic_add(following, 1)
+        tile = _next_tile(tiles, shares, own, taken)
     buffer[0] = 0  # it must live until here: nothing else shows that it is in use
 
 
@@ -265,23 +306,25 @@ def _overlap(array: int, output: int, item: int) -> bool:
 @inner()
 def _share(pool: int, plan: Any) -> None:
     """Offer a plan to the workers, work on it, and wait for those who have joined."""
-    atomic_store(pool + NEXT, 0)
+    shares = 1 + load_int64(pool + WORKERS)
+    for share in range(shares):
+        atomic_store(pool + NEXT + _LINE * share, 0)
     atomic_store(pool + JOINED, 0)
     atomic_store(pool + FINISHED, 0)
-    _lock(pool + MUTEX)
+    _enter(pool + MUTEX)
     atomic_store(pool + PLAN, plan.ctypes.data)
     atomic_store(pool + OPEN, 1)
     atomic_add(pool + GENERATION, 1)
     _broadcast(pool + WORK)
     _unlock(pool + MUTEX)
-    _work(plan, pool + NEXT)
-    _lock(pool + MUTEX)
+    _work(plan, shares, 0, pool + NEXT)
+    _enter(pool + MUTEX)
     atomic_store(pool + OPEN, 0)
     _unlock(pool + MUTEX)
     spins = 0
     while spins < _SPINS and atomic_load(pool + FINISHED) < atomic_load(pool + JOINED):
-        spins += 1
-    _lock(pool + MUTEX)
+        spins = _spun(spins)
+    _enter(pool + MUTEX)
     while atomic_load(pool + FINISHED) < atomic_load(pool + JOINED):
         _wait(pool + DONE, pool + MUTEX)
     _unlock(pool + MUTEX)
@@ -345,20 +388,23 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
         atomic_store(pool + BUSY, 0)
     else:
         alone = np.zeros(1, np.int64)
-        _work(plan, np.int64(alone.ctypes.data))
+        _work(plan, 1, 0, np.int64(alone.ctypes.data))
         alone[0] = 0  # as above
     return FINISHED_CALL
 
 
 @compiled()
-def serve(pool: int) -> None:
-    """Take part in every plan that is offered, until a plan at address 0 is: a worker's life."""
+def serve(pool: int, own: int) -> None:
+    """Take part in every plan that is offered, until a plan at address 0 is: a worker's life.
+
+    `own` is the number of its share of the tiles; that of the calling thread is 0.
+    """
     seen = 0
     while True:
         spins = 0
         while spins < _SPINS and atomic_load(pool + GENERATION) == seen:
-            spins += 1
-        _lock(pool + MUTEX)
+            spins = _spun(spins)
+        _enter(pool + MUTEX)
         while atomic_load(pool + GENERATION) == seen:
             _wait(pool + WORK, pool + MUTEX)
         seen = atomic_load(pool + GENERATION)
@@ -373,8 +419,8 @@ def serve(pool: int) -> None:
             plan = np.empty(_PLAN_SIZE, np.int64)
             for k in range(_PLAN_SIZE):
                 plan[k] = load_int64(address + 8 * k)
-            _work(plan, pool + NEXT)
-            _lock(pool + MUTEX)
+            _work(plan, 1 + load_int64(pool + WORKERS), own, pool + NEXT)
+            _enter(pool + MUTEX)
             atomic_add(pool + FINISHED, 1)
             _signal(pool + DONE)
             _unlock(pool + MUTEX)
@@ -382,7 +428,7 @@ def serve(pool: int) -> None:
 
 with first_alone("the driver"):
     apply.compile((types.intp,) * 5)
-    serve.compile((types.intp,))
+    serve.compile((types.intp, types.intp))
 
 # Without the dispatcher, which would look at the types of the five integers at every call.
 apply_directly = next(iter(apply.overloads.values())).entry_point

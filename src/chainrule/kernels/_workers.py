@@ -24,11 +24,11 @@ from chainrule.kernels._driver import (
     PARAMETERS,
     PLAN,
     POOL,
-    POOL_SIZE,
     TYPE,
     WORK,
     WORKERS,
     WRITES_SECOND,
+    pool_size,
     serve,
 )
 
@@ -43,11 +43,11 @@ class WorkerPool:
     """
 
     def __init__(self) -> None:
-        self.shared = np.zeros(POOL_SIZE // 8 + 8, np.int64)
+        self.wanted = available_processors() - 1
+        self.shared = np.zeros(pool_size(1 + self.wanted) // 8 + 8, np.int64)
         self.address = -(-self.shared.ctypes.data // 64) * 64
         self.threads: list[threading.Thread] = []
         self.lock = threading.Lock()
-        self.wanted = available_processors() - 1
         self.reset()
 
     def reset(self) -> None:
@@ -72,7 +72,7 @@ class WorkerPool:
             for number in range(self.wanted):
                 thread = threading.Thread(
                     target=serve,
-                    args=(self.address,),
+                    args=(self.address, 1 + number),
                     name=f"chainrule worker {number}",
                     daemon=True,
                 )
