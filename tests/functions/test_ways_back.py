@@ -51,6 +51,12 @@ def test_ways_that_do_not_exist_say_why():
     assert str(output) == "backward_from_output: keeps nothing; slopes are as exact as the outputs"
 
 
+def test_a_norm_that_the_output_tells_by_a_small_difference_loses_its_digits():
+    """Layer normalisation divides by 1 - mean(a²), which is as small as eps."""
+    assert "lose their digits" in str(from_output("layer_norm"))
+    assert str(from_output("z/(1 + sum(abs(z)))")).endswith("slopes are as exact as the outputs")
+
+
 def test_the_page_states_the_memory():
     """In bytes for each unit of each example."""
     page = chainrule.activation("tanh").derivation().to_html()

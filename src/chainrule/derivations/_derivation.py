@@ -25,6 +25,7 @@ from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations._whole_slope import without_squared_signs
+from chainrule.derivations.output_forms._layer_output import layer_output_form
 from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,
     find_layer_witness,
@@ -142,8 +143,8 @@ class Derivation(Documented):
 
     @cached_property
     def layer_witness(self) -> LayerWitness | None:
-        """Two layers with the same outputs and different Jacobians, where `product` needs `z`."""
-        if not self.needs_preactivation:
+        """Two layers with the same outputs and different Jacobians, where no form is known."""
+        if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return None
         return in_time(_FURTHER_SECONDS, lambda: find_layer_witness(self.formula, self.graph))
 
@@ -153,6 +154,16 @@ class Derivation(Documented):
         if not self.needs_preactivation:
             return ()
         return in_time(_FURTHER_SECONDS, lambda: determined(self.formula, self.graph))
+
+    @cached_property
+    def product_from_output(self) -> Expression | None:
+        """∂J/∂z of a layer-coupled formula in `a` and `g` alone, where that form is found."""
+        if not self.needs_preactivation:
+            return self.product
+        chained = backward_graph(self.graph)[0].expression()
+        products = (chained,) if self.product is None else (self.product, chained)
+        told = self.told_by_output
+        return in_time(_FURTHER_SECONDS, lambda: layer_output_form(self.formula, products, told))
 
     @property
     def needs_preactivation(self) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import lcm
 from typing import Any
 
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations._algebra import FAILURES, with_factors_joined
 from chainrule.derivations._closed_form import known_sums
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
-from chainrule.derivations._sum_algebra import SumAlgebra
+from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._invariance import degree
+from chainrule.derivations.output_forms._inverses import solutions
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -29,6 +31,7 @@ from chainrule.formulas import (
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.5
 _DIGITS = 80
+_LARGEST_DEGREE = 12
 
 
 def kept_values(product: Expression) -> tuple[Expression, ...]:
@@ -82,8 +85,7 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
             algebra = SumAlgebra(graph, dict(formula.parameters))
             algebra.name_reductions(graph.output)
             for symbol, equation in _equations(graph, algebra):
-                left = algebra.translation.meaning[symbol]
-                for right in _roots(equation, symbol, algebra):
+                for left, right in _roots(equation, symbol, algebra):
                     if left not in found and _holds(formula, left, right):
                         found[left] = right
             factor = _factor(graph, algebra)
@@ -139,12 +141,34 @@ def _is_told(factor: Any, algebra: SumAlgebra, found: Mapping[Expression, Expres
     return all(algebra.translation.meaning[symbol] in found for symbol in shared)
 
 
-def _roots(equation: Any, symbol: Any, algebra: SumAlgebra) -> Iterator[Expression]:
-    unknown = sympy.Dummy("unknown", positive=True)
-    above = sympy.fraction(sympy.together(equation.subs(symbol, unknown)))[0]
-    if above.is_polynomial(unknown) and sympy.degree(above, unknown) in (1, 2):
-        for root in sympy.roots(sympy.Poly(above, unknown)):
-            yield algebra.to_expression(sympy.factor(root))
+def _roots(
+    equation: Any, symbol: Any, algebra: SumAlgebra
+) -> Iterator[tuple[Expression, Expression]]:
+    """Yield values that the layer shares with what they are: a sum over z, or a root of it."""
+    unknown, norm = (sympy.Dummy(name, positive=True) for name in ("unknown", "norm"))
+    a = algebra.translation.symbol(_A)
+    powers = [part for part in equation.atoms(sympy.Pow) if part.base == symbol]
+    order = lcm(*(int(part.exp.q) for part in powers if part.exp.is_Rational))
+    # Named by its root, the sum of squares lets equations of squares be factored.
+    squares, root = SumFunction(a**2), sympy.sqrt(SumFunction(a**2))
+    times = sympy.S.One
+    if equation.has(algebra.count):
+        times, root = algebra.count, sympy.sqrt(MeanFunction(a**2))
+    named = equation.subs(symbol, unknown**order).subs(squares, times * norm**2)
+    above = sympy.fraction(sympy.together(named))[0]
+    if not above.is_polynomial(unknown):
+        return
+    left = algebra.translation.meaning[symbol]
+    for factor, _ in sympy.factor_list(above)[1]:
+        if not 0 < sympy.degree(factor, unknown) <= _LARGEST_DEGREE:
+            continue
+        for solution in solutions(sympy.Poly(factor, unknown)):
+            if not solution.has(sympy.Piecewise, sympy.sign):
+                value = sympy.factor(solution)
+                power = with_factors_joined(sympy.factor(value**order))
+                yield left, algebra.to_expression(power.subs(norm, root))
+                if order == 2:
+                    yield Apply("sqrt", (left,)), algebra.to_expression(value.subs(norm, root))
 
 
 def _holds(formula: Formula, left: Expression, right: Expression) -> bool:

@@ -40,7 +40,7 @@ def inverses(layer: Expression, a: Any, b: Any, translation: Translation) -> Ite
             if not (factor.has(b) and factor.has(a)):
                 continue
             is_even = a.is_positive is None and sympy.expand(factor - factor.subs(b, -b)) == 0
-            for solution in _solutions(sympy.Poly(factor, b)):
+            for solution in solutions(sympy.Poly(factor, b)):
                 yield solution
                 if is_even:  # the layer may be odd: the sign is the output's
                     yield sympy.sign(a) * solution
@@ -80,15 +80,15 @@ def _with_root_named(h: Any, b: Any, depth: int) -> tuple[Any, Any, Any] | None:
     return named, root, sympy.expand(root**order * below - above)
 
 
-def _solutions(polynomial: Any) -> Iterator[Any]:
+def solutions(polynomial: Any) -> Iterator[Any]:
     """Yield the real solutions of a polynomial of degree up to three, or composed of such."""
     parts = sympy.decompose(polynomial.as_expr(), polynomial.gen)
     if len(parts) > 1:
         outermost = sympy.Poly(parts[0], polynomial.gen)
         inner = reduce(lambda f, g: g.subs(polynomial.gen, f), reversed(parts[1:]))
-        for root in _solutions(outermost):
+        for root in solutions(outermost):
             if not root.has(sympy.Piecewise):
-                yield from _solutions(sympy.Poly(sympy.expand(inner - root), polynomial.gen))
+                yield from solutions(sympy.Poly(sympy.expand(inner - root), polynomial.gen))
         return
     coefficients = polynomial.all_coeffs()
     if len(coefficients) == 2:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import mpmath
@@ -20,10 +21,16 @@ from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.formulas import Expression, Formula
 
-_SECONDS = 0.5
+_SECONDS = 0.8
 _DIGITS = 60
-_PLACES = (("1", "2", "4"), ("1", "-2", "4"), ("0.5", "-1.5", "0.25"))
+_PLACES = (
+    *(("1", "2", "4"), ("1", "-2", "4"), ("0.5", "-1.5", "0.25")),
+    *(("-2", "-1", "-4"), ("0", "-2", "-3")),
+)
 _STARTS = (("4", "-3", "0.5"), ("-2", "-3", "-4"), ("0.1", "0.3", "-0.2"), ("3", "5", "2"))
+_FACTORS = ("0.05", "-0.9", "3", "0.002")  # of the layer itself, to start from
+_SHIFTS = ("2", "-3")
+_APART, _NEGLIGIBLE = mpmath.mpf("1e-3"), mpmath.mpf("1e-12")
 _NEWTON_STEPS = 40
 _NEWTON_DIGITS = 20
 
@@ -115,12 +122,24 @@ def _pairs(
     if not graph.nodes[graph.output].per_unit:
         reason = "the order of the units does not matter to a, but to ∂a/∂z"
         yield from ((z, z[::-1], reason) for z in layers)
-    reason = f"found by solving for equal outputs, and checked to {_DIGITS // 2} digits"
+    reason = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
     for z in layers:
-        for start in _STARTS:
-            solved = _solved(formula, product, z, [mpmath.mpf(x) for x in start])
+        for i, j in combinations(range(len(z)), 2):
+            order = {i: j, j: i}
+            yield z, [z[order.get(k, k)] for k in range(len(z))], reason
+    reason = f"found by solving for equal outputs, and checked to {_DIGITS // 2} digits"
+    for start in range(len(_STARTS) + len(_FACTORS) + len(_SHIFTS)):
+        for z in layers:
+            solved = _solved(formula, product, z, _starts(z)[start])
             if solved is not None:
                 yield z, solved, reason
+
+
+def _starts(z: _Layer) -> list[_Layer]:
+    """Return where solving begins: a multiple of the layer, the layer shifted, or elsewhere."""
+    multiples = [[mpmath.mpf(c) * x for x in z] for c in _FACTORS]
+    shifted = [[mpmath.mpf(c) + x for x in z] for c in _SHIFTS]
+    return [*multiples, *shifted, *([mpmath.mpf(x) for x in start] for start in _STARTS)]
 
 
 def _checked(
@@ -130,11 +149,13 @@ def _checked(
     if not all(map(_agree, one, two)):
         return None
     rows = [_jacobian(formula, product, z) for z in (first, second)]
+    entries = [x for jacobian in rows for row in jacobian for x in row if mpmath.isfinite(x)]
+    # Where rounding alone might make the difference, nothing is claimed.
+    least = _NEGLIGIBLE * max(map(abs, entries), default=mpmath.inf)
     for p in range(len(first)):
         for j in range(len(first)):
             x, y = rows[0][p][j], rows[1][p][j]
-            # Where rounding alone might make the difference, nothing is claimed.
-            if mpmath.isfinite(x - y) and abs(x - y) > mpmath.mpf("1e-3") * (abs(x) + abs(y)):
+            if mpmath.isfinite(x - y) and abs(x - y) > max(_APART * (abs(x) + abs(y)), least):
                 a, b, outputs = (tuple(map(float, layer)) for layer in (first, second, one))
                 return LayerWitness(a, b, outputs, (p, j), (float(x), float(y)), reason)
     return None

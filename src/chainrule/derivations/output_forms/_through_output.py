@@ -19,7 +19,6 @@ from chainrule.formulas import (
     Formula,
     Variable,
     substitute,
-    variables_of,
 )
 
 _SECONDS = 1.2
@@ -46,11 +45,15 @@ def through_output(derivation: Derivation) -> Expression:
     """
     formula = derivation.formula
     if formula.is_layer_coupled:
-        product = derivation.product
+        product = derivation.product_from_output
         if product is None:
-            raise NoOutputFormError(_refusal(formula, "no form through the output was found"))
-        if "z" in variables_of(product):
-            reason = "its form through the output also needs sums or means of z"
+            witness = derivation.layer_witness
+            reason = (
+                "no form was found, nor two layers with the same outputs and different "
+                "derivatives, which would exclude one"
+                if witness is None
+                else f"{witness}: the output does not tell the derivative"
+            )
             raise NoOutputFormError(_refusal(formula, reason))
         return product
     pieces = derivation.pieces

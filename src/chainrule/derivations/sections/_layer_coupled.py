@@ -191,6 +191,10 @@ def _coupled_simplification(derivation: Derivation) -> Section:
         told = [both for both in derivation.told_by_output if both[0] in kept]
         sentences += _on_output_alone(derivation, kept, told)
         equations += [Equation(tuple(map(per_unit, both)), "from the output") for both in told]
+        alone = derivation.product_from_output
+        if alone is not None and not _is_told(kept, told):
+            e = equation(partial(J, Z_J), per_unit(alone))
+            equations.append(Equation(e.sides, "through the output alone"))
     return Section("Simplification", tuple(sentences), tuple(equations))
 
 
@@ -200,12 +204,16 @@ def _on_output_alone(
     told: list[tuple[Expression, Expression]],
 ) -> list[str]:
     """Say whether the output alone tells the derivative, and what is needed besides."""
-    witness = derivation.layer_witness
-    if told and {left for left, _ in told} == set(kept):
+    if _is_told(kept, told):
         return [
             "What the layer shares can be had from the output, as below, so that a form through "
             "the output alone exists; where that loses digits, what is shared is better kept."
         ]
+    if derivation.product_from_output is not None:
+        return [
+            "A layer made of the output alone has the same derivative, so that z is not needed."
+        ]
+    witness = derivation.layer_witness
     if witness is not None:
         sentences = [
             f"There is no form through the output alone: {witness}. The output does not tell the "
@@ -223,6 +231,11 @@ def _on_output_alone(
         values = ", ".join(text_of(per_unit(e)) for e in kept if e != Z)
         sentences.append(f"What the layer shares, {values}, is kept besides z.")
     return sentences
+
+
+def _is_told(kept: tuple[Expression, ...], told: list[tuple[Expression, Expression]]) -> bool:
+    """Tell whether the output tells all that is kept besides."""
+    return bool(told) and {left for left, _ in told} == set(kept)
 
 
 def _value(stages: tuple[Stage, ...], k: int, unit: str) -> Expression:

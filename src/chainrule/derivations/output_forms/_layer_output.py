@@ -1,0 +1,182 @@
+"""Forms of layer-coupled functions through the output alone, where the closed form asks for `z`.
+
+Either the output tells what the layer shares, which is put in; or a layer that is made of the
+output alone has the same derivative as the one that gave it: ``a = z - max(z)`` is such a layer
+itself, since a common shift changes no derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from chainrule.derivations._algebra import FAILURES, Translation
+from chainrule.derivations._arithmetic import rebuilt, size
+from chainrule.derivations._closed_form import without_reductions
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._kept_values import determined
+from chainrule.derivations._layer_check import agrees_where_awkward, proved
+from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.output_forms._inverses import inverses
+from chainrule.derivations.output_forms._layers import INNER, layers_of
+from chainrule.formulas import (
+    COMPARISONS,
+    REDUCTIONS,
+    Apply,
+    Expression,
+    Formula,
+    Variable,
+    constant,
+    substitute,
+    variables_of,
+)
+
+_A, _Z = Variable("a"), Variable("z")
+_SECONDS = 0.8
+_MOST_LAYERS = 6
+_SHARED = (constant(0), constant(1))  # that add and multiply nothing
+_TRIED = ("1.7", "0.3", "-0.6", "-2.1")
+
+
+def layer_output_form(
+    formula: Formula,
+    products: Sequence[Expression],
+    told: Sequence[tuple[Expression, Expression]],
+) -> Expression | None:
+    """Return ∂J/∂z in `a` and `g` alone, proved like every closed form; None if none is found.
+
+    Parameters
+    ----------
+    formula : Formula
+        Layer-coupled.
+    products : sequence of Expression
+        ∂J/∂z in `z`, `a` and `g`, written in several ways; the last as the chain rule gives it.
+    told : sequence of pair of Expression
+        Values of `z` and what they are in `a`.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> product = parse("g - where(z >= max(z), sum(g), 0)", variables=("g", "z")).expression
+    >>> to_text(layer_output_form(parse("z - max(z)"), [product], []))
+    'g - where(a >= 0, sum(g), 0)'
+    """
+    found: list[Expression] = []
+    try:
+        with time_limit(_SECONDS):
+            put_in = [dict(told), *_layers_of_the_output(formula)]
+            for written in _with_conditions(products):
+                for form in (_put(written, values) for values in put_in):
+                    if "z" in variables_of(form) or (found and size(form) >= size(found[0])):
+                        continue
+                    for way in (form, _without_quotient_at_zero(form, products[-1])):
+                        if agrees_where_awkward(formula, way, products[-1]):
+                            found = [way] if proved(formula, way) else found
+                            break
+    except FAILURES:
+        pass
+    return found[0] if found else None
+
+
+def _put(e: Expression, values: Mapping[Expression, Expression]) -> Expression:
+    """Put values in until nothing changes: what is told of `z` may hold what is told besides."""
+    for _ in range(len(values) or 1):
+        e = substitute(e, values.get)
+    return rebuilt(substitute(rebuilt(e), _without_logarithm))
+
+
+def _without_logarithm(e: Expression) -> Expression | None:
+    match e:
+        case Apply("exp", (Apply("log", (x,)),)):
+            return x
+    return None
+
+
+def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
+    """Yield products, then those that compare the output with 0 where they compare `z`."""
+    yield from products
+
+    def compared(e: Expression, operation: str) -> Expression | None:
+        if isinstance(e, Apply) and "z" in variables_of(e):
+            if e.operation in COMPARISONS:
+                return Apply(operation, (_A, constant(0)))
+            if e.operation == "sign":
+                return Apply("sign", (_A,))
+        return None
+
+    for product in products:
+        for operation in ("greater", "less"):
+            written = substitute(product, partial(compared, operation=operation))
+            if written != product:
+                yield written
+
+
+def _without_quotient_at_zero(form: Expression, product: Expression) -> Expression:
+    """Take the product at ``z = 0`` where the whole output is zero, as ``0/0`` says nothing."""
+    zero: dict[Expression, Expression] = {_Z: constant(0), _A: constant(0)}
+    largest = Apply("max", (Apply("abs", (_A,)),))
+    return Apply("where", (Apply("greater", (largest, constant(0))), form, _put(product, zero)))
+
+
+def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Expression]]:
+    """Yield `z`, and what the layer shares, of a layer that is made of the output alone.
+
+    What the layer shares is chosen to add or multiply nothing: all of it, or one reduction while
+    the output tells the others.
+    """
+    values = dict(formula.parameters)
+    shared = dict.fromkeys(_outermost(formula.expression, _is_shared))
+    for number in _SHARED:
+        chosen: dict[Expression, Expression] = dict.fromkeys(shared, number)
+        alone = substitute(formula.expression, chosen.get)
+        if "z" in variables_of(alone):
+            layers = layers_of(alone, values)
+            if len(layers) <= _MOST_LAYERS:
+                for z in _inverted(layers, values):
+                    yield {**chosen, _Z: z}
+                    yield {_Z: z}
+    for reduction in dict.fromkeys(_outermost(formula.expression, _is_plain_reduction)):
+        one: dict[Expression, Expression] = {reduction: _SHARED[0]}
+        rest = replace(formula, expression=rebuilt(substitute(formula.expression, one.get)))
+        if rest.is_layer_coupled:
+            told = dict(determined(rest, computation_graph(rest.expression)))
+            if told:
+                yield {**told, **one}
+
+
+def _outermost(e: Expression, wanted: Callable[[Expression], bool]) -> Iterator[Expression]:
+    if wanted(e):
+        yield e
+    elif isinstance(e, Apply):
+        for part in e.arguments:
+            yield from _outermost(part, wanted)
+
+
+def _is_plain_reduction(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation in REDUCTIONS and e.arguments == (_Z,)
+
+
+def _is_shared(e: Expression) -> bool:
+    """Tell whether a value depends on `z` and is the same for all units of the layer."""
+    return "z" in variables_of(e) and "z" not in variables_of(without_reductions(e))
+
+
+def _inverted(layers: list[Expression], values: Mapping[str, float]) -> Iterator[Expression]:
+    """Yield z in a for ``a = h₁(h₂(… z))``, a branch each, as far as it holds somewhere."""
+    if not layers:
+        yield _A
+        return
+    translation = Translation()
+    a, b = translation.symbol(_A), translation.symbol(INNER)
+    for solution in inverses(layers[0], a, b, translation):
+        inner = translation.to_expression(solution)
+        if any(_agrees(layers[0], inner, values, place) for place in _TRIED):
+            put_in: dict[Expression, Expression] = {_A: inner}
+            yield from (substitute(z, put_in.get) for z in _inverted(layers[1:], values))
+
+
+def _agrees(layer: Expression, inner: Expression, values: Mapping[str, float], place: str) -> bool:
+    output = evaluate(layer, {**values, "b": place})
+    return bool(abs(evaluate(inner, {**values, "a": output}) - evaluate(_Z, {"z": place})) < 1e-9)

@@ -1,0 +1,79 @@
+"""Layer-coupled functions through the output alone, where the closed form asks for `z`."""
+
+from __future__ import annotations
+
+import mpmath
+import pytest
+from tests.derivations.oracle import slope_of
+from tests.formulas.language import layer_values
+
+from chainrule.derivations import (
+    NoOutputFormError,
+    computation_graph,
+    derive,
+    evaluate_layer,
+    through_output,
+)
+from chainrule.derivations.output_forms._layer_witness import find_layer_witness
+from chainrule.formulas import parse, to_text, variables_of
+
+_LAYERS = (("0.3", "-1.7", "2.9"), ("-0.2", "0.1"), ("1.5", "-4", "3", "-2.5", "0.7"))
+_TOLD = [
+    "z - sum(z*exp(z))/sum(exp(z))", "z - max(z)", "max(z) - z", "exp(z)/max(exp(z))",
+    "exp(z) - sum(exp(z))", "z*sum(z**2)", "z + max(z)", "z/(1 + sum(abs(z)))",
+    "z/(1 + sqrt(sum(z**2)))", "z/(1/4 + sqrt(mean(z**2)))", "max(z, 0)/(1 + sum(max(z, 0)))",
+    "max(z - mean(z), 0)", "log(1 + exp(z - max(z)))", "z - log(sum(exp(z)))/2",
+    "(z - mean(z))/sqrt(mean((z - mean(z))**2) + 1/10)",
+    "(z - mean(z))/(1 + max(abs(z - mean(z))))",
+]  # fmt: skip
+_EXCLUDED = [
+    "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",
+    "(z - min(z))/(max(z) - min(z))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", _TOLD)
+def test_the_form_in_the_output_alone_has_the_true_product(text):
+    """Compared with difference quotients of the tests' own evaluation, at layers of many sizes."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    assert variables_of(form) <= {"a", "g"}
+    with mpmath.workdps(60):
+        for places in _LAYERS:
+            z = [mpmath.mpf(x) for x in places]
+            g = [mpmath.mpf(2 + 3 * k) / (5 - 2 * k) for k in range(len(z))]
+            a = layer_values(formula.expression, {"z": z})
+            got = layer_values(form, {"a": a, "g": g})
+            for j in range(len(z)):
+
+                def cost(t, j=j, z=z, g=g):
+                    moved = [t if k == j else x for k, x in enumerate(z)]
+                    return mpmath.fdot(g, layer_values(formula.expression, {"z": moved}))
+
+                assert abs(got[j] - slope_of(cost, z[j])) < mpmath.mpf(10) ** -15
+
+
+def test_what_a_layer_of_the_output_shares_is_put_in():
+    """The largest unit of ``z - max(z)`` is 0."""
+    form = to_text(through_output(derive(parse("z - max(z)"))))
+    assert form == "g - indicator(a == 0)*sum(g)/sum(indicator(a == 0))"
+
+
+def test_a_layer_of_zeros_passes_its_slope_back():
+    """``0/0`` stands for it in what the output tells of the others."""
+    form = through_output(derive(parse("z*sum(z**2)")))
+    zero = [mpmath.mpf(0)] * 3
+    assert evaluate_layer(form, {"a": zero, "g": [mpmath.mpf(1)] * 3}) == zero
+
+
+@pytest.mark.parametrize("text", _EXCLUDED)
+def test_a_refusal_names_two_layers_that_exclude_a_form(text):
+    """Along a factor or a shift of the layer, or by two units exchanged."""
+    with pytest.raises(NoOutputFormError, match=r"both give .* the output does not tell"):
+        through_output(derive(parse(text)))
+
+
+def test_rounding_makes_no_witness():
+    """The largest unit has slope 0, computed as some 1e-61."""
+    formula = parse("exp(z)/max(exp(z))")
+    assert find_layer_witness(formula, computation_graph(formula.expression)) is None
