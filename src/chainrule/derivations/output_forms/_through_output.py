@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-import mpmath
-
 from chainrule.derivations._derivation import Derivation
-from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Piece
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations.output_forms._joined import NotJoinedError, joined
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
-from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
 from chainrule.formulas import (
     Apply,
     ChainruleError,
     Expression,
     Formula,
     Variable,
-    substitute,
 )
-
-_SECONDS = 1.2
 
 
 class NoOutputFormError(ChainruleError, ValueError):
@@ -67,20 +58,10 @@ def through_output(derivation: Derivation) -> Expression:
             raise NoOutputFormError(_refusal(formula, form.reason))
     if not forms:
         raise NoOutputFormError(_refusal(formula, "it has no value anywhere"))
-    rises = _direction(derivation, sorted(forms)) if len(forms) > 1 else 1
-    result = forms.pop(max(forms))
-    for k in sorted(forms, reverse=True):
-        at = pieces.breakpoints[k]
-        if at.slope_from == "own":
-            reason = f"the slope taken at the kink z = {at.place:g} is that of neither piece"
-            raise NoOutputFormError(_refusal(formula, reason))
-        owner = pieces.pieces[k if at.value_from == "left" else k + 1]
-        there: dict[Expression, Expression] = {Variable("z"): at.location}
-        value = substitute(owner.expression, there.get)
-        beyond = "less" if rises > 0 else "greater"
-        sign = f"{beyond}_equal" if at.slope_from == "left" else beyond
-        result = Apply("where", (Apply(sign, (Variable("a"), value)), forms[k], result))
-    return result
+    try:
+        return joined(derivation, forms)
+    except NotJoinedError as error:
+        raise NoOutputFormError(_refusal(formula, str(error))) from None
 
 
 def slopes(derivation: Derivation) -> tuple[Expression, ...]:
@@ -120,35 +101,3 @@ def _refusal(formula: Formula, reason: str) -> str:
         f"{formula.title} has no backward pass from its output alone: {reason}.\n"
         "Use backward(da, z), which needs the pre-activations and keeps the gradient."
     )
-
-
-def _direction(derivation: Derivation, defined: list[int]) -> int:
-    """Return 1 where the outputs of the pieces rise from left to right, -1 where they fall.
-
-    Raises
-    ------
-    NoOutputFormError
-        Where one output belongs to several pieces with different slopes.
-    """
-    formula, pieces = derivation.formula, derivation.pieces
-    assert pieces is not None
-    values = dict(formula.parameters)
-    edges = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
-    branches = [Branch(pieces.pieces[k], edges[k], edges[k + 1]) for k in defined]
-    try:
-        with time_limit(_SECONDS):
-            witness = find_witness(branches, values)
-    except TimeLimitError:
-        witness = None
-    if witness is not None:
-        reason = f"{witness}: the output does not tell which slope holds"
-        raise NoOutputFormError(_refusal(formula, reason))
-    with mpmath.workdps(30):
-        places = [
-            mpmath.mpf(z.numerator) / z.denominator for b in branches for z in sample(b.low, b.high)
-        ]
-        outputs = [evaluate(formula.expression, {**values, "z": z}) for z in places]
-    for direction in (1, -1):
-        if all(direction * x <= direction * y for x, y in pairwise(outputs)):
-            return direction
-    raise NoOutputFormError(_refusal(formula, "the same output belongs to several pieces"))

@@ -1,0 +1,200 @@
+"""The forms of several pieces as one: the output tells on which piece it was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil, inf, isfinite
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+
+from chainrule.derivations._algebra import Translation, attempt
+from chainrule.derivations._arithmetic import size
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._pieces import Breakpoint
+from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
+from chainrule.formulas import Apply, Constant, Expression, Variable, constant, substitute
+
+if TYPE_CHECKING:
+    from chainrule.derivations._derivation import Derivation
+
+_A, _Z = Variable("a"), Variable("z")
+_SECONDS = 1.2
+_DIGITS = 30
+_FAR = (Fraction(10) ** 9, Fraction(10) ** 30)
+_LARGEST_DENOMINATOR = 1000  # of a number between the outputs of two pieces
+
+
+class NotJoinedError(Exception):
+    """The output does not tell which slope holds, or is not known to."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A piece, its form, and between what its outputs lie."""
+
+    index: int
+    form: Expression
+    low: Any
+    high: Any
+
+
+def joined(derivation: Derivation, forms: Mapping[int, Expression]) -> Expression:
+    """Return the slope in the output, with ``where`` between the forms of pieces.
+
+    Parameters
+    ----------
+    derivation : Derivation
+        Of an element-wise formula.
+    forms : mapping of int to Expression
+        The forms in `a`, by the indices of the pieces on which the formula has a value.
+
+    Raises
+    ------
+    NotJoinedError
+        Where one output belongs to several pieces, or to places, with different slopes.
+    """
+    if len(forms) == 1:
+        return next(iter(forms.values()))
+    pieces = derivation.pieces
+    assert pieces is not None
+    values = dict(derivation.formula.parameters)
+    edges = [-inf, *(b.place for b in pieces.breakpoints), inf]
+    branches = {k: Branch(pieces.pieces[k], edges[k], edges[k + 1]) for k in sorted(forms)}
+    _refuse_with_witness(list(branches.values()), values)
+    parts = [_part(k, forms[k], branch, values) for k, branch in branches.items()]
+    is_one = len(set(forms.values())) == 1
+    result = parts[0].form if is_one else _by_outputs(derivation, parts)
+    for k in range(len(pieces.breakpoints)):
+        if {k, k + 1} <= set(forms):
+            result = _with_own_slope(derivation, k, parts, result)
+    return result
+
+
+def _refuse_with_witness(branches: list[Branch], values: Mapping[str, float]) -> None:
+    try:
+        with time_limit(_SECONDS):
+            witness = find_witness(branches, values)
+    except TimeLimitError:
+        return
+    if witness is not None:
+        raise NotJoinedError(f"{witness}: the output does not tell which slope holds")
+
+
+def _part(k: int, form: Expression, branch: Branch, values: Mapping[str, float]) -> _Part:
+    far = [s * x for x in _FAR for s in (1, -1) if branch.low < s * x < branch.high]
+    with mpmath.workdps(_DIGITS):
+        outputs = [
+            evaluate(
+                branch.piece.expression, {**values, "z": mpmath.mpf(z.numerator) / z.denominator}
+            )
+            for z in (*sample(branch.low, branch.high), *far)
+        ]
+    known = [a for a in outputs if not mpmath.isnan(a)]
+    if not known:
+        raise NotJoinedError("a piece has no value at the places tested")
+    return _Part(k, form, min(known), max(known))
+
+
+def _by_outputs(derivation: Derivation, parts: list[_Part]) -> Expression:
+    """Order the pieces by their outputs, which must not overlap."""
+    pieces = derivation.pieces
+    assert pieces is not None
+    ordered = sorted(parts, key=lambda part: (part.low, part.high))
+    result = ordered[-1].form
+    for lower, upper in reversed(list(pairwise(ordered))):
+        if lower.form == upper.form and result == upper.form:
+            continue
+        if lower.high > upper.low:
+            raise NotJoinedError("the same output belongs to several pieces")
+        sign, threshold = _boundary(derivation, lower, upper)
+        result = Apply("where", (Apply(sign, (_A, threshold)), lower.form, result))
+    return result
+
+
+def _boundary(derivation: Derivation, lower: _Part, upper: _Part) -> tuple[str, Expression]:
+    """Return the comparison that holds for the outputs of the lower of two pieces."""
+    pieces = derivation.pieces
+    assert pieces is not None
+    if abs(lower.index - upper.index) == 1:
+        at = pieces.breakpoints[min(lower.index, upper.index)]
+        threshold = _value_at(derivation, at)
+        with mpmath.workdps(_DIGITS):
+            number = evaluate(threshold, dict(derivation.formula.parameters))
+        if lower.high <= number <= upper.low:
+            belongs = at.slope_from == ("left" if lower.index < upper.index else "right")
+            return "less_equal" if belongs else "less", threshold
+    return "less", _between(lower.high, upper.low)
+
+
+def _value_at(derivation: Derivation, at: Breakpoint) -> Expression:
+    """Return the output at a breakpoint, exact where its place is."""
+    pieces = derivation.pieces
+    assert pieces is not None
+    k = pieces.breakpoints.index(at)
+    owners = {"left": pieces.pieces[k].expression, "right": pieces.pieces[k + 1].expression}
+    there: dict[Expression, Expression] = {_Z: at.location}
+    value = substitute(owners.get(at.value_from, at.value), there.get)
+    translation = Translation()
+    short = attempt(
+        _SHORT_SECONDS, lambda: translation.to_expression(translation.to_sympy(value)), value
+    )
+    return short if size(short) <= size(value) else value
+
+
+def _between(low: Any, high: Any) -> Constant:
+    """Return the shortest fraction between what two pieces give out."""
+    for denominator in range(1, _LARGEST_DENOMINATOR + 1):
+        above = ceil(Fraction(*_exact(low)) * denominator) if isfinite(low) else None
+        if above is None:
+            break
+        candidate = Fraction(above, denominator)
+        if candidate <= Fraction(*_exact(high)):
+            return constant(candidate)
+    raise NotJoinedError("the outputs of two pieces could not be told apart")
+
+
+def _exact(x: Any) -> tuple[int, int]:
+    """Return a number of many digits as a quotient."""
+    sign, mantissa, exponent, _ = mpmath.mpf(x)._mpf_
+    whole = -int(mantissa) if sign else int(mantissa)
+    return (whole << exponent, 1) if exponent >= 0 else (whole, 1 << -exponent)
+
+
+def _agree(x: Any, y: Any) -> bool:
+    return bool(abs(x - y) <= mpmath.mpf(10) ** -12 * (1 + abs(y)))
+
+
+def _with_own_slope(
+    derivation: Derivation, k: int, parts: list[_Part], result: Expression
+) -> Expression:
+    """Take the slope of a breakpoint itself at its output, where it is that of neither side."""
+    pieces, formula = derivation.pieces, derivation.formula
+    assert pieces is not None
+    at = pieces.breakpoints[k]
+    values = dict(formula.parameters)
+    with mpmath.workdps(_DIGITS):
+        place = evaluate(at.location, values)
+        output = evaluate(formula.expression, {**values, "z": place})
+        slope = mpmath.mpf(at.slope)
+        if not mpmath.isfinite(output):
+            return result  # no place of the formula
+        told = evaluate(result, {**values, "a": output})
+        if _agree(told, slope):
+            return result
+        if not mpmath.isfinite(slope):
+            raise NotJoinedError(f"no slope is defined at the kink z = {at.place:g}")
+        for part in parts:
+            if part.low < output < part.high or output == part.low == part.high:
+                there = evaluate(part.form, {**values, "a": output})
+                if not _agree(there, slope):
+                    raise NotJoinedError(
+                        f"the slope taken at the kink z = {at.place:g}, {at.slope:g}, is not that "
+                        "of other places with its output"
+                    )
+    own = constant(Fraction(at.slope))
+    return Apply("where", (Apply("equal", (_A, _value_at(derivation, at))), own, result))
