@@ -140,9 +140,7 @@ def _value_at(derivation: Derivation, at: Breakpoint) -> Expression:
     there: dict[Expression, Expression] = {_Z: at.location}
     value = substitute(owners.get(at.value_from, at.value), there.get)
     translation = Translation()
-    short = attempt(
-        _SHORT_SECONDS, lambda: translation.to_expression(translation.to_sympy(value)), value
-    )
+    short = attempt(_SECONDS, lambda: translation.to_expression(translation.to_sympy(value)), value)
     return short if size(short) <= size(value) else value
 
 
