@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tests.formulas.generated import coupled_formulas, elementwise_formulas
 
 from chainrule.documents import Document, Equation, Section, latex_of, partial, symbol, text_of
-from chainrule.documents._latex_lines import side_lines
+from chainrule.documents._lines import side_lines
 from chainrule.documents._mathml import mathml
 from chainrule.formulas import ChainruleError, parse
 
-_COMMAND = re.compile(r"\\(?:left|bigl|big|right|bigr)\|?")
+_COMMAND = re.compile(r"\\(?:left|biggl|bigl|big|right|biggr|bigr)\|?")
 
 
 def balanced(text: str) -> bool:
@@ -26,6 +26,12 @@ def balanced(text: str) -> bool:
         elif character in ")]}" and (not expected or expected.pop() != character):
             return False
     return not expected
+
+
+def _letters(latex: str) -> list[str]:
+    """Return the names of variables and parameters in LaTeX, sorted."""
+    plain = re.sub(r"\\(?:text|operatorname)\{[^}]*\}|\\(?:left|right)\b", "", latex)
+    return sorted(re.findall(r"(?<![\\a-z])[a-z](?![a-z])|\\(?:alpha|beta|gamma)", plain))
 
 
 @settings(
@@ -44,6 +50,7 @@ def test_any_formula_is_shown_in_every_format(written, width) -> None:
     assert latex.count(r"\left") == latex.count(r"\right")
     ElementTree.fromstring(mathml(latex))
     lines = side_lines(e, width / 2)
+    assert _letters("".join(lines)) == _letters(latex)
     assert balanced(_COMMAND.sub("", "".join(lines)))
     for line in lines:  # every line is set by itself: groups and growing brackets end on it
         assert re.sub(r"\\[{}]", "", line).count("{") == re.sub(r"\\[{}]", "", line).count("}")

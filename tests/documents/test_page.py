@@ -23,8 +23,11 @@ from chainrule.documents import (
     Table,
     graph_layout,
     graph_picture,
+    latex_of,
 )
+from chainrule.documents._lines import side_lines
 from chainrule.documents._symbols import GREEK_LETTERS
+from chainrule.formulas import parse
 
 
 def _body(html: str) -> ElementTree.Element:
@@ -173,3 +176,39 @@ def test_a_standalone_document_compiles(name: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0
     assert b"Overfull" not in done.stdout
+
+
+_LONG = "alpha*z*tanh(log(1 + exp(beta*z + sin(z)))) - z**3/(1 + z**2 + exp(-z)) + where(z > 1, log(z), cos(z)*(1 - z)*exp(-z**2) + erf(z))"  # fmt: skip  # noqa: E501
+_MEASURE = """<script>onload = () => {
+  document.querySelectorAll("details").forEach(d => d.open = true);
+  document.body.dataset.hidden = [...document.querySelectorAll(".equations, summary, .formula")]
+    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent).join("; "); }
+</script></body>"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no browser here")
+@pytest.mark.parametrize("width", [1280, 500])
+def test_no_equation_is_cut_by_the_edge_of_a_screen(width: int, tmp_path: Path) -> None:
+    """On a projector and on a narrow screen long equations go on in the next line."""
+    derived = chainrule.activation(_LONG, alpha=0.5, beta=2.0).derivation().document
+    shown = Document(derived.title, derived.sections, None, derived.formula).to_html()
+    path = tmp_path / "page.html"
+    path.write_text(shown.replace("</body>", _MEASURE), encoding="utf-8")
+    ran = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+         f"--window-size={width},900", path.as_uri()],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    hidden = re.search(r'data-hidden="([^"]*)"', ran.stdout)
+    assert hidden is not None
+    assert not hidden[1]
+
+
+def test_cases_within_cases_are_one_list_and_long_ones_stand_above_their_conditions() -> None:
+    """Conditions are read in order, the second where the first does not hold."""
+    nested = parse("where(z > 1, z, where(z > -1, z**3, -1))").expression
+    rows = r"z & \text{if } z > 1, \\ z^{3} & \text{else if } z > -1, \\ -1 & \text{otherwise}"
+    assert latex_of(nested) == rf"\begin{{cases}} {rows} \end{{cases}}"
+    long = parse("where(z > 1, z + log(z), tanh(z) - 1)").expression
+    (narrow,) = side_lines(long, 20)
+    assert r"z + \log(z) \\ \quad \text{if } z > 1, \\" in narrow

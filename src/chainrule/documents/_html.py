@@ -8,10 +8,13 @@ from chainrule.documents._anchors import Anchors
 from chainrule.documents._blocks import block_html
 from chainrule.documents._content import Equation, Listing, Section
 from chainrule.documents._latex import latex_of
-from chainrule.documents._mathml import mathml, prose_html
+from chainrule.documents._lines import pieces
+from chainrule.documents._mathml import flowing, mathml, prose_html
 from chainrule.documents._style import NOTEBOOK_SHEET, PAGE_SHEET, SHEET
+from chainrule.formulas import Expression
 
 _EQUALS = "<math><mo>=</mo></math>"
+_WIDE, _NARROW = 58.0, 22.0  # letters that a projector has room for, and a telephone
 
 
 def fragment(title: str, sections: tuple[Section, ...], formula: Equation | None = None) -> str:
@@ -138,22 +141,34 @@ def _step(e: Equation, anchors: Anchors) -> str:
 
 
 def _inline(e: Equation) -> str:
-    return f" {_EQUALS} ".join(mathml(latex_of(side)) for side in dict.fromkeys(e.sides))
+    return f" {_EQUALS} ".join(_side(side) for side in dict.fromkeys(e.sides))
+
+
+def _side(e: Expression) -> str:
+    """Return a side of an equation that goes on in the next line where there is no room for it.
+
+    Where wide and narrow screens break it at different places, both are there, and the style
+    shows one.
+    """
+    wide, narrow = (tuple(text for text, _ in pieces(e, width)) for width in (_WIDE, _NARROW))
+    if wide == narrow:
+        return flowing(wide)
+    return f'<span class="wide">{flowing(wide)}</span><span class="narrow">{flowing(narrow)}</span>'
 
 
 def _rows(e: Equation, anchors: Anchors) -> str:
-    left, *rights = (mathml(latex_of(side)) for side in e.sides)
+    left, *rights = (mathml(latex_of(e.sides[0])), *map(_side, e.sides[1:]))
     if not rights:
-        return f'<tr><td>{left}</td><td colspan="3">{prose_html(e.remark)}</td></tr>'
-    remark = f'<td class="remark">{prose_html(e.remark)}</td>' if e.remark else "<td></td>"
+        return f'<tr><td>{left}</td><td colspan="2">{prose_html(e.remark)}</td></tr>'
     links = anchors.links_of(e)
     lines = []
     for position, right in enumerate(rights):
         own, identity, beside = "", "", ""
+        if position == len(rights) - 1 and e.remark:
+            beside += f' <span class="remark">{prose_html(e.remark)}</span>'
         if position == 0:
             own, identity = left, anchors.own(e.name)
-            beside = f'<td class="links">{links}</td>' if links else ""
-        said = remark if position == len(rights) - 1 else "<td></td>"
-        cells = f"<td>{own}</td><td>{_EQUALS}</td><td>{right}</td>{said}{beside}"
+            beside += f' <span class="links">{links}</span>' if links else ""
+        cells = f'<td>{own}</td><td>{_EQUALS}</td><td class="side">{right}{beside}</td>'
         lines.append(f"<tr{identity}>{cells}</tr>")
     return "\n".join(lines)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from enum import IntEnum
+from collections.abc import Iterator
+from enum import Enum
 
 from chainrule.documents._notation import is_negated, sign_first
 from chainrule.documents._symbols import GREEK_COMMANDS, REDUCED_OVER
@@ -70,18 +71,22 @@ _SUMS = {
         )
     },
 }
+_WRITTEN_OTHERWISE = {
+    *_INFIX, *_SUMS, "negate", "divide", "power", "sqrt", "polynomial", "abs", "partial",
+    "partial_twice", "count", "transpose", "where", "indicator",
+}  # fmt: skip
 _MATRICES = frozenset("AHZY")
 _ATOM = 9
+Cases = tuple[tuple[Expression, Expression | None], ...]
 _LONGEST_EXPONENT = 20  # characters: a longer one is written on the line
 _TALL = (r"\frac", r"\sum", r"\begin", r"\left", r"\max_", r"\min_")
 
 
-class _Style(IntEnum):
+class _Style(Enum):
     """Where an expression stands: fractions nested in fractions become too small to read."""
 
     DISPLAY = 0
-    FRACTION = 1  # a derivative is written with a slash
-    LINE = 2  # every quotient is
+    LINE = 1  # they are written with a slash
 
 
 def latex_of(expression: Expression) -> str:
@@ -105,9 +110,45 @@ def is_long_exponent(e: Expression) -> bool:
 
 def parenthesised(text: str) -> str:
     r"""Return LaTeX in parentheses, which grow where something in them is tall."""
-    if any(command in text for command in _TALL):
+    if is_tall(text):
         return rf"\left({text}\right)"
     return f"({text})"
+
+
+def is_tall(text: str) -> bool:
+    """Tell whether LaTeX is higher than a line."""
+    return any(command in text for command in _TALL)
+
+
+def sum_latex(operation: str) -> str | None:
+    """Return the sign of a reduction over units or examples."""
+    return _SUMS.get(operation)
+
+
+def applied_latex(operation: str) -> str | None:
+    """Return the name of what is written with its arguments in brackets after it."""
+    name = _WORDS.get(operation, operation)
+    if name in _NAMED:
+        return rf"\{name}"
+    return None if operation in _WRITTEN_OTHERWISE else rf"\operatorname{{{name}}}"
+
+
+def cases_of(e: Expression) -> Cases:
+    """Return the values of ``where(c, x, where(d, y, …))`` with their conditions, in order."""
+    if not (isinstance(e, Apply) and e.operation == "where"):
+        return ((e, None),)
+    condition, yes, no = e.arguments
+    return ((yes, condition), *cases_of(no))
+
+
+def conditions_latex(cases: Cases) -> Iterator[str]:
+    """Yield what stands beside each of some cases."""
+    for number, (_, condition) in enumerate(cases):
+        if condition is None:
+            yield r"\text{otherwise}"
+        else:
+            word = "else if" if number else "if"
+            yield rf"\text{{{word} }} {_latex(condition, _Style.LINE)[0]},"
 
 
 def _latex(e: Expression, style: _Style) -> tuple[str, int]:
@@ -143,7 +184,9 @@ def _latex(e: Expression, style: _Style) -> tuple[str, int]:
             return f"P_{{{latex_of(x[0])}}}({_latex(x[1], style)[0]})", _ATOM
         case "abs":
             inner, _ = _latex(x[0], style)
-            return rf"\left|{inner}\right|", _ATOM
+            if is_tall(inner):
+                return rf"\left|{inner}\right|", _ATOM
+            return rf"{{\lvert {inner} \rvert}}", _ATOM
         case "partial":
             of, by = (latex_of(part) for part in x)
             return _derivative(rf"\partial {of}", rf"\partial {by}", style)
@@ -156,26 +199,25 @@ def _latex(e: Expression, style: _Style) -> tuple[str, int]:
         case "transpose":
             return rf"{_at(x[0], _ATOM, style)}^{{\top}}", 5
         case "where":
-            yes, no = (_latex(part, max(style, _Style.FRACTION))[0] for part in x[1:])
-            condition, _ = _latex(x[0], _Style.LINE)
-            return (
-                rf"\begin{{cases}} {yes} & \text{{if }} {condition}, \\ "
-                rf"{no} & \text{{otherwise}} \end{{cases}}"
-            ), 2
+            cases = cases_of(e)
+            body = r" \\ ".join(
+                f"{_latex(value, _Style.LINE)[0]} & {when}"
+                for (value, _), when in zip(cases, conditions_latex(cases), strict=True)
+            )
+            return rf"\begin{{cases}} {body} \end{{cases}}", 2
         case "indicator":
             return f"I({_latex(x[0], _Style.LINE)[0]})", _ATOM
     if e.operation in _SUMS:
         return f"{_SUMS[e.operation]}{_summand(x[0], style)}", 1
-    name = _WORDS.get(e.operation, e.operation)
-    command = rf"\{name}" if name in _NAMED else rf"\operatorname{{{name}}}"
-    return f"{command}{parenthesised(', '.join(_latex(part, style)[0] for part in x))}", _ATOM
+    arguments = ", ".join(_latex(part, style)[0] for part in x)
+    return f"{applied_latex(e.operation)}{parenthesised(arguments)}", _ATOM
 
 
 def _quotient(above: Expression, below: Expression, style: _Style) -> tuple[str, int]:
     if style is _Style.LINE:
         return f"{_at(above, 2, style)}/{_at(below, 3, style)}", 2
-    inner = _Style(style + 1)
-    return rf"\frac{{{_latex(above, inner)[0]}}}{{{_latex(below, inner)[0]}}}", 3
+    inner = (_latex(part, _Style.LINE)[0] for part in (above, below))
+    return r"\frac{{{}}}{{{}}}".format(*inner), 3
 
 
 def _derivative(above: str, below: str, style: _Style) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from chainrule.documents._blocks import block_latex
 from chainrule.documents._content import Equation, Section
 from chainrule.documents._escaping import escaped, prose_latex
 from chainrule.documents._latex import latex_of
-from chainrule.documents._latex_lines import side_lines
+from chainrule.documents._lines import side_lines
 
 
 def sections_latex(title: str, sections: tuple[Section, ...]) -> str:

@@ -14,6 +14,9 @@ _LIMITS = re.compile(
 )
 _FUNCTION = re.compile(r"<mo>([a-z]{2,}\d*)</mo>(?=<mrow><mo stretchy|<mo stretchy)")
 _MEAN = re.compile(r"<msub><mo>mean</mo>(<mrow>(?:(?!</?msub>).)*</mrow>)</msub>")
+# A sign that begins a line stands between two operands all the same.
+_LEADING_SIGN = re.compile(r'^(<math display="block"><mrow>)<mo>(?=[^<]*</mo>)')
+_INFIX = r'\1<mo form="infix">'
 _NODE = re.compile(r"([A-Za-z])(?:_?\{([^{}]*)\}|_?(\d+|[a-z]\b))?")
 
 
@@ -31,6 +34,12 @@ def mathml(latex: str) -> str:
     text = _MEAN.sub(r'<msub><mi>mean</mi>\1</msub><mspace width="0.167em" />', text)
     text = text.replace("<mo>&#x02202;</mo>", "<mi>&#x02202;</mi>")
     return text.replace("<mo>&#x0002F;</mo>", '<mo lspace="0em" rspace="0em">/</mo>')
+
+
+def flowing(parts: tuple[str, ...]) -> str:
+    """Return parts of an equation, in LaTeX, as MathML between which a line may end."""
+    first, *further = map(mathml, parts)
+    return "<wbr />".join([first, *(_LEADING_SIGN.sub(_INFIX, part) for part in further)])
 
 
 def prose_html(text: str) -> str:

@@ -37,18 +37,24 @@ SHEET = f"""
 .chainrule .equations td {{ padding: 0.3em 0.25em; vertical-align: middle; white-space: nowrap;
   text-align: left; }}
 .chainrule .equations td:first-child {{ text-align: right; }}
-.chainrule .equations td.remark {{ color: var(--soft); padding-left: 1.2em; }}
-.chainrule .links {{ font-size: 0.78em; padding-left: 1.2em; white-space: nowrap; }}
+.chainrule .equations td.side {{ white-space: normal; text-indent: -1.35em;
+  padding-left: 1.6em; padding-right: 1.6em; }}
+.chainrule .narrow {{ display: none; }}
+.chainrule .remark {{ color: var(--soft); }}
+.chainrule .links {{ font-size: 0.78em; }}
+.chainrule .remark, .chainrule .links {{ display: inline-block; text-indent: 0;
+  padding-left: 1.2em; }}
 .chainrule .links a {{ margin-right: 0.7em; text-decoration: none; }}
 .chainrule .links span {{ color: var(--soft); }}
 .chainrule .links .lines a {{ margin: 0; }}
 .chainrule pre .within {{ color: var(--soft); user-select: none; font-style: italic; }}
 .chainrule .links a:hover {{ text-decoration: underline; }}
 .chainrule math {{ font-size: 1.15em; display: inline math; math-style: normal; }}
+.chainrule mtd {{ text-align: left; }}
 .chainrule details.step {{ border-left: 3px solid var(--line); margin: 0.2em 0 0.2em 0.3em;
   padding: 0 0 0 0.7em; }}
 .chainrule details.step[open] {{ border-color: var(--accent); }}
-.chainrule details.step > summary {{ overflow-x: auto; white-space: nowrap; padding: 0.25em 0; }}
+.chainrule details.step > summary {{ overflow-x: auto; padding: 0.25em 0; }}
 .chainrule details.step > .equations {{ background: var(--panel); border-radius: 6px;
   padding: 0.3em 0.6em; margin: 0.2em 0 0.6em; }}
 .chainrule tr:target, .chainrule .step:target, .chainrule .line:target {{
@@ -61,6 +67,10 @@ SHEET = f"""
 .chainrule figure svg {{ display: block; max-width: 100%; height: auto; }}
 .chainrule .plot {{ overflow: visible; }}
 .chainrule .plot path, .chainrule .plot circle {{ vector-effect: non-scaling-stroke; }}
+@container (max-width: 46em) {{
+  .chainrule header .formula {{ font-size: 1.15em; }}
+  .chainrule .wide {{ display: none; }}
+  .chainrule .narrow {{ display: inline; }} }}
 @media (max-width: 36em) {{ .chainrule .plot text {{ font-size: 27px; }}
   .chainrule .plot tspan[font-size] {{ font-size: 0.7em; }} }}
 .chainrule figure svg a:hover rect {{ stroke: var(--accent) !important; }}
@@ -77,7 +87,7 @@ SHEET = f"""
 
 # Notebooks and editors have a scheme of their own beside the system's.
 NOTEBOOK_SHEET = f"""
-.chainrule {{ padding: 0.6em 1em; border-radius: 6px; }}
+.chainrule {{ padding: 0.6em 1em; border-radius: 6px; container-type: inline-size; }}
 [data-jp-theme-light="true"] .chainrule, .vscode-light .chainrule {{
   color-scheme: light; {_LIGHT} }}
 [data-jp-theme-light="false"] .chainrule, .vscode-dark .chainrule {{
@@ -89,6 +99,7 @@ html { scroll-padding-top: 1rem; }
 body.chainrule { margin: 0; font-size: clamp(16px, 0.62rem + 0.62vw, 26px); }
 .page { max-width: 84em; margin: 0 auto; padding: 1.6em 1.2em 4em; }
 main { min-width: 0; }
+main, .page > header { container-type: inline-size; }
 nav ol { margin: 0.4em 0; padding-left: 2.1em; }
 nav li { margin: 0.25em 0; overflow-wrap: anywhere; }
 nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
