@@ -27,6 +27,10 @@ LAYERED = [
     "z*sqrt(1 + z**2)", "tanh(z)/sqrt(1 + tanh(z)**2)", "sin(atan(z)/2)",
     "atan(exp(z) + exp(3*z))", "log(1 + exp(z))**3",
 ]  # fmt: skip
+CUBICS = [
+    "exp(z) - exp(-z/2)", "exp(z) - exp(-2*z)", "exp(2*z) + exp(z) - exp(-z)",
+    "exp(z) - exp(-z/2) + 1", "exp(-2*z) - 3*exp(z)",
+]  # fmt: skip
 TO_THE_RIGHT_OF_ONE = [
     "z**3 - 3*z", "z**1.5 + z", "z**(1/3) + z**(2/3)", "z**3 + z**2", "z**0.3/(1 + z**0.3)",
     "sqrt(z) + z", "log(z)**3 + log(z)", "exp(-z**2) + exp(-2*z**2)",
@@ -69,6 +73,32 @@ def test_powers_of_one_exponential_and_nested_roots_are_seen_through(text):
     assert isinstance(form, OutputForm), form
     assert variables_of(form.derivative) == {"a"}
     assert compared(form.derivative, formula.expression, PLACES) >= 6
+
+
+@pytest.mark.parametrize("text", CUBICS)
+def test_a_cubic_with_one_root_or_three_is_solved_by_cases(text):
+    """Its coefficients change their signs; also far out, where the solution must not cancel."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    assert variables_of(form) == {"a"}
+    assert compared(form, formula.expression, (*PLACES, "-23", "31")) == 11
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("log(1 + exp(z)) + z", "2*sqrt(1 + 4*exp(a))/(1 + sqrt(1 + 4*exp(a)))"),
+        ("atan(exp(z)) - atan(exp(-z))", "cos(a)"),
+        ("atan(z) + atan(z/2)", "(8 + cos(a)**2 + 3*cos(a)*sqrt(8 + cos(a)**2))/12"),
+        ("asinh(exp(z)) + z", "(1 + 2*exp(a))/(1 + exp(a))"),
+    ],
+)
+def test_logarithms_and_arctangents_that_add_up_are_seen_through(text, wanted):
+    """By the exponential and the tangent of the output; beyond a right angle too."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    assert to_text(form) == wanted
+    assert compared(form, formula.expression, PLACES) == 9
 
 
 @pytest.mark.parametrize("text", TO_THE_RIGHT_OF_ONE)
@@ -146,7 +176,7 @@ def test_a_sign_is_proved_between_two_places():
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("z + log(1 + exp(z))", "2 - exp(z - a)"),
+        ("z + log(1 + exp(pi*z))", "1 + pi - pi*exp(z - a)"),
         ("z*tanh(log(1 + exp(z)))", "a/z + z*exp(z)*(1 - a**2/z**2)/(1 + exp(z))"),
     ],
 )

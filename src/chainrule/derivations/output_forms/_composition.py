@@ -32,7 +32,14 @@ from chainrule.derivations.output_forms._inverses import inverses, layer_polynom
 from chainrule.derivations.output_forms._layers import INNER, exchanged, layers_of
 from chainrule.derivations.output_forms._places import WORKING_DIGITS, Place, signed_symbol
 from chainrule.derivations.output_forms._shortening import polynomial_in, shortest, with_cosines
-from chainrule.formulas import Apply, Expression, Parameter, Variable, variables_of
+from chainrule.formulas import (
+    Apply,
+    Expression,
+    FormulaError,
+    Parameter,
+    Variable,
+    variables_of,
+)
 
 _Z = Variable("z")
 _TOLERANCE = 1e-15
@@ -50,7 +57,10 @@ def compositions(
     translation = chain.translation
     value = translation.to_sympy(piece.expression)
     slope = translation.to_sympy(piece.derivative)
-    for derivative in dict.fromkeys(chain.derivatives(0, chain.a)):
+    found = sorted(dict.fromkeys(chain.derivatives(0, chain.a)), key=sympy.count_ops)
+    for derivative in found:
+        if derivative.count_ops() > max(_LARGEST_IDENTITY, 2 * found[0].count_ops()):
+            break
         if derivative.has(sympy.Piecewise):
             yield Candidate(shortest(derivative, translation, places, values), is_identity=False)
             continue
@@ -112,15 +122,20 @@ class Chain:
                     yield way.subs(b, inverse)
 
     def reduced(self, k: int, product: Any) -> Iterator[Any]:
-        """Yield a slope in b, and the same with powers of b lowered by ``a = h(b)``."""
+        """Yield a slope in b, and the same as a polynomial in b lowered by ``a = h(b)``."""
         yield product
         a, b = self.symbols[k], self.symbols[k + 1]
-        expanded = sympy.cancel(product) if product.is_rational_function(b) else product
-        if not expanded.is_polynomial(b):
+        if not product.is_rational_function(b):
             return
+        above, below = sympy.fraction(sympy.cancel(sympy.together(product)))
         polynomial = layer_polynomial(self.layers[k], a, b, self.translation)
-        if polynomial is not None and sympy.degree(expanded, b) >= sympy.degree(polynomial, b):
-            yield sympy.rem(expanded, polynomial, b)
+        if polynomial is None or sympy.degree(polynomial, b) < 2:
+            return
+        if below.has(b):
+            inverse = sympy.invert(below, polynomial, b)
+            yield sympy.factor(sympy.rem(sympy.expand(above * inverse), polynomial, b))
+        elif sympy.degree(above, b) >= sympy.degree(polynomial, b):
+            yield sympy.rem(above, polynomial, b) / below
 
     def local_derivative(self, k: int) -> Any:
         """Return h'(b), in h's own value where the table of operations writes it so."""
@@ -144,7 +159,10 @@ class Chain:
             if solution.has(sympy.I, sympy.zoo, sympy.nan):
                 continue
             meaning = {**self.translation.meaning, a: OUTPUT}
-            written = Translation(meaning=meaning).to_expression(solution)
+            try:
+                written = Translation(meaning=meaning).to_expression(solution)
+            except FormulaError:
+                continue  # SymPy has put a function in that the language lacks
             agreeing = self.agreeing(k, written)
             if agreeing >= min(_FEWEST, len(self.levels[k])):
                 rank = (-agreeing, size(written), solution)

@@ -22,7 +22,12 @@ from chainrule.derivations.output_forms._candidates import (
 )
 from chainrule.derivations.output_forms._layers import without_bases
 from chainrule.derivations.output_forms._places import Place, signed_symbol
-from chainrule.derivations.output_forms._shortening import polynomial_in, shortest
+from chainrule.derivations.output_forms._shortening import (
+    polynomial_in,
+    shortest,
+    through_cosine,
+    with_cosines,
+)
 from chainrule.formulas import Expression
 
 
@@ -55,6 +60,7 @@ class Elimination:
         for g in tuple(self.field.generators):
             if g.kind == "log" and self.value[0].has(g.symbol):
                 yield from self.through_exponential(g.symbol)
+        yield from self.through_tangent()
 
     def through_exponential(self, logarithm: Any) -> Iterator[Candidate | Relation]:
         """Where a holds a logarithm, exp(c a) may be rational in the generators: use it for a."""
@@ -67,6 +73,31 @@ class Elimination:
         symbol = sympy.Dummy("A", positive=True)
         written = sympy.exp(scale * self.a)
         yield from self.through(symbol, self.field.normal(exponential), written)
+
+    def through_tangent(self) -> Iterator[Candidate | Relation]:
+        """Where a is a sum of arctangents, tan(c a) is rational in the generators: use it for a."""
+        value = self.value[0] / self.value[1]
+        angles = [g for g in self.field.generators if g.kind == "atan" and value.has(g.symbol)]
+        if len(angles) < 2:  # the inverse of a single one is known
+            return
+        polynomial = sympy.Poly(sympy.expand(value), *(g.symbol for g in angles))
+        rest = polynomial.coeff_monomial(1)
+        coefficients = [polynomial.coeff_monomial(g.symbol) for g in angles]
+        if polynomial.total_degree() > 1 or any(map(self.field.depends, (rest, *coefficients))):
+            return
+        shares = [sympy.cancel(c / coefficients[0]) for c in coefficients]
+        if not all(share.is_Rational for share in shares):
+            return
+        unit = coefficients[0] * sympy.gcd_list(shares)
+        turned = sympy.prod(
+            (1 + sympy.I * g.argument) ** sympy.cancel(c / unit)
+            for g, c in zip(angles, coefficients, strict=True)
+        )
+        above, below = sympy.fraction(sympy.together(turned))
+        real, imaginary = sympy.expand(above * sympy.conjugate(below)).as_real_imag()
+        symbol = sympy.Dummy("A", real=True)
+        written = sympy.tan((self.a - rest) / unit)
+        yield from self.through(symbol, self.field.normal(imaginary / real), written)
 
     def through(
         self, symbol: Any, form: tuple[Any, Any], in_output: Any
@@ -93,11 +124,12 @@ class Elimination:
                         yield solution
                         continue
                     written = solution.subs(symbol, in_output)
-                    yield Candidate(
-                        self.shortest(written),
-                        self.is_identity(solution, symbol, form),
-                        *inverse,
-                    )
+                    proved = self.is_identity(solution, symbol, form)
+                    ways = [written, with_cosines(written)]
+                    if in_output.has(sympy.tan):
+                        ways.append(through_cosine(solution, symbol, in_output.args[0]))
+                    for way in dict.fromkeys(ways):
+                        yield Candidate(self.shortest(way), proved, *inverse)
                 return
 
     def generators_of(self, polynomials: list[Any]) -> list[Any]:

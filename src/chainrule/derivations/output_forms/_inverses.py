@@ -113,10 +113,10 @@ def _cubic(second: Any, first: Any, absolute: Any) -> Iterator[Any]:
     if p == 0:
         yield from (shift + root for root in _roots(-q, sympy.Integer(3)))
         return
-    if p.is_negative is not True:
+    if p.is_negative is not True and p.is_nonpositive is not True:
         width = sympy.sqrt(p / 3)
         yield shift - 2 * width * sympy.sinh(sympy.asinh(3 * q / (2 * p * width)) / 3)
-    if p.is_positive is not True:
+    if p.is_negative:
         width = sympy.sqrt(-p / 3)
         ratio = sympy.cancel(3 * q / (2 * p)) / width
         alone = [
@@ -131,6 +131,25 @@ def _cubic(second: Any, first: Any, absolute: Any) -> Iterator[Any]:
             for sign, beyond in zip((1, -1), alone, strict=True):
                 far = _at_least(sign * ratio, sympy.Integer(1))
                 yield sympy.Piecewise((beyond, far), (one_of_three, True))
+    elif p.is_positive is not True:
+        yield from _cubic_by_cases(p, q, shift)
+
+
+def _cubic_by_cases(p: Any, q: Any, shift: Any) -> Iterator[Any]:
+    """Yield solutions of x³ + p x + q, moved, whatever the sign of p: alone, or one of three.
+
+    Written as ``-q/(u² - u v + v²)`` with ``x = u + v`` and ``u v = -p/3``, the one that is alone
+    does not cancel.
+    """
+    discriminant = sympy.cancel(4 * p**3 + 27 * q**2)
+    larger = sympy.cbrt(sympy.Abs(q) / 2 + sympy.sqrt(discriminant / 108))
+    alone = shift - q / (larger**2 + p / 3 + p**2 / (9 * larger**2))
+    yield alone
+    width = sympy.sqrt(-p / 3)
+    angle = _arc_cosines(3 * q / (2 * p * width))[0]
+    for k in range(3):
+        one_of_three = shift + 2 * width * sympy.cos((angle - 2 * sympy.pi * k) / 3)
+        yield sympy.Piecewise((alone, discriminant >= 0), (one_of_three, True))
 
 
 def _at_least(e: Any, bound: Any) -> Any:

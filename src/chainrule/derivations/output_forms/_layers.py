@@ -119,6 +119,20 @@ def without_bases(expression: Expression) -> Expression:
     return substitute(expression, exponential)
 
 
+def without_areas(expression: Expression) -> Expression:
+    """``asinh(z) -> log(z + sqrt(1 + z**2))``, whose exponential is algebraic."""
+
+    def logarithm(e: Expression) -> Expression | None:
+        match e:
+            case Apply("asinh", (x,)):
+                x = without_areas(x)
+                square = Apply("add", (constant(1), Apply("multiply", (x, x))))
+                return Apply("log", (Apply("add", (x, Apply("sqrt", (square,)))),))
+        return None
+
+    return substitute(expression, logarithm)
+
+
 def _by_root(expression: Expression, values: Mapping[str, float]) -> _Parts | None:
     """``z**1.5 + z -> b**3 + b**2``, ``b = sqrt(z)``; also roots of a linear function of z."""
     exponents: dict[Expression, list[Fraction]] = {}

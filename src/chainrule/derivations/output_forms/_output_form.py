@@ -20,6 +20,7 @@ from chainrule.derivations.output_forms._composition import compositions
 from chainrule.derivations.output_forms._domain import Stretch, domain, positive_conditions
 from chainrule.derivations.output_forms._elimination import Elimination
 from chainrule.derivations.output_forms._implicit_form import ImplicitForm, implicit_form
+from chainrule.derivations.output_forms._layers import without_areas
 from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
 from chainrule.derivations.output_forms._signs import proved_sign
@@ -29,6 +30,7 @@ from chainrule.formulas import Expression, variables_of
 _SECONDS = 1.2  # for each way of looking
 _SEARCH_SECONDS = 1.4  # for all of them, so that a proof of what is not found has its time
 _LONGEST = 150  # parts of an equation that is shown
+_LONGEST_FORM = 350  # parts of a form: an equation says more than what is longer
 PROVED = "proved symbolically"
 UNDEFINED = "the formula has no value there"
 
@@ -167,7 +169,10 @@ _Way = Callable[
 def _eliminated(
     piece: Piece, values: dict[str, float], places: list[Place]
 ) -> Iterator[Candidate | Relation]:
-    return Elimination(piece, values, places).candidates()
+    yield from Elimination(piece, values, places).candidates()
+    plain = Piece(*map(without_areas, (piece.expression, piece.derivative)))
+    if plain != piece:
+        yield from Elimination(plain, values, places).candidates()
 
 
 def _mixed(piece: Piece, values: dict[str, float], places: list[Place]) -> Iterator[Candidate]:
@@ -241,11 +246,11 @@ def _bounded(compute: Callable[[], _T]) -> _T | None:
 def _checked(
     candidate: Candidate, values: dict[str, float], places: list[Place], variables: set[str]
 ) -> OutputForm | None:
-    if not variables_of(candidate.derivative) <= variables:
+    found = candidate.derivative
+    if not variables_of(found) <= variables or size(found) > _LONGEST_FORM:
         return None
-    count = holds(candidate.derivative, places, values)
+    count = holds(found, places, values)
     if count == 0:
         return None
     proof = PROVED if candidate.is_identity else f"checked to {DIGITS} digits at {count} places"
-    form = OutputForm(candidate.derivative, candidate.generator, candidate.inverse)
-    return replace(form, proof=proof)
+    return OutputForm(found, candidate.generator, candidate.inverse, proof)

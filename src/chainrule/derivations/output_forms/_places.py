@@ -16,6 +16,7 @@ from chainrule.formulas import Expression
 DIGITS = 50
 WORKING_DIGITS = 240  # what cancels in the tails is kept
 NEGLIGIBLE = mpmath.mpf(10) ** (DIGITS - WORKING_DIGITS)
+_MORE_DIGITS, _FAR = 5000, 5
 _FEWEST = 5
 _NEAR = (30, 100, 200, 300)
 
@@ -27,6 +28,7 @@ class Place:
     z: Any
     output: Any
     slope: Any
+    piece: Piece
 
 
 def places_of(
@@ -50,12 +52,12 @@ def _is_inside(z: Any, stretches: Sequence[tuple[float, float]]) -> bool:
 def places_at(piece: Piece, values: Mapping[str, float], where: Iterable[Any]) -> list[Place]:
     """Return those of some places at which the piece has a value and a slope."""
     found = []
-    with mpmath.workdps(WORKING_DIGITS):
+    with mpmath.workdps(max(WORKING_DIGITS, mpmath.mp.dps)):
         for z in where:
             at = {**values, "z": z}
             output, slope = evaluate(piece.expression, at), evaluate(piece.derivative, at)
             if mpmath.isfinite(output) and mpmath.isfinite(slope):
-                found.append(Place(z, output, slope))
+                found.append(Place(z, output, slope, piece))
     return found
 
 
@@ -77,17 +79,31 @@ def holds(form: Expression, places: list[Place], values: Mapping[str, float]) ->
     """
     checked = 0
     with mpmath.workdps(WORKING_DIGITS):
-        tolerance = mpmath.mpf(10) ** -DIGITS
         for place in places:
             got = evaluate(form, {**values, "a": place.output, "z": place.z})
-            if mpmath.isfinite(got):
-                error = abs(got - place.slope)
-                if error > tolerance * abs(place.slope) and error > NEGLIGIBLE:
-                    return 0
-                checked += 1
-            elif abs(place.slope) > NEGLIGIBLE and abs(place.output) > NEGLIGIBLE:
+            if not mpmath.isfinite(got) and (
+                abs(place.slope) <= NEGLIGIBLE or abs(place.output) <= NEGLIGIBLE
+            ):
+                continue
+            if not (_agrees(got, place.slope) or _holds_with_more_digits(form, place, values)):
                 return 0
+            checked += 1
     return checked if checked >= min(_FEWEST, len(places)) else 0
+
+
+def _agrees(got: Any, slope: Any) -> bool:
+    error = abs(got - slope)
+    return bool(error <= mpmath.mpf(10) ** -DIGITS * abs(slope) or error <= NEGLIGIBLE)
+
+
+def _holds_with_more_digits(form: Expression, place: Place, values: Mapping[str, float]) -> bool:
+    """Look again at a place far out, where terms cancel that differ by hundreds of digits."""
+    if abs(place.z) < _FAR:
+        return False
+    with mpmath.workdps(_MORE_DIGITS):
+        (again,) = places_at(place.piece, values, [place.z]) or (place,)
+        got = evaluate(form, {**values, "a": again.output, "z": again.z})
+        return bool(mpmath.isfinite(got)) and _agrees(got, again.slope)
 
 
 def _spread(low: float, high: float) -> list[Any]:

@@ -29,6 +29,7 @@ from chainrule.formulas import Apply, Expression
 
 # Of what tangents are taken: they come from inverses of atan alone, so that it is positive.
 _COSINE = sympy.Dummy("cosine", positive=True)
+_LONGEST = 80  # operations of what is looked at in several ways
 _LARGE = 8  # operations of a part that algebra need not look into
 
 
@@ -55,6 +56,8 @@ def shortest(
         assert isinstance(held, Apply)
         cases = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
         return Apply("where", (held.arguments[0], *cases))
+    if e.count_ops() > _LONGEST:
+        return translation.to_expression(_without_inverses(e))
     signs = _Signs(translation, places or [], values or {})
     e = signs.without_absolute_values(_without_inverses(e))
     core, parts = _with_large_parts_named(_without_signs(e))
@@ -72,6 +75,7 @@ def shortest(
     if core.has(sympy.sin, sympy.cos):
         ways += [way.subs(parts) for way in _with_angles_doubled(core)]
     ways += _with_one_root(_without_signs(e))
+    ways += _with_conjugate(_without_signs(e))
     plain = signs.without_roots_of_products(e)
     if e.has(sympy.Pow) and plain.is_rational_function() and not e.is_rational_function():
         ways += usual_ways(plain)
@@ -227,7 +231,8 @@ def _without_signs(e: Any) -> Any:
 
 
 def _without_inverses(e: Any) -> Any:
-    """``asinh(sinh(x)) -> x``, which SymPy leaves."""
+    """``asinh(sinh(x)) -> x``, which SymPy leaves, and no cotangents."""
+    e = e.replace(sympy.cot, lambda x: sympy.cos(x) / sympy.sin(x))
     return e.replace(
         lambda part: isinstance(part, sympy.asinh) and isinstance(part.args[0], sympy.sinh),
         lambda part: part.args[0].args[0],
@@ -301,12 +306,72 @@ def with_cosines(e: Any) -> Any:
         lambda part: part.is_Pow and isinstance(part.base, sympy.tan) and part.exp == 2,
         lambda part: 1 / sympy.cos(part.base.args[0]) ** 2 - 1,
     )
-    for angle in dict.fromkeys(part.args[0] for part in atoms_of(e, sympy.tan)):
+    for angle in dict.fromkeys(part.args[0] for part in atoms_of(e, sympy.tan, sympy.cot)):
         s, c = sympy.Dummy("s"), sympy.Dummy("c")
-        above, below = sympy.fraction(sympy.together(e.subs(sympy.tan(angle), s / c)))
+        quotients = {sympy.tan(angle): s / c, sympy.cot(angle): c / s}
+        above, below = sympy.fraction(sympy.together(e.subs(quotients)))
         if not (above.is_polynomial(s, c) and below.is_polynomial(s, c)):
             continue
         relation = s**2 + c**2 - 1
         e = sympy.cancel(sympy.rem(above, relation, s) / sympy.rem(below, relation, s))
         e = e.subs({s: sympy.sin(angle), c: sympy.cos(angle)})
     return e
+
+
+def through_cosine(e: Any, tangent: Any, angle: Any) -> Any:
+    """Put the tangent of an angle in, through its sine and cosine and without a root of ``cos²``.
+
+    Beyond a right angle that root would have the other sign than the cosine.
+    """
+    s = sympy.Dummy("s", real=True)
+    e = e.subs(tangent, s / _COSINE)
+    e = e.replace(
+        lambda part: part.is_Pow and part.exp.is_Rational and part.exp.q == 2,
+        lambda part: _root_of_quotient(part.base.subs(s**2, 1 - _COSINE**2), part.exp),
+    )
+    e = sympy.cancel(sympy.together(sympy.expand(e).subs(s**2, 1 - _COSINE**2)))
+    return e.subs({s: sympy.sin(angle), _COSINE: sympy.cos(angle)})
+
+
+def _root_of_quotient(base: Any, exponent: Any) -> Any:
+    above, below = sympy.fraction(sympy.cancel(sympy.together(base)))
+    return sympy.powdenest(above**exponent) / sympy.powdenest(below**exponent)
+
+
+def _with_conjugate(e: Any) -> list[Any]:
+    """``(x - sqrt(y))/b -> (x**2 - y)/((x + sqrt(y))*b)``, where that cancels what is left."""
+    roots = [part for part in e.atoms(sympy.Pow) if part.exp.is_Rational and part.exp.q == 2]
+    bases = {part.base for part in roots}
+    if len(bases) != 1 or not next(iter(bases)).is_Add:
+        return []
+    base, root = bases.pop(), sympy.Dummy("root", positive=True)
+    named = e.replace(
+        lambda part: part.is_Pow and part.base == base and (2 * part.exp).is_Integer is True,
+        lambda part: root ** (2 * part.exp),
+    )
+    # In the root what is under it is a polynomial, where it is linear in one exponential or letter.
+    for inner in (*atoms_of(base, sympy.exp), *sorted(base.free_symbols, key=str)):
+        letter = sympy.Dummy("letter", positive=True)
+        line = base.subs(inner, letter)
+        if not line.is_polynomial(letter) or sympy.degree(line, letter) != 1:
+            continue
+        solved = sympy.solve(root**2 - line, letter)
+        whole = _with_powers_of(named, inner, letter)
+        if len(solved) == 1 and whole.is_rational_function(root, letter):
+            short = sympy.factor(sympy.cancel(sympy.together(whole.subs(letter, solved[0]))))
+            return [short.subs(root, sympy.sqrt(base))] if not short.has(letter) else []
+    return []
+
+
+def _with_powers_of(e: Any, inner: Any, letter: Any) -> Any:
+    """Put a letter for a symbol, or for an exponential and its powers."""
+    if not isinstance(inner, sympy.exp):
+        return e.subs(inner, letter)
+
+    def times(part: Any) -> Any:
+        return sympy.cancel(part.args[0] / inner.args[0])
+
+    return e.replace(
+        lambda part: isinstance(part, sympy.exp) and times(part).is_Integer is True,
+        lambda part: letter ** times(part),
+    )
