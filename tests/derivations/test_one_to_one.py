@@ -44,8 +44,13 @@ EQUATIONS = {
 RISING = [
     "z - tanh(z)", "z + sin(z)", "z + erf(z)", "z + log(1 + exp(z))", "z + atan(z)",
     "exp(z)*(1 + z**2)", "2**z + 3**z", "z**2*atan(z)", "erf(z) + erf(z)**3",
+    "log(1 + erf(z))", "log(z + sqrt(1 + z**2)) + z", "z**3/(1 + z**2)**(4/3)",
+    "z + exp(-z**2)/2", "z**3 + z + exp(-(z - 1)**2)/2", "z + z**2*exp(-z**2)/10",
 ]  # fmt: skip
-NOT_RISING = ["z**3 - 3*z", "z*exp(z)", "z + 1.01*sin(z)", "z**3 - z**2/1000", "cosh(z)"]
+NOT_RISING = [
+    "z + 1.2*exp(-z**2)", "z - sqrt(1 + z**2)/0.99",
+    "z**3 - 3*z", "z*exp(z)", "z + 1.01*sin(z)", "z**3 - z**2/1000", "cosh(z)",
+]  # fmt: skip
 
 
 def compared(form, expression, places) -> int:
@@ -89,6 +94,7 @@ def test_a_cubic_with_one_root_or_three_is_solved_by_cases(text):
     [
         ("log(1 + exp(z)) + z", "2*sqrt(1 + 4*exp(a))/(1 + sqrt(1 + 4*exp(a)))"),
         ("atan(exp(z)) - atan(exp(-z))", "cos(a)"),
+        ("atan(z) - pi/2", "1 - cos(a)**2"),
         ("atan(z) + atan(z/2)", "(8 + cos(a)**2 + 3*cos(a)*sqrt(8 + cos(a)**2))/12"),
         ("asinh(exp(z)) + z", "(1 + 2*exp(a))/(1 + exp(a))"),
     ],
@@ -146,6 +152,17 @@ def test_an_equation_is_shown_and_is_no_backward_pass():
     assert "d = ∂a/∂z, the only real root" in shown
     with pytest.raises(NoOutputFormError, match="root of an equation"):
         through_output(derivation)
+
+
+def test_powers_of_one_base_are_joined():
+    """z·|z|^α is a power of exponent 1 + α, on either side."""
+    formula = parse("z*abs(z)**alpha", {"alpha": 0.75})
+    forms = derive(formula).output_forms
+    assert all(isinstance(form, OutputForm) for form in forms)
+    form = through_output(derive(formula))
+    for z in (-2, 3):
+        a = value_at(formula.expression, z, {"alpha": 0.75})
+        assert abs(value_at(form, 0, {"alpha": 0.75}, a=a) - 1.75 * abs(z) ** 0.75) < 1e-13
 
 
 @pytest.mark.parametrize("text", RISING)

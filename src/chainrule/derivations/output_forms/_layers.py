@@ -15,7 +15,7 @@ from math import lcm
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import rebuilt
+from chainrule.derivations._arithmetic import negate, rebuilt
 from chainrule.derivations._field import Field, NotInFieldError
 from chainrule.formulas import (
     Apply,
@@ -162,6 +162,27 @@ def _by_root(expression: Expression, values: Mapping[str, float]) -> _Parts | No
     return rebuilt(substitute(expression, replaced)), root
 
 
+def _by_power(expression: Expression, values: Mapping[str, float]) -> _Parts | None:
+    """``z*(-z)**p -> -b**(p + 1)``, ``b = -z``: powers of one base that multiply to one."""
+    bases = {
+        e.arguments[0]
+        for e in subexpressions(expression)
+        if isinstance(e, Apply) and e.operation == "power" and "z" in variables_of(e.arguments[0])
+    }
+    base = bases.pop() if bases else _Z
+    if bases or base not in (_Z, negate(_Z)):
+        return None
+    translation = Translation()
+    for name, value in values.items():
+        translation.symbol(Parameter(name), positive=True if value > 0 else None)
+    z, power = translation.symbol(_Z), sympy.Dummy("b", positive=True)
+    written = translation.to_sympy(expression).subs(z, power if base == _Z else -power)
+    short = sympy.powsimp(written)
+    if sum(part == power for part in sympy.preorder_traversal(short)) != 1:
+        return None
+    return translation.to_expression(short.subs(power, z)), base
+
+
 def _fractional_power(e: Expression) -> tuple[Expression, Fraction] | None:
     match e:
         case Apply("sqrt", (base,)) if "z" in variables_of(base):
@@ -198,4 +219,5 @@ def _is_polynomial(e: Expression) -> bool:
 _WAYS: tuple[Callable[[Expression, Mapping[str, float]], _Parts | None], ...] = (
     _by_exponential,
     _by_root,
+    _by_power,
 )

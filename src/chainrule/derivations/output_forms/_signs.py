@@ -17,16 +17,18 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import attempt
+from chainrule.derivations._arithmetic import multiply
 from chainrule.derivations._field import Field, Generator, NotInFieldError
 from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.output_forms._far_signs import far_logarithm, outweighing
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
-from chainrule.formulas import Constant, Expression, Parameter, substitute
+from chainrule.formulas import Apply, Constant, Expression, Parameter, constant, substitute
 
 _MOST_PARTS = 120
 _LARGEST_EXPONENT = 1000
 _FAR = (4.0, 16.0, 64.0, 256.0)  # where one term may outweigh the others
-_LEAST_LEADING = mpmath.mpf("1e-20")  # less may be a zero that was not seen
 _SECONDS = 0.4
+_EVERYWHERE = ("z", "exp", "sqrt", "erf", "tanh", "sinh", "cosh", "atan", "asinh", "sin", "cos")
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
     "erf": (-1, 1), "atan": (-2, 2), "sin": (-1, 1), "cos": (-1, 1),
@@ -63,7 +65,7 @@ def proved_sign(
 
     def by_algebra() -> int:
         try:
-            signs = _Signs(expression, low, high, strict)
+            signs = _Signs(_with_whole_powers(expression), low, high, strict)
             return signs.of_quotient(signs.expression)
         except NotInFieldError:
             return 0
@@ -72,6 +74,21 @@ def proved_sign(
     return attempt(_SECONDS, by_algebra, 0) or attempt(
         _SECONDS, lambda: _sign_by_parts(expression, low, high, strict), 0
     )
+
+
+def _with_whole_powers(expression: Expression) -> Expression:
+    """``x**(5/3) -> x*exp(2/3*log(x))``: what differs by whole powers shares a generator."""
+
+    def split(e: Expression) -> Expression | None:
+        match e:
+            case Apply("power", (base, Constant(exponent))) if exponent.denominator > 2:
+                base = _with_whole_powers(base)
+                whole = exponent.numerator // exponent.denominator
+                rest = multiply(Constant(exponent - whole), Apply("log", (base,)))
+                return multiply(Apply("power", (base, constant(whole))), Apply("exp", (rest,)))
+        return None
+
+    return substitute(expression, split)
 
 
 class _Signs:
@@ -89,9 +106,12 @@ class _Signs:
             if not self.field.depends(polynomial):
                 sign *= self.of(polynomial)
                 continue
-            number, factors = sympy.factor_list(polynomial)
+            # The root of pi is factored as a letter is; SymPy may fail over it as a number.
+            letter = sympy.Dummy("root_of_pi", positive=True)
+            number, factors = sympy.factor_list(polynomial.subs(sympy.pi, letter**2))
             sign *= int(sympy.sign(number))
-            for factor, multiplicity in factors:
+            for named, multiplicity in factors:
+                factor = named.subs(letter, sympy.sqrt(sympy.pi))
                 if self.strict or multiplicity % 2:
                     sign *= self.of(factor) ** multiplicity
                 if sign == 0:
@@ -105,7 +125,7 @@ class _Signs:
         used = [g for g in self.generators() if factor.has(g.symbol)]
         if len(used) == 1:
             return self.of_one(factor, used[0])
-        ways = (self.of_angle, self.of_terms, self.of_tails)
+        ways = (self.of_angle, self.of_terms, self.of_conjugate, self.of_tails)
         return next(filter(None, (way(factor, used) for way in ways)), 0) or self.of_parts(
             factor, self.low, self.high
         )
@@ -116,14 +136,18 @@ class _Signs:
     def of_one(self, factor: Any, g: Generator) -> int:
         """Count the roots inside the generator's range; none is left of one sign."""
         polynomial = sympy.Poly(factor, g.symbol)
-        if not all(c.is_rational for c in polynomial.all_coeffs()):
+        leading = polynomial.LC()
+        monic = [sympy.cancel(c / leading) for c in polynomial.all_coeffs()]
+        if not all(c.is_rational for c in monic):
             return self.of_terms(factor, [g]) or self.of_parts(factor, self.low, self.high)
+        polynomial = sympy.Poly(monic, g.symbol)
+        side = int(sympy.sign(sympy.N(leading, 30)))
         low, high = self.range_of(g)
         roots = polynomial.count_roots(
             None if low == -sympy.oo else low, None if high == sympy.oo else high
         )
         roots -= sum(end.is_finite and polynomial.eval(end) == 0 for end in (low, high))
-        return 0 if roots else int(sympy.sign(polynomial.eval(_inside(low, high))))
+        return 0 if roots else side * int(sympy.sign(polynomial.eval(_inside(low, high))))
 
     def range_of(self, g: Generator) -> tuple[Any, Any]:
         """Return rational ends between which the values of a generator lie."""
@@ -172,18 +196,51 @@ class _Signs:
             )
         return 0 if (self.strict and vanishes) or len(set(signs)) > 1 else signs[0]
 
+    def of_conjugate(self, factor: Any, used: list[Generator]) -> int:
+        """Return the sign of ``p + q sqrt(r)`` where ``p**2 - q**2 r`` and r vanish nowhere.
+
+        Then it keeps its sign, which it has at any place.
+        """
+        roots = [g for g in used if g.kind == "sqrt"]
+        if len(roots) != 1 or sympy.degree(factor, roots[0].symbol) != 1:
+            return 0
+        # What has poles or ends is not one stretch, on which a sign is kept.
+        if any(g.kind not in _EVERYWHERE or self.has_poles(g.argument) for g in used):
+            return 0
+        (root,) = roots
+        with_root, without = factor.coeff(root.symbol, 1), factor.coeff(root.symbol, 0)
+        before, self.strict = self.strict, True
+        try:
+            signs = (
+                self.of_quotient(e)
+                for e in (without**2 - with_root**2 * root.argument, root.argument)
+            )
+            if not all(signs):
+                return 0
+        finally:
+            self.strict = before
+        low, high = (_rational(end) for end in (self.low, self.high))
+        place = mpmath.mpf(sympy.N(_inside(low, high), 30))
+        return int(mpmath.sign(self.field.evaluate(factor, place)))
+
+    def has_poles(self, e: Any) -> bool:
+        """Tell whether a value has a denominator that changes with z."""
+        return bool(self.field.depends(sympy.fraction(sympy.together(e))[1]))
+
     def of_tails(self, factor: Any, used: list[Generator]) -> int:
         """Let one term outweigh all others far out; in between, bound the factor by parts."""
         exponential = self.field.exponential
         logarithms = [g for g in used if g.kind == "log"]
-        rest = {g.symbol for g in used if g.kind != "log"}
-        if exponential is None or not rest <= {self.field.x, exponential.symbol}:
+        bells = [g for g in used if g is not exponential and self._is_bell(g)]
+        rest = {g.symbol for g in used if g.kind != "log" and g not in bells}
+        known = {self.field.x} if exponential is None else {self.field.x, exponential.symbol}
+        if not rest <= known or (exponential is None and (logarithms or not bells)):
             return 0
-        if any(not self._is_in(g.argument, {exponential.symbol}) for g in logarithms):
+        if any(not self._is_in(g.argument, known - {self.field.x}) for g in logarithms):
             return 0
         for far in _FAR:
             signs = {
-                self._far_sign(factor, logarithms, far, side)
+                self._far_sign(factor, logarithms, bells, far, side)
                 for end, side in ((self.low, -1), (self.high, 1))
                 if mpmath.isinf(end)
             }
@@ -197,27 +254,58 @@ class _Signs:
         """Tell whether an expression is rational in some symbols, and has no others."""
         return bool(e.free_symbols <= symbols and e.is_rational_function(*symbols))
 
-    def _far_sign(self, factor: Any, logarithms: list[Generator], far: float, side: int) -> int:
+    def _is_bell(self, g: Generator) -> bool:
+        """Tell whether a generator is an exponential of a concave polynomial: ``exp(-z**2)``."""
+        x = self.field.x
+        if g.kind != "exp" or not g.argument.is_polynomial(x) or g.argument.free_symbols != {x}:
+            return False
+        curvature = sympy.Poly(sympy.diff(g.argument, x, 2), x)
+        return not curvature.is_zero and all(
+            power % 2 == 0 and sympy.N(coefficient, 30) < 0
+            for (power,), coefficient in curvature.terms()
+        )
+
+    def _far_sign(
+        self,
+        factor: Any,
+        logarithms: list[Generator],
+        bells: list[Generator],
+        far: float,
+        side: int,
+    ) -> int:
         """Return the factor's sign beyond ``side*far``, with logarithms written as there."""
-        assert self.field.exponential is not None
-        x, exponential = self.field.x, self.field.exponential.symbol
-        rate = mpmath.mpf(self.field.number(self.field.rate))
+        x = self.field.x
+        falls = [
+            mpmath.mpf(sympy.N(-side * sympy.diff(g.argument, x).subs(x, side * far), 30))
+            for g in bells
+        ]
+        if self.field.exponential is None:
+            exponential, rate = sympy.Dummy("t", positive=True), min(falls)
+        else:
+            exponential = self.field.exponential.symbol
+            rate = mpmath.mpf(self.field.number(self.field.rate))
+        if any(fall < abs(rate) for fall in falls):
+            return 0
         rests: list[tuple[Any, mpmath.mpf]] = []
         for g in logarithms:
-            line, bound = _far_logarithm(g.argument, exponential, rate, far, side)
+            line, bound = far_logarithm(g.argument, exponential, rate, far, side)
             if bound is None:
                 return 0
             rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), bound))
             factor = factor.subs(
                 g.symbol, line.subs(exponential, self.field.rate * x) + rests[-1][0]
             )
+        for g in bells:
+            bound = mpmath.exp(mpmath.mpf(sympy.N(g.argument.subs(x, side * far), 30)))
+            rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), bound))
+            factor = factor.subs(g.symbol, rests[-1][0])
         symbols = x, exponential, *(rest for rest, _ in rests)
         polynomial = sympy.Poly(sympy.expand(factor), *symbols)
         terms = [
             (powers, mpmath.mpf(sympy.N(coefficient, 30)))
             for powers, coefficient in polynomial.terms()
         ]
-        return _outweighing(terms, rate, far, side, [bound for _, bound in rests])
+        return outweighing(terms, rate, far, side, [bound for _, bound in rests])
 
     def of_parts(self, factor: Any, low: float, high: float) -> int:
         meaning = self.field.translation.meaning
@@ -226,67 +314,6 @@ class _Signs:
                 written = getattr(sympy, g.kind)(g.argument)
                 meaning[g.symbol] = self.field.translation.to_expression(written)
         return _sign_by_parts(self.field.translation.to_expression(factor), low, high, self.strict)
-
-
-def _far_logarithm(
-    argument: Any, exponential: Any, rate: Any, far: float, side: int
-) -> tuple[Any, Any]:
-    """Write ``log(P(E))`` beyond ``side*far`` as a line in ``log(E)``, named E, and a rest.
-
-    The rest falls off as ``exp(-|rate z|)`` does; its bound at ``side*far`` is None where the
-    leading term does not outweigh the others.
-    """
-    line, bound = sympy.Integer(0), mpmath.mpf(0)
-    grows = 1 if rate * side > 0 else -1
-    for part, sign in zip(sympy.fraction(sympy.together(argument)), (1, -1), strict=True):
-        terms = sympy.Poly(part, exponential).terms()
-        (power,), leading = max(terms, key=lambda term: grows * term[0][0])
-        if not leading.is_positive:
-            return line, None
-        others = mpmath.fsum(
-            abs(mpmath.mpf(sympy.N(c / leading, 30))) * mpmath.exp(-abs((n - power) * rate) * far)
-            for (n,), c in terms
-            if n != power
-        )
-        if others > mpmath.mpf("0.5"):
-            return line, None
-        line += sign * (power * exponential + sympy.log(leading))
-        bound += 2 * others  # log(1 + x) is that much at most for |x| of one half at most
-    return line, bound
-
-
-def _outweighing(
-    terms: list[tuple[tuple[int, ...], Any]], rate: Any, far: float, side: int, bounds: list[Any]
-) -> int:
-    """Return the sign of a sum of c z**n exp(k rate z) r**m beyond ``side*far``; 0 if not proved.
-
-    The rests r have bounds there and fall off as ``exp(-|rate z|)`` does. Next to the term that
-    grows fastest, each other one is at most ``z**n exp(-decay z)``, which falls beyond
-    ``n/decay``.
-    """
-
-    def growth(powers: tuple[int, ...]) -> tuple[Any, int]:
-        return side * powers[1] * mpmath.sign(rate) - sum(powers[2:]), powers[0]
-
-    leading_powers, leading = max(terms, key=lambda term: growth(term[0]))
-    if any(leading_powers[2:]) or abs(leading) < _LEAST_LEADING:
-        return 0
-    power, times = leading_powers[:2]
-    others = mpmath.mpf(0)
-    for powers, coefficient in terms:
-        n, k, *rests = powers
-        if powers == leading_powers:
-            continue
-        decay = side * (times - k) * rate
-        if n - power > (decay + sum(rests) * abs(rate)) * far:
-            return 0
-        ratio = mpmath.mpf(far) ** (n - power) * mpmath.exp(-decay * far)
-        for bound, m in zip(bounds, rests, strict=True):
-            ratio *= bound**m
-        others += abs(coefficient / leading) * ratio
-    if others > mpmath.mpf("0.9"):
-        return 0
-    return int(mpmath.sign(leading)) * (-1 if side < 0 and power % 2 else 1)
 
 
 def _rational(x: float) -> Any:
