@@ -179,15 +179,24 @@ def test_pieces_in_any_order_are_told_apart_by_their_outputs(text, wanted):
             assert abs(value_at(form, 0, a=a) - slope) < 1e-15
 
 
-@pytest.mark.parametrize("text", ["where(z > 0, log(z), 0)", "max(0, z) + min(0, z)*0"])
-def test_an_output_of_flat_pieces_that_others_reach_is_refused_or_has_their_slope(text):
-    """log(z) passes through the 0 of the other piece; a sum that stays at 0 has slope 0 there."""
-    derivation = derive(parse(text))
-    if "log" in text:
-        with pytest.raises(NoOutputFormError, match="slopes 0 and 1"):
-            through_output(derivation)
-    else:
-        assert value_at(through_output(derivation), 0, a=0) == 0
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("where(z > 0, log(z), 0)", "slopes 0 and 1"),
+        ("where(z > 0, 0, z)", "slopes 1 and 0"),
+        ("where(z >= 0, z, 0)", "slopes 1 and 0"),
+    ],
+)
+def test_a_flat_piece_whose_output_others_have_is_refused(text, wanted):
+    """Even where one place alone has it, the kink."""
+    with pytest.raises(NoOutputFormError, match=wanted):
+        through_output(derive(parse(text)))
+
+
+def test_a_flat_piece_among_outputs_of_others_is_told_by_its_own():
+    """-1/z has all outputs but 0, where it is cut to 0 beyond 2 by none but -1/2."""
+    form = through_output(derive(parse("where(z > 2, 0, -1/z)")))
+    assert [value_at(form, 0, a=a) for a in (0, -2, 3)] == [0, 4, 9]
 
 
 def test_the_relu_through_its_output():

@@ -35,12 +35,13 @@ class NotJoinedError(Exception):
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece, its form, and between what its outputs lie."""
+    """A piece, its form, between what its outputs lie, and one of its places."""
 
     index: int
     form: Expression
     low: Any
     high: Any
+    somewhere: float
 
 
 def joined(derivation: Derivation, forms: Mapping[int, Expression]) -> Expression:
@@ -97,7 +98,8 @@ def _part(k: int, form: Expression, branch: Branch, values: Mapping[str, float])
     known = [a for a in outputs if not mpmath.isnan(a)]
     if not known:
         raise NotJoinedError("a piece has no value at the places tested")
-    return _Part(k, form, min(known), max(known))
+    inside = sample(branch.low, branch.high)
+    return _Part(k, form, min(known), max(known), float(inside[len(inside) // 2]))
 
 
 def _by_outputs(derivation: Derivation, parts: list[_Part]) -> Expression:
@@ -105,12 +107,20 @@ def _by_outputs(derivation: Derivation, parts: list[_Part]) -> Expression:
     pieces = derivation.pieces
     assert pieces is not None
     ordered = sorted(parts, key=lambda part: (part.low, part.high))
+    if any(lower.high > upper.low for lower, upper in pairwise(ordered)):
+        flat = [part for part in ordered if part.low == part.high]
+        rest = [part for part in ordered if part.low != part.high]
+        if not flat or not rest:
+            raise NotJoinedError("the same output belongs to several pieces")
+        result = _by_outputs(derivation, rest)
+        for part in flat:
+            here = Apply("equal", (_A, pieces.pieces[part.index].expression))
+            result = Apply("where", (here, part.form, result))
+        return result
     result = ordered[-1].form
     for lower, upper in reversed(list(pairwise(ordered))):
         if lower.form == upper.form and result == upper.form:
             continue
-        if lower.high > upper.low:
-            raise NotJoinedError("the same output belongs to several pieces")
         sign, threshold = _boundary(derivation, lower, upper)
         result = Apply("where", (Apply(sign, (_A, threshold)), lower.form, result))
     return result
@@ -181,13 +191,19 @@ def _with_own_slope(
         slope = mpmath.mpf(at.slope)
         if not mpmath.isfinite(output):
             return result  # no place of the formula
+        for part in parts:
+            if part.low == part.high == output and not _agree(mpmath.mpf(0), slope):
+                raise NotJoinedError(
+                    f"f({at.place:g}) = f({part.somewhere:g}) = {float(output):.6g}, with slopes "
+                    f"{at.slope:.4g} and 0: the output does not tell which slope holds"
+                )
         told = evaluate(result, {**values, "a": output})
         if _agree(told, slope):
             return result
         if not mpmath.isfinite(slope):
             raise NotJoinedError(f"no slope is defined at the kink z = {at.place:g}")
         for part in parts:
-            if part.low < output < part.high or output == part.low == part.high:
+            if part.low < output < part.high:
                 there = evaluate(part.form, {**values, "a": output})
                 if not _agree(there, slope):
                     raise NotJoinedError(
