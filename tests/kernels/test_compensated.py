@@ -79,6 +79,25 @@ def test_a_pair_is_what_its_operation_says(operation, exact, lost):
         assert abs(got - true) <= lost * abs(true)
 
 
+@njit
+def times_exponential(a, a_low, b, b_low):
+    return pairs.times_exp((a, a_low), (b, b_low))
+
+
+def test_a_product_with_an_exponential_is_rounded_about_once():
+    """Within 0.9 ulp for all exponents whose exponentials are float32, against 50 digits."""
+    generator = np.random.default_rng(4)
+    with mpmath.workdps(50):
+        for b in [*-generator.uniform(0, 110, 2000), *-generator.uniform(0, 2, 500), 0.0]:
+            a = generator.uniform(0.5, 2) * generator.choice([-1, 1])
+            parts = [np.float32(x) for x in (a, a - np.float32(a), b, b - np.float32(b))]
+            got = times_exponential(*parts)
+            high, a_low, exponent, b_low = (mpmath.mpf(float(x)) for x in parts)
+            true = (high + a_low) * mpmath.exp(exponent + b_low)
+            unit = np.spacing(np.float32(max(float(abs(true)), SMALLEST_NORMAL)))
+            assert abs(float(got) - true) <= 0.9 * float(unit), (a, b)
+
+
 def in_tier(text, tier):
     formula = parse(text)
     tiers = dict.fromkeys(FUNCTIONS, tier)

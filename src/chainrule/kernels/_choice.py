@@ -40,6 +40,7 @@ def choose(
     *,
     coupled: bool,
     in_floats: bool = False,
+    has_pieces: Callable[[str], bool] = lambda name: False,
 ) -> Choice:
     """Try tiers in order of cost until both functions are within their bounds.
 
@@ -53,6 +54,8 @@ def choose(
         Whether the units of a layer are coupled. Sums over them need more than float32.
     in_floats : bool
         Whether what each of coupled units has may be in float32 nonetheless, forward.
+    has_pieces : callable
+        Tells whether a function may be polynomials on a few intervals.
     """
     zeros: Zeros = {}
     if coupled:
@@ -94,21 +97,34 @@ def choose(
             )
             return Choice(tiers, needed, says)
         tiers |= {
-            name: _next(order, tiers[name], worst[name], zeros.get(name, ())) for name in failed
+            name: _next(order, tiers[name], worst[name], zeros.get(name, ()), name, has_pieces)
+            for name in failed
         }
 
 
-def _next(order: Sequence[str], tier: str, ulp: float, zeros: Pairs) -> str:
+def _next(
+    order: Sequence[str],
+    tier: str,
+    ulp: float,
+    zeros: Pairs,
+    name: str,
+    has_pieces: Callable[[str], bool],
+) -> str:
     """Return the next tier to try, past those that cannot help."""
     has_fits = any(low * high > 0 for low, high in zeros)
-    # What is lost by far is not mended by keeping rounding errors.
-    useless = {
-        "fitted": not has_fits,
-        "divided": not ulp <= _NEARLY,
-        "compensated": not ulp <= _MENDABLE,
-        "narrow_fitted": not has_fits,
-    }
-    return next(t for t in order[order.index(tier) + 1 :] if not useless.get(t, False))
+    for following in order[order.index(tier) + 1 :]:
+        # What is lost by far is not mended by keeping rounding errors.
+        match following:
+            case "fitted" | "narrow_fitted" if not has_fits:
+                continue
+            case "divided" if not ulp <= _NEARLY:
+                continue
+            case "compensated" if not ulp <= _MENDABLE:
+                continue
+            case "pieces" if not has_pieces(name):
+                continue
+        return following
+    raise AssertionError(tier)
 
 
 def _run(kernels: ActivationKernels, name: str, z: Array, da: Array) -> Array:

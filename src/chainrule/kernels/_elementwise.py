@@ -20,6 +20,7 @@ from chainrule.formulas import (
     Apply,
     Expression,
     Formula,
+    subexpressions,
     to_text,
     variables_of,
 )
@@ -81,7 +82,10 @@ def _body(formula: Formula, pieces: Pieces, dtype: str, *, slope: bool) -> list[
             results.append("np.nan")
             continue
         sides = (places[k] < 0, places[k + 1] > 0)
-        added, result = _smooth(expression, values, sides, f"{k}" if len(expressions) > 1 else "")
+        suffix = f"{k}" if len(expressions) > 1 else ""
+        is_line = not slope and "z" not in variables_of(pieces.pieces[k].derivative)
+        line = _line(expression, values, suffix) if is_line else None
+        added, result = line or _smooth(expression, values, sides, suffix)
         lines += [line for line in added if line not in lines]
         results.append(result)
     chosen = results[-1]
@@ -105,6 +109,18 @@ def _joined(at: Breakpoint, left: str, right: str, *, slope: bool) -> str:
         turned = ">" if owner == "left" else ">="
         return f"({right}) if z {turned} {place} else ({left})"
     return f"({left}) if z {sign} {place} else ({right})"
+
+
+def _line(
+    expression: Expression, values: dict[str, float], suffix: str
+) -> tuple[list[str], str] | None:
+    """Return a line as one fraction: ``z/w + 1/2`` is ``(2 z + w) / (2 w)``, exact at its zero."""
+    if not any(
+        isinstance(e, Apply) and e.operation == "divide" for e in subexpressions(expression)
+    ):
+        return None
+    form = stable_form(expression, values, None, always=True)
+    return None if form is None else _renamed(form, suffix)
 
 
 def _smooth(

@@ -252,7 +252,7 @@ def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
 
 def _measured(formula: Formula, dtype: str) -> tuple[str, Choice]:
     from chainrule.kernels._choice import choose
-    from chainrule.kernels._modules import activation_module, has_floats
+    from chainrule.kernels._modules import activation_module, has_floats, has_pieces
 
     exact = activation_kernels(formula, np.float64)
     tried: dict[str, str] = {}
@@ -265,7 +265,13 @@ def _measured(formula: Formula, dtype: str) -> tuple[str, Choice]:
 
     coupled = formula.is_layer_coupled
     in_floats = coupled and has_floats(formula)
-    choice = choose(exact, candidate, coupled=coupled, in_floats=in_floats)
+    choice = choose(
+        exact,
+        candidate,
+        coupled=coupled,
+        in_floats=in_floats,
+        has_pieces=lambda name: has_pieces(formula, name),
+    )
     chosen = tried[" ".join(choice.tiers.values())]
     for name in set(tried.values()) - {chosen}:
         discard(name)

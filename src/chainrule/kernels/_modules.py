@@ -24,6 +24,8 @@ from chainrule.kernels._module_parts import (
     module_source,
     more_arguments,
 )
+from chainrule.kernels._piece_fits import in_pieces
+from chainrule.kernels._pieces import InPieces, name_in_pieces, with_pieces
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._rows import RowProgram
 from chainrule.kernels._shift import shifted
@@ -73,7 +75,28 @@ def _with_fits(
         for name, own in fits.items()
         for k in range(len(own))
     }
-    return with_fits(lines, fits, DECORATOR) if added else lines, {**tiers, **added}
+    if added:
+        lines = with_fits(lines, fits, DECORATOR)
+    pieces = {
+        name: own
+        for name, tier in tiers.items()
+        if tier == "pieces" and (own := _pieces(lines, formula, name)) is not None
+    }
+    if pieces:
+        lines = with_pieces(lines, pieces, DECORATOR)
+        added |= {name_in_pieces(name): "single" for name in pieces}
+    return lines, {**tiers, **added}
+
+
+def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | None:
+    """Return a function in pieces where that is faster than its source in float64."""
+    found = in_pieces(formula, slope=name == "derivative")
+    return found if found is not None and found.is_faster(lines, name) else None
+
+
+def has_pieces(formula: Formula, name: str) -> bool:
+    """Tell whether there is a choice of polynomials for ``activation`` or ``derivative``."""
+    return _pieces(_scalar_lines(formula, "float32"), formula, name) is not None
 
 
 @lru_cache(maxsize=4)
@@ -110,13 +133,13 @@ def slope_module(
         "    output[i] = value",
         "    slope[i] = change",
     ]
-    functions, chosen = _with_fits(_scalar_lines(formula, dtype), formula, tiers, zeros)
-    body = [
-        *functions,
+    lines = [
+        *_scalar_lines(formula, dtype),
         *_at("value_at", "activation", parameters),
         *_at("slope_at", "derivative", parameters),
         *kernel_source("forward_with_slope", "A = g(Z), and g'(Z)", parameters, loop),
     ]
+    body, chosen = _with_fits(lines, formula, tiers, zeros)
     chosen["value_at"] = format_of(tiers["activation"])
     chosen["slope_at"] = format_of(tiers["derivative"])
     return module_source(f"a = {formula.text}, with its slope", dtype, body, chosen)

@@ -48,13 +48,15 @@ class Lines:
         )
 
 
-def stable_form(expression: Expression, values: dict[str, float], side: int | None) -> Lines | None:
+def stable_form(
+    expression: Expression, values: dict[str, float], side: int | None, *, always: bool = False
+) -> Lines | None:
     """Return source for one sign of `z`, or None where no such form is found and proved.
 
     ``side=None`` asks for a form that holds for both signs; there is one where nothing can
-    overflow over something that overflows.
+    overflow over something that overflows. `always` asks for a fraction even where nothing can.
     """
-    if not _worthwhile(expression):
+    if not (always or _worthwhile(expression)):
         return None
     try:
         with time_limit(9.0):

@@ -6,6 +6,7 @@ A *tier* is a format, a set of elementary functions, and what is done about roun
 - ``fitted``: likewise, with a polynomial next to each zero;
 - ``divided``: likewise, with the rounding errors of quotients and of what they are divided by kept;
 - ``compensated``: likewise, with those of all sums, products and quotients kept;
+- ``pieces``: float32, polynomials on a few intervals in place of the formula;
 - ``narrow``: float64, with functions good for what is rounded to float32 at once;
 - ``wide``: float64, with functions good for what cancels a little before;
 - ``narrow_fitted``: as ``narrow``, with a polynomial next to each zero;
@@ -27,6 +28,7 @@ TIERS = (
     "fitted",
     "divided",
     "compensated",
+    "pieces",
     "narrow",
     "wide",
     "narrow_fitted",
@@ -40,7 +42,7 @@ COUPLED_TIERS = ("single", "narrow", "wide", "double")
 _CALLS = re.compile(rf"(?<![\w.])({'|'.join(ELEMENTARY)})\(")
 _NUMBERS = re.compile(r"(?<![\w.])(\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)(?![\w.])")
 _READS = re.compile(r"\bnumbers\[\d+\]")
-IN_FLOATS = ("single", "fitted", "divided", "compensated")
+IN_FLOATS = ("single", "fitted", "divided", "compensated", "pieces")
 _WITH_FITS = ("fitted", "divided", "compensated", "narrow_fitted")
 _KEPT = {"divided": "quotients", "compensated": "everything"}
 

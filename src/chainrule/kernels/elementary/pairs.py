@@ -21,6 +21,8 @@ from chainrule.kernels.elementary.single._exponential import (
     TWO,
     ZERO,
     expm1_below_zero_near,
+    exponential_tail,
+    reduce_exponent,
     scale,
 )
 from chainrule.kernels.elementary.single._exponential import exp as single_exp
@@ -203,6 +205,18 @@ def raised_exp(a: Pair) -> Pair:
 def raised_exp_below_one(a: Pair) -> Pair:
     """Return the same of a pair that is not too large."""
     return _grown(single_raised_exp_below_one(a[0]), a[1])
+
+
+@inlined
+def times_exp(a: Pair, b: Pair) -> Any:
+    """Return a * exp(b) as one number, where -150 <= b <= 0.
+
+    With exp(b) = 2**k (1 + r + growth) the errors of r and of the growth count less than a third.
+    """
+    shifted, r, r_low = reduce_exponent(b[0], b[1])
+    growth = fma(r * r, exponential_tail(r), r_low)
+    low = fma(a[0], growth, fma(a[1], r, a[1]))
+    return scale(a[0] + fma(a[0], r, low), shifted)
 
 
 @inlined

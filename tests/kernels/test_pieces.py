@@ -1,0 +1,158 @@
+"""Functions of one float32 as polynomials on a few intervals."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+from chainrule import activation
+from chainrule.catalogue import activation_formula
+from chainrule.formulas import parse
+from chainrule.kernels import activation_kernels
+from chainrule.kernels._arrays import apply_kernel
+from chainrule.kernels._piece_fits import in_pieces
+from chainrule.kernels._pieces import InPieces, Piece, Side, name_in_pieces
+
+NORMAL = 2.0**-126
+SMALLEST = 2.0**-149
+
+
+def gelu(z):
+    return z * mpmath.erfc(-z / mpmath.sqrt(2)) / 2
+
+
+def slope_of_gelu(z):
+    return mpmath.ncdf(z) + z * mpmath.npdf(z)
+
+
+def bent(z):
+    return z * z / (mpmath.sqrt(z * z + 1) + 1) / 2 + z
+
+
+def slope_of_bent(z):
+    return z / (2 * mpmath.sqrt(z * z + 1)) + 1
+
+
+def places():
+    """Return float32 numbers of every size, more of them where things bend, and next to ends."""
+    generator = np.random.default_rng(3)
+    sizes = np.ldexp(generator.uniform(1, 2, 276), np.arange(-150, 126))
+    near = generator.normal(size=900) * 4
+    tails = -generator.uniform(9, 15, 300)
+    found = np.concatenate([sizes, -sizes, near, tails, [0.0]]).astype(np.float32)
+    return found[np.isfinite(found)]
+
+
+def apply(kernel, first, z):
+    output = np.empty_like(z)
+    apply_kernel(kernel, first, z, output)
+    return output
+
+
+def errors(got, truth, z):
+    """Yield errors in units in the last place, or in smallest subnormals below normal numbers."""
+    with mpmath.workdps(60):
+        for value, place in zip(got.tolist(), z.tolist(), strict=True):
+            true = truth(mpmath.mpf(place))
+            unit = float(np.spacing(np.float32(abs(true)))) if abs(true) >= NORMAL else SMALLEST
+            yield float(abs(value - true)) / unit
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "slope"),
+    [("gelu", gelu, slope_of_gelu), ("bent_identity", bent, slope_of_bent)],
+)
+def test_value_and_slope_are_within_their_bounds(name, value, slope):
+    """Against 60 digits: a function that vanishes like a Gaussian, one that goes like a power."""
+    kernels = activation_kernels(activation_formula(name), np.float32)
+    assert kernels.choice.tiers == {"activation": "pieces", "derivative": "pieces"}
+    z = places()
+    got = apply(kernels.forward, z, z), apply(kernels.backward, np.ones_like(z), z)
+    assert max(errors(got[0], value, z)) <= 2.0
+    assert max(errors(got[1], slope, z)) <= 4.0
+
+
+@pytest.mark.parametrize("name", ["gelu", "bent_identity"])
+def test_ends_of_the_range_and_no_numbers(name):
+    """The limits at ±infinity, NaN where NaN comes in, and zero at zero."""
+    kernels = activation_kernels(activation_formula(name), np.float32)
+    z = np.array([-np.inf, np.inf, np.nan, 0.0, -0.0], np.float32)
+    value, slope = apply(kernels.forward, z, z), apply(kernels.backward, np.ones_like(z), z)
+    limits = {"gelu": ([0, np.inf], [0, 1]), "bent_identity": ([-np.inf, np.inf], [0.5, 1.5])}
+    np.testing.assert_array_equal(value, [*limits[name][0], np.nan, 0, 0])
+    start = {"gelu": 0.5, "bent_identity": 1.0}[name]
+    np.testing.assert_array_equal(slope, [*limits[name][1], np.nan, start, start])
+
+
+def test_what_is_kept_for_the_way_back_is_the_same():
+    """Value and slope in one pass, bit for bit those of two."""
+    formula = activation_formula("gelu")
+    kernels, z = activation_kernels(formula, np.float32), places()
+    value, slope = activation("gelu").forward_with_slope(z)
+    np.testing.assert_array_equal(value, apply(kernels.forward, z, z))
+    np.testing.assert_array_equal(slope, apply(kernels.backward, np.ones_like(z), z))
+
+
+def test_the_source_shows_both():
+    """The formula's lines stand there as ever; the kernels call what was fitted to them."""
+    source = activation_kernels(activation_formula("gelu"), np.float32).forward.source
+    for name in ("activation", "derivative"):
+        assert f"def {name}(z):" in source
+        assert f"def {name_in_pieces(name)}(z):" in source
+        assert source.count(f" {name}(") == 1
+    assert "output[i] = activation_in_pieces(" in source
+
+
+def test_one_side_follows_from_the_other():
+    """gelu(z) = z + gelu(-z): one polynomial serves both signs."""
+    found = in_pieces(activation_formula("gelu"), slope=False)
+    assert found.relation == (1.0, 0.0, 1.0)
+    assert found.right is None
+    assert len(found.left.pieces) == 1
+    assert found.left.decay.phase == ((2, 0.5),)
+    found = in_pieces(activation_formula("gelu"), slope=True)
+    (zero,) = found.left.decay.zeros
+    with mpmath.workdps(40):
+        true = -mpmath.findroot(slope_of_gelu, mpmath.mpf("-0.75"))
+        assert abs(zero[0] + mpmath.mpf(zero[1]) - true) < 1e-14
+
+
+def test_a_function_of_ones_own():
+    """A wave that a Gaussian ends, with a line added; nobody has named it."""
+
+    def true(z):
+        return z + (1 - z) * mpmath.exp(-z * z / 3)
+
+    def slope(z):
+        return 1 - mpmath.exp(-z * z / 3) * (1 + (1 - z) * z * 2 / 3)
+
+    kernels = activation_kernels(parse("z + (1 - z)*exp(-z*z/3)"), np.float32)
+    z = places()
+    got = apply(kernels.forward, z, z), apply(kernels.backward, np.ones_like(z), z)
+    assert max(errors(got[0], true, z)) <= 2.0
+    assert max(errors(got[1], slope, z)) <= 4.0
+
+
+@pytest.mark.parametrize("text", ["sin(z)", "where(z > 1, z, exp(z))", "1/z", "softmax"])
+def test_what_has_no_pieces(text):
+    """Waves, kinks away from 0, poles, coupled units: there the formula is computed."""
+    formula = activation_formula(text) if text == "softmax" else parse(text)
+    assert in_pieces(formula, slope=False) is None
+    assert in_pieces(formula, slope=True) is None
+
+
+def test_parameters_are_read_at_every_call():
+    """A polynomial would be that of one value."""
+    assert activation_formula("swish_beta").parameters
+    assert in_pieces(activation_formula("swish_beta"), slope=False) is None
+
+
+def test_it_is_used_where_it_takes_less():
+    """Two polynomials of degree 1 take less than an exponential, and more than a product."""
+    side = Side((Piece(np.inf, 0.0, 0, (1.0, 2.0)),))
+    pieces = InPieces(side, side)
+    lines = ["@njit", "def slow(z):", '    """says"""', "    return exp(z)", "", "", "@njit"]
+    assert pieces.is_faster([*lines, "def fast(z):", '    """says"""', "    return z * z"], "slow")
+    lines = [*lines, "def fast(z):", '    """says"""', "    return z * z"]
+    assert not pieces.is_faster(lines, "fast")
