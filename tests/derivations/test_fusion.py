@@ -93,7 +93,7 @@ def test_fused_gradient_equals_differences_of_the_composed_cost(output: str, nam
         ("identity", "huber", "where(|a - y| > delta, delta·sign(a - y), a - y)"),
         ("identity", "hinge", "-I(a·y < 1)·y"),
         ("relu", "half_squared_error", "where(a ≤ 0, 0, a - y)"),
-        ("elu", "half_squared_error", "where(a ≤ 0, (a + alpha)·(a - y), a - y)"),
+        ("elu", "half_squared_error", "(a - y)·where(a ≤ 0, a + alpha, 1)"),
         ("absolute", "half_squared_error", "sign(z)·(a - y)"),
         ("erf", "half_squared_error", "2·exp(-z²)·(a - y)/sqrt(π)"),
         ("sigmoid", "focal", "y·(1 - a)^gamma·(a + a·gamma·log(a) - 1)"),

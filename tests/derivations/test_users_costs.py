@@ -11,7 +11,7 @@ from tests.formulas.language import UndefinedError, layer_values
 
 from chainrule.catalogue import activation_formula
 from chainrule.derivations import derive_cost
-from chainrule.formulas import parse
+from chainrule.formulas import parse, to_text
 
 COSTS = [
     ("contrastive", "sum(y*a**2 + (1 - y)*max(0, margin - a)**2)/2", {"margin": 1.0}),
@@ -51,6 +51,34 @@ def _random(seed: str) -> tuple[list[mpmath.mpf], list[mpmath.mpf]]:
     return tuple(
         [mpmath.mpf(numbers.randint(-2000, 2000)) / 1024 for _ in range(3)] for _ in range(2)
     )
+
+
+def test_a_cost_of_positive_targets_has_its_short_form() -> None:
+    """Behind the sigmoid the output cancels: (log a - log y)² of one unit."""
+    cost = parse("sum((log(a) - log(y))**2)/2", variables=("a", "y"))
+    short = derive_cost(activation_formula("sigmoid"), cost).fused.by_preactivation
+    assert short is not None
+    assert to_text(short) == "(1 - a)*(log(a) - log(y))"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "sum(sqrt(1 + (a - y)**2/delta**2) - 1)*delta**2",
+            "(a - y)/sqrt(1 + (a - y)**2/delta**2)",
+        ),
+        ("sum(log(1 + (a - y)**2/2))", "(a - y)/(1 + (a - y)**2/2)"),
+        ("sum((a - y)**2/(1 + (a - y)**2))", "2*(a - y)/(1 + (a - y)**2)**2"),
+    ],
+    ids=["pseudo-Huber", "Lorentz", "Geman-McClure"],
+)
+def test_what_depends_on_the_difference_alone_is_written_in_it(text: str, expected: str) -> None:
+    """Common factors are cancelled without multiplying out what the author squared."""
+    values = {"delta": 0.5} if "delta" in text else {}
+    cost = parse(text, values, variables=("a", "y"))
+    derivation = derive_cost(activation_formula("identity"), cost)
+    assert to_text(derivation.fused.by_output) == expected
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

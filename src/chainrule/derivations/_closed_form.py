@@ -20,11 +20,20 @@ from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.formulas import REDUCTIONS, Apply, Expression, Formula, Variable, variables_of
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Expression,
+    Formula,
+    Variable,
+    substitute,
+    variables_of,
+)
 
 _SECONDS = 5.0
 _COST_SECONDS = 1.5
-_A, _Z = Variable("a"), Variable("z")
+_A, _Y, _Z = Variable("a"), Variable("y"), Variable("z")
+_DIFFERENCE = Variable("d")
 _SHORT = (False, 20)  # what is in the output alone and as short as this needs no further search
 _PARTS = 1.4  # for every operation at least, however a form is written
 _OWN_PREACTIVATION = 8  # by how many parts a form may be longer to do without it
@@ -269,12 +278,26 @@ def cost_gradient(cost: Formula) -> Expression:
         with time_limit(_COST_SECONDS):
             value = algebra.value(graph.output)
             plain = algebra.to_expression(value)
-            ways = [sympy.factor(sympy.cancel(sympy.together(value))), value]
+            factored = sympy.factor(sympy.cancel(sympy.together(value)))
+            ways = [factored, value, sympy.factor_terms(value)]
             if value.has(sympy.sinh):
                 ways.append(sympy.cancel(value.replace(sympy.sinh, _sine_by_tangent)))
-            return min((algebra.piecewise(way) for way in ways), key=size)
+            written = [algebra.piecewise(way) for way in ways]
+            return min((*written, *_in_difference(value, algebra)), key=size)
     except FAILURES:
         return plain
+
+
+def _in_difference(value: Any, algebra: SumAlgebra) -> Iterator[Expression]:
+    """Write in ``a - y`` what depends on that alone; over one denominator it stays in brackets."""
+    a, y = (algebra.translation.symbol(v) for v in (_A, _Y))
+    difference = algebra.translation.symbol(_DIFFERENCE)
+    if value.has(SumFunction):
+        return
+    way = sympy.factor(sympy.cancel(sympy.together(value.subs(a, y + difference))))
+    if not way.has(y):
+        bracket = Apply("subtract", (_A, _Y))
+        yield substitute(algebra.piecewise(way), lambda e: bracket if e == _DIFFERENCE else None)
 
 
 def _sine_by_tangent(x: Any) -> Any:
