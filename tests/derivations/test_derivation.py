@@ -185,6 +185,7 @@ def test_pieces_in_any_order_are_told_apart_by_their_outputs(text, wanted):
         ("where(z > 0, log(z), 0)", "slopes 0 and 1"),
         ("where(z > 0, 0, z)", "slopes 1 and 0"),
         ("where(z >= 0, z, 0)", "slopes 1 and 0"),
+        ("min(z**2, min(1/10, z))", "slopes 0.6325 and 0"),
     ],
 )
 def test_a_flat_piece_whose_output_others_have_is_refused(text, wanted):

@@ -53,6 +53,13 @@ def test_the_form_in_the_output_alone_has_the_true_product(text):
                 assert abs(got[j] - slope_of(cost, z[j])) < mpmath.mpf(10) ** -15
 
 
+@pytest.mark.parametrize("text", ["z + sum(min(pi, z))", "z + mean(max(z, 20))"])
+def test_where_a_layer_lies_may_matter(text):
+    """Moved by its shared sum, a unit comes to lie on the other side of a kink."""
+    with pytest.raises(NoOutputFormError):
+        through_output(derive(parse(text)))
+
+
 def test_what_a_layer_of_the_output_shares_is_put_in():
     """The largest unit of ``z - max(z)`` is 0."""
     form = to_text(through_output(derive(parse("z - max(z)"))))

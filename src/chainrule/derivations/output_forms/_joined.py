@@ -192,7 +192,8 @@ def _with_own_slope(
         if not mpmath.isfinite(output):
             return result  # no place of the formula
         for part in parts:
-            if part.low == part.high == output and not _agree(mpmath.mpf(0), slope):
+            is_there = part.low == part.high and _agree(part.low, output)
+            if is_there and not _agree(mpmath.mpf(0), slope):
                 raise NotJoinedError(
                     f"f({at.place:g}) = f({part.somewhere:g}) = {float(output):.6g}, with slopes "
                     f"{at.slope:.4g} and 0: the output does not tell which slope holds"

@@ -7,18 +7,23 @@ itself, since a common shift changes no derivative.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product as product_of
+
+import mpmath
 
 from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import rebuilt, size
 from chainrule.derivations._closed_form import without_reductions
-from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._evaluate import Values, evaluate, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._kept_values import determined
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._inverses import inverses
 from chainrule.derivations.output_forms._layers import INNER, layers_of
 from chainrule.formulas import (
@@ -37,6 +42,7 @@ _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.8
 _MOST_LAYERS = 6
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
+_SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 _TRIED = ("1.7", "0.3", "-0.6", "-2.1")
 
 
@@ -73,11 +79,39 @@ def layer_output_form(
                         continue
                     for way in (form, _without_quotient_at_zero(form, products[-1])):
                         if agrees_where_awkward(formula, way, products[-1]):
-                            found = [way] if proved(formula, way) else found
+                            if _agrees_at_many(formula, way, products[-1]) and proved(formula, way):
+                                found = [way]
                             break
     except FAILURES:
         pass
     return found[0] if found else None
+
+
+def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:
+    """Compare with the chain rule at layers near and far, moved up and down.
+
+    Whether a layer of the output has the same derivative may depend on where the layer lies: on
+    which side of a number, say, its units are.
+    """
+    parameters = dict(formula.parameters)
+    drawn = random.Random(0)
+    checked = 0
+    with mpmath.workdps(_DIGITS):
+        for scale, shift in product_of(_SCALES, _MOVED):
+            for units in (2, 3, 5):
+                z = [mpmath.mpf(shift + scale * drawn.gauss(0, 1)) for _ in range(units)]
+                g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in range(units)]
+                a = evaluate_layer(formula.expression, {**parameters, "z": z})
+                known: Values = {**parameters, SEED: g}
+                wanted = evaluate_layer(product, {**known, "z": z, "a": a})
+                if not all(map(mpmath.isfinite, (*a, *wanted))):
+                    continue
+                got = evaluate_layer(form, {**known, "a": a})
+                size_of = 1 + max(map(abs, wanted))
+                if not all(abs(x - y) < 1e-12 * size_of for x, y in zip(got, wanted, strict=True)):
+                    return False
+                checked += 1
+    return checked > 0
 
 
 def _put(e: Expression, values: Mapping[Expression, Expression]) -> Expression:

@@ -21,7 +21,7 @@ from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.formulas import Expression, Formula
 
-_SECONDS = 0.8
+_SECONDS = 0.7
 _DIGITS = 60
 _PLACES = (
     *(("1", "2", "4"), ("1", "-2", "4"), ("0.5", "-1.5", "0.25")),
