@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,15 @@ class Network:
         object.__setattr__(self, "blocks", self.blocks or self.sizes[-1:])
         check_normalisations(self.normalisations, layers)
         check_blocks(self.blocks, self.sizes[-1])
-        parameters = np.asarray(self.parameters)
+        self._take(self.parameters, self.statistics)
+
+    def _take(
+        self,
+        given: NDArray[np.floating[Any]],
+        statistics: NDArray[np.floating[Any]] | None,
+    ) -> None:
+        """Check and copy what differs between networks of one architecture."""
+        parameters = np.asarray(given)
         expected = self.layout.size
         if parameters.shape != (expected,):
             raise NetworkError(
@@ -95,6 +104,7 @@ class Network:
         public.flags.writeable = False
         object.__setattr__(self, "own_parameters", own)
         object.__setattr__(self, "parameters", public)
+        object.__setattr__(self, "statistics", statistics)
         object.__setattr__(self, "statistics", self.new_statistics())
 
     def new_statistics(self) -> NDArray[np.floating[Any]]:
@@ -228,8 +238,11 @@ class Network:
         statistics: NDArray[np.floating[Any]] | None = None,
     ) -> Network:
         """Return the same network with other parameters, and other statistics where given."""
-        kept = self.statistics if statistics is None else statistics
-        return replace(self, parameters=parameters, statistics=kept)
+        made = copy(self)
+        for name in ("program", "predictors"):  # those of other parameters, maybe of another dtype
+            made.__dict__.pop(name, None)
+        made._take(parameters, self.statistics if statistics is None else statistics)
+        return made
 
     @property
     def learned_activations(self) -> tuple[Formula, ...]:
