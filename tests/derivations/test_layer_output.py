@@ -24,7 +24,8 @@ _TOLD = [
     "z/(1 + sqrt(sum(z**2)))", "z/(1/4 + sqrt(mean(z**2)))", "max(z, 0)/(1 + sum(max(z, 0)))",
     "max(z - mean(z), 0)", "log(1 + exp(z - max(z)))", "z - log(sum(exp(z)))/2",
     "(z - mean(z))/sqrt(mean((z - mean(z))**2) + 1/10)",
-    "(z - mean(z))/(1 + max(abs(z - mean(z))))",
+    "(z - mean(z))/(1 + max(abs(z - mean(z))))", "exp(z) - 2*max(exp(z))", "2*z + min(z)",
+    "exp(z)*sum(exp(2*z))", "exp(z) + min(exp(z))",
 ]  # fmt: skip
 _EXCLUDED = [
     "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",
@@ -58,6 +59,18 @@ def test_where_a_layer_lies_may_matter(text):
     """Moved by its shared sum, a unit comes to lie on the other side of a kink."""
     with pytest.raises(NoOutputFormError):
         through_output(derive(parse(text)))
+
+
+def test_what_the_output_tells_of_the_layer_tells_each_unit():
+    """The mean of z is 1/mean(a²), and z then is (a·mean(z))²."""
+    form = through_output(derive(parse("sqrt(z)/mean(z)")))
+    z, g = [mpmath.mpf(x) for x in (1, 4, 9)], [mpmath.mpf(x) for x in (2, -1, 3)]
+    mean = mpmath.mpf(14) / 3
+    a = [mpmath.sqrt(x) / mean for x in z]
+    total = mpmath.fdot(a, g)
+    wanted = [y / (2 * mpmath.sqrt(x) * mean) - total / mean / 3 for x, y in zip(z, g, strict=True)]
+    got = evaluate_layer(form, {"a": a, "g": g})
+    assert all(abs(x - y) < 1e-12 for x, y in zip(got, wanted, strict=True))
 
 
 def test_what_a_layer_of_the_output_shares_is_put_in():

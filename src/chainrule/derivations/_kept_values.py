@@ -31,6 +31,7 @@ from chainrule.formulas import (
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.5
 _DIGITS = 80
+_OPPOSITE = {"reduce_max": "reduce_min", "reduce_min": "reduce_max"}
 _LARGEST_DEGREE = 12
 
 
@@ -112,6 +113,7 @@ def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
         inside = [symbol for symbol in shared if total.has(symbol)]
         if len(inside) == 1 and not total.has(z):
             yield inside[0], total - algebra.sum(a**power)
+    yield from _of_extremes(graph, algebra, output)
     # z = a D with D shared: a reduction of degree d over z is that over a, times D**d.
     factor = _factor(graph, algebra)
     inside = [symbol for symbol in shared if factor is not None and factor.has(symbol)]
@@ -127,6 +129,24 @@ def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
             - factor ** sympy.Rational(times.numerator, times.denominator)
             * algebra.translation.symbol(over_outputs),
         )
+
+
+def _of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the largest or smallest of values in which the output is linear, and its equation."""
+    for index, symbol in algebra.shared.items():
+        node = graph.nodes[index]
+        if node.operation not in _OPPOSITE:
+            continue
+        value, own = algebra.value(node.arguments[0]), sympy.Dummy("own", real=True)
+        line = output.subs(value, own)
+        if not line.is_polynomial(own) or sympy.degree(line, own) != 1:
+            continue
+        slope, rest = sympy.Poly(line, own).all_coeffs()
+        if not slope.is_number or algebra.is_own(rest):
+            continue
+        operation = node.operation if slope > 0 else _OPPOSITE[node.operation]
+        extreme = algebra.translation.symbol(Apply(operation.removeprefix("reduce_"), (_A,)))
+        yield symbol, slope * symbol + rest - extreme
 
 
 def _factor(graph: Graph, algebra: SumAlgebra) -> Any:

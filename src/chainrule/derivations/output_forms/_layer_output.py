@@ -30,10 +30,13 @@ from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
     Apply,
+    Constant,
     Expression,
     Formula,
+    Parameter,
     Variable,
     constant,
+    is_layer_coupled,
     substitute,
     variables_of,
 )
@@ -42,6 +45,7 @@ _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.8
 _MOST_LAYERS = 6
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
+_NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 _TRIED = ("1.7", "0.3", "-0.6", "-2.1")
 
@@ -72,7 +76,11 @@ def layer_output_form(
     found: list[Expression] = []
     try:
         with time_limit(_SECONDS):
-            put_in = [dict(told), *_layers_of_the_output(formula)]
+            put_in = [
+                dict(told),
+                *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
+                *_layers_of_the_output(formula),
+            ]
             for written in _with_conditions(products):
                 for form in (_put(written, values) for values in put_in):
                     if "z" in variables_of(form) or (found and size(form) >= size(found[0])):
@@ -118,13 +126,16 @@ def _put(e: Expression, values: Mapping[Expression, Expression]) -> Expression:
     """Put values in until nothing changes: what is told of `z` may hold what is told besides."""
     for _ in range(len(values) or 1):
         e = substitute(e, values.get)
-    return rebuilt(substitute(rebuilt(e), _without_logarithm))
+    return rebuilt(substitute(rebuilt(e), _undone))
 
 
-def _without_logarithm(e: Expression) -> Expression | None:
+def _undone(e: Expression) -> Expression | None:
+    """``exp(log(x)) -> x``, and what else an inverse put in undoes."""
     match e:
-        case Apply("exp", (Apply("log", (x,)),)):
-            return x
+        case Apply("exp", (Apply("log", (x,)),)) | Apply("log", (Apply("exp", (x,)),)):
+            return substitute(x, _undone)
+        case Apply("sqrt", (Apply("power", (x, Constant(exponent))),)) if exponent == 2:
+            return Apply("abs", (substitute(x, _undone),))
     return None
 
 
@@ -178,6 +189,22 @@ def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Express
             told = dict(determined(rest, computation_graph(rest.expression)))
             if told:
                 yield {**told, **one}
+
+
+def _preactivations(formula: Formula, told: Sequence[Expression]) -> Iterator[Expression]:
+    """Yield `z` in the output and in what it tells of the layer, where nothing else is shared."""
+    shared = [e for e in told if _is_shared(e)]
+    names = [Parameter(f"{_NAME}{k}") for k in range(len(shared))]
+    numbers = {x.name: 1.3 + 0.7 * k for k, x in enumerate(names)}
+    named: dict[Expression, Expression] = dict(zip(shared, names, strict=True))
+    alone = rebuilt(substitute(formula.expression, named.get))
+    if not shared or is_layer_coupled(alone) or "z" not in variables_of(alone):
+        return
+    values = {**dict(formula.parameters), **numbers}
+    back: dict[Expression, Expression] = dict(zip(names, shared, strict=True))
+    layers = layers_of(alone, values)
+    if len(layers) <= _MOST_LAYERS:
+        yield from (substitute(z, back.get) for z in _inverted(layers, values))
 
 
 def _outermost(e: Expression, wanted: Callable[[Expression], bool]) -> Iterator[Expression]:
