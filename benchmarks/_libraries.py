@@ -125,12 +125,20 @@ def torch_function(function: str) -> Callable[..., Any]:
     return lambda z: operator(z, **arguments)
 
 
+def torch_result(function: str) -> Callable[..., Any]:
+    """Return the same; where it hands back its argument, a copy of that, as the others write one."""
+    import torch
+
+    operator, probe = torch_function(function), torch.zeros(1, COLUMNS)
+    return torch.clone if operator(probe) is probe else operator
+
+
 def torch_call(function: str, direction: str, size: int, dtype: str) -> Call:
     """Return PyTorch's eager operator, or its backward node."""
     import torch
 
     z, da = (torch.from_numpy(values) for values in arrays(function, size, dtype))
-    operator = torch_function(function)
+    operator = torch_result(function)
     if direction == "forward":
 
         def forward() -> object:
@@ -141,6 +149,8 @@ def torch_call(function: str, direction: str, size: int, dtype: str) -> Call:
     z.requires_grad_()
     if direction == "step":
         return lambda: torch.autograd.grad(operator(z), z, da)
+    if operator is torch.clone:
+        return lambda: torch.clone(da)
     a = operator(z)
     node = a.grad_fn
     leaves = [following for following, _ in node.next_functions if following is not None]
@@ -154,7 +164,7 @@ def torch_compile_call(function: str, direction: str, size: int, dtype: str) -> 
     import torch
 
     z, da = (torch.from_numpy(values) for values in arrays(function, size, dtype))
-    operator = torch_function(function)
+    operator = torch_result(function)
     if direction == "forward":
         compiled = torch.compile(operator)
 

@@ -51,12 +51,12 @@ _WRITES_SECOND, _DIMENSION_COUNT, _STARTS, _STEPS, _THROUGH_BUFFER = 9, 10, 11, 
 _LENGTHS, _JUMPS = 20, 52
 _PLAN_SIZE = 52 + 3 * 32
 
-# What the threads of a pool share: places in bytes, apart by more than a cache line. From ``NEXT``
-# on there is one for each thread: how many tiles of its share have been taken.
+# What the threads of a pool share: places in bytes, apart by more than a cache line but for what is
+# read with the generation. From ``NEXT`` on there is one for each thread: how many tiles of its
+# share have been taken.
 _LINE = 128
-MUTEX, WORK, DONE, GENERATION, OPEN, PLAN, JOINED, FINISHED, BUSY, WORKERS, NEXT = (
-    _LINE * k for k in range(11)
-)
+MUTEX, WORK, DONE, GENERATION, JOINED, FINISHED, BUSY, WORKERS, NEXT = (_LINE * k for k in range(9))
+OPEN, PLAN = GENERATION + 8, GENERATION + 16
 
 FINISHED_CALL, NOT_TAKEN, WORKERS_WANTED = range(3)
 
@@ -417,7 +417,7 @@ def serve(pool: int, own: int) -> None:
             return
         if joined:
             plan = np.empty(_PLAN_SIZE, np.int64)
-            for k in range(_PLAN_SIZE):
+            for k in range(_LENGTHS if load_int64(address + 8 * _FLAT) else _PLAN_SIZE):
                 plan[k] = load_int64(address + 8 * k)
             _work(plan, 1 + load_int64(pool + WORKERS), own, pool + NEXT)
             _enter(pool + MUTEX)
