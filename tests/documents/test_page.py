@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,6 +30,7 @@ from chainrule.documents import (
 from chainrule.documents._lines import side_lines
 from chainrule.documents._symbols import GREEK_LETTERS
 from chainrule.formulas import parse
+from chainrule.networks import propagation
 
 
 def _body(html: str) -> ElementTree.Element:
@@ -130,6 +133,14 @@ def test_sentences_and_cells_set_letters_signs_and_matrices_as_mathematics() -> 
     assert f"<th>{shown}</th>" in document.to_html()
 
 
+def test_layers_stand_above_their_matrices_vectors_and_numbers_of_units() -> None:
+    """Of ``b[l]`` and ``n[l]`` neither the letter nor the bracket is taken for a word's."""
+    document = Document("title", (Section("Empty", ("W[1], b[l] and n[l].",)),))
+    shown = "<b>W</b><sup>[1]</sup>, <b>b</b><sup>[l]</sup> and <i>n</i><sup>[l]</sup>."
+    assert f"<p>{shown}</p>" in document.to_html()
+    assert r"$\mathbf{b}^{[l]}$ and $n^{[l]}$." in document.to_latex()
+
+
 def test_what_a_notebook_shows_has_its_own_colours_and_no_anchors() -> None:
     """Two cells with the same derivation do not answer to each other's links."""
     shown = chainrule.activation("relu")._repr_html_()
@@ -167,10 +178,31 @@ def test_text_of_sentences_is_no_wider_than_asked() -> None:
     assert max(map(len, text.splitlines())) <= 50
 
 
+def _of_activation(source: str, **parameters: float) -> str:
+    return chainrule.activation(source, **parameters).derivation().to_latex(standalone=True)
+
+
+def _of_network() -> str:
+    activations = ("0.5*z*(1 + erf(z/sqrt(2))) + max(0, z)*tanh(z)", "softmax")
+    shown = propagation((64, 32, 10), activations, "categorical_cross_entropy", weighted=True)
+    return shown.to_latex(standalone=True)
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-@pytest.mark.parametrize("name", ["hard_tanh", "gelu_tanh", "softmax_temperature"])
-def test_a_standalone_document_compiles(name: str, tmp_path: Path) -> None:
-    source = chainrule.activation(name).derivation().to_latex(standalone=True)
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(partial(_of_activation, name) for name in ("hard_tanh", "gelu_tanh")),
+        partial(_of_activation, "softmax_temperature"),
+        partial(_of_activation, "s*log(1 + exp((z - upper_bound)/softness_of_the_edge))*tanh(z/s)",
+                s=1.0, upper_bound=2.0, softness_of_the_edge=0.25),
+        _of_network,
+    ],
+    ids=["hard_tanh", "gelu_tanh", "softmax_temperature", "long names", "network"],
+)  # fmt: skip
+def test_a_standalone_document_compiles(make: Callable[[], str], tmp_path: Path) -> None:
+    """No line is wider than the paper."""
+    source = make()
     (tmp_path / "a.tex").write_text(source, encoding="ascii")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "a.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)

@@ -9,10 +9,12 @@ from itertools import chain, zip_longest
 
 from chainrule.documents._anchors import Anchors
 from chainrule.documents._content import Block, Figure, Listing, Table
-from chainrule.documents._escaping import escaped
+from chainrule.documents._escaping import escaped, prose_latex
 from chainrule.documents._mathml import prose_html
 
 _NARROWEST = 24  # characters of a column of a table in text
+# Characters that a column in LaTeX has at least, and at most, and what lies between two.
+_FEWEST, _WIDEST, _GAP = 9, 30, 3
 
 
 def block_html(block: Block, anchors: Anchors) -> str:
@@ -110,9 +112,16 @@ def block_latex(block: Block) -> str:
         lines = (escaped(line).replace(" ", "~") for line in block.source.splitlines())
         body = "".join(rf"\texttt{{{line}}}\par" + "\n" for line in lines)
         return rf"{{\footnotesize\raggedright\noindent {body}}}"
-    size = 0.92 / len(block.header)
-    columns = rf"p{{{size:.3f}\linewidth}}" * len(block.header)
-    rows = (" & ".join(escaped(cell) for cell in row) + r" \\" for row in block.rows)
-    head = " & ".join(escaped(cell) for cell in block.header) + r" \\ \hline"
-    body = "\n".join([head, *rows])
+    columns = "".join(
+        rf"p{{\dimexpr {share:.3f}\linewidth-2\tabcolsep\relax}}" for share in _shares(block)
+    )
+    rows = [" & ".join(map(prose_latex, row)) + r" \\" for row in (block.header, *block.rows)]
+    body = "\n".join([rows[0] + r" \hline", *rows[1:]])
     return rf"\par\noindent\begin{{tabular}}{{{columns}}}" + f"\n{body}\n" + r"\end{tabular}\par"
+
+
+def _shares(table: Table) -> list[float]:
+    """Return what share of a line each column has: more where longer words stand."""
+    columns = zip(table.header, *table.rows, strict=True)
+    weights = [_GAP + min(_WIDEST, max(_FEWEST, *map(len, column))) for column in columns]
+    return [0.999 * weight / sum(weights) for weight in weights]

@@ -44,10 +44,10 @@ PROSE = re.compile(
     rf"{_INDEXED.pattern}"
     rf"|{_POWER_OF_TEN.pattern}"
     r"|(?P<minus>(?<![\w)\]])-(?=[\w∂∞(])|(?<=\s)-(?=\s))"
+    r"|(?<![\w.])(?P<matrix>[A-Zbn])\[(?P<layer>[l\d])\]"
     rf"|(?<![A-Za-z0-9_.'’])(?P<symbol>{'|'.join(GREEK_LETTERS)}|[b-zJ]|a{_NO_ARTICLE})"
     r"(?![A-Za-z0-9_]|['’.]\w)"
     r"|(?:(?<=∂)|(?<=∂²))(?P<differential>a)\b"
-    rf"|(?<![\w.])(?P<matrix>[A-Zb])\[(?P<layer>[l\d])\]"
     rf"|(?<![\w.'’])(?P<alone>[WXYZ]|A{_NO_ARTICLE})(?!\w|['’.]\w)"
 )
 
@@ -57,13 +57,18 @@ def escaped(text: str) -> str:
     return "".join(_character(character) for character in text)
 
 
+def breakable(latex: str) -> str:
+    """Return escaped text in which a line may end after an operator or a bracket."""
+    return re.sub(r"(?<=[\w)])([/*+(])(?=[\w(])", r"\1\\allowbreak{}", latex)
+
+
 def prose_latex(text: str) -> str:
     """Return a sentence as LaTeX: letters, signs and powers of ten as mathematics."""
     parts, end = [], 0
     for match in PROSE.finditer(text):
-        parts += [escaped(text[end : match.start()]), f"${_mathematics(match)}$"]
+        parts += [breakable(escaped(text[end : match.start()])), f"${_mathematics(match)}$"]
         end = match.end()
-    joined = "".join(parts) + escaped(text[end:])
+    joined = "".join(parts) + breakable(escaped(text[end:]))
     return re.sub(r"(?<!\\)\$\$", " ", joined)
 
 
@@ -78,7 +83,9 @@ def _mathematics(match: re.Match[str]) -> str:
         factor = "" if match["factor"] == "1" else rf"{match['factor']} \cdot "
         return f"{factor}10^{{{int(match['exponent'])}}}"
     if match["matrix"]:
-        return rf"\mathbf{{{match['matrix']}}}^{{[{match['layer']}]}}"
+        letter = match["matrix"]
+        letter = letter if letter == "n" else rf"\mathbf{{{letter}}}"
+        return rf"{letter}^{{[{match['layer']}]}}"
     if match["alone"]:
         return rf"\mathbf{{{match['alone']}}}"
     symbol = match["symbol"] or match["differential"]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 from chainrule.documents._blocks import block_latex
 from chainrule.documents._content import Equation, Section
-from chainrule.documents._escaping import escaped, prose_latex
+from chainrule.documents._escaping import breakable, escaped, prose_latex
 from chainrule.documents._latex import latex_of
-from chainrule.documents._lines import side_lines
+from chainrule.documents._lines import WIDTH, letters, sized_lines
+
+_BELOW = "\\\\\n& "
+_LINE, _OF_TEXT = 64.0, 0.7  # letters of mathematics that a line holds, and how wide one of text is
 
 
 def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
     """Return a derivation as the body of a LaTeX document (it needs ``amsmath``)."""
-    heading = re.sub(r"([/*+])", r"\1\\allowbreak{}", escaped(title))
+    heading = breakable(escaped(title))
     lines = [rf"\section*{{\raggedright {heading}}}"]
     for section in sections:
         lines.append(rf"\subsection*{{{prose_latex(section.title)}}}")
@@ -28,13 +29,23 @@ def sections_latex(title: str, sections: tuple[Section, ...]) -> str:
 
 def _aligned(e: Equation) -> str:
     left, *rights = e.sides
-    sides = [" \\\\\n&\\quad ".join(side_lines(right)) for right in rights]
-    text = (
-        " \\\\\n&= ".join([f"{latex_of(left)} &= {sides[0]}", *sides[1:]])
-        if sides
-        else latex_of(left)
-    )
-    return rf"{text} && \text{{{prose_latex(e.remark)}}}" if e.remark else text
+    sides = [sized_lines(right) for right in rights]
+    written = (" \\\\\n&\\quad ".join(line for line, _ in side) for side in sides)
+    text = " &= ".join([latex_of(left), " \\\\\n&= ".join(written)] if sides else [latex_of(left)])
+    if not e.remark:
+        return text
+    said = _remark(e.remark)
+    if not sides:
+        return f"{text} & {said}"
+    filled = letters(left) + sides[-1][-1][1] + _OF_TEXT * len(e.remark)
+    return f"{text} {_BELOW if filled > _LINE else ''}" + rf"\qquad {said}"
+
+
+def _remark(text: str) -> str:
+    shown = prose_latex(text)
+    if len(text) * _OF_TEXT > WIDTH:
+        return rf"\parbox{{0.75\linewidth}}{{\raggedright {shown}}}"
+    return rf"\text{{{shown}}}"
 
 
 def standalone_latex(title: str, sections: tuple[Section, ...]) -> str:

@@ -37,15 +37,18 @@ def side_lines(e: Expression, width: float = WIDTH) -> list[str]:
     >>> side_lines(parse("exp(z) + log(1 + z)*tanh(z)").expression, 14)
     ['e^{z}', '+ \\log(1 + z)', '\\cdot \\tanh(z)']
     """
-    lines: list[str] = []
-    filled = 0.0
+    return [text for text, _ in sized_lines(e, width)]
+
+
+def sized_lines(e: Expression, width: float = WIDTH) -> list[Piece]:
+    """Return a side of an equation as lines of LaTeX, and about how wide each is."""
+    lines: list[Piece] = []
     for text, size in pieces(e, width):
-        if lines and filled + size <= width:
-            lines[-1] += f" {text}"
-            filled += size
+        if lines and lines[-1][1] + size <= width:
+            before, filled = lines.pop()
+            lines.append((f"{before} {text}", filled + size))
         else:
-            lines.append(text)
-            filled = size
+            lines.append((text, size))
     return lines
 
 

@@ -60,7 +60,8 @@ def _typeset(match: re.Match[str]) -> str:
         factor = "" if match["factor"] == "1" else f"{match['factor']}·"
         return f"{factor}10<sup>{int(match['exponent'])}</sup>".replace("-", "−")
     if match["matrix"]:
-        return f"<b>{match['matrix']}</b><sup>[{match['layer']}]</sup>"
+        tag = "i" if match["matrix"] == "n" else "b"
+        return f"<{tag}>{match['matrix']}</{tag}><sup>[{match['layer']}]</sup>"
     if match["alone"]:
         return f"<b>{match['alone']}</b>"
     symbol = match["symbol"] or match["differential"]
