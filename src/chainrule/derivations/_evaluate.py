@@ -12,6 +12,8 @@ from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Paramete
 
 # Beyond this, exp() of a number is infinite or zero for every purpose.
 _LARGEST_EXPONENT = mpmath.mpf(2) ** 20
+# A whole power of less needs no look at how large it is, which takes a logarithm.
+_SHORT_EXPONENT = 64
 # The sine of a larger number needs as many digits of pi as the number has.
 _LARGEST_ANGLE = mpmath.mpf(2) ** 2000
 
@@ -25,7 +27,8 @@ def _exp(x: Any) -> Any:
 def _power(x: Any, y: Any) -> Any:
     if (x == 0 and y < 0) or (x < 0 and not mpmath.isint(y)):
         return mpmath.nan
-    if not (mpmath.isfinite(x) and mpmath.isfinite(y)) or abs(y) < 1:
+    is_short = abs(y) < (_SHORT_EXPONENT if mpmath.isint(y) else 1)
+    if is_short or not (mpmath.isfinite(x) and mpmath.isfinite(y)):
         return x**y
     # mpmath writes a whole exponent down in binary, which a large one has no room for.
     sign = -1 if x < 0 and not mpmath.isint(y / 2) else 1
