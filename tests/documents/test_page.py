@@ -220,9 +220,11 @@ _MEASURE = """<script>onload = () => {
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no browser here")
 @pytest.mark.parametrize("width", [1280, 500])
-def test_no_equation_is_cut_by_the_edge_of_a_screen(width: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["long", "softmax", "rms_norm"])
+def test_no_equation_is_cut_by_the_edge_of_a_screen(name: str, width: int, tmp_path: Path) -> None:
     """On a projector and on a narrow screen long equations go on in the next line."""
-    derived = chainrule.activation(_LONG, alpha=0.5, beta=2.0).derivation().document
+    written = (_LONG, {"alpha": 0.5, "beta": 2.0}) if name == "long" else (name, {})
+    derived = chainrule.activation(written[0], **written[1]).derivation().document
     shown = Document(derived.title, derived.sections, None, derived.formula).to_html()
     path = tmp_path / "page.html"
     path.write_text(shown.replace("</body>", _MEASURE), encoding="utf-8")

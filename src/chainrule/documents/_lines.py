@@ -207,6 +207,10 @@ def letters(e: Expression, *, slashed: bool = False) -> float:
             return sum(x) + 0.5 + brackets
         case "add" | "subtract" | "hadamard":
             return sum(x) + 2.5
+        case "sqrt" | "abs":
+            return 1.5 + x[0]
+    if sum_latex(e.operation) is not None:
+        return (7.5 if "mean" in e.operation else 6.0) + x[0]
     return 2.0 + min(len(e.operation), 9) + sum(x) + len(x)
 
 

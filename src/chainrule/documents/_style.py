@@ -38,12 +38,12 @@ SHEET = f"""
   text-align: left; }}
 .chainrule .equations td:first-child {{ text-align: right; }}
 .chainrule .equations td.side {{ white-space: normal; text-indent: -1.35em;
-  padding-left: 1.6em; padding-right: 1.6em; }}
+  padding-left: 1.6em; }}
+.chainrule .equations td[colspan] {{ white-space: normal; }}
 .chainrule .narrow {{ display: none; }}
 .chainrule .remark {{ color: var(--soft); }}
 .chainrule .links {{ font-size: 0.78em; }}
-.chainrule .remark, .chainrule .links {{ display: inline-block; text-indent: 0;
-  padding-left: 1.2em; }}
+.chainrule .remark, .chainrule .links {{ padding-left: 1.2em; }}
 .chainrule .links a {{ margin-right: 0.7em; text-decoration: none; }}
 .chainrule .links span {{ color: var(--soft); }}
 .chainrule .links .lines a {{ margin: 0; }}
