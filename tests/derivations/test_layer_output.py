@@ -79,6 +79,13 @@ def test_what_a_layer_of_the_output_shares_is_put_in():
     assert form == "g - indicator(a == 0)*sum(g)/sum(indicator(a == 0))"
 
 
+def test_the_form_in_the_output_alone_is_shown():
+    """Beside the one in z, which is computed."""
+    shown = " ".join(str(derive(parse("z - max(z)"))).split())
+    assert "can be had from the output" in shown
+    assert "I(a_j = 0)·Σ_k ∂J/∂a_k/(Σ_k I(a_k = 0)) through the output alone" in shown
+
+
 def test_a_layer_of_zeros_passes_its_slope_back():
     """``0/0`` stands for it in what the output tells of the others."""
     form = through_output(derive(parse("z*sum(z**2)")))

@@ -211,7 +211,8 @@ def _on_output_alone(
         ]
     if derivation.product_from_output is not None:
         return [
-            "A layer made of the output alone has the same derivative, so that z is not needed."
+            "What the derivative needs of z can be had from the output, as below, so that a form "
+            "through the output alone exists; where that loses digits, z is better kept."
         ]
     witness = derivation.layer_witness
     if witness is not None:
