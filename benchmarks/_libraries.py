@@ -126,7 +126,7 @@ def torch_function(function: str) -> Callable[..., Any]:
 
 
 def torch_result(function: str) -> Callable[..., Any]:
-    """Return the same; where it hands back its argument, a copy of that, as the others write one."""
+    """Return the same, or a copy where it hands back its argument: the others write one."""
     import torch
 
     operator, probe = torch_function(function), torch.zeros(1, COLUMNS)
