@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import mpmath
 import numpy as np
 import pytest
@@ -116,6 +120,26 @@ def test_one_side_follows_from_the_other():
     with mpmath.workdps(40):
         true = -mpmath.findroot(slope_of_gelu, mpmath.mpf("-0.75"))
         assert abs(zero[0] + mpmath.mpf(zero[1]) - true) < 1e-14
+
+
+def test_they_are_the_same_on_another_processor():
+    """To the last bit, with other routines of linear algebra and vectors: a digest keeps them."""
+    code = (
+        "from chainrule.catalogue import activation_formula\n"
+        "from chainrule.kernels._piece_fits import in_pieces\n"
+        "for name in ('gelu', 'bent_identity'):\n"
+        "    print(in_pieces(activation_formula(name), slope=True))"
+    )
+    older = {"OPENBLAS_CORETYPE": "Sandybridge", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"}
+    found = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code], env={**os.environ, **changed},
+            capture_output=True, text=True, check=True, timeout=120,
+        ).stdout
+        for changed in ({}, older)
+    ]  # fmt: skip
+    assert "Piece(" in found[0]
+    assert found[0] == found[1]
 
 
 def test_a_function_of_ones_own():
