@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import timeit
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,6 @@ from chainrule.derivations import derive
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
-    ChainruleError,
     Constant,
     Expression,
     Parameter,
@@ -22,6 +20,7 @@ from chainrule.formulas import (
 )
 
 Call = Callable[[], object]
+_LOST = 1e-3  # of the largest slope of a layer
 COLUMNS = 100  # units of a layer, for functions that couple them
 
 
@@ -48,7 +47,10 @@ def chainrule_call(function: str, direction: str, size: int, dtype: str) -> Call
 
 
 def chainrule_step(activation: Any, z: np.ndarray, da: np.ndarray, out: np.ndarray) -> Call:
-    """Return both passes in the fastest of the ways there are; each keeps one array besides `a`."""
+    """Return both passes in the fastest of the ways that keep the slope's digits.
+
+    Each keeps at most one array besides `a`.
+    """
     dz, slope = np.empty_like(z), np.empty_like(z)
 
     def from_preactivation() -> None:
@@ -63,13 +65,16 @@ def chainrule_step(activation: Any, z: np.ndarray, da: np.ndarray, out: np.ndarr
         activation(z, out=out)
         activation.backward_from_output(da, out, out=dz)
 
-    def seconds(way: Call) -> float:
-        try:
-            return min(timeit.repeat(way, number=1, repeat=20))
-        except ChainruleError:
-            return math.inf  # this function has no such way
-
-    return min(from_preactivation, from_slope, from_output, key=seconds)
+    ways = {
+        "backward": from_preactivation,
+        "backward_from_slope": from_slope,
+        "backward_from_output": from_output,
+    }
+    known = [way for way in activation.ways_back() if not way.refusal and way.lost <= _LOST]
+    return min(
+        (ways[way.method] for way in known),
+        key=lambda run: min(timeit.repeat(run, number=1, repeat=20)),
+    )
 
 
 def copy_call(function: str, direction: str, size: int, dtype: str) -> Call:
