@@ -13,7 +13,7 @@ import pytest
 from chainrule import activation
 from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse
-from chainrule.kernels import activation_kernels
+from chainrule.kernels import _modules, activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._piece_fits import in_pieces
 from chainrule.kernels._pieces import InPieces, Piece, Side, name_in_pieces
@@ -180,3 +180,16 @@ def test_it_is_used_where_it_takes_less():
     assert pieces.is_faster([*lines, "def fast(z):", '    """says"""', "    return z * z"], "slow")
     lines = [*lines, "def fast(z):", '    """says"""', "    return z * z"]
     assert not pieces.is_faster(lines, "fast")
+
+
+def test_what_was_chosen_in_pieces_is_right_without_them(monkeypatch):
+    """Where they are not found a second time, float64 takes their place."""
+    formula = activation_formula("gelu")
+    tiers = dict.fromkeys(("activation", "derivative"), "pieces")
+    monkeypatch.setattr(_modules, "in_pieces", lambda formula, *, slope: None)
+    for source in (
+        _modules.activation_module(formula, "float32", tiers),
+        _modules.slope_module(formula, "float32", tiers),
+    ):
+        assert "single." not in source
+        assert "double.erfc" in source

@@ -56,8 +56,8 @@ def activation_module(
         return module_source(f"a = {formula.text}", dtype, lines)
     body, chosen = _with_fits(lines, formula, tiers, zeros)
     # A kernel reads and writes in the format of the function that it calls.
-    chosen["forward"] = format_of(tiers["activation"])
-    chosen["backward"] = format_of(tiers["derivative"])
+    chosen["forward"] = format_of(chosen["activation"])
+    chosen["backward"] = format_of(chosen["derivative"])
     return module_source(f"a = {formula.text}", dtype, body, chosen)
 
 
@@ -77,15 +77,15 @@ def _with_fits(
     }
     if added:
         lines = with_fits(lines, fits, DECORATOR)
-    pieces = {
-        name: own
-        for name, tier in tiers.items()
-        if tier == "pieces" and (own := _pieces(lines, formula, name)) is not None
-    }
-    if pieces:
-        lines = with_pieces(lines, pieces, DECORATOR)
-        added |= {name_in_pieces(name): "single" for name in pieces}
-    return lines, {**tiers, **added}
+    chosen = {**tiers, **added}
+    pieces = {}
+    for name in [name for name, tier in tiers.items() if tier == "pieces"]:
+        own = _pieces(lines, formula, name)
+        if own is None:  # cut short by time, say: right all the same
+            chosen[name] = "double"
+        else:
+            pieces[name], chosen[name_in_pieces(name)] = own, "single"
+    return with_pieces(lines, pieces, DECORATOR) if pieces else lines, chosen
 
 
 def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | None:
@@ -140,8 +140,8 @@ def slope_module(
         *kernel_source("forward_with_slope", "A = g(Z), and g'(Z)", parameters, loop),
     ]
     body, chosen = _with_fits(lines, formula, tiers, zeros)
-    chosen["value_at"] = format_of(tiers["activation"])
-    chosen["slope_at"] = format_of(tiers["derivative"])
+    chosen["value_at"] = format_of(chosen["activation"])
+    chosen["slope_at"] = format_of(chosen["derivative"])
     return module_source(f"a = {formula.text}, with its slope", dtype, body, chosen)
 
 

@@ -22,12 +22,11 @@ from chainrule.derivations import (
 )
 from chainrule.formulas import Formula
 from chainrule.kernels._pieces import Decay, InPieces, Piece, Side
-from chainrule.kernels._polynomials import Array, Series, Target, Truth, exactly, shortest
+from chainrule.kernels._polynomials import Array, Series, Target, Truth, exactly, in_one, shortest
 from chainrule.kernels._repair import Judge
 from chainrule.references import FORMATS
 
 _SECONDS = 4.0
-_DEGREES = (9, 11, 13)
 _SMALLEST = 2.0**-152  # what is less rounds to 0
 _SETTLED = 2.0**-26
 _FAR = (128.0, 2.0**21, 2.0**40)  # from the first on, what vanishes like an exponential is gone
@@ -193,8 +192,7 @@ def _algebraic(truth: Truth, power: int) -> Side | None:
     for end in (1.0, 2.0, 4.0, 8.0):
         series = Series(of_inverse, _doubling(1 / end))
         target = Target(series, of_inverse, 1 / end, start=float(of_inverse(2.0**-60)))
-        fits = (target.fitted(0.0, 1 / end, degree) for degree in _DEGREES)
-        far = next((fit for fit in fits if fit is not None), None)
+        far = in_one(target)
         near = None if far is None or not series.is_resolved else _near_zero(truth, end)
         if far is not None and near is not None:
             coefficients = target.exactly(far, 0.0).coefficients

@@ -167,15 +167,21 @@ def _rounded_by(coefficients: Sequence[float], u: Array, values: Array) -> float
 
 def shortest(target: Target) -> tuple[Piece, ...] | None:
     """Return the pieces of the degree with which they take the fewest operations."""
-    for degree in _DEGREES:
-        whole = target.fitted(0.0, target.end, degree)
-        if whole is not None:
-            return (whole,)
+    whole = in_one(target)
+    if whole is not None:
+        return (whole,)
     found = [pieces for degree in _DEGREES if (pieces := _covered(target, degree)) is not None]
     return min(found, key=lambda pieces: Side(pieces).work, default=None)
 
 
+def in_one(target: Target) -> Piece | None:
+    """Return the polynomial of the lowest degree that suffices on the whole interval."""
+    fits = (target.fitted(0.0, target.end, degree) for degree in _DEGREES)
+    return next((fit for fit in fits if fit is not None), None)
+
+
 def exactly(target: Target, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Return pieces made anew, each as `Target.exactly` does."""
     lows = (0.0, *(piece.end for piece in pieces))
     return tuple(target.exactly(p, low) for p, low in zip(pieces, lows, strict=False))
 
