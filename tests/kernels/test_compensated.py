@@ -15,10 +15,8 @@ from chainrule.formulas import parse, to_text
 from chainrule.kernels import activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._compensated import FloatFunction
-from chainrule.kernels._compile import keep_source
 from chainrule.kernels._kept_choices import FUNCTIONS, Choice
-from chainrule.kernels._kernels import _loaded
-from chainrule.kernels._modules import activation_module
+from chainrule.kernels._kernels import kernels_in
 from chainrule.kernels._reading import read_functions
 from chainrule.kernels._tiers import in_tiers
 from chainrule.kernels.elementary import pairs
@@ -100,9 +98,7 @@ def test_a_product_with_an_exponential_is_rounded_about_once():
 
 def in_tier(text, tier):
     formula = parse(text)
-    tiers = dict.fromkeys(FUNCTIONS, tier)
-    name = keep_source(activation_module(formula, "float32", tiers))
-    return _loaded(name, formula, "float32", Choice(tiers, {}, ""))
+    return kernels_in(formula, "float32", Choice(dict.fromkeys(FUNCTIONS, tier), {}, ""))
 
 
 def silu(z):

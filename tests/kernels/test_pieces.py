@@ -100,7 +100,7 @@ def test_what_is_kept_for_the_way_back_is_the_same():
 
 def test_the_source_shows_both():
     """The formula's lines stand there as ever; the kernels call what was fitted to them."""
-    source = activation_kernels(activation_formula("gelu"), np.float32).forward.source
+    source = activation_kernels(activation_formula("gelu"), np.float32).source
     for name in ("activation", "derivative"):
         assert f"def {name}(z):" in source
         assert f"def {name_in_pieces(name)}(z):" in source
@@ -188,7 +188,8 @@ def test_what_was_chosen_in_pieces_is_right_without_them(monkeypatch):
     tiers = dict.fromkeys(("activation", "derivative"), "pieces")
     monkeypatch.setattr(_modules, "in_pieces", lambda formula, *, slope: None)
     for source in (
-        _modules.activation_module(formula, "float32", tiers),
+        _modules.kernel_module(formula, "float32", "activation", "pieces"),
+        _modules.kernel_module(formula, "float32", "derivative", "pieces"),
         _modules.slope_module(formula, "float32", tiers),
     ):
         assert "single." not in source

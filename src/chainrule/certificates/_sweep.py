@@ -197,7 +197,7 @@ def source_digest(formula: Formula) -> str:
     """Return a digest of a function's float32 kernels and of the elementary functions they use."""
     from chainrule.kernels import activation_kernels, code_digest
 
-    return code_digest(activation_kernels(formula, np.float32).forward.source)
+    return code_digest(activation_kernels(formula, np.float32).source)
 
 
 def kept_sweeps() -> dict[str, Any]:

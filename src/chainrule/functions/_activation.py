@@ -291,7 +291,7 @@ class Activation:
         """Return the generated source of the forward and backward kernels."""
         from chainrule.kernels import activation_kernels
 
-        return activation_kernels(self.formula, dtype).forward.source
+        return activation_kernels(self.formula, dtype).source
 
     def __str__(self) -> str:
         name = self.formula.name

@@ -42,7 +42,7 @@ def supplements(derivation: Derivation) -> tuple[Section, ...]:
     from chainrule.portraits import portrait
 
     formula = derivation.formula
-    source = activation_kernels(formula, np.float32).forward.source
+    source = activation_kernels(formula, np.float32).source
     seen, certificate = portrait(formula), certify(formula)
     listing = _listing(derivation, source)
     about_source = (

@@ -41,7 +41,7 @@ def choose(
     coupled: bool,
     in_floats: bool = False,
     has_pieces: Callable[[str], bool] = lambda name: False,
-) -> Choice:
+) -> tuple[ActivationKernels, Choice]:
     """Try tiers in order of cost until both functions are within their bounds.
 
     Parameters
@@ -56,6 +56,12 @@ def choose(
         Whether what each of coupled units has may be in float32 nonetheless, forward.
     has_pieces : callable
         Tells whether a function may be polynomials on a few intervals.
+
+    Returns
+    -------
+    kernels : ActivationKernels
+        The candidate taken.
+    choice : Choice
     """
     zeros: Zeros = {}
     if coupled:
@@ -87,7 +93,7 @@ def choose(
             if tier != order[-1]
             and not (
                 worst[name] <= bounds[name]
-                and not (tier == "compensated" and is_dear(kernels.forward.source, name))
+                and not (tier == "compensated" and is_dear(kernels.source, name))
             )
         ]
         if not failed:
@@ -95,7 +101,7 @@ def choose(
             says = ", ".join(
                 f"{n} in {t} ({worst[n]:.2f} ulp from double)" for n, t in tiers.items()
             )
-            return Choice(tiers, needed, says)
+            return kernels, Choice(tiers, needed, says)
         tiers |= {
             name: _next(order, tiers[name], worst[name], zeros.get(name, ()), name, has_pieces)
             for name in failed

@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -116,17 +116,18 @@ def first_alone(question: str) -> Iterator[None]:
         return
     with alone(question):
         yield
-    keep_entry(question, "compiled")
+    keep_entry(question, ["compiled"])
 
 
-def find_source(question: str) -> str | None:
-    """Return the name of the module generated for a question before, if it is there and whole."""
+def find_modules(question: str) -> tuple[str, ...]:
+    """Return the names of the modules generated for a question before; none if one is damaged."""
     lines = _read_entry(question)
-    return lines[0] if lines and _whole(lines[0]) else None
+    names = lines[0].split() if lines else []
+    return tuple(names) if all(map(_whole, names)) else ()
 
 
 def note_of(question: str) -> str:
-    """Return what was noted when the module for a question was kept."""
+    """Return what was noted when the modules for a question were kept."""
     return "\n".join(_read_entry(question)[1:])
 
 
@@ -166,9 +167,9 @@ def keep_source(source: str) -> str:
     return name
 
 
-def keep_entry(question: str, name: str, note: str = "") -> None:
-    """Note which module answers a question."""
-    _write(_entry(question), f"{name}\n{note}".encode())
+def keep_entry(question: str, names: Sequence[str], note: str = "") -> None:
+    """Note which modules answer a question."""
+    _write(_entry(question), f"{' '.join(names)}\n{note}".encode())
 
 
 def discard(name: str) -> None:
@@ -206,6 +207,11 @@ def load(name: str) -> ModuleType:
         del sys.modules[module.__name__]
         raise
     return module
+
+
+def source_of(name: str) -> str:
+    """Return the source of a generated module, as it is compiled."""
+    return source_path(name).read_text(encoding="utf-8")
 
 
 def source_path(name: str) -> Path:

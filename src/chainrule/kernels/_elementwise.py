@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from chainrule.derivations import (
     Breakpoint,
@@ -34,33 +35,26 @@ _SECONDS = 24.0  # far above what formulas take, so that every run makes the sam
 DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
 
 
-def scalar_functions(
-    formula: Formula, dtype: str, value_name: str = "activation", slope_name: str = "derivative"
-) -> list[str]:
-    """Return the source of ``activation(z, …)`` and ``derivative(z, …)``, line by line.
+def scalar_function(formula: Formula, dtype: str, *, slope: bool, name: str = "") -> list[str]:
+    """Return the source of a function of `z` and the parameters, or of its slope, line by line.
 
-    What has these names is the function that is derived: its lines name the derivation's nodes.
+    Without a name of its own it is ``activation`` or ``derivative``, of the function that is
+    derived: its lines name the derivation's nodes.
     """
-    names = [parameter_name(name) for name, _ in formula.parameters]
-    try:
-        pieces = smooth_pieces(formula)
-    except TooManyPiecesError:
-        pieces = None
+    arguments = ["z", *(parameter_name(name) for name, _ in formula.parameters)]
     with time_budget(_SECONDS):
-        if pieces is None:
-            value, slope = _from_graph(formula)
-        else:
-            value = _body(formula, pieces, dtype, slope=False)
-            slope = _body(formula, pieces, dtype, slope=True)
-    if value_name == "activation":
-        value = marked(value, formula, slope=False)
-        slope = marked(slope, formula, slope=True)
-    return [
-        *_function(value_name, ["z", *names], value, f"a = {formula.text}"),
-        "",
-        "",
-        *_function(slope_name, ["z", *names], slope, "∂a/∂z"),
-    ]
+        body = _body(formula, dtype, slope=slope)
+    if not name:
+        name, body = "derivative" if slope else "activation", marked(body, formula, slope=slope)
+    return _function(name, arguments, body, "∂a/∂z" if slope else f"a = {formula.text}")
+
+
+def scalar_functions(
+    formula: Formula, dtype: str, value_name: str = "", slope_name: str = ""
+) -> list[str]:
+    """Return the source of a function and of its slope; see `scalar_function`."""
+    value = scalar_function(formula, dtype, slope=False, name=value_name)
+    return [*value, "", "", *scalar_function(formula, dtype, slope=True, name=slope_name)]
 
 
 def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: str) -> list[str]:
@@ -68,7 +62,27 @@ def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: st
     return [DECORATOR, head, f'    """{says}"""', *(f"    {line}" for line in body)]
 
 
-def _body(formula: Formula, pieces: Pieces, dtype: str, *, slope: bool) -> list[str]:
+def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
+    try:
+        pieces = smooth_pieces(formula)
+    except TooManyPiecesError:
+        return _slope_from_graph(formula) if slope else _from_graph(formula.expression)
+    statements, result = _unrepaired(formula, pieces, slope=slope)
+    places = [b.place for b in pieces.breakpoints]
+    lines, chosen = repaired(formula, ([*statements], result), places, dtype, slope=slope)
+    if not slope and _has_constants(pieces):
+        chosen = f"z if z != z else ({chosen})"
+    return [*lines, f"return {chosen}"]
+
+
+def _has_constants(pieces: Pieces) -> bool:
+    values = [piece.expression for piece in pieces.pieces]
+    return len(values) > 1 and any("z" not in variables_of(e) for e in values)
+
+
+@lru_cache(maxsize=8)
+def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple[str, ...], str]:
+    """Return statements and the result before they are mended for a dtype."""
     values = dict(formula.parameters)
     expressions = [p.derivative if slope else p.expression for p in pieces.pieces]
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
@@ -91,10 +105,7 @@ def _body(formula: Formula, pieces: Pieces, dtype: str, *, slope: bool) -> list[
     chosen = results[-1]
     for k in range(len(pieces.breakpoints) - 1, -1, -1):
         chosen = _joined(pieces.breakpoints[k], results[k], chosen, slope=slope)
-    lines, chosen = repaired(formula, (lines, chosen), places[1:-1], dtype, slope=slope)
-    if not slope and len(results) > 1 and any("z" not in variables_of(e) for e in expressions):
-        chosen = f"z if z != z else ({chosen})"
-    return [*lines, f"return {chosen}"]
+    return tuple(lines), chosen
 
 
 def _joined(at: Breakpoint, left: str, right: str, *, slope: bool) -> str:
@@ -211,16 +222,18 @@ def _direct(expression: Expression, suffix: str) -> tuple[list[str], str]:
     return lines, names[graph.output]
 
 
-def _from_graph(formula: Formula) -> tuple[list[str], list[str]]:
-    """Compute value and slope along the computation graph, branches and all."""
+def _from_graph(expression: Expression) -> list[str]:
+    """Compute along the computation graph, branches and all."""
+    lines, result = _direct(expression, "")
+    return [*lines, f"return {result}"]
+
+
+def _slope_from_graph(formula: Formula) -> list[str]:
     graph = computation_graph(formula.expression)
     names = node_names(graph)
-    value, result = _direct(formula.expression, "")
-    steps = chain_rule(graph)
-    slope = next(step for step in steps if graph.nodes[step.node].operation == "input")
-    through = _substituted(slope.through_nodes, {names[k]: graph.expression(k) for k in names})
-    lines, derivative = _direct(through, "")
-    return [*value, f"return {result}"], [*lines, f"return {derivative}"]
+    slope = next(s for s in chain_rule(graph) if graph.nodes[s.node].operation == "input")
+    through = {names[k]: graph.expression(k) for k in names}
+    return _from_graph(_substituted(slope.through_nodes, through))
 
 
 def _substituted(e: Expression, meaning: dict[Expression, Expression]) -> Expression:

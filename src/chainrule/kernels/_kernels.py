@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from chainrule.formulas import Formula, apart
 from chainrule.kernels._compile import (
     alone,
     discard,
-    find_source,
+    find_modules,
+    first_alone,
     keep_entry,
     keep_source,
     load,
     note_of,
+    source_of,
     source_path,
 )
 from chainrule.kernels._digest import code_digest
@@ -53,19 +55,48 @@ class Kernel:
     @property
     def source(self) -> str:
         """The generated source, as it was compiled."""
-        return self.path.read_text(encoding="utf-8")
+        return source_of(self.path.stem)
 
 
 @dataclass(frozen=True, eq=False)
 class ActivationKernels:
-    """``forward(z, z, a)`` and ``backward(da, z, dz)``.
+    """``forward(z, z, a)`` and ``backward(da, z, dz)``, each compiled when first asked for.
 
-    ``choice`` names the arithmetic in which they run, and what was measured to choose it.
+    Parameters
+    ----------
+    formula : Formula
+    dtype : str
+    choice : Choice
+        The arithmetic in which they run, and what was measured to choose it.
+    modules : tuple of str
+        Their generated modules.
     """
 
-    forward: Kernel
-    backward: Kernel
+    formula: Formula
+    dtype: str
     choice: Choice
+    modules: tuple[str, ...]
+
+    @cached_property
+    def forward(self) -> Kernel:
+        """Values of a batch."""
+        return self._kernel("forward", self.modules[0])
+
+    @cached_property
+    def backward(self) -> Kernel:
+        """Slopes of a batch times ∂J/∂A."""
+        return self._kernel("backward", self.modules[1])
+
+    @property
+    def source(self) -> str:
+        """The generated source of both."""
+        return "\n\n".join(source_of(name) for name in self.modules)
+
+    def _kernel(self, which: str, module: str) -> Kernel:
+        with first_alone(f"compiled {module}"):
+            load(module)
+        values, coupled = _values(self.formula), self.formula.is_layer_coupled
+        return _kernel(module, which, values, self.dtype, coupled=coupled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,13 +177,13 @@ _NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 
 @lru_cache(maxsize=512)
 def _slope_kernel(formula: Formula, dtype: str) -> Kernel:
-    def generate() -> tuple[str, str]:
+    def generate() -> str:
         from chainrule.kernels._modules import slope_module
 
         choice = activation_kernels(formula, dtype).choice
-        return keep_source(slope_module(formula, dtype, choice.tiers, choice.zeros)), ""
+        return slope_module(formula, dtype, choice.tiers, choice.zeros)
 
-    name = _found(f"slope {dtype} {_exactly(formula)}", generate)
+    name = _compiled(f"slope {dtype} {_exactly(formula)}", generate)
     return _kernel(
         name, "forward_with_slope", _values(formula), dtype, coupled=False, writes_second=True
     )
@@ -160,41 +191,50 @@ def _slope_kernel(formula: Formula, dtype: str) -> Kernel:
 
 @lru_cache(maxsize=2)
 def _product_kernel(dtype: str) -> Kernel:
-    def generate() -> tuple[str, str]:
+    def generate() -> str:
         from chainrule.kernels._modules import product_module
 
-        return keep_source(product_module(dtype)), ""
+        return product_module(dtype)
 
-    name = _found(f"product {dtype}", generate)
+    name = _compiled(f"product {dtype}", generate)
     return _kernel(name, "backward_from_slope", _values(), dtype, coupled=False)
 
 
 @lru_cache(maxsize=512)
 def _output_kernel(formula: Formula, dtype: str) -> Kernel:
-    question = f"output {dtype} {_exactly(formula)}"
-
-    def generate() -> tuple[str, str]:
+    def generate() -> str:
         from chainrule.kernels._modules import output_module
 
-        return keep_source(output_module(formula, dtype)), ""
+        return output_module(formula, dtype)
 
-    name = _found(question, generate)
+    name = _compiled(f"output {dtype} {_exactly(formula)}", generate)
     coupled = formula.is_layer_coupled
     return _kernel(name, "backward_from_output", _values(formula), dtype, coupled=coupled)
 
 
-def _found(question: str, generate: Callable[[], tuple[str, str]]) -> str:
-    """Return the name of the module that answers a question, generated if need be."""
-    name = find_source(question)
-    if name is not None:
-        return name
+def _found(question: str, keep: Callable[[], tuple[Sequence[str], str]]) -> tuple[str, ...]:
+    """Return the names of the modules that answer a question, kept with a note if need be."""
+    names = find_modules(question)
+    if names:
+        return names
     with alone(question):
-        name = find_source(question)
-        if name is None:
-            name, note = generate()
-            load(name)
-            keep_entry(question, name, note)
-    return name
+        names = find_modules(question)
+        if not names:
+            kept, note = keep()
+            names = tuple(kept)
+            keep_entry(question, names, note)
+    return names
+
+
+def _compiled(question: str, generate: Callable[[], str]) -> str:
+    """Return the name of the one module that answers a question, generated if need be."""
+
+    def keep() -> tuple[Sequence[str], str]:
+        name = keep_source(generate())
+        load(name)
+        return [name], ""
+
+    return _found(question, keep)[0]
 
 
 def _exactly(formula: Formula) -> str:
@@ -211,28 +251,36 @@ def _values(*formulas: Formula) -> NDArray[np.float64]:
 def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
     question = f"activation {dtype} {_exactly(formula)}"
 
-    def generate() -> tuple[str, str]:
-        return _generated(formula, dtype)
+    def keep() -> tuple[Sequence[str], str]:
+        kernels = _generated(formula, dtype)
+        return kernels.modules, kernels.choice.text
 
-    name = _found(question, generate)
-    return _loaded(name, formula, dtype, read_choice(note_of(question)))
+    modules = _found(question, keep)
+    return ActivationKernels(formula, dtype, read_choice(note_of(question)), modules)
 
 
-def _generated(formula: Formula, dtype: str) -> tuple[str, str]:
-    """Generate an activation's module in the cheapest arithmetic that is exact enough."""
-    from chainrule.kernels._modules import activation_module
-
+def _generated(formula: Formula, dtype: str) -> ActivationKernels:
+    """Generate an activation's modules in the cheapest arithmetic that is exact enough."""
     if dtype == "float64":
-        choice = Choice(dict.fromkeys(FUNCTIONS, "double"), {}, "float64")
-        return keep_source(activation_module(formula, dtype, choice.tiers)), choice.text
+        return kernels_in(formula, dtype, Choice(dict.fromkeys(FUNCTIONS, "double"), {}, "float64"))
     kept = kept_choice(_exactly(formula))
     if kept is not None:
         choice, code = kept
-        source = activation_module(formula, dtype, choice.tiers, choice.zeros)
-        if code_digest(source) == code:
-            return keep_source(source), choice.text
-    name, choice = _measured(formula, dtype)
-    return name, choice.text
+        kernels = kernels_in(formula, dtype, choice)
+        if code_digest(kernels.source) == code:
+            return kernels
+    return _measured(formula)
+
+
+def kernels_in(formula: Formula, dtype: str, choice: Choice) -> ActivationKernels:
+    """Return an activation's kernels in given arithmetic."""
+    from chainrule.kernels._modules import kernel_module
+
+    modules = (
+        keep_source(kernel_module(formula, dtype, name, choice.tiers[name], choice.zeros))
+        for name in FUNCTIONS
+    )
+    return ActivationKernels(formula, dtype, choice, tuple(modules))
 
 
 def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
@@ -246,44 +294,34 @@ def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
     code : str
         The digest of what was measured.
     """
-    name, choice = _measured(formula, "float32")
-    return _exactly(formula), choice, code_digest(source_path(name).read_text(encoding="utf-8"))
+    kernels = _measured(formula)
+    return _exactly(formula), kernels.choice, code_digest(kernels.source)
 
 
-def _measured(formula: Formula, dtype: str) -> tuple[str, Choice]:
+def _measured(formula: Formula) -> ActivationKernels:
     from chainrule.kernels._choice import choose
-    from chainrule.kernels._modules import activation_module, has_floats, has_pieces
+    from chainrule.kernels._modules import has_floats, has_pieces
 
     exact = activation_kernels(formula, np.float64)
-    tried: dict[str, str] = {}
+    tried: set[str] = set()
 
     def candidate(tiers: dict[str, str], zeros: Zeros) -> ActivationKernels:
-        choice = Choice(tiers, zeros, "")
-        name = keep_source(activation_module(formula, dtype, tiers, zeros))
-        tried[" ".join(tiers.values())] = name
-        return _loaded(name, formula, dtype, choice)
+        kernels = kernels_in(formula, "float32", Choice(dict(tiers), zeros, ""))
+        tried.update(kernels.modules)
+        return kernels
 
     coupled = formula.is_layer_coupled
     in_floats = coupled and has_floats(formula)
-    choice = choose(
+    kernels, choice = choose(
         exact,
         candidate,
         coupled=coupled,
         in_floats=in_floats,
         has_pieces=lambda name: has_pieces(formula, name),
     )
-    chosen = tried[" ".join(choice.tiers.values())]
-    for name in set(tried.values()) - {chosen}:
+    for name in tried - set(kernels.modules):
         discard(name)
-    return chosen, choice
-
-
-def _loaded(name: str, formula: Formula, dtype: str, choice: Choice) -> ActivationKernels:
-    values, coupled = _values(formula), formula.is_layer_coupled
-    forward, backward = (
-        _kernel(name, which, values, dtype, coupled=coupled) for which in ("forward", "backward")
-    )
-    return ActivationKernels(forward, backward, choice)
+    return replace(kernels, choice=choice)
 
 
 @lru_cache(maxsize=512)
@@ -292,12 +330,12 @@ def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) 
     cost = apart(cost, activation)
     question = f"cost {dtype} {_exactly(cost)} of {_exactly(activation)} given {assumption}"
 
-    def generate() -> tuple[str, str]:
+    def generate() -> str:
         from chainrule.kernels._cost_modules import cost_module
 
-        return keep_source(cost_module(activation, cost, dtype, assumption)), ""
+        return cost_module(activation, cost, dtype, assumption)
 
-    name = _found(question, generate)
+    name = _compiled(question, generate)
     values = _values(activation, cost)
     return CostKernels(
         _kernel(name, "value", values, dtype, coupled=True),

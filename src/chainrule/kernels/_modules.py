@@ -15,7 +15,7 @@ from chainrule.derivations import (
 )
 from chainrule.formulas import Apply, Formula, to_text
 from chainrule.kernels._annotations import names_of_nodes
-from chainrule.kernels._elementwise import DECORATOR, scalar_functions
+from chainrule.kernels._elementwise import DECORATOR, scalar_function
 from chainrule.kernels._kept_choices import Zeros
 from chainrule.kernels._module_parts import (
     READS,
@@ -33,32 +33,40 @@ from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import format_of, has_fits
 from chainrule.kernels._zeros import fits_at_zeros, name_of_fit, with_fits
 
+KERNELS = {"activation": "forward", "derivative": "backward"}
+_SAYS = {"activation": "A = g(Z)", "derivative": "∂J/∂Z = ∂J/∂A ⊙ g'(Z)"}
 _COUPLED_INPUTS = {"forward": [("z", "first")], "backward": [("da", "first"), ("z", "second")]}
 _COUPLED_SAYS = {"forward": "A = g(Z), row by row", "backward": "∂J/∂Z from ∂J/∂A, row by row"}
 
 
-def activation_module(
-    formula: Formula,
-    dtype: str,
-    tiers: Mapping[str, str] | None = None,
-    zeros: Zeros | None = None,
+def kernel_module(
+    formula: Formula, dtype: str, function: str, tier: str, zeros: Zeros | None = None
 ) -> str:
-    """Return the source of an activation's forward and backward kernels.
+    """Return the source of an activation's forward or backward kernel.
 
-    `tiers` are those of the functions ``activation`` and ``derivative``; by default the one that
-    is good for results of the dtype whatever the formula. `zeros` are the neighbours between which
-    these functions have zeros.
+    Parameters
+    ----------
+    formula : Formula
+    dtype : str
+        Of the arrays.
+    function : str
+        Of each element: ``activation``, by which the forward kernel goes, or ``derivative``.
+    tier : str
+        Of that function.
+    zeros : dict of str to tuple
+        The neighbours between which the functions have zeros.
     """
     if formula.is_layer_coupled:
-        return _coupled_module(formula, dtype, tiers or {})
-    lines = _activation_lines(formula, dtype)
-    if not tiers:
-        return module_source(f"a = {formula.text}", dtype, lines)
-    body, chosen = _with_fits(lines, formula, tiers, zeros)
+        return _coupled_module(formula, dtype, function, tier)
+    lines = [*_scalar_lines(formula, dtype, function), *_elementwise_kernel(formula, function)]
+    body, chosen = _with_fits(lines, formula, {function: tier}, zeros)
     # A kernel reads and writes in the format of the function that it calls.
-    chosen["forward"] = format_of(chosen["activation"])
-    chosen["backward"] = format_of(chosen["derivative"])
-    return module_source(f"a = {formula.text}", dtype, body, chosen)
+    chosen[KERNELS[function]] = format_of(chosen[function])
+    return module_source(_title(formula, function), dtype, body, chosen)
+
+
+def _title(formula: Formula, function: str) -> str:
+    return f"{'' if function == 'activation' else 'da/dz, where '}a = {formula.text}"
 
 
 def _with_fits(
@@ -96,19 +104,13 @@ def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | Non
 
 def has_pieces(formula: Formula, name: str) -> bool:
     """Tell whether there is a choice of polynomials for ``activation`` or ``derivative``."""
-    return _pieces(_scalar_lines(formula, "float32"), formula, name) is not None
+    return _pieces(_scalar_lines(formula, "float32", name), formula, name) is not None
 
 
-@lru_cache(maxsize=4)
-def _activation_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
-    """Return the source before it gets its tiers: several are tried."""
-    parameters = tuple(name for name, _ in formula.parameters)
-    return tuple(_elementwise_kernels(formula, parameters, dtype))
-
-
-@lru_cache(maxsize=4)
-def _scalar_lines(formula: Formula, dtype: str) -> tuple[str, ...]:
-    return tuple(scalar_functions(formula, dtype))
+@lru_cache(maxsize=8)
+def _scalar_lines(formula: Formula, dtype: str, function: str) -> tuple[str, ...]:
+    """Return the source of a function before it gets its tier: several are tried."""
+    return tuple(scalar_function(formula, dtype, slope=function == "derivative"))
 
 
 def slope_module(
@@ -134,7 +136,10 @@ def slope_module(
         "    slope[i] = change",
     ]
     lines = [
-        *_scalar_lines(formula, dtype),
+        *_scalar_lines(formula, dtype, "activation"),
+        "",
+        "",
+        *_scalar_lines(formula, dtype, "derivative"),
         *_at("value_at", "activation", parameters),
         *_at("slope_at", "derivative", parameters),
         *kernel_source("forward_with_slope", "A = g(Z), and g'(Z)", parameters, loop),
@@ -186,46 +191,35 @@ def output_module(formula: Formula, dtype: str) -> str:
     return module_source(f"a = {formula.text}, through a", dtype, kernel)
 
 
-def _elementwise_kernels(formula: Formula, parameters: tuple[str, ...], dtype: str) -> list[str]:
-    extra = more_arguments(parameters)
-    flat = ["size = rows * columns", "output = carray(output, (size,))"]
-    forward = [
-        *flat,
-        "z = carray(first, (size,))",
-        "for i in range(size):",
-        f"    output[i] = activation(np.float64(z[i]){extra})",
-    ]
-    backward = [
-        *flat,
-        "da = carray(first, (size,))",
-        "z = carray(second, (size,))",
-        "for i in range(size):",
-        f"    output[i] = np.float64(da[i]) * derivative(np.float64(z[i]){extra})",
-    ]
-    return [
-        *_scalar_lines(formula, dtype),
-        *kernel_source("forward", "A = g(Z)", parameters, forward),
-        *kernel_source("backward", "∂J/∂Z = ∂J/∂A ⊙ g'(Z)", parameters, backward),
-    ]
-
-
-def _coupled_module(formula: Formula, dtype: str, tiers: Mapping[str, str]) -> str:
-    """Return the source of the kernels of a layer-coupled activation; see `activation_module`."""
+def _elementwise_kernel(formula: Formula, function: str) -> list[str]:
     parameters = tuple(name for name, _ in formula.parameters)
-    lines: list[str] = []
-    chosen = {}
-    for name, function in (("forward", "activation"), ("backward", "derivative")):
-        graph, names = _coupled_graph(formula, name)
-        tier = tiers.get(function, "")
-        in_floats = tier == "single" and RowProgram(graph, READS).has_floats
-        body = RowProgram(graph, READS, names=names, in_floats=in_floats).source()
-        matrices = [("output", "output"), *_COUPLED_INPUTS[name]]
-        says = _COUPLED_SAYS[name]
-        lines += kernel_source(name, says, parameters, [*matrix_views(*matrices), *body])
-        if tier:
-            # What the units share is in float64 in either case.
-            chosen[name] = {"single": "wide"}.get(tier, tier)
-    return module_source(f"a = {formula.text}", dtype, lines, chosen)
+    value = f"{function}(np.float64(z[i]){more_arguments(parameters)})"
+    reads = ["z = carray(first, (size,))"]
+    if function == "derivative":
+        value = f"np.float64(da[i]) * {value}"
+        reads = ["da = carray(first, (size,))", "z = carray(second, (size,))"]
+    loop = [
+        "size = rows * columns",
+        "output = carray(output, (size,))",
+        *reads,
+        "for i in range(size):",
+        f"    output[i] = {value}",
+    ]
+    return kernel_source(KERNELS[function], _SAYS[function], parameters, loop)
+
+
+def _coupled_module(formula: Formula, dtype: str, function: str, tier: str) -> str:
+    """Return the source of a kernel of a layer-coupled activation; see `kernel_module`."""
+    parameters = tuple(name for name, _ in formula.parameters)
+    name = KERNELS[function]
+    graph, names = _coupled_graph(formula, name)
+    in_floats = tier == "single" and RowProgram(graph, READS).has_floats
+    body = RowProgram(graph, READS, names=names, in_floats=in_floats).source()
+    views = matrix_views(("output", "output"), *_COUPLED_INPUTS[name])
+    lines = kernel_source(name, _COUPLED_SAYS[name], parameters, [*views, *body])
+    # What the units share is in float64 in either case.
+    tiers = {name: {"single": "wide"}.get(tier, tier)}
+    return module_source(_title(formula, function), dtype, lines, tiers)
 
 
 def has_floats(formula: Formula) -> bool:

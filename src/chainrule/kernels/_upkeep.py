@@ -36,7 +36,7 @@ def forget_unused(folder: Path) -> None:
                 entry.unlink()
                 entry.with_suffix(".lock").unlink(missing_ok=True)
             else:
-                used.add(entry.read_text(encoding="ascii").partition("\n")[0])
+                used.update(entry.read_text(encoding="ascii").partition("\n")[0].split())
     for path in (*folder.glob("kernel_*.py"), *folder.glob("*/*.code")):
         with suppress(OSError):
             if path.stem not in used and _is_old(path, now):
