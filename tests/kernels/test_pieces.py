@@ -38,6 +38,33 @@ def slope_of_bent(z):
     return z / (2 * mpmath.sqrt(z * z + 1)) + 1
 
 
+def tanhexp(z):
+    return z * mpmath.tanh(mpmath.exp(min(z, 99)))
+
+
+def slope_of_tanhexp(z):
+    t = mpmath.tanh(mpmath.exp(min(z, 99)))
+    return t + z * mpmath.exp(min(z, 99)) * (1 - t * t)
+
+
+def phish(z):
+    return z * mpmath.tanh(gelu(min(z, 99)))
+
+
+def slope_of_phish(z):
+    t = mpmath.tanh(gelu(min(z, 99)))
+    return t + z * slope_of_gelu(z) * (1 - t * t)
+
+
+def logish(z):
+    return z * mpmath.log1p(1 / (1 + mpmath.exp(-z)))
+
+
+def slope_of_logish(z):
+    s = 1 / (1 + mpmath.exp(-z))
+    return mpmath.log1p(s) + z * s * (1 - s) / (1 + s)
+
+
 def places():
     """Return float32 numbers of every size, more of them where things bend, and next to ends."""
     generator = np.random.default_rng(3)
@@ -65,7 +92,13 @@ def errors(got, truth, z):
 
 @pytest.mark.parametrize(
     ("name", "value", "slope"),
-    [("gelu", gelu, slope_of_gelu), ("bent_identity", bent, slope_of_bent)],
+    [
+        ("gelu", gelu, slope_of_gelu),
+        ("bent_identity", bent, slope_of_bent),
+        ("tanhexp", tanhexp, slope_of_tanhexp),
+        ("phish", phish, slope_of_phish),
+        ("logish", logish, slope_of_logish),
+    ],
 )
 def test_value_and_slope_are_within_their_bounds(name, value, slope):
     """Against 60 digits: a function that vanishes like a Gaussian, one that goes like a power."""
@@ -122,13 +155,32 @@ def test_one_side_follows_from_the_other():
         assert abs(zero[0] + mpmath.mpf(zero[1]) - true) < 1e-14
 
 
+@pytest.mark.parametrize(
+    ("name", "slope", "sign"), [("lisht", True, -1), ("lisht", False, 1), ("asinh", True, 1)]
+)
+def test_even_and_odd_functions_have_one_side(name, slope, sign):
+    """The other one is the same, or its negative."""
+    found = in_pieces(activation_formula(name), slope=slope)
+    assert found.relation == (0.0, 0.0, sign)
+    assert found.left is None
+
+
+def test_a_first_coefficient_may_have_two_parts():
+    """tanh(1), the slope of z*tanh(exp(z)) at 0, is no float32; a half, that of gelu, is one."""
+    first = in_pieces(activation_formula("tanhexp"), slope=False).right.pieces[0]
+    with mpmath.workdps(40):
+        assert abs(mpmath.mpf(first.coefficients[0]) + first.low - mpmath.tanh(1)) < 2.0**-48
+    assert in_pieces(activation_formula("gelu"), slope=True).left.pieces[0].low == 0.0
+
+
 def test_they_are_the_same_on_another_processor():
     """To the last bit, with other routines of linear algebra and vectors: a digest keeps them."""
     code = (
         "from chainrule.catalogue import activation_formula\n"
         "from chainrule.kernels._piece_fits import in_pieces\n"
-        "for name in ('gelu', 'bent_identity'):\n"
-        "    print(in_pieces(activation_formula(name), slope=True))"
+        "for name in ('gelu', 'bent_identity', 'tanhexp', 'phish', 'logish', 'serf'):\n"
+        "    print(in_pieces(activation_formula(name), slope=True))\n"
+        "    print(in_pieces(activation_formula(name), slope=False))"
     )
     older = {"OPENBLAS_CORETYPE": "Sandybridge", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"}
     found = [

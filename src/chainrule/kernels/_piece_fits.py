@@ -68,6 +68,10 @@ def _both_sides(judge: Judge) -> InPieces | None:
         return judge(-mpmath.mpf(t))
 
     tails = _tail(on_left), _tail(judge)
+    sign = _relation(judge, on_left, (0.0, 0.0))
+    if sign:
+        side = _side(judge, tails[1])
+        return None if side is None else InPieces(None, side, (0.0, 0.0, sign))
     for own, truth, other in ((0, on_left, judge), (1, judge, on_left)):
         line = tails[1 - own]
         if tails[own] != "vanishes" or not isinstance(line, tuple):
@@ -100,9 +104,10 @@ def _tail(truth: Truth) -> Any:
         return None
     if abs(near) < _SMALLEST and abs(far[0]) < _SMALLEST:
         return "vanishes"
-    slope = _short((far[1] - far[0]) / (_FAR[2] - _FAR[1]))
-    line = slope, _short(far[0] - slope * _FAR[1])
-    wanted = line[0] * _FAR[0] + line[1]
+    slope = (far[1] - far[0]) / (_FAR[2] - _FAR[1])
+    constant = far[0] - slope * _FAR[1]
+    wanted = slope * _FAR[0] + constant
+    line = _short(slope), _short(constant)
     if any(line) and abs(near - wanted) < 2.0**-60 * abs(wanted):
         return line
     power = mpmath.log(abs(far[1] / far[0])) / mpmath.log(_FAR[2] / _FAR[1])
@@ -211,8 +216,15 @@ def _near_zero(truth: Truth, end: float) -> tuple[Piece, ...] | None:
         centre = _in_two_parts(zero)[0]
         zeros[centre] = float(truth(centre))
     target = Target(series, truth, end, power, start, zeros)
-    pieces = shortest(target)
-    return None if pieces is None else exactly(target, pieces)
+    found = []
+    for one in (target, replace(target, throughout=True))[: 2 if power > 0 else 1]:
+        pieces = shortest(one)
+        if pieces is not None:
+            found.append((one, pieces))
+    if not found:
+        return None
+    target, pieces = min(found, key=lambda pair: Side(pair[1]).work)
+    return exactly(target, pieces)
 
 
 def _bisected(holds: Callable[[float], bool]) -> float:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from chainrule.kernels._source import number
 
-# Operations that a function takes in a vector of float64, roughly; an addition takes one.
+# Times in a vector of float64, roughly; an addition takes one.
 _WORK = {
-    "exp": 20, "expm1": 25, "log": 30, "log1p": 35, "tanh": 45, "sinh": 40, "cosh": 35, "erf": 60,
-    "erfc": 70, "sin": 40, "cos": 40, "atan": 40, "asinh": 45, "sqrt": 40,
+    "exp": 20, "expm1": 25, "log": 45, "log1p": 60, "tanh": 55, "sinh": 60, "cosh": 50, "erf": 70,
+    "erfc": 90, "sin": 60, "cos": 60, "atan": 60, "asinh": 95, "sqrt": 65,
 }  # fmt: skip
-_DIVISION = 16
-_IN_FLOATS = 2  # numbers that a vector has of float32 for one of float64
+_DIVISION, _IN_FLOATS = 35, 16
+_FASTER = 1.1  # operations in pieces in the time of one in float64
 _DECAY, _FACTOR = 45, 12
 
 
@@ -40,6 +40,8 @@ class Piece:
         Lowest power first.
     is_far : bool
         Whether it is a polynomial in 1/t.
+    low : float
+        What float32 cannot hold of the first coefficient.
     """
 
     end: float
@@ -47,6 +49,7 @@ class Piece:
     power: int
     coefficients: tuple[float, ...]
     is_far: bool = False
+    low: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,10 @@ class Side:
     @property
     def work(self) -> int:
         """How many operations its value takes, roughly."""
-        work = sum(6 + len(piece.coefficients) for piece in self.pieces)
+        work = sum(6 + p.power + len(p.coefficients) + (p.low != 0) for p in self.pieces)
         if self.decay is not None:
             work += _DECAY + _FACTOR * (sum(self.decay.powers) + len(self.decay.phase) - 1)
-        return work + _DIVISION * any(piece.is_far for piece in self.pieces)
+        return work + _IN_FLOATS * any(piece.is_far for piece in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,11 @@ class InPieces:
         start = next(k for k, line in enumerate(lines) if line.startswith(f"def {name}("))
         body = list(lines[start + 2 :])
         end = next((k for k, line in enumerate(body) if line and line[0] != " "), len(body))
-        text = "\n".join(line.partition("  #")[0] for line in body[:end])
+        values = (line.partition("  #")[0].partition(" = ") for line in body[:end])
+        text = "\n".join({value or name for name, _, value in values})  # each is computed once
         other = sum(_WORK.get(called, 0) for called in re.findall(r"(\w+)\(", text))
         other += len(re.findall(r" [-+*] ", text)) + _DIVISION * text.count(" / ")
-        return work < _IN_FLOATS * other
+        return work < _FASTER * other
 
 
 def with_pieces(lines: Sequence[str], found: Mapping[str, InPieces], decorator: str) -> list[str]:
@@ -177,7 +181,7 @@ def function_source(name: str, own: InPieces, decorator: str) -> Iterator[str]:
         known, other = ("left", "right") if own.left is not None else ("right", "left")
         yield f"    {known} = {results[known]}"
         results[known] = known
-        results[other] = f"{_line_source(*line)} {'+' if sign > 0 else '-'} {known}"
+        results[other] = f"{_line_source(*line)} {'+' if sign > 0 else '-'} {known}".strip(" +")
     yield f"    return ({results['left']}) if z < 0.0 else ({results['right']})"
     yield ""
     yield ""
@@ -201,11 +205,15 @@ def _side_source(side: Side, word: str) -> tuple[list[str], str]:
         text = others[-1]
         for coefficient in others[-2::-1]:
             text = f"{coefficient} + {u} * ({text})"
-        lines.append(f"q_{tag} = {u} * ({text})")
+        start = f"{number(piece.low)} + " if piece.low else ""
+        lines.append(f"q_{tag} = {start}{u} * ({text})")
+        exact = decay is None and piece.power > 1
         factor = " * t" * piece.power if piece.power > 0 else " * v" * -piece.power
-        lines.append(f"p_{tag} = ({first} + q_{tag}){factor}")
-        if decay is not None:
+        lines.append(f"p_{tag} = ({first} + q_{tag}){'' if exact else factor}")
+        if decay is not None or exact:
             lines.append(f"r_{tag} = ({first} - p_{tag}) + q_{tag}")
+        if exact:  # several roundings would add up
+            lines.append(f"p_{tag} = pairs.rounded({_scaled(f'(p_{tag}, r_{tag})', piece.power)})")
         condition = f" if {x} < {number(piece.end)} else "
         value = f"p_{tag}{condition}({value})" if value else f"p_{tag}"
         low = f"r_{tag}{condition}({low})" if low else f"r_{tag}"
@@ -216,6 +224,12 @@ def _side_source(side: Side, word: str) -> tuple[list[str], str]:
         condition = f"t > {number(side.pieces[-1].end)}"
         value = f"({_line_source(*side.line)}) if {condition} else ({value})"
     return lines, value
+
+
+def _scaled(pair: str, power: int) -> str:
+    for _ in range(power):
+        pair = f"pairs.scaled({pair}, t)"
+    return pair
 
 
 def _line_source(slope: float, constant: float) -> str:

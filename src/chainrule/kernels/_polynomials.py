@@ -6,7 +6,7 @@ They are found quickly, and then made anew in many digits: the same on every mac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,7 @@ Truth = Callable[[Any], Any]
 _DEGREES = (9, 11, 13)
 _MOST_PIECES = 7
 _ALLOWED = 2.0**-28  # relative: an eighth of float32's last place at most
+_HELD = 2.0**-29
 _MOST_ROUNDED = 1.1
 _NODES = 30
 _RESOLVED = 2.0**-42
@@ -79,6 +80,8 @@ class Target:
         What goes with this factor at 0, where there is one or the first piece is expanded there.
     zeros : dict of float
         The float32 nearest to each zero, and the value there.
+    throughout : bool
+        Whether the other pieces have the factor as well.
     """
 
     values: Callable[[Array], Array]
@@ -87,6 +90,7 @@ class Target:
     power: int = 0
     start: float | None = None
     zeros: dict[float, float] | None = None
+    throughout: bool = False
 
     def fitted(self, low: float, high: float, degree: int) -> Piece | None:
         """Return the polynomial of a degree on an interval, not rounded, if it is good enough.
@@ -95,25 +99,26 @@ class Target:
         """
         high = float(np.float32(high))
         half = (high - low) / 2
-        found = self.centre(low, high) if half > 0 else None
+        power = self.power if low == 0 or self.throughout else 0
+        found = self.centre(low, high, power) if half > 0 else None
         if found is None:
             return None
         centre, first = found
-        power = 0 if low else self.power
+        rest = _not_held(first)
         nodes = _nodes(low, high, degree)
         values, u = self.values(nodes) / nodes**power, nodes - centre
-        known, powers = float(np.float32(first)), np.arange(1, degree + 1)
+        known, powers = float(np.float32(first)) + rest, np.arange(1, degree + 1)
         matrix = (u[:, np.newaxis] / half) ** powers / values[:, np.newaxis]
         solution = np.linalg.lstsq(matrix, (values - known) / values, rcond=None)[0]
-        coefficients = (known, *(solution / half**powers).tolist())
+        others = (solution / half**powers).tolist()
         dense = low + (high - low) * (np.arange(1, 200) / 200)
         wanted, u = self.values(dense) / dense**power, dense - centre
-        got = sum(c * u**k for k, c in enumerate(coefficients))
+        got = known + sum(c * u**k for k, c in enumerate(others, 1))
         if not np.abs(got / wanted - 1).max() <= _ALLOWED:
             return None
-        if not _rounded_by(coefficients, u, wanted) <= _MOST_ROUNDED:
+        if not _rounded_by((known, *others), u, wanted) <= _MOST_ROUNDED:
             return None
-        return Piece(high, centre, power, coefficients)
+        return Piece(high, centre, power, (known - rest, *others), low=rest)
 
     def exactly(self, piece: Piece, low: float) -> Piece:
         """Return a fit made anew in many digits, and rounded: the same on every machine."""
@@ -122,7 +127,10 @@ class Target:
         values = [self.exact(x) / x**piece.power for x in nodes]
         places = [x - piece.centre for x in nodes]
 
-        known = [piece.coefficients[0]]
+        centre = mpmath.mpf(piece.centre) or nodes[0] * mpmath.mpf(2) ** -60
+        first = self.exact(centre) / centre**piece.power
+        low = float(np.float32(first - piece.coefficients[0])) if piece.low else 0.0
+        known = [piece.coefficients[0] + low]
         while len(known) <= degree:
             powers = range(len(known), degree + 1)
             matrix = mpmath.matrix(
@@ -136,20 +144,27 @@ class Target:
             # The first ones are rounded one by one, and the others make up for that.
             count = 1 if len(known) < 3 else len(powers)
             known += [float(np.float32(float(c))) for c in list(solution)[:count]]
-        return Piece(piece.end, piece.centre, piece.power, tuple(known))
+        return replace(piece, coefficients=(piece.coefficients[0], *known[1:]), low=low)
 
-    def centre(self, low: float, high: float) -> tuple[float, float] | None:
+    def centre(self, low: float, high: float, power: int) -> tuple[float, float] | None:
         """Return where to expand, and the value there: at a zero, else where a float32 is near."""
         if low == 0 and self.start is not None:
             return 0.0, self.start
         inside = [zero for zero in self.zeros or {} if low < zero < high]
         if inside:
-            return None if len(inside) > 1 else (inside[0], (self.zeros or {})[inside[0]])
+            value = (self.zeros or {})[inside[0]] / inside[0] ** power
+            return None if len(inside) > 1 else (inside[0], value)
         middle = np.float32((low + high) / 2)
         places = (middle + np.arange(_LUCK) * np.spacing(middle)).astype(np.float64)
-        values = self.values(places)
+        values = self.values(places) / places**power
         luckiest = int(np.argmin(np.abs(values - values.astype(np.float32).astype(np.float64))))
         return float(places[luckiest]), float(values[luckiest])
+
+
+def _not_held(value: float) -> float:
+    """Return what float32 cannot hold of a coefficient, where that counts."""
+    rest = float(np.float32(value - float(np.float32(value))))
+    return rest if abs(rest) > _HELD * abs(value) else 0.0
 
 
 def _nodes(low: float, high: float, degree: int) -> Array:
