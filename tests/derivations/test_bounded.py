@@ -17,6 +17,7 @@ from chainrule.derivations import (
     time_limit,
 )
 from chainrule.derivations._algebra import put_in
+from chainrule.derivations._remembered import forget, remembered
 from chainrule.formulas import parse
 from chainrule.portraits import portrait
 
@@ -40,6 +41,7 @@ IDS = [formula.name or formula.text for formula in FORMULAS]
 @pytest.fixture
 def no_algebra(monkeypatch):
     """Let the heavy functions of SymPy fail when the package itself calls them."""
+    forget()
 
     def refused(name, function):
         def called(*arguments, **options):
@@ -100,6 +102,33 @@ def test_what_runs_over_is_done_once_more_without_algebra():
         return "plain"
 
     assert in_time(0.0, work) == "plain"
+
+
+def test_what_a_budget_cut_short_is_not_kept():
+    runs = []
+
+    @remembered
+    def work(formula):
+        runs.append(formula.name)
+        return len(runs)
+
+    plain, named = parse("tanh(z)"), activation_formula("tanh")
+    with time_budget(0.0):
+        assert [work(plain), work(plain)] == [1, 2]
+    assert [work(plain), work(plain), work(named)] == [3, 3, 4]
+    with time_budget(0.0):
+        assert work(plain) == 3
+    forget()
+    assert work(plain) == 5
+    assert runs == ["", "", "", "tanh", ""]
+
+
+def test_what_is_computed_of_a_derivation_on_request_is_its_own():
+    formula = activation_formula("softplus")
+    with time_budget(0.0):
+        short = derive(formula)
+        assert short.sections
+    assert derive(formula).sections != short.sections
 
 
 def test_a_number_is_put_in_as_by_sympy():

@@ -9,6 +9,7 @@ import pytest
 
 from chainrule.catalogue import activation_formula
 from chainrule.derivations import _work_clock, derive, is_time_up, time_budget
+from chainrule.derivations._remembered import forget
 from chainrule.formulas import parse
 from chainrule.portraits import portrait
 
@@ -43,6 +44,7 @@ def run_for(seconds):
 
 
 def told(formula):
+    forget()
     derivation = derive(formula)
     further = derivation.hessian, derivation.second, derivation.told_by_output
     return str(derivation), further, str(portrait(formula))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from chainrule.derivations._arithmetic import ONE, ZERO, multiply, total
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._tidy import Tidy
 from chainrule.formulas import Expression, Variable, variables_of
 
@@ -88,6 +89,7 @@ def chain_rule(
     )
 
 
+@remembered
 def derivative_in_variables(expression: Expression) -> Expression:
     """Return the derivative by z as the chain rule's last step writes it.
 

@@ -17,6 +17,7 @@ from chainrule.derivations._algebra import FAILURES, atoms_of
 from chainrule.derivations._arithmetic import ONE, size
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
@@ -39,6 +40,7 @@ _PARTS = 1.4  # for every operation at least, however a form is written
 _OWN_PREACTIVATION = 8  # by how many parts a form may be longer to do without it
 
 
+@remembered
 def closed_form(
     formula: Formula,
     seed: Expression | None = None,
@@ -268,6 +270,7 @@ def known_sums(algebra: SumAlgebra, put: Callable[[Any], Any], last: int) -> lis
     return rules
 
 
+@remembered
 def cost_gradient(cost: Formula) -> Expression:
     """Return ∂(cost of one example)/∂a in `a` and `y`, by the chain rule through the cost."""
     forward = computation_graph(cost.expression)

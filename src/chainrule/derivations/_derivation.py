@@ -20,6 +20,7 @@ from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
 from chainrule.derivations._kept_values import determined
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
@@ -202,6 +203,11 @@ def derive(formula: Formula) -> Derivation:
     -----
     Every simplification is bounded in time; what is cut short appears unsimplified.
     """
+    return replace(_derived(formula))  # a copy: what is computed on request stays its own
+
+
+@remembered
+def _derived(formula: Formula) -> Derivation:
     seconds = _COUPLED_SECONDS if formula.is_layer_coupled else _SECONDS
     return in_time(seconds, lambda: _derive(formula))
 

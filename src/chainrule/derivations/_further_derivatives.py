@@ -26,6 +26,7 @@ from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
 from chainrule.derivations._parameter_form import in_output, shortened
 from chainrule.derivations._pieces import BRANCHING, Pieces, differentiate
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm
 from chainrule.derivations.output_forms._shortening import shortest
@@ -116,6 +117,7 @@ class SecondDerivative:
     through_output: Expression | None
 
 
+@remembered
 def parameter_derivatives(
     formula: Formula, graph: Graph, steps: tuple[Step, ...], pieces: Pieces | None
 ) -> tuple[ParameterDerivative, ...]:
@@ -280,6 +282,7 @@ def _is_positive(exponent: Expression, values: Mapping[str, float]) -> bool:
         return bool(evaluate(exponent, values) > 0)
 
 
+@remembered
 def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[SecondDerivative, ...]:
     """Return ∂²a/∂z² of every piece; through the output it is D'(a) D(a).
 
@@ -312,6 +315,7 @@ def _bend(slope: Expression) -> Expression:
     return min(simplified(plain), derivative_in_variables(slope), key=written_length)
 
 
+@remembered
 def simplified(expression: Expression) -> Expression:
     """Return the shortest of a few ways to write an expression; unchanged if time runs out."""
     translation = Translation(names_long_numbers=True)

@@ -27,6 +27,7 @@ from chainrule.derivations._jacobian import (
     entries,
 )
 from chainrule.derivations._layer_check import AWKWARD, PLACES, SLOPES, agree
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._sum_algebra import SumAlgebra
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import DIRECTION, SEED, backward_graph
@@ -113,6 +114,7 @@ class Hessian(Documented):
         return Document(self.title, (section,))
 
 
+@remembered
 def hessian_of(
     formula: Formula, graph: Graph, simplified: Callable[[Expression], Expression]
 ) -> Hessian | None:

@@ -14,6 +14,7 @@ from chainrule.derivations._closed_form import known_sums
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._invariance import degree
@@ -59,6 +60,7 @@ def _kept(e: Expression) -> Iterator[Expression]:
             yield from _kept(part)
 
 
+@remembered
 def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expression], ...]:
     """Return reductions over `z`, and `z` itself, where the output tells them, each in `a`.
 

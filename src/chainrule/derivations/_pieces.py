@@ -23,6 +23,7 @@ from chainrule.derivations._crossings import MANY_DIGITS, TooManyCrossingsError,
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
+from chainrule.derivations._remembered import remembered
 from chainrule.formulas import (
     COMPARISONS,
     Apply,
@@ -154,6 +155,7 @@ class TooManyPiecesError(Exception):
     """The formula has more breakpoints than can be told apart."""
 
 
+@remembered
 def smooth_pieces(formula: Formula) -> Pieces:
     """Cut an element-wise formula at its kinks.
 

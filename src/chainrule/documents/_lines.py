@@ -181,28 +181,31 @@ def letters(e: Expression, *, slashed: bool = False) -> float:
     """Return about how many letters wide an expression is set, maybe with slashes only."""
     if not isinstance(e, Apply):
         return _letters_of_atom(e)
-    x = [letters(part, slashed=slashed) for part in e.arguments]
-    brackets = 2.0 * sum(map(_is_sum, e.arguments))
     match e.operation:
-        case "divide" if slashed:
-            return sum(x) + 1.0 + brackets
-        case "divide":
+        case "divide" if not slashed:
             return max(letters(part, slashed=True) for part in e.arguments)
-        case "partial" | "partial_twice":
-            return max(x[0], sum(x[1:])) + 1.0
         case "power":
-            exponent = letters(e.arguments[1], slashed=True)
-            return x[0] + _SMALLER * exponent + 2.0 * _is_sum(e.arguments[0])
-        case "exp" if is_long_exponent(e.arguments[0]):
-            return 4.0 + x[0]
-        case "exp":
+            base, exponent = e.arguments
+            raised = _SMALLER * letters(exponent, slashed=True)
+            return letters(base, slashed=slashed) + raised + 2.0 * _is_sum(base)
+        case "exp" if not is_long_exponent(e.arguments[0]):
             return 1.0 + _SMALLER * letters(e.arguments[0], slashed=True)
-        case "negate":
-            return 1.5 + x[0]
         case "where":
             cases = cases_of(e)
             widest = max(letters(value, slashed=True) for value, _ in cases)
             return widest + _room_of_conditions(cases)
+    # Looked at for these alone: what looked at all parts in two ways would take ages where deep.
+    x = [letters(part, slashed=slashed) for part in e.arguments]
+    brackets = 2.0 * sum(map(_is_sum, e.arguments))
+    match e.operation:
+        case "divide":
+            return sum(x) + 1.0 + brackets
+        case "partial" | "partial_twice":
+            return max(x[0], sum(x[1:])) + 1.0
+        case "exp":
+            return 4.0 + x[0]
+        case "negate":
+            return 1.5 + x[0]
         case "multiply":
             return sum(x) + 0.5 + brackets
         case "add" | "subtract" | "hadamard":

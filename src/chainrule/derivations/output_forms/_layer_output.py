@@ -22,6 +22,7 @@ from chainrule.derivations._evaluate import Values, evaluate, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._kept_values import determined
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._inverses import inverses
@@ -50,6 +51,7 @@ _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 _TRIED = ("1.7", "0.3", "-0.6", "-2.1")
 
 
+@remembered
 def layer_output_form(
     formula: Formula,
     products: Sequence[Expression],

@@ -16,6 +16,7 @@ import mpmath
 from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import Graph
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
@@ -73,6 +74,7 @@ def _shown(layer: tuple[float, ...]) -> str:
     return f"({', '.join(f'{x:.6g}' for x in layer)})"
 
 
+@remembered
 def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
     """Return two layers with the same outputs and different Jacobians, where some are found.
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 import mpmath
+import numpy as np
 
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Piece
@@ -75,9 +76,14 @@ class _Stretch:
 
 def find_witness(branches: Sequence[Branch], values: Mapping[str, float]) -> Witness | None:
     """Search pieces for two places with the same output and different slopes, and prove them."""
-    for places_of in (_sampled, _about_turns):
+    sampled = [
+        (branch, _known(branch, sample(branch.low, branch.high), values)) for branch in branches
+    ]
+    for places_of in (_as_they_are, _about_turns):
         stretches = [
-            s for branch in branches for s in _stretches(branch, places_of(branch, values), values)
+            stretch
+            for branch, known in sampled
+            for stretch in _stretches(branch, places_of(branch, known, values))
         ]
         for one, two in _candidates(stretches):
             for first, second in ((one, two), (two, one)):
@@ -107,11 +113,24 @@ def sample(low: float, high: float) -> list[Fraction]:
     return sorted(x for x in inside if low < x < high)
 
 
-def _sampled(branch: Branch, values: Mapping[str, float]) -> list[Fraction]:
-    return sample(branch.low, branch.high)
+_Known = list[tuple[Fraction, Any, Any]]  # places with their outputs and slopes
 
 
-def _about_turns(branch: Branch, values: Mapping[str, float]) -> list[Fraction]:
+def _known(branch: Branch, places: list[Fraction], values: Mapping[str, float]) -> _Known:
+    found = []
+    with mpmath.workdps(_SEARCH_DIGITS):
+        for z in places:
+            at = {**values, "z": _number(z)}
+            output = evaluate(branch.piece.expression, at)
+            found.append((z, output, evaluate(branch.piece.derivative, at)))
+    return found
+
+
+def _as_they_are(branch: Branch, known: _Known, values: Mapping[str, float]) -> _Known:
+    return known
+
+
+def _about_turns(branch: Branch, sampled: _Known, values: Mapping[str, float]) -> _Known:
     """Return places about stretches on which the slope has the other sign, however short."""
 
     def slope(z: Any) -> Any:
@@ -119,8 +138,7 @@ def _about_turns(branch: Branch, values: Mapping[str, float]) -> list[Fraction]:
 
     found: set[Fraction] = set()
     with mpmath.workdps(_SEARCH_DIGITS):
-        known = [(z, slope(z)) for z in map(_number, sample(branch.low, branch.high))]
-        known = [(z, x) for z, x in known if mpmath.isfinite(x) and x != 0]
+        known = [(_number(z), x) for z, _, x in sampled if mpmath.isfinite(x) and x != 0]
         usual = 1 if sum(x > 0 for _, x in known) * 2 > len(known) else -1
         triples = [
             three
@@ -138,7 +156,8 @@ def _about_turns(branch: Branch, values: Mapping[str, float]) -> list[Fraction]:
                 Fraction(mpmath.nstr(ends[0] + width * k / 8, _SEARCH_DIGITS // 2))
                 for k in range(-8, 17)
             }
-    return sorted(z for z in found if branch.low < z < branch.high)
+    places = sorted(z for z in found if branch.low < z < branch.high)
+    return _known(branch, places, values)
 
 
 def _lowest(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
@@ -163,40 +182,41 @@ def _bisected(function: Callable[[Any], Any], inside: Any, outside: Any) -> Any:
     return outside
 
 
-def _stretches(
-    branch: Branch, places: list[Fraction], values: Mapping[str, float]
-) -> list[_Stretch]:
-    with mpmath.workdps(_SEARCH_DIGITS):
-        known = []
-        for z in places:
-            at = {**values, "z": mpmath.mpf(z.numerator) / z.denominator}
-            output = evaluate(branch.piece.expression, at)
-            slope = evaluate(branch.piece.derivative, at)
-            finite = bool(mpmath.isfinite(output) and mpmath.isfinite(slope))
-            known.append((z, float(output), float(slope)) if finite else None)
+def _stretches(branch: Branch, known: _Known) -> list[_Stretch]:
+    finite = [
+        (z, float(output), float(slope))
+        if mpmath.isfinite(output) and mpmath.isfinite(slope)
+        else None
+        for z, output, slope in known
+    ]
     return [
         _Stretch(branch, (x[0], y[0]), (x[1], y[1]), (x[2], y[2]))
-        for x, y in pairwise(known)
+        for x, y in pairwise(finite)
         if x is not None and y is not None
     ]
 
 
 def _candidates(stretches: list[_Stretch]) -> Iterator[tuple[_Stretch, _Stretch]]:
     """Yield pairs whose outputs overlap and whose slopes differ, the clearest first."""
-    found: list[tuple[float, _Stretch, _Stretch]] = []
-    for k, one in enumerate(stretches):
-        for two in stretches[k + 1 :]:
-            low = max(min(one.outputs), min(two.outputs))
-            high = min(max(one.outputs), max(two.outputs))
-            apart = max(min(one.slopes) - max(two.slopes), min(two.slopes) - max(one.slopes))
-            largest = max(map(abs, (*one.slopes, *two.slopes)))
-            if low <= high and apart > 1e-6 * largest and largest < 1e30:
-                far = max(map(abs, (*one.places, *two.places)))
-                size = abs(math.log10(float(far)))
-                found.append((apart / largest - size, one, two))
-    found.sort(key=lambda candidate: -candidate[0])
-    for _, one, two in found[:_PAIRS]:
-        yield one, two
+    if not stretches:
+        return
+    outputs, slopes = (
+        np.sort([getattr(s, name) for s in stretches], axis=1) for name in ("outputs", "slopes")
+    )
+    farthest = np.array([float(max(map(abs, s.places))) for s in stretches])
+    one, two = np.triu_indices(len(stretches), 1)
+    with np.errstate(all="ignore"):
+        overlap = np.maximum(outputs[one, 0], outputs[two, 0]) <= np.minimum(
+            outputs[one, 1], outputs[two, 1]
+        )
+        apart = np.maximum(slopes[one, 0] - slopes[two, 1], slopes[two, 0] - slopes[one, 1])
+        steepest = np.abs(slopes).max(axis=1)
+        largest = np.maximum(steepest[one], steepest[two])
+        far = np.maximum(farthest[one], farthest[two])
+        (chosen,) = np.nonzero(overlap & (apart > 1e-6 * largest) & (largest < 1e30))
+        rank = apart[chosen] / largest[chosen] - np.abs(np.log10(far[chosen]))
+    for k in chosen[np.argsort(-rank, kind="stable")[:_PAIRS]]:
+        yield stretches[one[k]], stretches[two[k]]
 
 
 def _proved(one: _Stretch, two: _Stretch, values: Mapping[str, float]) -> Witness | None:
