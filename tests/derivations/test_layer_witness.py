@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import random
+
 import mpmath
 import pytest
 from tests.derivations.oracle import slope_of
 from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula, activations
-from chainrule.derivations import computation_graph, derive
+from chainrule.derivations import (
+    NoOutputFormError,
+    computation_graph,
+    derive,
+    through_output,
+)
 from chainrule.derivations._kept_values import kept_values
 from chainrule.derivations.output_forms._invariance import degree, is_even
+from chainrule.derivations.output_forms._layer_witness import find_layer_witness
 from chainrule.documents import text_of
 
 _COUPLED = [e.name for e in activations() if activation_formula(e.name).is_layer_coupled]
@@ -29,6 +37,17 @@ _EXCLUDED = [
     "z*exp(-sum(z**2))",
     "(1 + tanh(z))/sum(1 + tanh(z))",
     "log(1 + exp(z))/sum(log(1 + exp(z)))",
+]
+_DETERMINED = [
+    "exp(z)/sum(exp(z)) - exp(-z)/sum(exp(-z))",
+    "z - mean(z) + z**3",
+    "mean(z) - z - z**3",
+    "exp(z)/(1 + sum(exp(z))) + z",
+    "z/sqrt(1 + sum(z**2)) + z",
+    "max(z, 0) + mean(z)",
+    "max(z, z/10) + 3*mean(z)",
+    "where(z > 0, z, exp(z) - 1) + sum(z)/4",
+    "1/(1 + exp(-z)) + exp(z - max(z))/sum(exp(z - max(z)))",
 ]
 _TOLD = [
     *("layer_norm", "rms_norm", "l2_normalization", "l1_normalization"),
@@ -62,6 +81,61 @@ def test_two_layers_with_the_same_outputs_have_different_derivatives(text: str) 
     assert slopes == pytest.approx(found.slopes, rel=1e-9)
     assert abs(slopes[0] - slopes[1]) > 1e-4 * (abs(slopes[0]) + abs(slopes[1]))
     assert "There is no form through the output alone" in " ".join(str(derivation).split())
+
+
+@pytest.mark.parametrize("text", [*_DETERMINED, "atan(exp(z)/sum(exp(z)) + 2*z)"])
+def test_where_maps_that_rise_add_up_the_output_determines_the_derivative(text: str) -> None:
+    derivation = derive(activation_formula(text))
+    assert derivation.is_determined_by_output
+    assert derivation.layer_witness is None
+    written = " ".join(str(derivation).split())
+    assert "although the output determines the derivative (proved" in written
+    with pytest.raises(NoOutputFormError, match="although the output determines"):
+        through_output(derivation)
+
+
+@pytest.mark.parametrize("text", _DETERMINED)
+def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> None:
+    """(f(x) - f(y))·(x - y) has one sign at layers near and far, and is 0 at equal slopes only."""
+    expression = activation_formula(text).expression
+    drawn = random.Random(1)
+    signs = set()
+    for units in (1, 2, 3, 7):
+        for scale in (0.1, 1, 6):
+            x, y = ([mpmath.mpf(scale * drawn.gauss(0, 1)) for _ in range(units)] for _ in "xy")
+            one, two = (layer_values(expression, {"z": z}) for z in (x, y))
+            product = mpmath.fdot(
+                [p - q for p, q in zip(one, two, strict=True)],
+                [p - q for p, q in zip(x, y, strict=True)],
+            )
+            if abs(product) > 1e-12:
+                signs.add(int(mpmath.sign(product)))
+    assert len(signs) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where(z >= 0, z, 0) + mean(z)",  # at 0 a unit has another slope than below
+        "z - 2*mean(z) + z**3",
+        "z - mean(z)/2 + sin(z)",
+        "1/z + mean(z)",
+        "z - sum(z) + z**3",
+        "exp(z)/(1 + sum(exp(-z))) + z",
+        "exp(z*mean(z))/sum(exp(z*mean(z))) + z",
+        "z/(1 + sum(z**2)) + z**3",
+        "where(z > 0, z - 1, z) + mean(z)",
+    ],
+)
+def test_what_does_not_rise_is_not_claimed_to(text: str) -> None:
+    assert not derive(activation_formula(text)).is_determined_by_output
+
+
+@pytest.mark.parametrize("text", ["max(z, 0) + mean(z)", "max(z, 0) + mean(z)/2"])
+def test_no_witness_lies_beside_a_kink(text: str) -> None:
+    """There outputs agree to many digits that are not the same."""
+    formula = activation_formula(text)
+    assert find_layer_witness(formula, computation_graph(formula.expression)) is None
 
 
 @pytest.mark.parametrize("text", _COUPLED)

@@ -14,6 +14,7 @@ from chainrule.derivations import (
     NoOutputFormError,
     OutputForm,
     derive,
+    evaluate,
     smooth_pieces,
     through_output,
 )
@@ -275,3 +276,18 @@ def test_sides_that_touch_meet_in_one_place():
     """exp(z) - 1 lies above z but at 0; 1e-250 beside it they differ by 5e-501."""
     pieces = smooth_pieces(parse("max(z, exp(z) - 1)"))
     assert [b.place for b in pieces.breakpoints] in ([], [0.0])
+
+
+def test_a_short_form_through_a_and_z_stands_beside_a_long_one_in_a():
+    """By hand: a(1 + z²) = z³ gives a'(1 + z²) + 2 z a = 3 z²."""
+    (form,) = derive(parse("z**3/(1 + z**2)")).output_forms
+    assert isinstance(form, OutputForm)
+    short = form.through_preactivation
+    assert short is not None
+    for z in (-2.5, -0.3, 0.7, 4.0):
+        a = z**3 / (1 + z**2)
+        got = evaluate(short.derivative, {"a": a, "z": z})
+        assert float(got) == pytest.approx((3 * z**2 - 2 * z * a) / (1 + z**2), rel=1e-12)
+    assert "There is a shorter form through a and z" in str(derive(parse("z**3/(1 + z**2)")))
+    (short_already,) = derive(parse("tanh(z)")).output_forms
+    assert short_already.through_preactivation is None

@@ -32,6 +32,7 @@ from chainrule.derivations.output_forms._layer_witness import (
     find_layer_witness,
 )
 from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
+from chainrule.derivations.output_forms._rising_layers import is_determined
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,
     elementwise_sections,
@@ -147,7 +148,16 @@ class Derivation(Documented):
         """Two layers with the same outputs and different Jacobians, where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return None
+        if self.is_determined_by_output:
+            return None
         return in_time(_FURTHER_SECONDS, lambda: find_layer_witness(self.formula, self.graph))
+
+    @cached_property
+    def is_determined_by_output(self) -> bool:
+        """Whether the output is proved to determine a layer's derivative where no form is known."""
+        if not self.formula.is_layer_coupled or self.product_from_output is not None:
+            return False
+        return in_time(_FURTHER_SECONDS, lambda: is_determined(self.formula))
 
     @cached_property
     def told_by_output(self) -> tuple[tuple[Expression, Expression], ...]:

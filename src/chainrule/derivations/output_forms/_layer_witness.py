@@ -32,6 +32,7 @@ _STARTS = (("4", "-3", "0.5"), ("-2", "-3", "-4"), ("0.1", "0.3", "-0.2"), ("3",
 _FACTORS = ("0.05", "-0.9", "3", "0.002")  # of the layer itself, to start from
 _SHIFTS = ("2", "-3")
 _APART, _NEGLIGIBLE = mpmath.mpf("1e-3"), mpmath.mpf("1e-12")
+_BESIDE = mpmath.mpf(10) ** (5 - _DIGITS // 2)  # farther than what outputs are checked to
 _NEWTON_STEPS = 40
 _NEWTON_DIGITS = 20
 
@@ -201,7 +202,25 @@ def _solved(formula: Formula, product: Expression, z: _Layer, start: _Layer) -> 
         found += step
     solved = list(found)
     far = max(abs(x - y) for x, y in zip(solved, z, strict=True))
-    return solved if far > mpmath.mpf("1e-2") else None
+    is_apart = far > mpmath.mpf("1e-2")
+    return solved if is_apart and _is_smooth(formula, product, solved) else None
+
+
+def _is_smooth(formula: Formula, product: Expression, z: _Layer) -> bool:
+    """Tell whether the Jacobian does not jump beside a layer.
+
+    Next to a kink of a unit outputs are the same to many digits that are not the same.
+    """
+    here = _jacobian(formula, product, z)
+    for j in range(len(z)):
+        for sign in (1, -1):
+            moved = [x + sign * _BESIDE * (1 + abs(x)) * (k == j) for k, x in enumerate(z)]
+            there = _jacobian(formula, product, moved)
+            largest = max(abs(x) for row in here for x in row)
+            for row, other in zip(here, there, strict=True):
+                if not all(abs(x - y) <= _APART * largest for x, y in zip(row, other, strict=True)):
+                    return False
+    return True
 
 
 def _newton_step(formula: Formula, product: Expression, z: Any, wanted: Any) -> Any | None:

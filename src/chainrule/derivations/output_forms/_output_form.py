@@ -48,12 +48,15 @@ class OutputForm:
         turns the derivative into D(a).
     proof : str
         How it is known to hold.
+    through_preactivation : OutputForm or None
+        A form in `a` and `z` that is simpler than the derivative in `z`, where D(a) is not.
     """
 
     derivative: Expression
     generator: Expression | None = None
     inverse: Expression | None = None
     proof: str = PROVED
+    through_preactivation: OutputForm | None = None
 
 
 @dataclass(frozen=True)
@@ -99,19 +102,23 @@ def output_form(
     search = _Search(piece, values, places)
     branches = [Branch(piece, s.low, s.high) for s in known]
     witness = _bounded(lambda: find_witness(branches, values))
+    found: OutputForm | None = None
     with time_budget(_SEARCH_SECONDS):
         if witness is None:
             for way in (_eliminated, _composed):
                 found = search.first(way, {"a"})
                 if found is not None:
-                    return found
-        mixed = search.first(_mixed, {"a", "z"})
+                    break
+        is_short = found is not None and size(found.derivative) <= size(piece.derivative)
+        mixed = None if is_short else search.first(_mixed, {"a", "z"})
     if witness is None and mixed is not None and "z" not in variables_of(mixed.derivative):
-        return mixed
+        found, mixed = found or mixed, None
     if mixed is not None and size(mixed.derivative) >= size(piece.derivative):
         mixed = None
     if mixed is not None and low < 0 < high and not _holds_at_zero(mixed, piece, values):
         mixed = replace(mixed, proof=f"{mixed.proof}, for z ≠ 0")
+    if found is not None:
+        return replace(found, through_preactivation=mixed)
     if witness is not None:
         return NoOutputForm(f"{witness}: the output does not tell the slope", witness, mixed)
     direction = _direction(piece, values, stretches)

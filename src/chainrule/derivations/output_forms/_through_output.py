@@ -6,6 +6,7 @@ from chainrule.derivations._derivation import Derivation
 from chainrule.derivations._pieces import Piece
 from chainrule.derivations.output_forms._joined import NotJoinedError, joined
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
+from chainrule.derivations.output_forms._rising_layers import DETERMINED
 from chainrule.formulas import (
     Apply,
     ChainruleError,
@@ -39,12 +40,15 @@ def through_output(derivation: Derivation) -> Expression:
         product = derivation.product_from_output
         if product is None:
             witness = derivation.layer_witness
-            reason = (
-                "no form was found, nor two layers with the same outputs and different "
-                "derivatives, which would exclude one"
-                if witness is None
-                else f"{witness}: the output does not tell the derivative"
-            )
+            if witness is not None:
+                reason = f"{witness}: the output does not tell the derivative"
+            elif derivation.is_determined_by_output:
+                reason = f"no form was found, although {DETERMINED}"
+            else:
+                reason = (
+                    "no form was found, nor two layers with the same outputs and different "
+                    "derivatives, which would exclude one"
+                )
             raise NoOutputFormError(_refusal(formula, reason))
         return product
     pieces = derivation.pieces

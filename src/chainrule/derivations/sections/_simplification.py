@@ -71,12 +71,26 @@ def simplification_section(derivation: Derivation) -> Section:
 
 def _sides(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
     if isinstance(form, OutputForm):
-        return () if _is_reordered(form.derivative, last) else (form.derivative,)
-    mixed = form.through_preactivation
-    if mixed is not None and size(mixed.derivative) < size(last):
-        return (mixed.derivative,)
+        whole = () if _is_reordered(form.derivative, last) else (form.derivative,)
+        return (*_shorter(form, last), *whole)
+    mixed = _shorter(form, last)
+    if mixed:
+        return mixed
     short = simplified(last)
     return (short,) if size(short) < size(last) else ()
+
+
+def _shorter(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
+    mixed = form.through_preactivation
+    return (mixed.derivative,) if mixed and size(mixed.derivative) < size(last) else ()
+
+
+def _mixed_sentence(form: OutputForm | NoOutputForm, last: Expression) -> list[str]:
+    mixed = form.through_preactivation
+    if mixed is None or not _shorter(form, last):
+        return []
+    through = "through a and z" if "a" in variables_of(mixed.derivative) else "in z"
+    return [f"There is a shorter form {through} ({mixed.proof})."]
 
 
 def _is_reordered(e: Expression, other: Expression) -> bool:
@@ -97,20 +111,17 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm, last: Express
                 "With d = ∂a/∂z the equation below holds, and ∂a/∂z is its "
                 f"{form.equation.branch.removeprefix('the ')} ({form.equation.proof})."
             )
-        mixed = form.through_preactivation
-        if mixed is not None and size(mixed.derivative) < size(last):
-            through = "through a and z" if "a" in variables_of(mixed.derivative) else "in z"
-            sentences.append(f"There is a shorter form {through} ({mixed.proof}).")
-        return sentences
+        return sentences + _mixed_sentence(form, last)
     if "a" not in variables_of(form.derivative):
         return []
     if form.generator is not None and form.inverse is not None and form.generator != Z:
         generator = text_of(form.generator)
         return [
             f"Eliminate {generator}: from a = {text_of(piece.expression)} "
-            f"follows {generator} = {text_of(form.inverse)} ({form.proof})."
+            f"follows {generator} = {text_of(form.inverse)} ({form.proof}).",
+            *_mixed_sentence(form, last),
         ]
-    return [f"Eliminate z between a and ∂a/∂z ({form.proof})."]
+    return [f"Eliminate z between a and ∂a/∂z ({form.proof}).", *_mixed_sentence(form, last)]
 
 
 def _slope_equations(form: OutputForm | NoOutputForm, where: str) -> list[Equation]:

@@ -1,0 +1,256 @@
+"""Layers whose output determines their derivative, whether a formula says so or not.
+
+A map f of a layer rises if ``(f(x) - f(y))·(x - y) >= 0`` for any two layers x and y. Where rising
+maps add up to the same output at x and at y, that is 0 for each of them; and if each has the same
+derivative at x and y wherever it is 0 for it, so has their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations._algebra import Translation, attempt
+from chainrule.derivations._arithmetic import (
+    ONE,
+    ZERO,
+    add,
+    divide,
+    multiply,
+    negate,
+    rebuilt,
+    subtract,
+)
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._pieces import (
+    Pieces,
+    TooManyPiecesError,
+    differentiate,
+    smooth_pieces,
+)
+from chainrule.derivations._remembered import remembered
+from chainrule.derivations.output_forms._domain import domain
+from chainrule.derivations.output_forms._signs import proved_sign
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Parameter,
+    Variable,
+    constant,
+    is_layer_coupled,
+    subexpressions,
+    substitute,
+    variables_of,
+)
+
+DETERMINED = (
+    "the output determines the derivative (proved: it is a sum of maps f with "
+    "(f(x) - f(y))·(x - y) ≥ 0 for any two layers x and y, and 0 only where f has the same "
+    "derivative at both)"
+)
+_Z, _RADIUS = Variable("z"), Variable("r")
+_SHARED = Parameter("shared_by_the_layer")
+_SECONDS = 0.5
+_DIGITS = 60
+_NEGLIGIBLE = mpmath.mpf(10) ** -40
+_ONE_TO_ONE = (
+    *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
+)
+_SUMS = ("sum", "mean")
+_SQUARES = (Apply("multiply", (_Z, _Z)), Apply("power", (_Z, constant(2))))
+
+
+@remembered
+def is_determined(formula: Formula) -> bool:
+    """Tell whether the output of a layer-coupled formula is proved to determine its derivative.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse
+    >>> is_determined(parse("z - mean(z) + z**3"))
+    True
+    >>> is_determined(parse("z/(1 + sum(z**2))"))
+    False
+    """
+    values = dict(formula.parameters)
+
+    def sought() -> bool:
+        sums = list(_without_outer(rebuilt(formula.expression), values))
+        return any(_Rising(values, sign).holds(e) for e in sums for sign in (1, -1))
+
+    return attempt(_SECONDS, sought, False)
+
+
+def _without_outer(e: Expression, values: Mapping[str, float]) -> Iterator[Expression]:
+    """Yield an expression, and what remains of it without its outermost invertible functions."""
+    while is_layer_coupled(e):
+        yield e
+        match e:
+            case Apply(operation, (inner,)) if operation in _ONE_TO_ONE:
+                e = inner
+            case Apply("power", (inner, Constant(exponent))) if _is_odd(exponent):
+                e = inner
+            case Apply("add" | "subtract" | "multiply" | "divide" as operation, (x, y)):
+                free = [part for part in (x, y) if "z" not in variables_of(part)]
+                is_factor = operation in ("multiply", "divide")
+                if len(free) != 1 or (is_factor and abs(_number(free[0], values)) < _NEGLIGIBLE):
+                    return
+                e = y if free[0] == x else x
+            case _:
+                return
+
+
+def _is_odd(exponent: Any) -> bool:
+    return bool(exponent.denominator == 1 and exponent.numerator % 2 == 1 and exponent > 0)
+
+
+def _number(e: Expression, values: Mapping[str, float]) -> Any:
+    with mpmath.workdps(_DIGITS):
+        return evaluate(e, values)
+
+
+class _Rising:
+    """Sums of maps that are proved to rise; with sign -1, to fall."""
+
+    def __init__(self, values: Mapping[str, float], sign: int) -> None:
+        self.values, self.sign = values, sign
+
+    def holds(self, e: Expression) -> bool:
+        """Tell whether all terms rise, and tell their derivatives."""
+        per_unit: Expression = ZERO
+        mean: Expression = ZERO
+        whole: Expression = ZERO
+        for factor, term in _terms(e, ONE):
+            if not is_layer_coupled(term):
+                per_unit = add(per_unit, multiply(factor, term))
+            elif term == Apply("mean", (_Z,)):
+                mean = add(mean, factor)
+            elif term == Apply("sum", (_Z,)):
+                whole = add(whole, factor)
+            elif not (self.is_softmax(factor, term) or self.is_radial(factor, term)):
+                return False
+        # c z + d mean(z) + s sum(z) rises where c >= 0, c + d >= 0 and s >= 0: as little of z as
+        # that takes is left to the linear part, and the rest of what a unit adds rises by itself.
+        shared = add(mean, whole)
+        least = negate(shared) if self.side(shared) < 0 else ZERO
+        rest = rebuilt(subtract(per_unit, multiply(least, _Z)))
+        return self.side(whole) >= 0 and self.rises(rest)
+
+    def side(self, e: Expression) -> int:
+        """Return the sign of a number, turned round where a fall is to be shown."""
+        number = _number(e, self.values)
+        return 0 if abs(number) < _NEGLIGIBLE else self.sign * int(mpmath.sign(number))
+
+    def is_softmax(self, factor: Expression, term: Expression) -> bool:
+        """``exp(c z)/(b + sum(exp(c z)))`` is the gradient of a convex function for b >= 0."""
+        offset: Expression = ZERO
+        match term:
+            case Apply("divide", (Apply("exp", (inner,)) as own, Apply("add", (offset, total)))):
+                pass
+            case Apply("divide", (Apply("exp", (inner,)) as own, total)):
+                pass
+            case _:
+                return False
+        if not (
+            isinstance(total, Apply) and total.operation in _SUMS and total.arguments == (own,)
+        ):
+            return False
+        named = _with_shared_named(inner)
+        slope = differentiate(named)
+        if variables_of(slope) | variables_of(offset) or _SHARED in subexpressions(slope):
+            return False
+        b = _number(offset, self.values)
+        # What all units share cancels where nothing else stands below.
+        is_softmax = b >= 0 if named == inner else offset == ZERO
+        return is_softmax and self.side(multiply(factor, slope)) > 0
+
+    def is_radial(self, factor: Expression, term: Expression) -> bool:
+        """``z h(sum(z**2))`` is the gradient of a convex function where ``r h(r**2)`` rises."""
+        squares: dict[Expression, Expression] = {
+            e: Apply("power", (_RADIUS, constant(2)))
+            for e in subexpressions(term)
+            if isinstance(e, Apply) and e.operation in _SUMS and e.arguments[0] in _SQUARES
+        }
+        along = substitute(term, squares.get)
+        if len(squares) != 1 or is_layer_coupled(along):
+            return False
+        translation = Translation()
+        share = sympy.cancel(translation.to_sympy(along) / translation.symbol(_Z))
+        if share.has(translation.symbol(_Z)):
+            return False
+        radius: dict[Expression, Expression] = {_RADIUS: _Z}
+        grown = multiply(factor, substitute(along, radius.get))
+        return self.rises(grown, 0.0) and abs(_at(grown, ZERO, self.values)) < _NEGLIGIBLE
+
+    def rises(self, e: Expression, low: float = -inf) -> bool:
+        """Tell whether what a unit adds rises beyond a place, and tells its slope."""
+        e = e if self.sign > 0 else negate(e)
+        try:
+            cut = smooth_pieces(Formula(e, tuple(self.values.items())))
+        except TooManyPiecesError:
+            return False
+        ends = [-inf, *(b.place for b in cut.breakpoints), inf]
+        within = [k for k in range(len(cut.pieces)) if ends[k + 1] > low]
+        return all(
+            self.piece_rises(cut, k, max(low, ends[k]), ends[k + 1]) for k in within
+        ) and all(self.is_joined(cut, k) for k in within[1:])
+
+    def piece_rises(self, cut: Pieces, k: int, low: float, high: float) -> bool:
+        """Tell whether a piece rises, or is flat and has its slope at its ends too."""
+        piece = cut.pieces[k]
+        if piece.derivative == ZERO:
+            before, after = cut.breakpoints[:k][-1:], cut.breakpoints[k:][:1]
+            return all(b.slope_from == "right" for b in before) and all(
+                b.slope_from == "left" for b in after
+            )
+        stretches = domain(piece.expression, self.values, low, high)
+        if stretches is None or len(stretches) != 1:
+            return False
+        return proved_sign(piece.derivative, self.values, low, high) > 0
+
+    def is_joined(self, cut: Pieces, k: int) -> bool:
+        """Tell whether the k-th piece begins where the one before has ended."""
+        place = cut.breakpoints[k - 1].location
+        left, right = (_at(p.expression, place, self.values) for p in cut.pieces[k - 1 : k + 1])
+        return bool(abs(left - right) < _NEGLIGIBLE)
+
+
+def _at(e: Expression, place: Expression, values: Mapping[str, float]) -> Any:
+    put: dict[Expression, Expression] = {_Z: place}
+    return _number(substitute(e, put.get), values)
+
+
+def _terms(e: Expression, factor: Expression) -> Iterator[tuple[Expression, Expression]]:
+    """Yield the terms of a sum, with the numbers before them."""
+    match e:
+        case Apply("add", (x, y)):
+            yield from _terms(x, factor)
+            yield from _terms(y, factor)
+        case Apply("subtract", (x, y)):
+            yield from _terms(x, factor)
+            yield from _terms(y, negate(factor))
+        case Apply("negate", (x,)):
+            yield from _terms(x, negate(factor))
+        case Apply("multiply", (x, y)) if "z" not in variables_of(x):
+            yield from _terms(y, multiply(factor, x))
+        case Apply("multiply", (x, y)) if "z" not in variables_of(y):
+            yield from _terms(x, multiply(factor, y))
+        case Apply("divide", (x, y)) if "z" not in variables_of(y):
+            yield from _terms(x, divide(factor, y))
+        case _:
+            yield factor, e
+
+
+def _with_shared_named(e: Expression) -> Expression:
+    def named(part: Expression) -> Expression | None:
+        is_reduction = isinstance(part, Apply) and part.operation in REDUCTIONS
+        return _SHARED if is_reduction else None
+
+    return substitute(e, named)
