@@ -128,6 +128,8 @@ HALF_STEP = mp.log(2) / 2 * ROOM
 SQUARE = HALF_STEP**2
 LARGEST_S = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1) * ROOM
 EIGHTH_TURN = mp.pi / 4 * ROOM
+# In float32 the multiple of a quarter turn is off by more.
+SINGLE_EIGHTH_TURN = mp.pi / 4 * mp.mpf("1.005")
 # Where the functions for float32 change from one form to another.
 SINGLE_TANH_SPLIT = mp.mpf("1.0")
 SINGLE_ERF_SPLIT = mp.mpf("0.9375")
@@ -161,6 +163,11 @@ def even_hyperbolic(degree: int) -> Fit:
     return Fit(cosh_tail, lambda z: z / mp.cosh(mp.sqrt(z)), ZERO, SQUARE, degree)
 
 
+def cosine(last: mp.mpf, degree: int) -> Fit:
+    """Fit the cosine up to an angle."""
+    return Fit(cosine_tail, lambda z: z**2 / mp.cos(mp.sqrt(z)), ZERO, last**2, degree)
+
+
 def erfc_fit(target: Function, last: mp.mpf, degree: int) -> Fit:
     """Fit the complementary error function without its exponential."""
     return Fit(target, lambda t: 1 / target(t), -ONE, erfc_end(last), degree)
@@ -174,7 +181,7 @@ DOUBLE_FITS = {
     "COSH": even_hyperbolic(4),
     "ARCTANGENT": odd(mp.atan, ONE, 19),
     "SINE": odd(mp.sin, EIGHTH_TURN, 5),
-    "COSINE": Fit(cosine_tail, lambda z: z**2 / mp.cos(mp.sqrt(z)), ZERO, EIGHTH_TURN**2, 5),
+    "COSINE": cosine(EIGHTH_TURN, 5),
     "ERF": Fit(erf_exponent_tail, lambda x: x**2 * mp.erfc(x) / mp.erf(x), ZERO, ERF_LAST, 23),
     "ERFC": erfc_fit(scaled_erfc(ERFC_SLOPE), ERFC_LAST, 22),
 }
@@ -212,6 +219,8 @@ SINGLE_FITS = {
     "TANH": odd(mp.tanh, SINGLE_TANH_SPLIT, 7),
     "ASINH": odd(mp.asinh, SINGLE_ASINH_SPLIT, 5),
     "ARCTANGENT": odd(mp.atan, ONE, 9),
+    "SINE": odd(mp.sin, SINGLE_EIGHTH_TURN, 2),
+    "COSINE": cosine(SINGLE_EIGHTH_TURN, 2),
     "ERF": Fit(erf_excess, lambda z: 1 / (1 + erf_excess(z)), ZERO, SINGLE_ERF_SPLIT**2, 7),
     "ERF_REST": Fit(
         lambda t: mp.sqrt(mp.erfc(SINGLE_ERF_CENTRE + t)),
@@ -231,7 +240,10 @@ def double_constants() -> dict[str, Value]:
     constants["LN2_HIGH"], constants["LN2_LOW"] = map(float, split(mp.log(2), 42))
     constants["INVERSE_LN2"] = float(1 / mp.log(2))
     constants["SQRT_HALF_BITS"] = struct.unpack("<q", struct.pack("<d", mp.sqrt(0.5)))[0]
-    constants["HALF_PI_HIGH"], constants["HALF_PI_LOW"] = map(float, split(mp.pi / 2, 53))
+    half_pi_high, rest = split(mp.pi / 2, 53)
+    half_pi_low, half_pi_last = split(rest, 53)
+    constants["HALF_PI_HIGH"], constants["HALF_PI_LOW"] = float(half_pi_high), float(half_pi_low)
+    constants["HALF_PI_LAST"], constants["TWO_OVER_PI"] = float(half_pi_last), float(2 / mp.pi)
     constants["ERF_SLOPE_HIGH"], constants["ERF_SLOPE_LOW"] = map(
         float, split(-2 / mp.sqrt(mp.pi), 53)
     )
@@ -268,13 +280,16 @@ def single_constants() -> dict[str, Value]:
     # 15 bits leave 9 for the multiplier: the product with any exponent is exact.
     ln2_high, ln2_rest = split(mp.log(2), 15)
     half_pi_high, half_pi_rest = split(mp.pi / 2, 24)
+    half_pi_low, half_pi_last = split(half_pi_rest, 24)
     return {
         "LN2_HIGH": single(ln2_high),
         "LN2_LOW": single(ln2_rest),
         "INVERSE_LN2": single(1 / mp.log(2)),
         "SQRT_HALF_BITS": struct.unpack("<i", struct.pack("<f", mp.sqrt(0.5)))[0],
         "HALF_PI_HIGH": single(half_pi_high),
-        "HALF_PI_LOW": single(half_pi_rest),
+        "HALF_PI_LOW": single(half_pi_low),
+        "HALF_PI_LAST": single(half_pi_last),
+        "TWO_OVER_PI": single(2 / mp.pi),
         "TANH_SPLIT": float(SINGLE_TANH_SPLIT),
         "ASINH_SPLIT": float(SINGLE_ASINH_SPLIT),
         "ERF_SPLIT": float(SINGLE_ERF_SPLIT),

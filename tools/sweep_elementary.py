@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from chainrule.kernels.elementary import bits_to_float, double, float_to_bits, single
+from chainrule.kernels.elementary._quarter_turns import LAST_NEAR
 
 BLOCK = 1 << 14
 LIMIT = 1.0
@@ -24,6 +25,7 @@ OVERFLOWN = 2.0**128
 SMALLEST_NORMAL_EXPONENT = 1023 - 126
 LARGEST_EXPONENT = 1023 + 127
 UNIT_EXPONENT = 1023 + 1023 + 23
+NEAR, LAST = "near_", int(np.float32(LAST_NEAR).view(np.uint32))
 
 
 @njit(forceinline=True, error_model="numpy")
@@ -50,7 +52,7 @@ def error_in_units(result: float, true: float) -> float:
 
 def sweeper(name: str) -> Callable[[int, int], tuple[float, int]]:
     """Return a compiled search for the worst error among the float32 of a range of bits."""
-    function, reference = getattr(single, name), getattr(double, name)
+    function, reference = getattr(single, name), getattr(double, name.removeprefix(NEAR))
 
     @njit(error_model="numpy")
     def fill(x: NDArray[np.float32], errors: NDArray[np.float64]) -> None:
@@ -85,9 +87,10 @@ def main() -> int:
         parser.error(f"no such function: {', '.join(unknown)}")
     failed = False
     for name in names:
-        worst, where = sweeper(name)(0, 1 << 32)
+        sweep, last = sweeper(name), LAST if name.startswith(NEAR) else 1 << 31
+        worst, where = max(sweep(start, start + last) for start in (0, 1 << 31))
         argument = np.uint32(where).view(np.float32)
-        print(f"{name:6} {worst:.3f} ulp at {argument!r}", flush=True)
+        print(f"{name:8} {worst:.3f} ulp at {argument!r}", flush=True)
         failed |= not worst <= LIMIT
     return 1 if failed else 0
 

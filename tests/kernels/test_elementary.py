@@ -336,3 +336,23 @@ def test_functions_of_negative_numbers(name, wanted):
     assert np.isnan(compiled(name, "single")[0](not_numbers.view(np.float32))).all()
     ends = compiled(name, "single")[0](np.array([-np.inf, -0.0], np.float32)).tolist()
     assert ends == wanted(np.array([-np.inf, -0.0])).tolist()
+
+
+@pytest.mark.parametrize(("kind", "ulp"), [("double", 1.0), ("wide", 2.0**13), ("single", 0.76)])
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_waves_of_what_is_near_need_no_table(name, kind, ulp):
+    """Against 40 digits: next to their zeros above all, where a quarter turn nearly cancels."""
+    random = np.random.default_rng(20261126)
+    zeros = np.arange(1, 20000, 37) * (np.pi / 2)
+    parts = [random.uniform(-32768, 32768, 500), random.uniform(-7, 7, 300), zeros, -zeros]
+    parts += [np.ldexp(1.3, np.arange(-1074 if kind != "single" else -149, 3)), [0.0]]
+    x = np.concatenate(parts).astype(TYPES[kind])
+    results = compiled(f"near_{name}", kind)[0](x)
+    with mpmath.workdps(40):
+        for argument, result in zip(x.tolist(), results.tolist(), strict=True):
+            true = getattr(mpmath, name)(mpmath.mpf(argument))
+            unit = float(np.spacing(TYPES[kind](abs(true))))
+            assert abs(mpmath.mpf(result) - true) <= ulp * unit, argument
+    assert np.signbit(compiled(f"near_{name}", kind)[0](-np.zeros(9, x.dtype))).all() == (
+        name == "sin"
+    )

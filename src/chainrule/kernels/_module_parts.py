@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from chainrule.kernels._near_waves import with_near_loops
 from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import in_tiers, tiers_of
 
@@ -26,7 +27,7 @@ def module_source(
 ) -> str:
     """Return a whole module: what its lines need, and the lines in their tiers."""
     others = "double" if dtype == "float64" else "wide"
-    text = "\n".join(in_tiers(body, tiers or {}, others))
+    text = "\n".join(with_near_loops(in_tiers(body, tiers or {}, others)))
     used = [*tiers_of(text), *re.findall(r"\b(larger|smaller|place|at_place)\(", text)]
     shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]

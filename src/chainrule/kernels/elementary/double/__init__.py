@@ -7,7 +7,7 @@ subnormal numbers, infinities, NaN and signed zeros included.
 from chainrule.kernels.elementary.double._error import erf, erfc
 from chainrule.kernels.elementary.double._exponential import cosh, exp, expm1, sinh, tanh
 from chainrule.kernels.elementary.double._logarithm import asinh, log, log1p
-from chainrule.kernels.elementary.double._trigonometric import atan, cos, sin
+from chainrule.kernels.elementary.double._trigonometric import atan, cos, near_cos, near_sin, sin
 
 __all__ = [
     "asinh",
@@ -20,6 +20,8 @@ __all__ = [
     "expm1",
     "log",
     "log1p",
+    "near_cos",
+    "near_sin",
     "sin",
     "sinh",
     "tanh",

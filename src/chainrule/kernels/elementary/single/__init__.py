@@ -30,7 +30,7 @@ from chainrule.kernels.elementary.single._exponential import (
     raised_exp_below_one as raised_exp_below_one,
 )
 from chainrule.kernels.elementary.single._logarithm import asinh, log, log1p
-from chainrule.kernels.elementary.single._trigonometric import atan, cos, sin
+from chainrule.kernels.elementary.single._trigonometric import atan, cos, near_cos, near_sin, sin
 
 __all__ = [
     "asinh",
@@ -43,6 +43,8 @@ __all__ = [
     "expm1",
     "log",
     "log1p",
+    "near_cos",
+    "near_sin",
     "sin",
     "sinh",
     "tanh",

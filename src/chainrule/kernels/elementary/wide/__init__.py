@@ -8,7 +8,7 @@ without its compensations: about twice as fast.
 from chainrule.kernels.elementary.wide._error import erf, erfc
 from chainrule.kernels.elementary.wide._exponential import cosh, exp, expm1, sinh, tanh
 from chainrule.kernels.elementary.wide._logarithm import asinh, log, log1p
-from chainrule.kernels.elementary.wide._trigonometric import atan, cos, sin
+from chainrule.kernels.elementary.wide._trigonometric import atan, cos, near_cos, near_sin, sin
 
 __all__ = [
     "asinh",
@@ -21,6 +21,8 @@ __all__ = [
     "expm1",
     "log",
     "log1p",
+    "near_cos",
+    "near_sin",
     "sin",
     "sinh",
     "tanh",
