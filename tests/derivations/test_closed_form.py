@@ -8,6 +8,7 @@ from tests.formulas.language import central_difference, layer_gradient, layer_va
 
 from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula
 from chainrule.derivations import backward_graph, closed_form, computation_graph, fused_gradient
+from chainrule.derivations._arithmetic import size
 from chainrule.documents import text_of
 from chainrule.formulas import parse, variables_of
 
@@ -207,3 +208,27 @@ def test_forms_that_are_not_linear_in_the_output_do_not_keep_the_gradient():
     assert not fused_gradient(activation_formula("sigmoid"), squared).keeps_gradient
     assert not fused_gradient(activation_formula("tanh"), squared).keeps_gradient
     assert not fused_gradient(activation_formula("softmax"), squared).keeps_gradient
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "root", "longest"),
+    [
+        ("(z + 1)**2*mean(exp(z))", {}, "-1", 25),
+        ("z**2/(1 + mean((z - 2)**3))", {}, "2", 30),
+        ("(z - beta)**4/(1 + mean(z**2))", {"beta": 0.1}, "0.1", 45),
+        ("tanh(z - 1)**2/(1 + sum(cosh(z + 1)))", {}, "1", 40),
+    ],
+)
+def test_powers_of_sums_are_kept_and_no_divisor_vanishes_at_a_unit(text, values, root, longest):
+    """Written out, ``sum(g*(z - beta)**4)`` is five sums; and 0/0 has no value at z = beta."""
+    formula = parse(text, values)
+    product = closed_form(formula)
+    assert size(product) <= longest
+    with mpmath.workdps(40):
+        # As a double: there beta is the same number.
+        z = [mpmath.mpf(float(root)), mpmath.mpf("0.7"), mpmath.mpf(float(root))]
+        g = [mpmath.mpf(x) for x in ("0.9", "-0.4", "1.3")]
+        a = layer_values(formula.expression, {"z": z}, values)
+        got = layer_values(product, {"z": z, "a": a, "g": g}, values)
+        wanted = layer_gradient(formula.expression, z, g, values)
+        assert all(abs(x - y) < mpmath.mpf(10) ** -12 for x, y in zip(got, wanted, strict=True))

@@ -15,7 +15,7 @@ import sympy
 
 from chainrule.derivations._algebra import FAILURES, atoms_of
 from chainrule.derivations._arithmetic import ONE, size
-from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
@@ -91,14 +91,21 @@ def _shorter_and_shorter(
     """Yield forms that are proved, each shorter than the one before."""
     forward = computation_graph(formula.expression)
     graph, _ = backward_graph(forward)
-    algebra = SumAlgebra(graph, dict(formula.parameters))
-    algebra.name_reductions(forward.output)
-    output, product = algebra.value(forward.output), algebra.value(graph.output)
-    z, a = algebra.translation.symbol(_Z), algebra.translation.symbol(_A)
     chained = graph.expression()
     best: tuple[bool, int] | None = None
     looked_at = _dividing_ways if divides else ways
-    for e, rules in looked_at(output, product, algebra, forward.output, a):
+    for e, rules, algebra in (
+        (*way, known)
+        for known in _algebras(graph, forward.output, dict(formula.parameters))
+        for way in looked_at(
+            known.value(forward.output),
+            known.value(graph.output),
+            known,
+            forward.output,
+            known.translation.symbol(_A),
+        )
+    ):
+        z = algebra.translation.symbol(_Z)
         if seed is not None:
             g = algebra.translation.symbol(SEED)
             e = algebra.canonical(e.subs(g, algebra.translation.to_sympy(seed)))
@@ -124,6 +131,23 @@ def _shorter_and_shorter(
             yield found
             if best <= _SHORT:
                 return
+
+
+def _algebras(graph: Graph, last: int, values: dict[str, float]) -> Iterator[SumAlgebra]:
+    """Yield the plain algebra, and one in which sums stay that powers are taken of."""
+    plain = SumAlgebra(graph, values)
+    plain.name_reductions(last)
+    yield plain
+    bases = {
+        node.arguments[0]
+        for node in map(graph.nodes.__getitem__, graph.reached())
+        if node.operation == "power" and graph.nodes[node.arguments[0]].per_unit
+    }
+    kept = frozenset(k for k in bases if graph.nodes[k].operation in ("add", "subtract"))
+    if kept:
+        keeping = SumAlgebra(graph, values, kept)
+        keeping.name_reductions(last)
+        yield keeping
 
 
 def ways(

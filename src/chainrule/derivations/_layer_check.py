@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import mpmath
 
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.formulas import Expression, Formula
+from chainrule.formulas import (
+    Apply,
+    Expression,
+    Formula,
+    is_layer_coupled,
+    subexpressions,
+    variables_of,
+)
 
 PLACES = (
     ("0.61", "-0.87", "1.34", "0.22"),
@@ -23,6 +32,7 @@ AWKWARD = (
     ("0.5", "0.5", "0.5", "0.5"),
 )
 SLOPES = ("0.4", "-1.3", "0.9", "0.7")
+_HALVINGS = 60
 _TARGETS = (("0.5", "0.1", "0.125", "0.275"), ("1", "0", "0", "0"), ("-1", "1", "1.6", "-0.4"))
 
 
@@ -109,7 +119,7 @@ def agrees_where_awkward(
     """
     parameters = dict(formula.parameters)
     with mpmath.workdps(80):
-        for places in AWKWARD:
+        for places in (*AWKWARD, *_where_divisors_vanish(product, parameters)):
             z = [mpmath.mpf(x) for x in places]
             y = [mpmath.mpf(x) for x in _TARGETS[0]]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})
@@ -122,6 +132,36 @@ def agrees_where_awkward(
             if not all(map(agree, evaluate_layer(product, {**known, SEED: g}), wanted)):
                 return False
     return True
+
+
+def _where_divisors_vanish(
+    form: Expression, parameters: Mapping[str, float]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield layers of which two units are zeros of what is divided by: of ``z - 1``, say."""
+    divisors = {
+        e.arguments[1]
+        for e in subexpressions(form)
+        if isinstance(e, Apply) and e.operation == "divide"
+    }
+    for divisor in sorted(filter(_is_of_one_unit, divisors), key=str):
+
+        def value(z: Any, divisor: Expression = divisor) -> Any:
+            return evaluate_layer(divisor, {**parameters, "z": [z]})[0]
+
+        known = [(z, value(z)) for z in (mpmath.mpf(k) / 4 for k in range(-24, 25))]
+        for (low, below), (high, above) in pairwise(known):
+            if not below * above <= 0 or above == 0:
+                continue
+            for _ in range(_HALVINGS if below else 0):
+                middle = (low + high) / 2
+                low, high = (middle, high) if value(middle) * below > 0 else (low, middle)
+            root = high if below else low
+            if value(root) == 0:  # else no number of the machine is one
+                yield root, *AWKWARD[0][1:3], root
+
+
+def _is_of_one_unit(e: Expression) -> bool:
+    return variables_of(e) == {"z"} and not is_layer_coupled(e)
 
 
 def same_values(formula: Formula, form: Expression, wanted: Expression) -> bool:

@@ -28,10 +28,21 @@ class MeanFunction(sympy.Function):  # type: ignore[misc]
 
 
 class SumAlgebra:
-    """Values of a graph as SymPy expressions in which sums over the units are kept canonical."""
+    """Values of a graph as SymPy expressions in which sums over the units are kept canonical.
 
-    def __init__(self, graph: Graph, values: dict[str, float]) -> None:
-        self.graph = graph
+    Parameters
+    ----------
+    graph : Graph
+    values : dict of str to float
+        Of the parameters.
+    kept : set of int
+        Nodes that are symbols of their own: ``sum(g*(z - 1)**4)`` stays one sum.
+    """
+
+    def __init__(
+        self, graph: Graph, values: dict[str, float], kept: frozenset[int] = frozenset()
+    ) -> None:
+        self.graph, self.kept = graph, kept
         self.translation = Translation(names_long_numbers=True)
         for name, value in values.items():
             self.translation.symbol(Parameter(name), positive=True if value > 0 else None)
@@ -49,6 +60,8 @@ class SumAlgebra:
         node = self.graph.nodes[index]
         if node.leaf is not None:
             return self.translation.to_sympy(node.leaf)
+        if index in self.kept:
+            return self.translation.symbol(self.graph.expression(index))
         x = [self.value(k) for k in node.arguments]
         if index in self.shared:
             return self.shared[index]
