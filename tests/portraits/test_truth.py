@@ -122,3 +122,15 @@ def test_a_root_has_a_gain_and_a_fixed_point_worked_by_hand(text, second):
     place = mpmath.findroot(lambda q: second(q) - q, sum(point.bounds) / 2)
     assert point.bounds[0] <= place <= point.bounds[1]
     assert point.bounds[1] - point.bounds[0] < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("z/(-z)", -1), ("tanh(z/(1000*z))", math.tanh(0.001)), ("2*z/(3*z)", 2 / 3)],
+)
+def test_what_cancels_is_constant_beside_its_holes(text, value):
+    """The slope is 0 by algebra: no enclosure of it, however tight, says so."""
+    assert _texts(text, "monotone") == ["constant on (-∞, 0)", "constant on (0, ∞)"]
+    assert _texts(text, "largest slope") == ["0"]
+    (lowest,) = _statements(text, "infimum")
+    assert lowest.bounds[0] <= value <= lowest.bounds[1]

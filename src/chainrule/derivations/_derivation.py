@@ -44,7 +44,7 @@ from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula, variables_of
 
 _SECONDS = 2.2
-_COUPLED_SECONDS = 2.6  # stages are sought after all else
+_COUPLED_SECONDS = 2.3  # stages are sought after all else
 _SECTIONS_SECONDS = 1.6
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.2

@@ -59,8 +59,22 @@ class Line:
     def derivative(self, order: int) -> Expression:
         """Return the derivative of an order; the function itself for 0."""
         while len(self._chain) <= order:
-            self._chain.append(differentiate(self._chain[-1]))
+            slope = differentiate(self._chain[-1])
+            if self._is_zero_here_and_there(slope):
+                slope = without_terms_that_cancel(slope, self.parameters)
+            self._chain.append(slope)
         return self._chain[order]
+
+    def _is_zero_here_and_there(self, e: Expression) -> bool:
+        """Tell whether algebra is worth a look at whether an expression is zero."""
+        if not variables_of(e):
+            return False
+        low, high = (mpmath.mpf(edge.place) for edge in (self.span.low, self.span.high))
+        low = low if mpmath.isfinite(low) else min(high, 1) - 7
+        high = high if mpmath.isfinite(high) else low + 9
+        with mpmath.workdps(60):
+            places = (low + (high - low) * mpmath.mpf(share) for share in ("0.31", "0.77"))
+            return all(abs(evaluate(e, {**self.parameters, "z": z})) < _SAME for z in places)
 
     def program(self, order: int) -> Program:
         """Return the derivative of an order as a program."""
