@@ -134,3 +134,15 @@ def test_what_cancels_is_constant_beside_its_holes(text, value):
     assert _texts(text, "largest slope") == ["0"]
     (lowest,) = _statements(text, "infimum")
     assert lowest.bounds[0] <= value <= lowest.bounds[1]
+
+
+@pytest.mark.parametrize("p", [1.5, 2.5, 3.0, 0.7])
+def test_a_slope_that_falls_to_zero_at_a_kink_keeps_its_sign_beside_it(p):
+    """By hand: |z|^p (1 + p + |z|^p)/(1 + |z|^p)² > 0 for z ≠ 0."""
+    rising = _texts("z*abs(z)**p/(1 + abs(z)**p)", "monotone", p=p)
+    assert rising == ["increasing on (-∞, ∞)"]
+    assert all(s.proved for s in _statements("z*abs(z)**p/(1 + abs(z)**p)", "convexity", p=p))
+
+
+def test_a_slope_that_falls_to_zero_from_below_is_negative_there():
+    assert _texts("where(z > 0, -z**2.5, z**2)", "monotone") == ["decreasing on (-∞, ∞)"]

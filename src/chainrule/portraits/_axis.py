@@ -190,7 +190,10 @@ class Line:
                 found = end.strict_sign(self.program(order), least)
                 if found is None and not regular:
                     found = end.sign(order, least)
-            if found is None and order < 2 and not end.is_finite:
+            falls_to_zero = found is None and end.is_finite and end.limit(order) == 0
+            if falls_to_zero and regular:
+                found = end.sign(order, least)
+            if found is None and order < 2 and (falls_to_zero or not end.is_finite):
                 slope = self._settled_tail(order + 1, side)
                 found = end.sign_by_slope(order, slope, self.program(order))
             self._known_tails[key] = found

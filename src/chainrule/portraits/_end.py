@@ -234,11 +234,13 @@ class End:
         function : Program
         """
         limit = self.limit(order) if beyond is not None and beyond[1] else None
-        if beyond is None or limit is None or self.is_finite:
+        if beyond is None or limit is None:
             return None
         place, outward = beyond[0], self.side * beyond[1]
         if limit * outward <= 0:
             return place, -outward
+        if self.is_finite:
+            return None
         # It moves away from zero: once it has the limit's sign, it keeps it.
         wanted = 1 if limit > 0 else -1
         for factor in (1.0, 2.0, 4.0, 16.0, 256.0):
