@@ -146,3 +146,12 @@ def test_a_slope_that_falls_to_zero_at_a_kink_keeps_its_sign_beside_it(p):
 
 def test_a_slope_that_falls_to_zero_from_below_is_negative_there():
     assert _texts("where(z > 0, -z**2.5, z**2)", "monotone") == ["decreasing on (-∞, ∞)"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_bounds_that_overflow_are_no_bounds():
+    """The derivatives of sin(exp(z)) grow beyond all doubles; E sin(exp(z))² stays below 1."""
+    found = chainrule.activation("sin(exp(z))").portrait()
+    for subject in ("gain", "fixed point of E f(z)²"):
+        assert all(not s.proved or s.bounds[0] >= 0 for s in found.about(subject))
+    assert all(s.bounds[0] >= 1 for s in found.about("gain") if s.proved)
