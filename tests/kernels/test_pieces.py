@@ -16,7 +16,7 @@ from chainrule.formulas import parse
 from chainrule.kernels import _modules, activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._pieces import InPieces, Piece, Side, name_in_pieces
+from chainrule.kernels._pieces import InPieces, Piece, Side, name_in_pieces, operations_for
 
 NORMAL = 2.0**-126
 SMALLEST = 2.0**-149
@@ -227,18 +227,24 @@ def test_parameters_are_read_at_every_call():
 def test_it_is_used_where_it_takes_less():
     """Two polynomials of degree 1 take less than an exponential, and more than a product."""
     side = Side((Piece(np.inf, 0.0, 0, (1.0, 2.0)),))
-    pieces = InPieces(side, side)
+    work = InPieces(side, side).work
     lines = ["@njit", "def slow(z):", '    """says"""', "    return exp(z)", "", "", "@njit"]
-    assert pieces.is_faster([*lines, "def fast(z):", '    """says"""', "    return z * z"], "slow")
-    lines = [*lines, "def fast(z):", '    """says"""', "    return z * z"]
-    assert not pieces.is_faster(lines, "fast")
+    lines += ["def fast(z):", '    """says"""', "    return z * z"]
+    assert operations_for(lines, "fast") < work < operations_for(lines, "slow")
+
+
+def test_what_takes_more_than_it_may_is_not_made():
+    """Gelu takes 77 operations, half of them for its exponential."""
+    formula = activation_formula("gelu")
+    assert in_pieces(formula, slope=False, most=80) == in_pieces(formula, slope=False)
+    assert in_pieces(formula, slope=False, most=70) is None
 
 
 def test_what_was_chosen_in_pieces_is_right_without_them(monkeypatch):
     """Where they are not found a second time, float64 takes their place."""
     formula = activation_formula("gelu")
     tiers = dict.fromkeys(("activation", "derivative"), "pieces")
-    monkeypatch.setattr(_modules, "in_pieces", lambda formula, *, slope: None)
+    monkeypatch.setattr(_modules, "in_pieces", lambda formula, *, slope, most: None)
     for source in (
         _modules.kernel_module(formula, "float32", "activation", "pieces"),
         _modules.kernel_module(formula, "float32", "derivative", "pieces"),

@@ -25,7 +25,12 @@ from chainrule.kernels._module_parts import (
     more_arguments,
 )
 from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._pieces import InPieces, name_in_pieces, with_pieces
+from chainrule.kernels._pieces import (
+    InPieces,
+    name_in_pieces,
+    operations_for,
+    with_pieces,
+)
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._rows import RowProgram
 from chainrule.kernels._shift import shifted
@@ -98,8 +103,8 @@ def _with_fits(
 
 def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | None:
     """Return a function in pieces where that is faster than its source in float64."""
-    found = in_pieces(formula, slope=name == "derivative")
-    return found if found is not None and found.is_faster(lines, name) else None
+    most = operations_for(lines, name)
+    return in_pieces(formula, slope=name == "derivative", most=most)
 
 
 def has_pieces(formula: Formula, name: str) -> bool:

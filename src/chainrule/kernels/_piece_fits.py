@@ -6,6 +6,7 @@ at Chebyshev's nodes of intervals that double in length; everything else is fitt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -41,7 +42,7 @@ _PLACES = ("0.1129", "0.7291", "1.6183", "2.9512")
 
 
 @lru_cache(maxsize=16)
-def in_pieces(formula: Formula, *, slope: bool) -> InPieces | None:
+def in_pieces(formula: Formula, *, slope: bool, most: float = math.inf) -> InPieces | None:
     """Return the value or the slope of a function in pieces, or None where none are found.
 
     Parameters
@@ -50,6 +51,8 @@ def in_pieces(formula: Formula, *, slope: bool) -> InPieces | None:
         Of one unit. Formulas with parameters have none: the polynomials would be those of one set
         of values.
     slope : bool
+    most : float
+        How many operations they may take.
     """
     if formula.parameters or formula.is_layer_coupled:
         return None
@@ -58,31 +61,32 @@ def in_pieces(formula: Formula, *, slope: bool) -> InPieces | None:
         if any(float(b.place) != 0.0 for b in smooth_pieces(formula).breakpoints):
             return None
         with time_limit(_SECONDS), mpmath.workdps(40), np.errstate(all="ignore"):
-            return _both_sides(judge)
+            found = _both_sides(judge, most)
     except (TimeLimitError, TooManyPiecesError, ArithmeticError, ValueError, TypeError):
         return None
+    return found if found is not None and found.work <= most else None
 
 
-def _both_sides(judge: Judge) -> InPieces | None:
+def _both_sides(judge: Judge, most: float) -> InPieces | None:
     def on_left(t: Any) -> Any:
         return judge(-mpmath.mpf(t))
 
     tails = _tail(on_left), _tail(judge)
     sign = _relation(judge, on_left, (0.0, 0.0))
     if sign:
-        side = _side(judge, tails[1])
+        side = _side(judge, tails[1], most)
         return None if side is None else InPieces(None, side, (0.0, 0.0, sign))
     for own, truth, other in ((0, on_left, judge), (1, judge, on_left)):
         line = tails[1 - own]
         if tails[own] != "vanishes" or not isinstance(line, tuple):
             continue
         sign = _relation(truth, other, line)
-        side = _side(truth, tails[own]) if sign else None
-        if side is not None:
+        if sign:
+            side = _side(truth, tails[own], most)
             left, right = (side, None) if own == 0 else (None, side)
-            return InPieces(left, right, (*line, sign))
-    left = _side(on_left, tails[0])
-    right = _side(judge, tails[1]) if left is not None else None
+            return None if side is None else InPieces(left, right, (*line, sign))
+    left = _side(on_left, tails[0], most)
+    right = None if left is None else _side(judge, tails[1], most - left.work)
     return None if right is None else InPieces(left, right)
 
 
@@ -121,17 +125,17 @@ def _short(value: Any) -> float:
     return few if abs(few - value) < 2.0**-36 * (1 + abs(value)) else float(value)
 
 
-def _side(truth: Truth, tail: Any) -> Side | None:
+def _side(truth: Truth, tail: Any, most: float) -> Side | None:
     if tail is None:
         return None
     if tail == "vanishes":
-        return _vanishing(truth)
+        return _vanishing(truth, most)
     if isinstance(tail, tuple):
-        return _settling(truth, tail)
-    return _algebraic(truth, tail)
+        return _settling(truth, tail, most)
+    return _algebraic(truth, tail, most)
 
 
-def _vanishing(truth: Truth) -> Side | None:
+def _vanishing(truth: Truth, most: float) -> Side | None:
     end = _bisected(lambda t: abs(truth(t)) < _SMALLEST)
     found = _phase(truth, end)
     if found is None:
@@ -171,6 +175,8 @@ def _vanishing(truth: Truth) -> Side | None:
     if not sides:
         return None
     side, target = min(sides, key=lambda pair: pair[0].work)
+    if side.work > most:
+        return None
     return replace(side, pieces=exactly(target, side.pieces))
 
 
@@ -179,16 +185,16 @@ def _in_two_parts(value: Any) -> tuple[float, float]:
     return high, float(value - high)
 
 
-def _settling(truth: Truth, line: tuple[float, float]) -> Side | None:
+def _settling(truth: Truth, line: tuple[float, float], most: float) -> Side | None:
     def is_there(t: float) -> bool:
         wanted = line[0] * mpmath.mpf(t) + line[1]
         return bool(abs(truth(t) - wanted) < _SETTLED * abs(wanted))
 
-    pieces = _near_zero(truth, _bisected(is_there))
+    pieces = _near_zero(truth, _bisected(is_there), most)
     return None if pieces is None else Side(pieces, None, line)
 
 
-def _algebraic(truth: Truth, power: int) -> Side | None:
+def _algebraic(truth: Truth, power: int, most: float) -> Side | None:
     def of_inverse(v: Any) -> Any:
         """Return f(t) / t**power at t = 1/v."""
         t = 1 / mpmath.mpf(v)
@@ -198,14 +204,14 @@ def _algebraic(truth: Truth, power: int) -> Side | None:
         series = Series(of_inverse, _doubling(1 / end))
         target = Target(series, of_inverse, 1 / end, start=float(of_inverse(2.0**-60)))
         far = in_one(target)
-        near = None if far is None or not series.is_resolved else _near_zero(truth, end)
+        near = None if far is None or not series.is_resolved else _near_zero(truth, end, most)
         if far is not None and near is not None:
             coefficients = target.exactly(far, 0.0).coefficients
             return Side((*near, Piece(np.inf, 0.0, power, coefficients, is_far=True)))
     return None
 
 
-def _near_zero(truth: Truth, end: float) -> tuple[Piece, ...] | None:
+def _near_zero(truth: Truth, end: float, most: float) -> tuple[Piece, ...] | None:
     """Return pieces from 0 to an end."""
     series, power = Series(truth, _doubling(end)), _power_at_zero(truth)
     if not series.is_resolved:
@@ -224,7 +230,7 @@ def _near_zero(truth: Truth, end: float) -> tuple[Piece, ...] | None:
     if not found:
         return None
     target, pieces = min(found, key=lambda pair: Side(pair[1]).work)
-    return exactly(target, pieces)
+    return exactly(target, pieces) if Side(pieces).work <= most else None
 
 
 def _bisected(holds: Callable[[float], bool]) -> float:

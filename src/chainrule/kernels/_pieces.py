@@ -119,17 +119,30 @@ class InPieces:
     right: Side | None
     relation: tuple[float, ...] = ()
 
-    def is_faster(self, lines: Sequence[str], name: str) -> bool:
-        """Tell whether it takes less than a function's source takes in float64."""
-        work = sum(side.work for side in (self.left, self.right) if side is not None)
-        start = next(k for k, line in enumerate(lines) if line.startswith(f"def {name}("))
-        body = list(lines[start + 2 :])
-        end = next((k for k, line in enumerate(body) if line and line[0] != " "), len(body))
-        values = (line.partition("  #")[0].partition(" = ") for line in body[:end])
-        text = "\n".join({value or name for name, _, value in values})  # each is computed once
-        other = sum(_WORK.get(called, 0) for called in re.findall(r"(\w+)\(", text))
-        other += len(re.findall(r" [-+*] ", text)) + _DIVISION * text.count(" / ")
-        return work < _FASTER * other
+    @property
+    def work(self) -> int:
+        """How many operations its value takes, roughly."""
+        return sum(side.work for side in (self.left, self.right) if side is not None)
+
+
+def operations_for(lines: Sequence[str], name: str) -> float:
+    """Return how many operations in pieces take the time of a function's source in float64.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Function after function, each from its decorator on.
+    name : str
+        Of the function.
+    """
+    start = next(k for k, line in enumerate(lines) if line.startswith(f"def {name}("))
+    body = list(lines[start + 2 :])
+    end = next((k for k, line in enumerate(body) if line and line[0] != " "), len(body))
+    values = (line.partition("  #")[0].partition(" = ") for line in body[:end])
+    text = "\n".join({value or name for name, _, value in values})  # each is computed once
+    work = sum(_WORK.get(called, 0) for called in re.findall(r"(\w+)\(", text))
+    work += len(re.findall(r" [-+*] ", text)) + _DIVISION * text.count(" / ")
+    return _FASTER * work
 
 
 def with_pieces(lines: Sequence[str], found: Mapping[str, InPieces], decorator: str) -> list[str]:
