@@ -112,3 +112,17 @@ def test_a_normalisation_is_steepest_where_its_layer_all_but_vanishes(source, un
 def test_no_norm_is_stated_where_squares_may_weigh_more_than_2():
     """z/(eps + sum(abs(z))) takes away what is not symmetric."""
     assert _texts("l1_normalization", "norm of the Jacobian") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["z/sum(abs(z))", "z/sqrt(sum(z**2))", "(z - mean(z))/max(abs(z))"]
+)
+def test_the_jacobian_of_what_knows_directions_alone_has_no_bound(text):
+    """At a thousandth of a layer it is a thousand times as large."""
+    activation = chainrule.activation(text)
+    (statement,) = activation.portrait().about("norm of the Jacobian")
+    assert statement.proved
+    assert statement.bounds[1] == np.inf
+    z = np.array([1.0, -2.0, 0.5])
+    norms = [np.linalg.norm(activation.jacobian(c * z), 2) for c in (1, 1e-3)]
+    assert norms[1] == pytest.approx(1e3 * norms[0], rel=1e-9)

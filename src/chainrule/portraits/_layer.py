@@ -6,15 +6,16 @@ number. A statement holds for every number of units n ≥ 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import mpmath
 import sympy
 
-from chainrule.derivations import computation_graph, time_limit
+from chainrule.derivations import SEED, backward_graph, computation_graph, time_limit
 from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.formulas import (
@@ -43,6 +44,13 @@ from chainrule.portraits._symmetric import largest_factor
 _Z = Variable("z")
 _BY = Parameter("by")  # what is added to every unit, or multiplies it
 _SECONDS = 1.0
+_CLEARLY = mpmath.mpf(10) ** -20
+_NORM_OF_DIRECTIONS = Statement(
+    "norm of the Jacobian",
+    "∞: f(c·z) = f(z) gives J(c·z) = J(z)/c, which grows without bound as c falls to 0",
+    True,
+    (math.inf, math.inf),
+)
 
 
 def layer_statements(formula: Formula) -> tuple[Statement, ...]:
@@ -70,7 +78,22 @@ def layer_statements(formula: Formula) -> tuple[Statement, ...]:
         *one_output_statements(formula, outputs, own, other),
         *_jacobian_statements(shift, scale, total),
     ]
+    if scale and _has_slope(formula):
+        return (*result, _NORM_OF_DIRECTIONS)
     return (*result, _norm(formula, outputs, shift, total, own, other))
+
+
+def _has_slope(formula: Formula) -> bool:
+    """Tell whether the Jacobian is not 0 at some layer."""
+    product = backward_graph(computation_graph(formula.expression))[0].expression()
+    with mpmath.workdps(60):
+        for places in LAYERS:
+            z = [mpmath.mpf(text) for text in places]
+            seeds = [mpmath.mpf(k == 0) for k in range(len(z))]
+            known: Values = {**dict(formula.parameters), "z": z, SEED: seeds}
+            if any(abs(x) > _CLEARLY for x in evaluate_layer(product, known)):
+                return True
+    return False
 
 
 def _attempt(compute: Callable[[], Any]) -> Any:
