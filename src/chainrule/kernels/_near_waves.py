@@ -25,6 +25,8 @@ def with_near_loops(lines: Sequence[str]) -> list[str]:
     Where the arguments of waves are no sums, products or quotients of `z`, it stays as it is: to
     find how far they reach would take as long as the rest.
     """
+    if _LOOP not in lines:
+        return list(lines)
     functions = list(_functions(lines))
     reaches: dict[str, list[str]] = {}
     for own in functions:
