@@ -155,6 +155,22 @@ def test_nothing_is_left_of_what_was_only_tried(folder):
     assert {path.name.split(".")[0] for path in folder.rglob("kernel_*.code")} <= kept
 
 
+def test_what_others_chose_stays(folder):
+    """With another parameter the same modules are tried, and rejected; they belong to the first."""
+    code = (
+        "import numpy as np\n"
+        "from chainrule.formulas import parse\n"
+        "from chainrule.kernels import activation_kernels\n"
+        "first, second = (\n"
+        "    activation_kernels(parse('z/(1 + exp(-k*z))', {'k': k}), np.float32)\n"
+        "    for k in (1.0, 1.1)\n"
+        ")\n"
+        "print('def forward' in first.source, 'def forward' in second.source)\n"
+        "print(first.modules[0] == second.modules[0])"
+    )
+    assert run(folder, code) == (0, ["True True", "False"])
+
+
 @posix
 @pytest.mark.parametrize("mode", [0o770, 0o707])
 def test_a_folder_that_others_can_write_is_refused(tmp_path, mode):

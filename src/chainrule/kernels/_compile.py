@@ -167,6 +167,11 @@ def keep_source(source: str) -> str:
     return name
 
 
+def kept_modules() -> set[str]:
+    """Return the names of all modules that are kept."""
+    return {path.stem for path in cache_folder().glob("kernel_*.py")}
+
+
 def keep_entry(question: str, names: Sequence[str], note: str = "") -> None:
     """Note which modules answer a question."""
     _write(_entry(question), f"{' '.join(names)}\n{note}".encode())

@@ -20,6 +20,7 @@ from chainrule.kernels._compile import (
     first_alone,
     keep_entry,
     keep_source,
+    kept_modules,
     load,
     note_of,
     source_of,
@@ -303,6 +304,7 @@ def _measured(formula: Formula) -> ActivationKernels:
     from chainrule.kernels._modules import has_floats, has_pieces
 
     exact = activation_kernels(formula, np.float64)
+    before = kept_modules()  # with other parameters they may be the same
     tried: set[str] = set()
 
     def candidate(tiers: dict[str, str], zeros: Zeros) -> ActivationKernels:
@@ -319,7 +321,7 @@ def _measured(formula: Formula) -> ActivationKernels:
         in_floats=in_floats,
         has_pieces=lambda name: has_pieces(formula, name),
     )
-    for name in tried - set(kernels.modules):
+    for name in tried - before - set(kernels.modules):
         discard(name)
     return replace(kernels, choice=choice)
 
