@@ -231,9 +231,10 @@ def test_one_source_serves_a_formula_and_names_what_it_computes():
     formula = activation_formula("sigmoid")
     kernels = activation_kernels(formula, np.float32)
     assert activation_kernels(formula, "float32") is kernels
-    source = kernels.forward.source
-    assert source == kernels.backward.source
-    assert "1/(1 + exp(-z))" in source
+    source = kernels.source
+    for own in (kernels.forward.source, kernels.backward.source):
+        assert own in source
+        assert "1/(1 + exp(-z))" in own
     assert "float32" in source
     compile(source, "kernel", "exec")
     assert not re.search(r"\b(eval|exec|open|__import__|os|sys|subprocess)\b", source)

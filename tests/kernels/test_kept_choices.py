@@ -35,7 +35,7 @@ def test_what_is_kept_is_of_the_code_that_runs(name):
     assert kept is not None
     choice, code = kept
     assert choice == kernels.choice
-    assert code == _kernels.code_digest(kernels.forward.source)
+    assert code == _kernels.code_digest(kernels.source)
 
 
 def test_nothing_is_measured_where_a_choice_is_kept(monkeypatch, empty_folder):

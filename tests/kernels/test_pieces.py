@@ -224,6 +224,12 @@ def test_parameters_are_read_at_every_call():
     assert in_pieces(activation_formula("swish_beta"), slope=False) is None
 
 
+@pytest.mark.parametrize("text", ["z*(z + 3)/6", "2*z - 1", "max(z, 0)"])
+def test_lines_have_no_pieces(text):
+    """The slope of a parabola is its own line, and a formula."""
+    assert in_pieces(parse(text), slope=True) is None
+
+
 def test_it_is_used_where_it_takes_less():
     """Two polynomials of degree 1 take less than an exponential, and more than a product."""
     side = Side((Piece(np.inf, 0.0, 0, (1.0, 2.0)),))

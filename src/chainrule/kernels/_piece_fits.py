@@ -191,7 +191,7 @@ def _settling(truth: Truth, line: tuple[float, float], most: float) -> Side | No
         return bool(abs(truth(t) - wanted) < _SETTLED * abs(wanted))
 
     pieces = _near_zero(truth, _bisected(is_there), most)
-    return None if pieces is None else Side(pieces, None, line)
+    return Side(pieces, None, line) if pieces else None  # a mere line has its formula
 
 
 def _algebraic(truth: Truth, power: int, most: float) -> Side | None:

@@ -72,7 +72,7 @@ def layer_output_form(
     --------
     >>> from chainrule.formulas import parse, to_text
     >>> product = parse("g - where(z >= max(z), sum(g), 0)", variables=("g", "z")).expression
-    >>> to_text(layer_output_form(parse("z - max(z)"), [product], []))
+    >>> to_text(layer_output_form(parse("z - max(z)"), (product,), ()))
     'g - where(a >= 0, sum(g), 0)'
     """
     found: list[Expression] = []
