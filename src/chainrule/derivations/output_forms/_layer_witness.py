@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import mpmath
@@ -33,7 +33,7 @@ _FACTORS = ("0.05", "-0.9", "3", "0.002")  # of the layer itself, to start from
 _SHIFTS = ("2", "-3")
 _APART, _NEGLIGIBLE = mpmath.mpf("1e-3"), mpmath.mpf("1e-12")
 _BESIDE = mpmath.mpf(10) ** (5 - _DIGITS // 2)  # farther than what outputs are checked to
-_NEWTON_STEPS = 40
+_NEWTON_STEPS = (12, 40)  # what takes many is tried after all that take few
 _NEWTON_DIGITS = 20
 
 
@@ -94,11 +94,11 @@ def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
     >>> print(find_layer_witness(formula, computation_graph(formula.expression)).reason)
     a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation shows
     """
-    product = backward_graph(graph)[0].expression()
+    backward = backward_graph(graph)[0].expression()
     try:
         with time_limit(_SECONDS), mpmath.workdps(_DIGITS):
-            for first, second, reason in _pairs(formula, graph, product):
-                found = _checked(formula, product, first, second, reason)
+            for first, second, reason in _pairs(formula, graph, backward):
+                found = _checked(formula, backward, first, second, reason)
                 if found is not None:
                     return found
     except FAILURES:
@@ -110,7 +110,7 @@ _Layer = list[Any]
 
 
 def _pairs(
-    formula: Formula, graph: Graph, product: Expression
+    formula: Formula, graph: Graph, backward: Expression
 ) -> Iterator[tuple[_Layer, _Layer, str]]:
     layers = [[mpmath.mpf(x) for x in places] for places in _PLACES]
     if degree(graph) == 0:
@@ -131,11 +131,11 @@ def _pairs(
             order = {i: j, j: i}
             yield z, [z[order.get(k, k)] for k in range(len(z))], reason
     reason = f"found by solving for equal outputs, and checked to {_DIGITS // 2} digits"
-    for start in range(len(_STARTS) + len(_FACTORS) + len(_SHIFTS)):
-        for z in layers:
-            solved = _solved(formula, product, z, _starts(z)[start])
-            if solved is not None:
-                yield z, solved, reason
+    starts = range(len(_STARTS) + len(_FACTORS) + len(_SHIFTS))
+    for steps, start, z in product(_NEWTON_STEPS, starts, layers):
+        solved = _solved(formula, backward, z, _starts(z)[start], steps)
+        if solved is not None:
+            yield z, solved, reason
 
 
 def _starts(z: _Layer) -> list[_Layer]:
@@ -146,12 +146,12 @@ def _starts(z: _Layer) -> list[_Layer]:
 
 
 def _checked(
-    formula: Formula, product: Expression, first: _Layer, second: _Layer, reason: str
+    formula: Formula, backward: Expression, first: _Layer, second: _Layer, reason: str
 ) -> LayerWitness | None:
     one, two = (_outputs(formula, z) for z in (first, second))
     if not all(map(_agree, one, two)):
         return None
-    rows = [_jacobian(formula, product, z) for z in (first, second)]
+    rows = [_jacobian(formula, backward, z) for z in (first, second)]
     entries = [x for jacobian in rows for row in jacobian for x in row if mpmath.isfinite(x)]
     # Where rounding alone might make the difference, nothing is claimed.
     least = _NEGLIGIBLE * max(map(abs, entries), default=mpmath.inf)
@@ -172,22 +172,25 @@ def _outputs(formula: Formula, z: _Layer) -> _Layer:
     return evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
 
 
-def _jacobian(formula: Formula, product: Expression, z: _Layer) -> list[_Layer]:
+def _jacobian(formula: Formula, backward: Expression, z: _Layer) -> list[_Layer]:
     """Return ∂a_p/∂z_j, a row for each p."""
     known: Values = {**dict(formula.parameters), "z": z}
     units = range(len(z))
     return [
-        evaluate_layer(product, {**known, SEED: [mpmath.mpf(p == k) for k in units]}) for p in units
+        evaluate_layer(backward, {**known, SEED: [mpmath.mpf(p == k) for k in units]})
+        for p in units
     ]
 
 
-def _solved(formula: Formula, product: Expression, z: _Layer, start: _Layer) -> _Layer | None:
+def _solved(
+    formula: Formula, backward: Expression, z: _Layer, start: _Layer, steps: int
+) -> _Layer | None:
     """Solve f(z') = f(z) from a start by Newton's method, shortest steps first where many lead."""
     wanted = mpmath.matrix(_outputs(formula, z))
     found = mpmath.matrix(start)
     with mpmath.workdps(_NEWTON_DIGITS):
-        for _ in range(_NEWTON_STEPS):
-            step = _newton_step(formula, product, found, wanted)
+        for _ in range(steps):
+            step = _newton_step(formula, backward, found, wanted)
             if step is None or mpmath.norm(step) > 100 * (1 + mpmath.norm(found)):
                 return None
             found += step
@@ -196,26 +199,26 @@ def _solved(formula: Formula, product: Expression, z: _Layer, start: _Layer) -> 
         else:
             return None
     for _ in range(4):  # each doubles the digits
-        step = _newton_step(formula, product, found, wanted)
+        step = _newton_step(formula, backward, found, wanted)
         if step is None:
             return None
         found += step
     solved = list(found)
     far = max(abs(x - y) for x, y in zip(solved, z, strict=True))
     is_apart = far > mpmath.mpf("1e-2")
-    return solved if is_apart and _is_smooth(formula, product, solved) else None
+    return solved if is_apart and _is_smooth(formula, backward, solved) else None
 
 
-def _is_smooth(formula: Formula, product: Expression, z: _Layer) -> bool:
+def _is_smooth(formula: Formula, backward: Expression, z: _Layer) -> bool:
     """Tell whether the Jacobian does not jump beside a layer.
 
     Next to a kink of a unit outputs are the same to many digits that are not the same.
     """
-    here = _jacobian(formula, product, z)
+    here = _jacobian(formula, backward, z)
     for j in range(len(z)):
         for sign in (1, -1):
             moved = [x + sign * _BESIDE * (1 + abs(x)) * (k == j) for k, x in enumerate(z)]
-            there = _jacobian(formula, product, moved)
+            there = _jacobian(formula, backward, moved)
             largest = max(abs(x) for row in here for x in row)
             for row, other in zip(here, there, strict=True):
                 if not all(abs(x - y) <= _APART * largest for x, y in zip(row, other, strict=True)):
@@ -223,7 +226,7 @@ def _is_smooth(formula: Formula, product: Expression, z: _Layer) -> bool:
     return True
 
 
-def _newton_step(formula: Formula, product: Expression, z: Any, wanted: Any) -> Any | None:
+def _newton_step(formula: Formula, backward: Expression, z: Any, wanted: Any) -> Any | None:
     """Return the least step that solves the linear equations; None where nothing is known.
 
     Where the outputs have a constant sum the Jacobian is singular, and many steps lead there.
@@ -234,7 +237,7 @@ def _newton_step(formula: Formula, product: Expression, z: Any, wanted: Any) -> 
         return None
     if mpmath.norm(missing) < mpmath.mpf(10) ** (3 - mpmath.mp.dps):
         return mpmath.zeros(len(layer), 1)
-    rows = mpmath.matrix(_jacobian(formula, product, layer))
+    rows = mpmath.matrix(_jacobian(formula, backward, layer))
     squares = rows * rows.T
     small = mpmath.mpf(10) ** (-mpmath.mp.dps // 2) * (1 + mpmath.norm(squares))
     try:
