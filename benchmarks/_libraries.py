@@ -38,43 +38,48 @@ def chainrule_call(function: str, direction: str, size: int, dtype: str) -> Call
     import chainrule
 
     z, da = arrays(function, size, dtype)
-    activation, out = chainrule.activation(function), np.empty_like(z)
+    activation = chainrule.activation(function)
     if direction == "forward":
+        out = np.empty_like(z)
         return lambda: activation(z, out=out)
+    forward, backward = fastest_passes(activation, z, da)
     if direction == "backward":
-        return lambda: activation.backward(da, z, out=out)
-    return chainrule_step(activation, z, da, out)
+        forward()
+        return backward
+    return lambda: (forward(), backward())
 
 
-def chainrule_step(activation: Any, z: np.ndarray, da: np.ndarray, out: np.ndarray) -> Call:
+def fastest_passes(activation: Any, z: np.ndarray, da: np.ndarray) -> tuple[Call, Call]:
     """Return both passes in the fastest of the ways that keep the slope's digits.
 
     Each keeps at most one array besides `a`.
     """
-    dz, slope = np.empty_like(z), np.empty_like(z)
+    a, slope, dz = (np.empty_like(z) for _ in range(3))
 
-    def from_preactivation() -> None:
-        activation(z, out=out)
-        activation.backward(da, z, out=dz)
+    def forward() -> None:
+        activation(z, out=a)
 
-    def from_slope() -> None:
-        activation.forward_with_slope(z, out=out, slope_out=slope)
-        activation.backward_from_slope(da, slope, out=dz)
+    def forward_with_slope() -> None:
+        activation.forward_with_slope(z, out=a, slope_out=slope)
 
-    def from_output() -> None:
-        activation(z, out=out)
-        activation.backward_from_output(da, out, out=dz)
-
-    ways = {
-        "backward": from_preactivation,
-        "backward_from_slope": from_slope,
-        "backward_from_output": from_output,
+    passes: dict[str, tuple[Call, Call]] = {
+        "backward": (forward, lambda: activation.backward(da, z, out=dz)),
+        "backward_from_slope": (
+            forward_with_slope,
+            lambda: activation.backward_from_slope(da, slope, out=dz),
+        ),
+        "backward_from_output": (
+            forward,
+            lambda: activation.backward_from_output(da, a, out=dz),
+        ),
     }
     known = [way for way in activation.ways_back() if not way.refusal and way.lost <= _LOST]
-    return min(
-        (ways[way.method] for way in known),
-        key=lambda run: min(timeit.repeat(run, number=1, repeat=20)),
-    )
+
+    def seconds(way: Any) -> float:
+        forward, backward = passes[way.method]
+        return min(timeit.repeat(lambda: (forward(), backward()), number=1, repeat=20))
+
+    return passes[min(known, key=seconds).method]
 
 
 def copy_call(function: str, direction: str, size: int, dtype: str) -> Call:

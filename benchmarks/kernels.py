@@ -27,7 +27,8 @@ FUNCTIONS = (
     "log_softmax", "layer_norm", "rms_norm",
 )  # fmt: skip
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-# Of a step, both passes: forward with what the library keeps for it, and backward.
+# A step is both passes: forward with what the library keeps for it, and backward. The backward
+# pass is that of a step: from the output, from the slope, or from z, whichever step is fastest.
 DIRECTIONS = ("forward", "backward", "step")
 PAUSE = 0.05  # seconds in which the threads of the library before come to rest
 
