@@ -26,13 +26,13 @@ from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations._whole_slope import without_squared_signs
+from chainrule.derivations.output_forms._determined import why_determined
 from chainrule.derivations.output_forms._layer_output import layer_output_form
 from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,
     find_layer_witness,
 )
 from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
-from chainrule.derivations.output_forms._rising_layers import is_determined
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,
     elementwise_sections,
@@ -148,16 +148,16 @@ class Derivation(Documented):
         """Two layers with the same outputs and different Jacobians, where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return None
-        if self.is_determined_by_output:
+        if self.determined_by_output:
             return None
         return in_time(_FURTHER_SECONDS, lambda: find_layer_witness(self.formula, self.graph))
 
     @cached_property
-    def is_determined_by_output(self) -> bool:
-        """Whether the output is proved to determine a layer's derivative where no form is known."""
+    def determined_by_output(self) -> str:
+        """The proof that the output determines a layer's derivative where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
-            return False
-        return in_time(_FURTHER_SECONDS, lambda: is_determined(self.formula))
+            return ""
+        return in_time(_FURTHER_SECONDS, lambda: why_determined(self.formula))
 
     @cached_property
     def told_by_output(self) -> tuple[tuple[Expression, Expression], ...]:

@@ -1,4 +1,4 @@
-"""Layers whose output determines their derivative, whether a formula says so or not.
+"""Layers that rise, and whose output therefore determines their derivative.
 
 A map f of a layer rises if ``(f(x) - f(y))·(x - y) >= 0`` for any two layers x and y. Where rising
 maps add up to the same output at x and at y, that is 0 for each of them; and if each has the same
@@ -14,7 +14,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
+from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import (
     ONE,
     ZERO,
@@ -32,13 +32,11 @@ from chainrule.derivations._pieces import (
     differentiate,
     smooth_pieces,
 )
-from chainrule.derivations._remembered import remembered
 from chainrule.derivations.output_forms._domain import domain
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
-    Constant,
     Expression,
     Formula,
     Parameter,
@@ -50,73 +48,25 @@ from chainrule.formulas import (
     variables_of,
 )
 
-DETERMINED = (
-    "the output determines the derivative (proved: it is a sum of maps f with "
-    "(f(x) - f(y))·(x - y) ≥ 0 for any two layers x and y, and 0 only where f has the same "
-    "derivative at both)"
+PROOF = (
+    "it is a sum of maps f with (f(x) - f(y))·(x - y) ≥ 0 for any two layers x and y, and 0 only "
+    "where f has the same derivative at both"
 )
 _Z, _RADIUS = Variable("z"), Variable("r")
 _SHARED = Parameter("shared_by_the_layer")
-_SECONDS = 0.5
 _DIGITS = 60
-_NEGLIGIBLE = mpmath.mpf(10) ** -40
-_ONE_TO_ONE = (
-    *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
-)
+NEGLIGIBLE = mpmath.mpf(10) ** -40
 _SUMS = ("sum", "mean")
 _SQUARES = (Apply("multiply", (_Z, _Z)), Apply("power", (_Z, constant(2))))
 
 
-@remembered
-def is_determined(formula: Formula) -> bool:
-    """Tell whether the output of a layer-coupled formula is proved to determine its derivative.
-
-    Examples
-    --------
-    >>> from chainrule.formulas import parse
-    >>> is_determined(parse("z - mean(z) + z**3"))
-    True
-    >>> is_determined(parse("z/(1 + sum(z**2))"))
-    False
-    """
-    values = dict(formula.parameters)
-
-    def sought() -> bool:
-        sums = list(_without_outer(rebuilt(formula.expression), values))
-        return any(_Rising(values, sign).holds(e) for e in sums for sign in (1, -1))
-
-    return attempt(_SECONDS, sought, False)
-
-
-def _without_outer(e: Expression, values: Mapping[str, float]) -> Iterator[Expression]:
-    """Yield an expression, and what remains of it without its outermost invertible functions."""
-    while is_layer_coupled(e):
-        yield e
-        match e:
-            case Apply(operation, (inner,)) if operation in _ONE_TO_ONE:
-                e = inner
-            case Apply("power", (inner, Constant(exponent))) if _is_odd(exponent):
-                e = inner
-            case Apply("add" | "subtract" | "multiply" | "divide" as operation, (x, y)):
-                free = [part for part in (x, y) if "z" not in variables_of(part)]
-                is_factor = operation in ("multiply", "divide")
-                if len(free) != 1 or (is_factor and abs(_number(free[0], values)) < _NEGLIGIBLE):
-                    return
-                e = y if free[0] == x else x
-            case _:
-                return
-
-
-def _is_odd(exponent: Any) -> bool:
-    return bool(exponent.denominator == 1 and exponent.numerator % 2 == 1 and exponent > 0)
-
-
-def _number(e: Expression, values: Mapping[str, float]) -> Any:
+def number_of(e: Expression, values: Mapping[str, float]) -> Any:
+    """Return the value of an expression in parameters alone."""
     with mpmath.workdps(_DIGITS):
         return evaluate(e, values)
 
 
-class _Rising:
+class Rising:
     """Sums of maps that are proved to rise; with sign -1, to fall."""
 
     def __init__(self, values: Mapping[str, float], sign: int) -> None:
@@ -127,7 +77,7 @@ class _Rising:
         per_unit: Expression = ZERO
         mean: Expression = ZERO
         whole: Expression = ZERO
-        for factor, term in _terms(e, ONE):
+        for factor, term in terms_of(e):
             if not is_layer_coupled(term):
                 per_unit = add(per_unit, multiply(factor, term))
             elif term == Apply("mean", (_Z,)):
@@ -145,8 +95,8 @@ class _Rising:
 
     def side(self, e: Expression) -> int:
         """Return the sign of a number, turned round where a fall is to be shown."""
-        number = _number(e, self.values)
-        return 0 if abs(number) < _NEGLIGIBLE else self.sign * int(mpmath.sign(number))
+        number = number_of(e, self.values)
+        return 0 if abs(number) < NEGLIGIBLE else self.sign * int(mpmath.sign(number))
 
     def is_softmax(self, factor: Expression, term: Expression) -> bool:
         """``exp(c z)/(b + sum(exp(c z)))`` is the gradient of a convex function for b >= 0."""
@@ -166,7 +116,7 @@ class _Rising:
         slope = differentiate(named)
         if variables_of(slope) | variables_of(offset) or _SHARED in subexpressions(slope):
             return False
-        b = _number(offset, self.values)
+        b = number_of(offset, self.values)
         # What all units share cancels where nothing else stands below.
         is_softmax = b >= 0 if named == inner else offset == ZERO
         return is_softmax and self.side(multiply(factor, slope)) > 0
@@ -187,14 +137,16 @@ class _Rising:
             return False
         radius: dict[Expression, Expression] = {_RADIUS: _Z}
         grown = multiply(factor, substitute(along, radius.get))
-        return self.rises(grown, 0.0) and abs(_at(grown, ZERO, self.values)) < _NEGLIGIBLE
+        return self.rises(grown, 0.0) and abs(_at(grown, ZERO, self.values)) < NEGLIGIBLE
 
-    def rises(self, e: Expression, low: float = -inf) -> bool:
+    def rises(self, e: Expression, low: float = -inf, *, strictly: bool = False) -> bool:
         """Tell whether what a unit adds rises beyond a place, and tells its slope."""
         e = e if self.sign > 0 else negate(e)
         try:
             cut = smooth_pieces(Formula(e, tuple(self.values.items())))
         except TooManyPiecesError:
+            return False
+        if strictly and any(piece.derivative == ZERO for piece in cut.pieces):
             return False
         ends = [-inf, *(b.place for b in cut.breakpoints), inf]
         within = [k for k in range(len(cut.pieces)) if ends[k + 1] > low]
@@ -219,31 +171,31 @@ class _Rising:
         """Tell whether the k-th piece begins where the one before has ended."""
         place = cut.breakpoints[k - 1].location
         left, right = (_at(p.expression, place, self.values) for p in cut.pieces[k - 1 : k + 1])
-        return bool(abs(left - right) < _NEGLIGIBLE)
+        return bool(abs(left - right) < NEGLIGIBLE)
 
 
 def _at(e: Expression, place: Expression, values: Mapping[str, float]) -> Any:
     put: dict[Expression, Expression] = {_Z: place}
-    return _number(substitute(e, put.get), values)
+    return number_of(substitute(e, put.get), values)
 
 
-def _terms(e: Expression, factor: Expression) -> Iterator[tuple[Expression, Expression]]:
+def terms_of(e: Expression, factor: Expression = ONE) -> Iterator[tuple[Expression, Expression]]:
     """Yield the terms of a sum, with the numbers before them."""
     match e:
         case Apply("add", (x, y)):
-            yield from _terms(x, factor)
-            yield from _terms(y, factor)
+            yield from terms_of(x, factor)
+            yield from terms_of(y, factor)
         case Apply("subtract", (x, y)):
-            yield from _terms(x, factor)
-            yield from _terms(y, negate(factor))
+            yield from terms_of(x, factor)
+            yield from terms_of(y, negate(factor))
         case Apply("negate", (x,)):
-            yield from _terms(x, negate(factor))
+            yield from terms_of(x, negate(factor))
         case Apply("multiply", (x, y)) if "z" not in variables_of(x):
-            yield from _terms(y, multiply(factor, x))
+            yield from terms_of(y, multiply(factor, x))
         case Apply("multiply", (x, y)) if "z" not in variables_of(y):
-            yield from _terms(x, multiply(factor, y))
+            yield from terms_of(x, multiply(factor, y))
         case Apply("divide", (x, y)) if "z" not in variables_of(y):
-            yield from _terms(x, divide(factor, y))
+            yield from terms_of(x, divide(factor, y))
         case _:
             yield factor, e
 

@@ -6,7 +6,6 @@ from chainrule.derivations._derivation import Derivation
 from chainrule.derivations._pieces import Piece
 from chainrule.derivations.output_forms._joined import NotJoinedError, joined
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
-from chainrule.derivations.output_forms._rising_layers import DETERMINED
 from chainrule.formulas import (
     Apply,
     ChainruleError,
@@ -42,8 +41,11 @@ def through_output(derivation: Derivation) -> Expression:
             witness = derivation.layer_witness
             if witness is not None:
                 reason = f"{witness}: the output does not tell the derivative"
-            elif derivation.is_determined_by_output:
-                reason = f"no form was found, although {DETERMINED}"
+            elif derivation.determined_by_output:
+                reason = (
+                    "no form was found, although the output determines the derivative (proved: "
+                    f"{derivation.determined_by_output})"
+                )
             else:
                 reason = (
                     "no form was found, nor two layers with the same outputs and different "

@@ -12,7 +12,6 @@ from chainrule.derivations._jacobian import bound
 from chainrule.derivations._kept_values import kept_values
 from chainrule.derivations._stages import Stage
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.derivations.output_forms._rising_layers import DETERMINED
 from chainrule.derivations.sections._elementwise import (
     A_J,
     A_P,
@@ -216,8 +215,11 @@ def _on_output_alone(
             "through the output alone exists; where that loses digits, z is better kept."
         ]
     witness = derivation.layer_witness
-    if derivation.is_determined_by_output:
-        sentences = [f"No form through the output alone was found, although {DETERMINED}."]
+    if derivation.determined_by_output:
+        sentences = [
+            "No form through the output alone was found, although the output determines the "
+            f"derivative (proved: {derivation.determined_by_output})."
+        ]
     elif witness is not None:
         sentences = [
             f"There is no form through the output alone: {witness}. The output does not tell the "

@@ -1,0 +1,154 @@
+"""Layers with given outputs: found by Newton's method, and beside folds of the map.
+
+Where the determinant of a map's Jacobian changes its sign, the map is folded: two layers, one on
+either side along the direction in which nothing changes, have the same outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+
+from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._vector_jacobian import SEED
+from chainrule.formulas import Expression, Formula
+
+Layer = list[Any]
+
+CHECKED_DIGITS = 30  # of outputs that are the same
+_APART = mpmath.mpf("1e-3")
+_BESIDE = mpmath.mpf(10) ** (5 - CHECKED_DIGITS)  # farther than what outputs are checked to
+_NEWTON_DIGITS = 20
+_MULTIPLES = ("0.02", "0.1", "0.3", "0.6", "0.9", "1.3", "2", "3.5", "8", "30")
+_ACROSS = ("0.1", "0.02")  # of a folded layer's size: how far from it two others are sought
+
+
+@dataclass(frozen=True)
+class LayerMap:
+    """A layer-coupled formula as a map of layers, with its derivative.
+
+    Parameters
+    ----------
+    formula : Formula
+    backward : Expression
+        ∂J/∂z, with `g` for ∂J/∂a.
+    """
+
+    formula: Formula
+    backward: Expression
+
+    def outputs(self, z: Layer) -> Layer:
+        """Return the layer's outputs."""
+        return evaluate_layer(self.formula.expression, self._known(z))
+
+    def jacobian(self, z: Layer) -> list[Layer]:
+        """Return ∂a_p/∂z_j, a row for each p."""
+        known, units = self._known(z), range(len(z))
+        seeds = ([mpmath.mpf(p == k) for k in units] for p in units)
+        return [evaluate_layer(self.backward, {**known, SEED: seed}) for seed in seeds]
+
+    def _known(self, z: Layer) -> Values:
+        return {**dict(self.formula.parameters), "z": z}
+
+    def solved(self, z: Layer, start: Layer, steps: int) -> Layer | None:
+        """Solve f(z') = f(z) from a start by Newton's method; None where it leads nowhere else."""
+        wanted = mpmath.matrix(self.outputs(z))
+        found = mpmath.matrix(start)
+        with mpmath.workdps(_NEWTON_DIGITS):
+            for _ in range(steps):
+                step = self._step(found, wanted)
+                if step is None or mpmath.norm(step) > 100 * (1 + mpmath.norm(found)):
+                    return None
+                found += step
+                if mpmath.norm(step) < mpmath.mpf(10) ** -10:
+                    break
+            else:
+                return None
+        for _ in range(4):  # each doubles the digits
+            step = self._step(found, wanted)
+            if step is None:
+                return None
+            found += step
+        solved = list(found)
+        far = max(abs(x - y) for x, y in zip(solved, z, strict=True))
+        is_apart = far > mpmath.mpf("1e-2")
+        return solved if is_apart and self._is_smooth(solved) else None
+
+    def folded(self, z: Layer) -> Iterator[tuple[Layer, Layer]]:
+        """Yield layers on either side of where multiples of a layer come to a fold."""
+        multiples = sorted(mpmath.mpf(sign + c) for sign in ("", "-") for c in _MULTIPLES)
+        volumes = [self._volume(z, c) for c in multiples]
+        for (low, left), (high, right) in pairwise(zip(multiples, volumes, strict=True)):
+            if not left * right < 0 or low < 0 < high:
+                continue
+            try:
+                factor = mpmath.findroot(
+                    lambda c: self._volume(z, c), (low, high), solver="anderson", verify=False
+                )
+            except (ValueError, ZeroDivisionError):
+                continue
+            folded = [factor * x for x in z]
+            unchanged = _unchanged(self.jacobian(folded))
+            size = max(map(abs, folded))
+            for across in map(mpmath.mpf, _ACROSS):
+                moves = [across * size * x for x in unchanged]
+                yield (
+                    [x + move for x, move in zip(folded, moves, strict=True)],
+                    [x - move for x, move in zip(folded, moves, strict=True)],
+                )
+
+    def _volume(self, z: Layer, factor: Any) -> Any:
+        """Return the Jacobian's determinant at a multiple of a layer."""
+        return mpmath.det(mpmath.matrix(self.jacobian([factor * x for x in z])))
+
+    def _is_smooth(self, z: Layer) -> bool:
+        """Tell whether the Jacobian does not jump beside a layer.
+
+        Next to a kink of a unit outputs are the same to many digits that are not the same.
+        """
+        here = self.jacobian(z)
+        for j in range(len(z)):
+            for sign in (1, -1):
+                moved = [x + sign * _BESIDE * (1 + abs(x)) * (k == j) for k, x in enumerate(z)]
+                there = self.jacobian(moved)
+                largest = max(abs(x) for row in here for x in row)
+                for row, other in zip(here, there, strict=True):
+                    apart = (abs(x - y) for x, y in zip(row, other, strict=True))
+                    if not all(change <= _APART * largest for change in apart):
+                        return False
+        return True
+
+    def _step(self, z: Any, wanted: Any) -> Any | None:
+        """Return the least step that solves the linear equations; None where nothing is known.
+
+        Where the outputs have a constant sum the Jacobian is singular, and many steps lead there.
+        """
+        layer = list(z)
+        missing = wanted - mpmath.matrix(self.outputs(layer))
+        if not all(map(mpmath.isfinite, missing)):
+            return None
+        if mpmath.norm(missing) < mpmath.mpf(10) ** (3 - mpmath.mp.dps):
+            return mpmath.zeros(len(layer), 1)
+        rows = mpmath.matrix(self.jacobian(layer))
+        squares = rows * rows.T
+        small = mpmath.mpf(10) ** (-mpmath.mp.dps // 2) * (1 + mpmath.norm(squares))
+        try:
+            return rows.T * mpmath.lu_solve(squares + small * mpmath.eye(len(layer)), missing)
+        except ZeroDivisionError:
+            return None
+
+
+def _unchanged(rows: list[Layer]) -> Layer:
+    """Return the direction in which a layer with a singular Jacobian changes least."""
+    matrix = mpmath.matrix(rows)
+    squares = matrix.T * matrix
+    small = mpmath.mpf(10) ** (-mpmath.mp.dps + 4) * (1 + mpmath.norm(squares))
+    direction = mpmath.matrix([mpmath.mpf(k + 1) for k in range(len(rows))])
+    for _ in range(3):
+        direction = mpmath.lu_solve(squares + small * mpmath.eye(len(rows)), direction)
+        direction /= mpmath.norm(direction)
+    return list(direction)

@@ -1,0 +1,77 @@
+"""Layers to whose units one number is added, the same for all of them.
+
+Let ``a_j = h(z_j) + t(z)``, and two layers z and w have the same outputs. Then all ``h(z_j)`` lie
+as far above ``h(w_j)`` as t(w) above t(z), say by c >= 0; h rises, so no z_j is below w_j. If t
+rises with every unit, t(z) >= t(w), c is 0 and the layers are one. The same follows where t falls
+by at most k d when no unit rises by more than d, as ``-k max(z)`` does, and ``h(z) - k z`` still
+rises: c is at most k d, but where z_j lies d above w_j it is more.
+"""
+
+from __future__ import annotations
+
+from chainrule.derivations._arithmetic import ZERO, add, multiply
+from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.output_forms._rising_layers import Rising, terms_of
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Expression,
+    Variable,
+    is_layer_coupled,
+    variables_of,
+)
+
+PROOF = "a_j = h(z_j) + t with one t for all units, and t falls by less than h rises"
+_Z = Variable("z")
+_RISE = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf")
+_AVERAGES = ("mean", "max", "min")
+
+
+def is_moved_less(e: Expression, rising: Rising) -> bool:
+    """Tell whether a layer is ``h(z) + t(z)`` as above: its output then determines it."""
+    own: Expression = ZERO
+    for factor, term in terms_of(e):
+        if not is_layer_coupled(term):
+            own = add(own, multiply(factor, term))
+        elif rising.side(factor) * _direction(term, rising) <= 0:
+            rate = _rate(term)
+            if rate is None:
+                return False
+            own = add(own, multiply(multiply(factor, rate), _Z))
+    return rising.rises(own, strictly=True)
+
+
+def _direction(e: Expression, rising: Rising) -> int:
+    """Return 1 or -1 where what units share rises or falls with each of them, else 0."""
+    upwards = Rising(rising.values, 1)
+    directions = set()
+    for factor, term in terms_of(e):
+        match term:
+            case Apply(operation, (inner,)) if operation in REDUCTIONS:
+                if is_layer_coupled(inner):
+                    return 0
+                falling = Rising(rising.values, -1)
+                own = 1 if upwards.rises(inner) else -int(falling.rises(inner))
+            case Apply(operation, (inner,)) if operation in _RISE and is_layer_coupled(inner):
+                own = _direction(inner, rising)
+            case _ if not variables_of(term):
+                continue
+            case _:
+                return 0
+        directions.add(own * upwards.side(factor))
+    return directions.pop() if len(directions) == 1 else 0
+
+
+def _rate(e: Expression) -> Expression | None:
+    """Return r where what units share changes by between r d and r d' if they rise by d to d'."""
+    match e:
+        case Apply(operation, (inner,)) if operation in _AVERAGES:
+            pass
+        case Apply("log", (Apply("sum" | "mean", (Apply("exp", (inner,)),)),)):
+            pass
+        case _:
+            return None
+    if is_layer_coupled(inner):
+        return None
+    slope = differentiate(inner)
+    return None if variables_of(slope) else slope
