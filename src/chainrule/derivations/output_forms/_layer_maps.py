@@ -6,7 +6,7 @@ either side along the direction in which nothing changes, have the same outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -78,18 +78,35 @@ class LayerMap:
         is_apart = far > mpmath.mpf("1e-2")
         return solved if is_apart and self._is_smooth(solved) else None
 
+    def turned(self, units: int) -> Iterator[tuple[Layer, Layer]]:
+        """Yield layers of equal units between which the output of such layers turns round."""
+        places = _either_sign(_MULTIPLES)
+        values = [self._of_equal(x, units) for x in places]
+        for k in range(1, len(places) - 1):
+            before, here, after = values[k - 1 : k + 2]
+            if not (here - before) * (after - here) < 0:
+                continue
+            near, far = (k - 1, k + 1) if abs(before - here) < abs(after - here) else (k + 1, k - 1)
+            other = _root(
+                lambda x, wanted=values[near]: self._of_equal(x, units) - wanted,  # type: ignore[misc]
+                places[k],
+                places[far],
+            )
+            if other is not None:
+                yield [places[near]] * units, [other] * units
+
+    def _of_equal(self, x: Any, units: int) -> Any:
+        return self.outputs([x] * units)[0]
+
     def folded(self, z: Layer) -> Iterator[tuple[Layer, Layer]]:
         """Yield layers on either side of where multiples of a layer come to a fold."""
-        multiples = sorted(mpmath.mpf(sign + c) for sign in ("", "-") for c in _MULTIPLES)
+        multiples = _either_sign(_MULTIPLES)
         volumes = [self._volume(z, c) for c in multiples]
         for (low, left), (high, right) in pairwise(zip(multiples, volumes, strict=True)):
             if not left * right < 0 or low < 0 < high:
                 continue
-            try:
-                factor = mpmath.findroot(
-                    lambda c: self._volume(z, c), (low, high), solver="anderson", verify=False
-                )
-            except (ValueError, ZeroDivisionError):
+            factor = _root(lambda c: self._volume(z, c), low, high)
+            if factor is None:
                 continue
             folded = [factor * x for x in z]
             unchanged = _unchanged(self.jacobian(folded))
@@ -103,7 +120,8 @@ class LayerMap:
 
     def _volume(self, z: Layer, factor: Any) -> Any:
         """Return the Jacobian's determinant at a multiple of a layer."""
-        return mpmath.det(mpmath.matrix(self.jacobian([factor * x for x in z])))
+        rows = self.jacobian([factor * x for x in z])
+        return mpmath.det(mpmath.matrix(rows)) if _is_finite(rows) else mpmath.nan
 
     def _is_smooth(self, z: Layer) -> bool:
         """Tell whether the Jacobian does not jump beside a layer.
@@ -133,13 +151,31 @@ class LayerMap:
             return None
         if mpmath.norm(missing) < mpmath.mpf(10) ** (3 - mpmath.mp.dps):
             return mpmath.zeros(len(layer), 1)
-        rows = mpmath.matrix(self.jacobian(layer))
+        jacobian = self.jacobian(layer)
+        if not _is_finite(jacobian):
+            return None
+        rows = mpmath.matrix(jacobian)
         squares = rows * rows.T
         small = mpmath.mpf(10) ** (-mpmath.mp.dps // 2) * (1 + mpmath.norm(squares))
         try:
             return rows.T * mpmath.lu_solve(squares + small * mpmath.eye(len(layer)), missing)
         except ZeroDivisionError:
             return None
+
+
+def _is_finite(rows: list[Layer]) -> bool:
+    return all(mpmath.isfinite(x) for row in rows for x in row)
+
+
+def _either_sign(numbers: Sequence[str]) -> list[Any]:
+    return sorted(mpmath.mpf(sign + x) for sign in ("", "-") for x in numbers)
+
+
+def _root(function: Callable[[Any], Any], low: Any, high: Any) -> Any | None:
+    try:
+        return mpmath.findroot(function, (low, high), solver="anderson", verify=False)
+    except (ValueError, ZeroDivisionError):
+        return None
 
 
 def _unchanged(rows: list[Layer]) -> Layer:

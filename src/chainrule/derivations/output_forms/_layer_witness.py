@@ -2,7 +2,7 @@
 
 They are found along what leaves the outputs alone: a common factor of all pre-activations, their
 sign, their order where all units share one output; else by solving f(z') = f(z) from elsewhere, or
-from the other side of a fold.
+from the other side of a fold, or among layers of equal units.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ _PLACES = (
     *(("1", "2", "4"), ("1", "-2", "4"), ("0.5", "-1.5", "0.25")),
     *(("-2", "-1", "-4"), ("0", "-2", "-3")),
 )
-_TWO_UNITS = (("1", "2"), ("1", "-2"), ("-1", "-3"), ("-2", "0.5"))
+_FOLDED = (
+    *(("1", "2"), ("1", "-2"), ("-1", "-3"), ("-2", "0.5")),
+    *(("-1", "-2", "0.7"), ("1", "2", "-4")),
+)
+_EQUAL_UNITS = (3, 24)
 _STARTS = (("4", "-3", "0.5"), ("-2", "-3", "-4"), ("0.1", "0.3", "-0.2"), ("3", "5", "2"))
 _FACTORS = ("0.05", "-0.9", "3", "0.002")  # of the layer itself, to start from
 _SHIFTS = ("2", "-3")
@@ -125,11 +129,18 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
         for i, j in combinations(range(len(z)), 2):
             order = {i: j, j: i}
             yield z, [z[order.get(k, k)] for k in range(len(z))], reason
+    reason = f"other signs of some units leave a as it is, as computed in {_DIGITS} digits"
+    for z in places:
+        for signs in product((1, -1), repeat=len(z)):
+            if len(set(signs)) > 1:
+                yield z, [sign * x for sign, x in zip(signs, z, strict=True)], reason
     reason = f"found by solving for equal outputs, and checked to {CHECKED_DIGITS} digits"
     starts = range(len(_STARTS) + len(_FACTORS) + len(_SHIFTS))
-    for two in _TWO_UNITS:
-        for one, other in layers.folded([mpmath.mpf(x) for x in two]):
+    for layer in _FOLDED:
+        for one, other in layers.folded([mpmath.mpf(x) for x in layer]):
             yield from _solved(layers, one, other, _FEW_STEPS, reason)
+    for units in _EQUAL_UNITS:
+        yield from ((one, other, reason) for one, other in layers.turned(units))
     for start, z in product(starts, places):
         yield from _solved(layers, z, _starts(z)[start], _FEW_STEPS, reason)
     for start, z in product(starts, places):

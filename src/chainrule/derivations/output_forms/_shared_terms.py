@@ -1,13 +1,16 @@
 """Layers to whose units one number is added, the same for all of them.
 
-Let ``a_j = h(z_j) + t(z)``, and two layers z and w have the same outputs. Then all ``h(z_j)`` lie
-as far above ``h(w_j)`` as t(w) above t(z), say by c >= 0; h rises, so no z_j is below w_j. If t
-rises with every unit, t(z) >= t(w), c is 0 and the layers are one. The same follows where t falls
-by at most k d when no unit rises by more than d, as ``-k max(z)`` does, and ``h(z) - k z`` still
-rises: c is at most k d, but where z_j lies d above w_j it is more.
+Let ``a_j = h(z_j) + t(z)`` with h that rises, and two layers z and w have the same outputs. Then
+all ``h(z_j)`` lie as far above ``h(w_j)`` as t(w) above t(z), say by c >= 0, and no z_j is below
+w_j. If t rises with every unit, t(z) >= t(w), c is 0 and the layers are one. The same follows where
+t falls as ``-mean(u(z))`` and ``-max(u(z))`` do, and ``h(z) - u(z)`` rises too: means and extremes
+grow by no more than u does at some unit j, so that c is at most ``u(z_j) - u(w_j)``, but it is
+``h(z_j) - h(w_j)``.
 """
 
 from __future__ import annotations
+
+from functools import reduce
 
 from chainrule.derivations._arithmetic import ZERO, add, multiply
 from chainrule.derivations._pieces import differentiate
@@ -16,13 +19,11 @@ from chainrule.formulas import (
     REDUCTIONS,
     Apply,
     Expression,
-    Variable,
     is_layer_coupled,
     variables_of,
 )
 
 PROOF = "a_j = h(z_j) + t with one t for all units, and t falls by less than h rises"
-_Z = Variable("z")
 _RISE = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf")
 _AVERAGES = ("mean", "max", "min")
 
@@ -30,15 +31,19 @@ _AVERAGES = ("mean", "max", "min")
 def is_moved_less(e: Expression, rising: Rising) -> bool:
     """Tell whether a layer is ``h(z) + t(z)`` as above: its output then determines it."""
     own: Expression = ZERO
+    falling: list[Expression] = []
     for factor, term in terms_of(e):
         if not is_layer_coupled(term):
             own = add(own, multiply(factor, term))
         elif rising.side(factor) * _direction(term, rising) <= 0:
-            rate = _rate(term)
-            if rate is None:
+            averaged = _averaged(term)
+            if averaged is None:
                 return False
-            own = add(own, multiply(multiply(factor, rate), _Z))
-    return rising.rises(own, strictly=True)
+            falling.append(multiply(factor, averaged))
+    if len(falling) > 1 and any(variables_of(differentiate(u)) for u in falling):
+        return False  # each may grow at another unit
+    less = reduce(add, falling, own)
+    return rising.rises(own, strictly=True) and rising.rises(less, strictly=True)
 
 
 def _direction(e: Expression, rising: Rising) -> int:
@@ -62,8 +67,8 @@ def _direction(e: Expression, rising: Rising) -> int:
     return directions.pop() if len(directions) == 1 else 0
 
 
-def _rate(e: Expression) -> Expression | None:
-    """Return r where what units share changes by between r d and r d' if they rise by d to d'."""
+def _averaged(e: Expression) -> Expression | None:
+    """Return u where a shared value grows by no more than u does at some unit."""
     match e:
         case Apply(operation, (inner,)) if operation in _AVERAGES:
             pass
@@ -71,7 +76,4 @@ def _rate(e: Expression) -> Expression | None:
             pass
         case _:
             return None
-    if is_layer_coupled(inner):
-        return None
-    slope = differentiate(inner)
-    return None if variables_of(slope) else slope
+    return None if is_layer_coupled(inner) else inner
