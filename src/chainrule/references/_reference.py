@@ -32,6 +32,9 @@ from chainrule.references._program import Program
 
 _BEYOND_FORMAT = 60
 _PATIENCE = 10
+# Binary exponents of places by which a limit is told, and what makes them fractions: a falling
+# power of z has left float64 at the last three.
+_FAR = ((60, 3), (120, 5), (240, 7), (480, 11), (1200, 13), (1500, 17), (1900, 19))
 NUDGE_BITS = 40
 _ROUGHLY = 32
 
@@ -361,7 +364,7 @@ class Reference:
         """
         values: list[Raw | None] = []
         slopes: list[Raw | None] = []
-        for exponent, divisor in ((60, 3), (120, 5), (240, 7), (480, 11), (1200, 13)):
+        for exponent, divisor in _FAR:
             # A fraction, and another each time, so that sin(pi*z) is not seen at integers only.
             ratio = libmp.from_rational((divisor + 1) * direction, divisor, exponent + 100, "n")
             truth = self.at(libmp.mpf_shift(ratio, exponent), cap=8000)
