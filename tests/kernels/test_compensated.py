@@ -60,6 +60,24 @@ def share(a, b):
     return pairs.divide(pairs.lifted(a), pairs.lifted(b))
 
 
+@njit
+def root(a, b):
+    return pairs.square_root(pairs.product(a, a) if b > 0 else pairs.lifted(abs(a)))
+
+
+def test_a_root_as_a_pair():
+    """Squared, it differs from its argument by less than 2**-44; 0 and inf have theirs."""
+    a, b = numbers(4)
+    for x, y, high, low in zip(a, b, *applied(root, a, b), strict=True):
+        true = Fraction(float(x)) ** 2 if y > 0 else abs(Fraction(float(x)))
+        got = Fraction(float(high)) + Fraction(float(low))
+        assert abs(got * got - true) <= Fraction(1, 2**44) * true
+    ends = np.array([0.0, np.inf], np.float32)
+    high, low = applied(root, ends, -np.ones_like(ends))
+    np.testing.assert_array_equal(high, ends)
+    np.testing.assert_array_equal(low, [0, 0])
+
+
 @pytest.mark.parametrize(
     ("operation", "exact", "lost"),
     [
@@ -182,3 +200,22 @@ def test_quotients_of_one_exponential_run_in_float32():
     kernels = activation_kernels(activation_formula("sigmoid"), np.float32)
     assert set(kernels.choice.tiers.values()) <= {"single", "fitted", "divided", "compensated"}
     assert "float64" not in kernels.forward.source.split("def activation")[1].split("@native")[0]
+
+
+@pytest.mark.parametrize("keeps", ["quotients", "everything"])
+def test_an_exponential_gets_all_digits_of_its_argument(keeps):
+    """What rounding takes from ``1.3 x`` counts 80 times in ``exp(-1.3 x)`` where that is 80."""
+    function = FloatFunction(keeps=keeps)
+    assert function.lines("t = exp(x * -1.3)") == [
+        "t = pairs.exp(pairs.scaled(pairs.parts(-1.3), x))"
+    ]
+    assert function.lines("u = exp(x * -0.5)") == ["u = single.exp((x * -np.float32(0.5)))"]
+
+
+def test_a_factor_that_vanishes_is_raised_with_its_sign():
+    function = FloatFunction(keeps="quotients")
+    function.lines("t = exp(x * -1.0)")
+    raised, product = function.lines("return -t * (x - 1.0)")
+    assert raised.startswith("t_raised = single.raised_exp(")
+    assert "-t_raised" in product
+    assert product.endswith("pairs.LOWERED)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 
 from chainrule.certificates import certify
+from chainrule.derivations import derive, evaluate
 from chainrule.formulas import parse
-from chainrule.kernels import forward
+from chainrule.kernels import backward, forward
 from chainrule.kernels._elementwise import scalar_functions
 from chainrule.kernels._fit import fitted
 
@@ -15,8 +17,9 @@ NAIVE = (
     *("sqrt(z**2 + 1) - 1", "z - log(cosh(z))", "(1 + erf(z))/2", "z - sin(z)", "1 - cos(z)"),
     *("exp(z) - 1 - z", "z/sqrt(1 + z**2) - 1", "1 - exp(-exp(z))", "atan(z) - z", "asinh(z) - z"),
     *("z*(1 - z/sqrt(1 + z**2))", "z*tanh(exp(z))", "(exp(z) - 1)/z", "sin(z)/z", "tanh(z)/z"),
-    *("z*erf(exp(z))", "log((1 + exp(z))/2)"),
+    *("z*erf(exp(z))", "log((1 + exp(z))/2)", "z - sqrt(z**2 + 3)"),
 )
+ROOTS = ("z/sqrt(1 + z**2)", "(z + sqrt(z**2 + 4))/2", "sqrt(2*z**2 + 5) + z/9", "1/sqrt(z**2 + 9)")
 
 
 @pytest.mark.parametrize("text", NAIVE)
@@ -25,6 +28,24 @@ def test_a_naive_formula_passes_its_certificate(text):
     certificate = certify(parse(text, {}))
     assert certificate.passed, str(certificate)
     assert certificate.meets(2.0, 4.0, conditioned=True)
+
+
+@pytest.mark.parametrize("text", ROOTS)
+@pytest.mark.parametrize(("dtype", "largest"), [("float32", 38), ("float64", 308)])
+def test_no_square_of_a_large_number_overflows(text, dtype, largest):
+    """Values and slopes up to the ends of the format, beside those of many digits."""
+    powers = [k * largest / 40 for k in range(40)]
+    z = np.array([sign * 10.0**k for k in powers for sign in (1, -1)], dtype)
+    formula = parse(text, {})
+    a, slopes = forward(formula, z), backward(formula, np.ones_like(z), z)
+    with mpmath.workdps(700):
+        for x, value, slope in zip(z, a, slopes, strict=True):
+            place = mpmath.mpf(float(x))
+            true = evaluate(formula.expression, {"z": place})
+            change = derive(formula).steps[-1].in_variables
+            for got, wanted in ((value, true), (slope, evaluate(change, {"z": place}))):
+                unit = float(np.spacing(np.abs(np.array(float(wanted)).astype(dtype))))
+                assert abs(mpmath.mpf(float(got)) - wanted) <= 4 * unit
 
 
 def test_what_loses_nothing_is_left_as_it_is():

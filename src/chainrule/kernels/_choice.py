@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
-BOUNDS = {"activation": 1.75, "derivative": 3.4}
+BOUNDS = {"activation": 1.85, "derivative": 3.6}
 # The same in units of a row's largest result: in their own, smaller ones are off by more.
 _OF_LARGEST = 2.5
 _INNERMOST, _OUTERMOST = 16, 8
+_WORST, _BESIDE = 32, 1024  # places around which all inputs are tried, and how many on either side
 _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4
-_NEARLY, _MENDABLE = 8.0, 100.0  # ulp that keeping some rounding errors, or all, may mend
+_MENDABLE = 400.0  # ulp that keeping rounding errors may mend
 _AT_ONCE = 1 << 14  # elements: what is computed of them stays in the nearest caches
 _SURELY, _EVERY = 1.25, 97  # few places show what compiled code does, but for fused operations
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
@@ -73,7 +74,6 @@ def choose(
         zeros, double = zeros_of(exact)
         z = np.concatenate([inputs(), *neighbours(zeros, double)])
         da = np.ones_like(z)
-    deviation = of_rows if coupled else of_elements
     places = z.astype(np.float64), da.astype(np.float64)
     wanted = {name: _run(exact, name, *places) for name in FUNCTIONS}
     order: Sequence[str] = TIERS
@@ -92,7 +92,14 @@ def choose(
         for name in failed:
             worst[name] = _reason_against(kernels, name, z, wanted[name]) if not coupled else 0.0
             if worst[name] <= _SURELY * bounds[name] or tiers[name] == order[-1]:
-                worst[name] = deviation(_run(kernels, name, z, da), wanted[name])
+                got = _run(kernels, name, z, da)
+                if coupled:
+                    worst[name] = of_rows(got, wanted[name])
+                else:
+                    around = _around_worst(z, got, wanted[name])
+                    worst[name] = max(
+                        of_elements(got, wanted[name]), _deviation(kernels, exact, name, around)
+                    )
         failed = [
             name
             for name, tier in tiers.items()
@@ -108,6 +115,21 @@ def choose(
             name: _next(order, tiers[name], worst[name], zeros.get(name, ()), name, has_pieces)
             for name in failed
         }
+
+
+def _around_worst(z: Array, got: Array, wanted: Array) -> Array:
+    """Return all inputs next to those at which errors are largest."""
+    errors = _in_ulp(got, wanted)
+    errors[~np.isfinite(errors)] = 0.0
+    positions = [_position(z[k]) for k in np.argsort(errors)[-_WORST:]]
+    found: Array = np.concatenate([_floats(p + np.arange(-_BESIDE, _BESIDE)) for p in positions])
+    return found[np.isfinite(found)]
+
+
+def _deviation(kernels: ActivationKernels, exact: ActivationKernels, name: str, z: Array) -> float:
+    ones = np.ones_like(z)
+    wanted = _run(exact, name, z.astype(np.float64), ones.astype(np.float64))
+    return of_elements(_run(kernels, name, z, ones), wanted)
 
 
 def _reason_against(kernels: ActivationKernels, name: str, z: Array, wanted: Array) -> float:
@@ -143,9 +165,7 @@ def _next(
         match following:
             case "fitted" | "narrow_fitted" if not has_fits:
                 continue
-            case "divided" if not ulp <= _NEARLY:
-                continue
-            case "compensated" if not ulp <= _MENDABLE:
+            case "divided" | "compensated" if not ulp <= _MENDABLE:
                 continue
             case "pieces" if not has_pieces(name):
                 continue
@@ -267,11 +287,16 @@ def _floats(positions: Array) -> Array:
 
 def of_elements(got: Array, wanted: Array) -> float:
     """Return the largest distance of float32 results from float64 ones, in ulp of the former."""
+    return float(_in_ulp(got, wanted).max())
+
+
+def _in_ulp(got: Array, wanted: Array) -> Array:
     parts = (slice(k, k + _AT_ONCE) for k in range(0, got.size, _AT_ONCE))
-    return max(_of_some_elements(got[part], wanted[part]) for part in parts)
+    errors: Array = np.concatenate([_of_some_elements(got[part], wanted[part]) for part in parts])
+    return errors
 
 
-def _of_some_elements(got: Array, wanted: Array) -> float:
+def _of_some_elements(got: Array, wanted: Array) -> Array:
     with np.errstate(all="ignore"):
         rounded = wanted.astype(np.float32)
         unit = np.spacing(np.abs(rounded)).astype(np.float64)
@@ -280,7 +305,8 @@ def _of_some_elements(got: Array, wanted: Array) -> float:
     agree = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
     apart[ends] = np.where(agree[ends], 0.0, np.inf)
     apart[np.isnan(apart)] = np.inf
-    return float(apart.max())
+    errors: Array = apart
+    return errors
 
 
 def of_rows(got: Array, wanted: Array) -> float:

@@ -88,7 +88,8 @@ class FloatFunction:
     Parameters
     ----------
     keeps : {"nothing", "quotients", "everything"}
-        Whose rounding errors are kept: those of quotients and what they are divided by, or all.
+        Whose rounding errors are kept: those of quotients, of what they are divided by, and of the
+        arguments of exponentials, or all.
 
     Examples
     --------
@@ -113,7 +114,7 @@ pairs.lifted(t)))
         indent = text[: len(text) - len(text.lstrip())]
         match ast.parse(text.strip()).body:
             case [ast.Assign(targets=[ast.Name(id=name)], value=value)]:
-                part = self.divisor(value) if name == "denominator" else self.part(value)
+                part = self.kept(value) if name == "denominator" else self.part(value)
                 written = [f"{name} = {_bare(part.text)}{mark}{comment}"]
                 power = f"{name}_power" if part.power else ""
                 if power:
@@ -134,7 +135,7 @@ pairs.lifted(t)))
         """Return source of a function's result: the last quotient is rounded at once."""
         match node:
             case ast.BinOp(left=left, op=ast.Div(), right=right) if self.keeps != "nothing":
-                above, below = self.part(left), self.divisor(right)
+                above, below = self.part(left), self.kept(right)
                 if below.terms:
                     bounded = "bounded_" if 0 <= above.low <= above.high < math.inf else ""
                     text = f"pairs.{bounded}quotient_of_sum({above.raised}, {below.terms})"
@@ -153,9 +154,7 @@ pairs.lifted(t)))
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=float() as value)):
                 return self.constant(-value)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                a = self.part(operand)
-                text = f"pairs.negate({a.text})" if a.is_pair else f"-{a.text}"
-                return replace(a, text=text, low=-a.high, high=-a.low, terms="", factors=())
+                return self.negated(self.part(operand))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return _Part(f"not {self.part(operand).text}")
             case ast.BinOp(left=left, op=ast.Pow(), right=right):
@@ -163,7 +162,7 @@ pairs.lifted(t)))
             case ast.BinOp(op=ast.Mult()):
                 return self.product(node)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
-                return self.divided(self.part(left), self.divisor(right))
+                return self.divided(self.part(left), self.kept(right))
             case ast.BinOp(left=left, op=op, right=right):
                 return self.added(self.part(left), self.part(right), isinstance(op, ast.Sub))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
@@ -176,15 +175,22 @@ pairs.lifted(t)))
                 return _choice(self.part(test).text, self.part(body), self.part(orelse))
             case ast.Call(func=ast.Attribute(attr="float64"), args=[argument]):
                 return _Part(f"np.float32({self.part(argument).number})")
+            case ast.Call(func=ast.Name(id="exp"), args=[argument]):
+                # An exponential multiplies what rounding takes from its argument.
+                return self.call("exp", [self.kept(argument)])
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return self.call(name, [self.part(argument) for argument in arguments])
         return _Part(ast.unparse(node))
 
-    def divisor(self, node: ast.expr) -> _Part:
-        """Return what something is divided by."""
-        kept, self.compensates = self.compensates, self.keeps != "nothing"
+    def negated(self, a: _Part) -> _Part:
+        text = f"pairs.negate({a.text})" if a.is_pair else f"-{a.text}"
+        return replace(a, text=text, low=-a.high, high=-a.low, terms="", factors=())
+
+    def kept(self, node: ast.expr) -> _Part:
+        """Return a part whose rounding errors are kept if those of any are."""
+        before, self.compensates = self.compensates, self.keeps != "nothing"
         part = self.part(node)
-        self.compensates = kept
+        self.compensates = before
         return part
 
     def constant(self, value: float) -> _Part:
@@ -221,9 +227,15 @@ pairs.lifted(t)))
         parts = [self.part(factor) for factor in factors]
         if sum(part.low < part.high for part in parts) > 1:
             for k, factor in enumerate(factors):
-                if isinstance(factor, ast.Name) and factor.id in self.vanishing:
-                    parts[k] = self.raised_factor(factor.id)
-                    break
+                match factor:
+                    case ast.Name(id=name) if name in self.vanishing:
+                        parts[k] = self.raised_factor(name)
+                        break
+                    case ast.UnaryOp(op=ast.USub(), operand=ast.Name(id=name)) if (
+                        name in self.vanishing
+                    ):
+                        parts[k] = self.negated(self.raised_factor(name))
+                        break
         scale = math.prod(part.low for part in parts if part.only_scales)
         parts = [part for part in parts if not part.only_scales]
         if scale != 1.0 or not parts:
@@ -239,7 +251,7 @@ pairs.lifted(t)))
         raised = f"{name}_raised"
         if raised not in self.known:
             function, argument = self.vanishing[name]
-            part = self.part(argument)
+            part = self.kept(argument) if function == "exp" else self.part(argument)
             value, power = self.call(f"raised_{function}", [part]), "pairs.LOWERED"
             self.before.append(f"{raised} = {value.text}")
             if function == "erfc":
@@ -296,6 +308,8 @@ pairs.lifted(t)))
                 kind = "pairs" if self.compensates and not a.is_pair else "single"
                 text = f"{kind}.expm1_below_zero({text})"
                 return _Part(text, kind == "pairs", low=-1.0, high=0.0)
+            case "sqrt", [a] if self.compensates:
+                return _Part(f"pairs.square_root({a.pair})", True, low=0.0)
             case "abs", [_]:
                 return _Part(f"abs({text})", low=0.0)
         return _Part(f"{'single.' if name in ELEMENTARY else ''}{name}({text})")

@@ -67,7 +67,7 @@ class Fit:
             return lines, f"({text}) * {factor}" if abs(
                 self.power
             ) == 1 else f"({text}) * ({factor})"
-        return lines, f"({text}) / ({factor})" if factor else text
+        return lines, f"({text})" + " / z" * -self.power if self.power else text
 
     def condition(self) -> str:
         """Return source that is true on the interval."""

@@ -141,8 +141,8 @@ def _expression(node: ast.expr) -> Expression:
                     chosen = _call("where", _expression(part), chosen, other)
                 return chosen
             condition = _expression(test)
-            if condition == Variable("is_far"):  # the same, written over 1/z
-                return _expression(orelse)
+            if isinstance(condition, Variable) and condition.name.startswith("is_far"):
+                return _expression(orelse)  # the same, written over 1/z, or as good as it
             if isinstance(condition, Apply) and condition.arguments[1] in _LARGEST:
                 return _expression(body)  # held below it: what it multiplies has vanished
             return _call("where", condition, _expression(body), _expression(orelse))
@@ -156,6 +156,8 @@ def _expression(node: ast.expr) -> Expression:
             if name.endswith("quotient_of_sum"):
                 above, *terms = map(_expression, arguments)
                 return _call("divide", above, _call("add", *terms))
+            if name == "square_root":
+                return Apply("sqrt", tuple(map(_expression, arguments)))
             if name in _PAIRS:
                 return _call(_PAIRS[name], *map(_expression, arguments))
             return Apply(_plain_name(name), tuple(map(_expression, arguments)))

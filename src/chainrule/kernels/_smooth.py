@@ -22,11 +22,13 @@ from chainrule.derivations import (
     time_limit,
 )
 from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions, variables_of
+from chainrule.kernels._roots import root_where_squares_overflow, without_cancelling_root
 from chainrule.kernels._source import number, parameter_name, polynomial
 
 _TRANSCENDENTAL = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "erf")
 _LARGEST_FORM = 80
 _MOST_GENERATORS = 6  # of more no fraction is brought to its lowest terms in the time
+_HALVES = (sympy.Rational(1, 2), sympy.Rational(1, 4))
 _CLAMPS = {"x": "x_finite", "z": "z_finite"}
 
 
@@ -83,7 +85,7 @@ def _worthwhile(expression: Expression) -> bool:
     return any(
         isinstance(e, Apply)
         and (
-            (e.operation in _TRANSCENDENTAL and "z" in variables_of(e))
+            (e.operation in (*_TRANSCENDENTAL, "sqrt") and "z" in variables_of(e))
             or (e.operation == "divide" and "z" in variables_of(e.arguments[1]))
         )
         for e in subexpressions(expression)
@@ -166,6 +168,8 @@ class _Writer:
 
     def quotient(self, e: Any) -> str:
         above, below = sympy.fraction(sympy.cancel(sympy.together(e)))
+        if below.is_number:  # a product with one number takes less than a division
+            above, below = sympy.expand(above / below), sympy.Integer(1)
         top = self.write(above)
         return top if below == 1 else f"({top}) / ({self.write(below)})"
 
@@ -181,6 +185,8 @@ class _Writer:
             text = f"log1p({self.product(argument_less_one)})" if near_one else f"log({argument})"
         else:
             text = f"{g.kind}({argument})"
+        if g.kind == "sqrt" and (far := self.far_root(g.argument)):
+            text = f"{far} if is_far else {text}"
         self.statements.append(f"{name} = {text}")
         self.names[g.symbol] = name
         self.order.append(g.symbol)
@@ -196,6 +202,16 @@ class _Writer:
                 self.order.insert(len(self.order) - 1, complement)
                 if sign == self.far_sign(g.argument):
                     self.vanishing.add(complement)
+
+    def far_root(self, argument: Any) -> str:
+        """Write a root for an x whose square may overflow, where that is needed."""
+        factor = root_where_squares_overflow(self.field, argument)
+        if factor is None:
+            return ""
+        size = "x" if self.field.side else "abs(z)"
+        if (condition := f"is_far = {size} > 1e15") not in self.statements:
+            self.statements.append(condition)
+        return size if factor == 1 else f"{size} * sqrt({self.write(factor)})"
 
     def complement_suffix(self, argument: Any, sign: int) -> str:
         turned = sign * (self.field.side or 1) if self.is_of_z(argument) else sign
@@ -238,7 +254,10 @@ class _Writer:
             return self.rational_lines(above, below, degrees[0] - degrees[1])
         if below.is_Rational and below.p & (below.p - 1) == 0:
             above, below = above / below, sympy.Integer(1)  # exact, and x*2/2 would overflow
-        numerator, denominator = self.product(above), self.product(below)
+        if {g.kind for g in self.field.generators} == {"sqrt"}:
+            numerator, denominator = self.over_roots(above, below)
+        else:
+            numerator, denominator = self.product(above), self.product(below)
         used = _used(self.statements, numerator + " " + denominator)
         text = " ".join([numerator, denominator, *used])
         if _occurs(_CLAMPS["x"], text):
@@ -246,6 +265,23 @@ class _Writer:
         if _occurs(_CLAMPS["z"], text):
             used.insert(0, "z_finite = z if not abs(z) > 1e60 else (1e60 if z > 0.0 else -1e60)")
         return Lines(tuple(used), numerator, denominator)
+
+    def over_roots(self, above: Any, below: Any) -> tuple[str, str]:
+        """Write a quotient in roots of which no part overflows while the whole has not."""
+        above, below = without_cancelling_root(self.field, above, below)
+        for g in self.field.generators:
+            # Times what it is the root of it may overflow where the quotient has not vanished.
+            rest = sympy.cancel(below / g.symbol)
+            if sympy.denom(rest).is_number and rest.has(self.field.x):
+                return f"({self.sum(above)}) / {self.names[g.symbol]}", self.sum(rest)
+        return self.sum(above), self.sum(below)
+
+    def sum(self, e: Any) -> str:
+        """Write a product; a sum times a power of two term by term, since it may overflow."""
+        content, factors = sympy.factor_list(self.without_irrationals(e))
+        if content in _HALVES and [exponent for _, exponent in factors] == [1]:
+            return self.write(sympy.expand(e))
+        return self.product(e)
 
     def rational_lines(self, above: Any, below: Any, excess: int) -> Lines:
         """Write a rational function of z over 1/z where |z| is large: no infinity over infinity."""

@@ -4,7 +4,8 @@ A *tier* is a format, a set of elementary functions, and what is done about roun
 
 - ``single``: float32;
 - ``fitted``: likewise, with a polynomial next to each zero;
-- ``divided``: likewise, with the rounding errors of quotients and of what they are divided by kept;
+- ``divided``: likewise, with the rounding errors kept of quotients, of what they are divided by,
+  and of the arguments of exponentials;
 - ``compensated``: likewise, with those of all sums, products and quotients kept;
 - ``pieces``: float32, polynomials on a few intervals in place of the formula;
 - ``narrow``: float64, with functions good for what is rounded to float32 at once;
@@ -36,7 +37,8 @@ TIERS = (
 )  # in order of cost
 
 _ON_PAIRS = re.compile(r"\bpairs\.(?:add|subtract|product|scaled|multiply|divide|quotient)")
-_MOST_ON_PAIRS = 9
+_ERFC_OF_PAIRS = re.compile(r"\bpairs\.(?:raised_)?erfc\(")
+_MOST_ON_PAIRS, _OF_ERFC = 9, 6  # operations, and how many make up an error function
 # Of layer-coupled functions, whose sums need more than float32: with ``single`` they have it.
 COUPLED_TIERS = ("single", "narrow", "wide", "double")
 _CALLS = re.compile(rf"(?<![\w.])({'|'.join(ELEMENTARY)})\(")
@@ -90,7 +92,8 @@ def has_fits(tier: str) -> bool:
 def is_dear(source: str, function: str) -> bool:
     """Tell whether a function keeps so many rounding errors that float64 is faster."""
     body = source.split(f"def {function}(")[1].split("\ndef ")[0]
-    return len(_ON_PAIRS.findall(body)) > _MOST_ON_PAIRS
+    operations = len(_ON_PAIRS.findall(body)) + _OF_ERFC * len(_ERFC_OF_PAIRS.findall(body))
+    return operations > _MOST_ON_PAIRS
 
 
 def tiers_of(text: str) -> list[str]:

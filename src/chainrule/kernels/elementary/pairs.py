@@ -13,9 +13,7 @@ import numpy as np
 from chainrule.kernels.elementary._words import fma, inlined, rounding_error
 from chainrule.kernels.elementary.single._error import erfc_near
 from chainrule.kernels.elementary.single._exponential import (
-    LOWERED as LOWERED,
-)
-from chainrule.kernels.elementary.single._exponential import (
+    HALF,
     ONE,
     RAISED_BY,
     TWO,
@@ -24,6 +22,9 @@ from chainrule.kernels.elementary.single._exponential import (
     exponential_tail,
     reduce_exponent,
     scale,
+)
+from chainrule.kernels.elementary.single._exponential import (
+    LOWERED as LOWERED,
 )
 from chainrule.kernels.elementary.single._exponential import exp as single_exp
 from chainrule.kernels.elementary.single._exponential import exp_below_one as single_exp_below_one
@@ -134,6 +135,14 @@ def divide(a: Pair, b: Pair) -> Pair:
     quotient = a[0] * reciprocal
     remainder = fma(-quotient, b[0], a[0]) + fma(-quotient, b[1], a[1])
     return quotient, remainder * reciprocal
+
+
+@inlined
+def square_root(a: Pair) -> Pair:
+    """Return the square root: the rounded one, and what is left over twice it."""
+    root = np.sqrt(a[0])
+    low = (fma(-root, root, a[0]) + a[1]) * (HALF / root)
+    return root, low if low == low else NOTHING
 
 
 @inlined

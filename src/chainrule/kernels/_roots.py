@@ -1,0 +1,50 @@
+"""Square roots of what grows like a square, without overflow or terms that cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import sympy
+
+from chainrule.derivations import Field
+
+_FAR = 1000
+
+
+def root_where_squares_overflow(field: Field, argument: Any) -> Any | None:
+    """Return c where the root of ``c x**2 + b`` is ``x sqrt(c)`` for large x, else None."""
+    others = {g.symbol for g in field.generators}
+    if argument.free_symbols & others or not argument.is_polynomial(field.x):
+        return None
+    squares, *rest = sympy.Poly(argument, field.x).all_coeffs()
+    is_plain = len(rest) == 2 and rest[0] == 0
+    return squares if is_plain and field.number(squares) > 0 else None
+
+
+def without_cancelling_root(field: Field, above: Any, below: Any) -> tuple[Any, Any]:
+    """Expand a quotient where a root less what is nearly the same leaves no power of x.
+
+    ``sqrt(x**2 + b) - x`` is b over their sum. Both parts are scaled such that the sum of two
+    numbers, halved, stands below, which does not overflow.
+    """
+    content, _ = sympy.factor_list(below)
+    if content.is_Rational and content.p & (content.p - 1) == 0:
+        above, below = sympy.expand(above / content), sympy.cancel(below / content)
+    for g in field.generators:
+        for factor, exponent in sympy.factor_list(above)[1]:
+            if exponent != 1 or sympy.degree(factor, g.symbol) != 1:
+                continue
+            slope, rest = factor.coeff(g.symbol, 1), factor.coeff(g.symbol, 0)
+            total = slope * g.symbol - rest
+            product = sympy.cancel(slope**2 * g.argument - rest**2)
+            if not product.has(field.x) and _cancels(field, factor, total):
+                return sympy.cancel(above / factor) * product / 2, below * total / 2
+    return above, below
+
+
+def _cancels(field: Field, difference: Any, total: Any) -> bool:
+    """Tell whether large terms cancel in the one, and add up in the other."""
+    far = mpmath.mpf(field.side or 1) * _FAR
+    first, second = (field.evaluate(e, far) for e in (difference, total))
+    return bool(0 < abs(first) < abs(second) / 2)
