@@ -12,7 +12,7 @@ import chainrule
 from chainrule.derivations import evaluate
 from chainrule.kernels import ArrayError, NoSlopeError
 
-NAMES = ["sigmoid", "tanh", "mish", "gelu", "elu", "relu", "softplus"]
+NAMES = ["sigmoid", "tanh", "mish", "gelu", "elu", "relu", "softplus", "swish_beta", "isru"]
 MANY = 100_003
 
 

@@ -172,7 +172,8 @@ def product_module(dtype: str) -> str:
 def _at(name: str, function: str, parameters: tuple[str, ...]) -> list[str]:
     """Return a function that takes a number of the arrays' type into that of another function."""
     arguments = ", ".join(["z", *map(parameter_name, parameters)])
-    call = f"    return {function}(np.float64(z){more_arguments(parameters)})"
+    taken = ", ".join(f"np.float64({name})" for name in ("z", *map(parameter_name, parameters)))
+    call = f"    return {function}({taken})"
     return ["", "", DECORATOR, f"def {name}({arguments}):", call]
 
 
