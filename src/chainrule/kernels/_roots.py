@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import mpmath
 import sympy
 
 from chainrule.derivations import Field
+from chainrule.formulas import Parameter
 
 _FAR = 1000
+_SOONEST, _LATEST = 15, 150  # powers of ten from which on squares may overflow, and do
+_LOST = 2.0**-60
 
 
-def root_where_squares_overflow(field: Field, argument: Any) -> Any | None:
-    """Return c where the root of ``c x**2 + b`` is ``x sqrt(c)`` for large x, else None."""
-    others = {g.symbol for g in field.generators}
-    if argument.free_symbols & others or not argument.is_polynomial(field.x):
+def root_where_squares_overflow(field: Field, argument: Any) -> tuple[Any, int] | None:
+    """Return c and a k, where the root of ``c x**2 + b`` is ``x sqrt(c)`` from 10**k on."""
+    meaning = field.translation.meaning
+    known = {field.x, *(symbol for symbol, leaf in meaning.items() if isinstance(leaf, Parameter))}
+    if not argument.free_symbols <= known or not argument.is_polynomial(field.x):
         return None
     squares, *rest = sympy.Poly(argument, field.x).all_coeffs()
-    is_plain = len(rest) == 2 and rest[0] == 0
-    return squares if is_plain and field.number(squares) > 0 else None
+    if len(rest) != 2 or rest[0] != 0:
+        return None
+    square, constant = field.number(squares), abs(field.number(rest[1]))
+    if not square > 0:
+        return None
+    far = math.sqrt(constant / (square * _LOST))
+    power = max(_SOONEST, math.ceil(math.log10(far)) if far else 0)
+    return (squares, power) if power <= _LATEST else None
 
 
 def without_cancelling_root(field: Field, above: Any, below: Any) -> tuple[Any, Any]:

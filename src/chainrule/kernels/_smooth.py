@@ -205,11 +205,15 @@ class _Writer:
 
     def far_root(self, argument: Any) -> str:
         """Write a root for an x whose square may overflow, where that is needed."""
-        factor = root_where_squares_overflow(self.field, argument)
-        if factor is None:
+        found = root_where_squares_overflow(self.field, argument)
+        if found is None:
             return ""
+        factor, power = found
         size = "x" if self.field.side else "abs(z)"
-        if (condition := f"is_far = {size} > 1e15") not in self.statements:
+        condition = f"is_far = {size} > 1e{power}"
+        if condition not in self.statements:
+            if any(line.startswith("is_far") for line in self.statements):
+                return ""
             self.statements.append(condition)
         return size if factor == 1 else f"{size} * sqrt({self.write(factor)})"
 
