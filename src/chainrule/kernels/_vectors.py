@@ -1,15 +1,17 @@
-"""Native code over vectors of the processor's full width.
+"""Native code over vectors of the processor's full width, several at once.
 
 LLVM halves its vectors on processors with AVX-512, since the first of them slow down while they use
-the whole width. The later ones do not.
+the whole width. The later ones do not. And it computes one vector after the other where that takes
+more than a few instructions: a polynomial then waits for itself at every step.
 """
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
-from llvmlite import binding
+from llvmlite import binding, ir
 from numba.core import config
 from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import register_pass
@@ -20,6 +22,7 @@ from chainrule.kernels._parts import pipeline_with
 
 _SLOWED_BY_WIDE = ("skylake-avx512", "cascadelake", "cooperlake")
 _WIDEST = 512
+_AT_ONCE = 4  # of 32 registers, each chain of operations needs a few
 
 
 @cache
@@ -32,7 +35,10 @@ def _prefers_wide() -> bool:
 
 
 class _WideLower(Lower):
-    """Marks a function for the full width."""
+    """Marks a function for the full width, and an element-wise kernel's loop for several vectors.
+
+    A kernel with more loops goes over rows, most of which have few vectors.
+    """
 
     def setup_function(self, fndesc: Any) -> None:
         super().setup_function(fndesc)
@@ -41,6 +47,34 @@ class _WideLower(Lower):
         set.add(attributes, f'"prefer-vector-width"="{_WIDEST}"')
         # Inlined into its wrapper it would lose the mark.
         attributes.add("noinline")
+
+    def lower_function_body(self) -> Any:
+        end = super().lower_function_body()
+        jumps = self._jumps_back()
+        if len(jumps) == 1:
+            jumps[0].set_metadata("llvm.loop", _several_at_once(self.module))
+        return end
+
+    def _jumps_back(self) -> list[ir.Branch]:
+        """Return the jumps to what stands further up, which end a loop."""
+        places = {block: place for place, block in self.blkmap.items()}
+        found, place = [], -1
+        for block in self.function.blocks:
+            # A block of the source is made of several, which bear its place in their names.
+            place = int(block.name.split(".")[0][1:]) if block.name.startswith("B") else place
+            jump = block.terminator
+            if isinstance(jump, ir.Branch) and places.get(jump.operands[0], math.inf) <= place:
+                found.append(jump)
+        return found
+
+
+def _several_at_once(module: ir.Module) -> ir.MDValue:
+    """Return a name of a loop of which several vectors are to be computed at a time."""
+    count = ir.Constant(ir.IntType(32), _AT_ONCE)
+    hint = module.add_metadata([ir.MetaDataString(module, "llvm.loop.interleave.count"), count])
+    name = ir.MDValue(module, (), name=str(len(module.metadata)))
+    name.operands = (name, hint)  # LLVM tells such a name by its holding itself
+    return name
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
