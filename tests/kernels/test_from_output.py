@@ -9,6 +9,7 @@ from chainrule.catalogue import activation_formula
 from chainrule.derivations import NoOutputFormError
 from chainrule.formulas import parse
 from chainrule.kernels import ArrayError, backward, backward_from_output, forward
+from chainrule.kernels._roundings import is_right_in_floats
 
 RNG = np.random.default_rng(12)
 IN_OUTPUT = {
@@ -55,6 +56,38 @@ def test_float32_arithmetic_is_within_its_bound(name, units):
     terms = factor + share * factor.sum(axis=1, keepdims=True)
     bound = 4 * np.spacing(terms.astype(np.float32))
     assert (np.abs(got - wanted) <= bound).all()
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softsign", "leaky_relu", "elu", "selu"])
+def test_products_are_within_their_bound_in_float32(name):
+    """At most 4 ulp of the product with the slope that belongs to the output, as it was rounded."""
+    formula = activation_formula(name)
+    Z = (RNG.standard_t(2, size=200_000) * 3).astype(np.float32)
+    dA, A = RNG.normal(size=Z.shape).astype(np.float32), forward(formula, Z)
+    got = backward_from_output(formula, dA, A)
+    wanted = backward_from_output(formula, dA.astype(np.float64), A.astype(np.float64))
+    assert (np.abs(got - wanted) <= 4 * np.spacing(np.abs(wanted).astype(np.float32))).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_right"),
+    [
+        ("g*(a*(1 - a))", True),
+        ("g*((1 - a)*(a + 1))", True),
+        ("g*where(a <= 0, (1 + a)**2, (1 - a)**2)", True),
+        ("g*where(a <= 0, alpha, 1)", True),
+        ("g*where(a <= 0, a + alpha, 1)", False),  # the parameter's rounding would remain at 0
+        ("g*(1 - a*a)", False),
+        ("g*(0.1 - a)", False),
+        ("g*(a*a)", False),  # may vanish where the whole does not
+        ("g*exp(-a)", False),
+        ("g*(1 + a)**9", False),
+    ],
+)
+def test_float32_serves_where_few_roundings_add_up(text, is_right):
+    """Terms of sums are exact, so that what is left of them has all its digits."""
+    values = {"alpha": 1.3} if "alpha" in text else {}
+    assert is_right_in_floats(parse(text, values, variables=("a", "g")).expression) == is_right
 
 
 def test_the_gradient_is_lost_where_the_output_has_rounded():

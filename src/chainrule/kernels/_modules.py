@@ -32,6 +32,7 @@ from chainrule.kernels._pieces import (
     with_pieces,
 )
 from chainrule.kernels._rewrite import rewrite
+from chainrule.kernels._roundings import is_right_in_floats
 from chainrule.kernels._rows import RowProgram
 from chainrule.kernels._shift import shifted
 from chainrule.kernels._source import parameter_name
@@ -186,15 +187,19 @@ def output_module(formula: Formula, dtype: str) -> str:
     if not formula.is_layer_coupled:
         form = Apply("multiply", (SEED, form))
         matrices.insert(0, "rows, columns = 1, rows * columns")
-    graph = computation_graph(rewrite(form))
+    written = rewrite(form)
+    graph = computation_graph(written)
     # The output has been rounded to float32 already: nothing is gained by more digits.
     in_floats = (
         dtype == "float32" and formula.is_layer_coupled and RowProgram(graph, reads).has_floats
     )
     body = RowProgram(graph, reads, in_floats=in_floats).source()
     says = f"∂J/∂Z from ∂J/∂A and A: {to_text(form)}"
-    kernel = kernel_source("backward_from_output", says, parameters, [*matrices, *body])
-    return module_source(f"a = {formula.text}, through a", dtype, kernel)
+    name, tiers = "backward_from_output", {}
+    if dtype == "float32" and not formula.is_layer_coupled and is_right_in_floats(written):
+        tiers[name] = "single"
+    kernel = kernel_source(name, says, parameters, [*matrices, *body])
+    return module_source(f"a = {formula.text}, through a", dtype, kernel, tiers)
 
 
 def _elementwise_kernel(formula: Formula, function: str) -> list[str]:
