@@ -62,6 +62,7 @@ FINISHED_CALL, NOT_TAKEN, WORKERS_WANTED = range(3)
 
 _FLAT_TILE = 8192  # elements that a thread takes at once
 _GATHERED_TILE = 2048
+_STRIDE = 64  # elements that a loop takes at once, at most
 _TOGETHER = 16  # rows whose elements lie in the same cache lines
 _LARGEST_TILE = 262144
 _SPINS = 100000  # some 50 µs: the time between a network's layers
@@ -304,6 +305,16 @@ def _overlap(array: int, output: int, item: int) -> bool:
 
 
 @inner()
+def _evened(rows: int, height: int, shares: int, of_one: bool) -> int:
+    """Return the height of tiles, not above another one, of which all shares have as many."""
+    rounds = (rows + height * shares - 1) // (height * shares)
+    even = (rows + rounds * shares - 1) // (rounds * shares)
+    if of_one:  # whole vectors, several at once
+        even = (even + _STRIDE - 1) // _STRIDE * _STRIDE
+    return min(even, height)
+
+
+@inner()
 def _share(pool: int, plan: Any) -> None:
     """Offer a plan to the workers, work on it, and wait for those who have joined."""
     shares = 1 + load_int64(pool + WORKERS)
@@ -366,9 +377,11 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
         call_kernel(plan[_ADDRESS], a, b, c, rows, columns, plan[_PARAMETERS])
         return FINISHED_CALL
     if flat:
-        plan[_WIDTH] = columns
-        plan[_HEIGHT] = max(1, min(rows, (_FLAT_TILE if direct else _GATHERED_TILE) // columns))
-        plan[_TILES] = (rows + plan[_HEIGHT] - 1) // plan[_HEIGHT]
+        height = max(1, min(rows, (_FLAT_TILE if direct else _GATHERED_TILE) // columns))
+        if shared:
+            height = _evened(rows, height, 1 + max(load_int64(pool + WORKERS), 0), columns == 1)
+        plan[_WIDTH], plan[_HEIGHT] = columns, height
+        plan[_TILES] = (rows + height - 1) // height
     else:
         coupled = load_int64(header + 8 * COUPLED) != 0
         width = columns if coupled else min(columns, _GATHERED_TILE)
