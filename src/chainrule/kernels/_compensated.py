@@ -141,8 +141,13 @@ pairs.lifted(t)))
                     text = f"pairs.{bounded}quotient_of_sum({above.raised}, {below.terms})"
                     return _Part(text, False, above.power).number
                 if below.low < below.high:
-                    text = f"pairs.quotient({above.raised}, {below.pair})"
+                    is_bounded = above.low >= 0 and max(above.high, below.high) < math.inf
+                    is_bounded &= below.low > 0
+                    bounded = "bounded_" if is_bounded else ""
+                    text = f"pairs.{bounded}quotient({above.raised}, {below.pair})"
                     return _Part(text, False, above.power).number
+            case ast.BinOp(left=ast.BinOp(op=ast.Div()) as size, op=ast.Mult(), right=ast.Call()):
+                return f"{self.result(size)} * {self.part(node.right).text}"
         return self.part(node).number
 
     def part(self, node: ast.expr) -> _Part:
@@ -162,7 +167,9 @@ pairs.lifted(t)))
             case ast.BinOp(op=ast.Mult()):
                 return self.product(node)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
-                return self.divided(self.part(left), self.kept(right))
+                below = self.kept(right)
+                scaled = below.low == below.high and not below.only_scales
+                return self.divided(self.product(left, others=int(scaled)), below)
             case ast.BinOp(left=left, op=op, right=right):
                 return self.added(self.part(left), self.part(right), isinstance(op, ast.Sub))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
@@ -221,11 +228,14 @@ pairs.lifted(t)))
         text = f"pairs.{name}({a.pair}, {b.pair})"
         return _Part(text, True, low=low, high=high, terms=terms)
 
-    def product(self, node: ast.expr) -> _Part:
-        """Multiply factors from left to right; the first of several that vanishes is raised."""
+    def product(self, node: ast.expr, others: int = 0) -> _Part:
+        """Multiply factors from left to right; the first of several that vanishes is raised.
+
+        What is subnormal has few digits, and takes a processor a hundred times as long.
+        """
         factors = _factors(node)
         parts = [self.part(factor) for factor in factors]
-        if sum(part.low < part.high for part in parts) > 1:
+        if sum(part.low < part.high for part in parts) + others > 1:
             for k, factor in enumerate(factors):
                 match factor:
                     case ast.Name(id=name) if name in self.vanishing:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+
+import mpmath
 
 from chainrule.derivations import (
     Breakpoint,
@@ -12,6 +15,7 @@ from chainrule.derivations import (
     TooManyPiecesError,
     chain_rule,
     computation_graph,
+    evaluate,
     has_no_value,
     node_names,
     smooth_pieces,
@@ -26,12 +30,15 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._annotations import marked
+from chainrule.kernels._rational import Lines
 from chainrule.kernels._repair import repaired
 from chainrule.kernels._rewrite import rewrite
-from chainrule.kernels._smooth import Lines, stable_form
+from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
 
 _SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
+_TRIED = (1.0, 0.61, 1.37)  # times the values of parameters
+_SIGN = "copysign(1.0, z)"  # zeros have one too
 DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
 
 
@@ -85,6 +92,8 @@ def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple
     """Return statements and the result before they are mended for a dtype."""
     values = dict(formula.parameters)
     expressions = [p.derivative if slope else p.expression for p in pieces.pieces]
+    if (shared := _shared_by_sides(pieces, expressions, values)) is not None:
+        return shared
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
     lines: list[str] = []
     results = []
@@ -106,6 +115,38 @@ def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple
     for k in range(len(pieces.breakpoints) - 1, -1, -1):
         chosen = _joined(pieces.breakpoints[k], results[k], chosen, slope=slope)
     return tuple(lines), chosen
+
+
+def _shared_by_sides(
+    pieces: Pieces, expressions: Sequence[Expression], values: dict[str, float]
+) -> tuple[tuple[str, ...], str] | None:
+    """Return two fractions that meet at 0 over |z|, which often differ in a sign alone."""
+    if [b.place for b in pieces.breakpoints] != [0.0]:
+        return None
+    before, after = expressions
+    if not _agree_at_zero(before, after, values):
+        return None
+    sides = ((-math.inf, 0.0), (0.0, math.inf))
+    if any(
+        has_no_value(piece.expression, values, *ends)
+        for piece, ends in zip(pieces.pieces, sides, strict=True)
+    ):
+        return None
+    left, right = stable_form(before, values, -1), stable_form(after, values, 1)
+    if left is None or right is None or left.denominator != right.denominator:
+        return None
+    lines, result = _two_sided(left, right, "")
+    return tuple(lines), result
+
+
+def _agree_at_zero(left: Expression, right: Expression, values: dict[str, float]) -> bool:
+    """Tell whether two expressions have the same value at 0, for other parameters too."""
+    try:
+        others = ({name: mpmath.mpf(value * k) for name, value in values.items()} for k in _TRIED)
+        places = [{"z": mpmath.mpf(0), **parameters} for parameters in others]
+        return all(evaluate(left, place) == evaluate(right, place) for place in places)
+    except (ArithmeticError, ValueError):
+        return False
 
 
 def _joined(at: Breakpoint, left: str, right: str, *, slope: bool) -> str:
@@ -163,6 +204,11 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
         parts[side] = (_replace(form.numerator, renamed), _replace(form.denominator, renamed))
     lines = list(dict.fromkeys(lines))
     (left_above, left_below), (right_above, right_below) = parts["left"], parts["right"]
+    if not suffix and left_below == right_below and _are_opposite(left_above, right_above):
+        if right_below == "1.0":
+            return lines, f"({right_above}) * {_SIGN}"
+        lines += [f"numerator = {right_above}", f"denominator = {right_below}"]
+        return lines, f"numerator / denominator * {_SIGN}"
     above = f"(({right_above}) if z >= 0.0 else ({left_above}))"
     if left_above == right_above:
         above = f"({left_above})"
@@ -175,6 +221,12 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
         return lines, f"{above} / ({below})"
     lines += [f"numerator = {above[1:-1]}", f"denominator = {below}"]
     return lines, "numerator / denominator"
+
+
+def _are_opposite(left: str, right: str) -> bool:
+    """Tell whether two products are seen to differ in their signs alone."""
+    is_sum = re.search(r" [+-] | if ", left)
+    return is_sum is None and (left == f"-{right}" or right == f"-{left}")
 
 
 def _own_names(form: Lines, other: Lines, suffix: str) -> dict[str, str]:

@@ -66,7 +66,8 @@ def emulated(source: str, function: str, z: Array, parameters: Sequence[float]) 
     """
     tree = ast.parse(source)
     definitions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    known = {"abs": abs, "np": np, "inf": math.inf, "sign": np.sign, "sqrt": np.sqrt, **definitions}
+    known = {"abs": abs, "np": np, "inf": math.inf, "sign": np.sign, "sqrt": np.sqrt}
+    known |= {"copysign": np.copysign, **definitions}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == _ROOM:
             known |= {alias.name: _imported(alias.name) for alias in node.names}

@@ -16,7 +16,7 @@ Step = Callable[[Values], Any]
 # NumPy's functions stand for ours.
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sign")},
-    **{name: getattr(np, name) for name in ("sinh", "cosh", "tanh", "sin", "cos")},
+    **{name: getattr(np, name) for name in ("sinh", "cosh", "tanh", "sin", "cos", "copysign")},
     "atan": np.arctan, "asinh": np.arcsinh, "erf": special.erf, "erfc": special.erfc, "abs": abs,
 }  # fmt: skip
 _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {

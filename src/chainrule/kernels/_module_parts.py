@@ -34,6 +34,8 @@ def module_source(
     if re.search(r"\bsqrt\(", text):
         lines.append("from math import sqrt")
     lines += ["", "import numpy as np", "from numba import carray, njit"]
+    if "copysign(" in text:
+        lines.append("from numpy import copysign")
     if re.search(r"\b(inf|sign)\b", text):
         lines.append("from numpy import inf, sign")
     lines += ["", "from chainrule.kernels._call import kernel_signature"]

@@ -148,12 +148,17 @@ def _expression(node: ast.expr) -> Expression:
             return _call("where", condition, _expression(body), _expression(orelse))
         case ast.Call(func=ast.Attribute(attr="float32" | "float64"), args=[inner]):
             return _expression(inner)
+        case ast.Call(func=ast.Name(id="copysign"), args=[size, signed]):
+            magnitude = _expression(size)
+            condition = _call("greater_equal", _expression(signed), _ZERO)
+            return _call("where", condition, magnitude, _call("negate", magnitude))
         case ast.Call(func=ast.Attribute(value=ast.Name(id="pairs"), attr=name), args=arguments):
             if name in _SAME:
                 return _expression(arguments[0])
             if name == "negate":
                 return _call("negate", _expression(arguments[0]))
-            if name.endswith("quotient_of_sum"):
+            name = name.removeprefix("bounded_")
+            if name == "quotient_of_sum":
                 above, *terms = map(_expression, arguments)
                 return _call("divide", above, _call("add", *terms))
             if name == "square_root":
@@ -168,6 +173,7 @@ def _expression(node: ast.expr) -> Expression:
     raise ValueError(ast.unparse(node))
 
 
+_ZERO = Constant(Fraction(0))
 _LARGEST = (Constant(Fraction(10) ** 60), Constant(Fraction(10) ** 30))  # of either format
 
 

@@ -6,7 +6,6 @@ For each sign of z the function is written over ``x = |z|`` and exponentials tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd
 from typing import Any
 
@@ -22,6 +21,13 @@ from chainrule.derivations import (
     time_limit,
 )
 from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions, variables_of
+from chainrule.kernels._rational import (
+    FINITE,
+    HOLDS_FINITE,
+    Lines,
+    over_one_sum,
+    over_reciprocal,
+)
 from chainrule.kernels._roots import root_where_squares_overflow, without_cancelling_root
 from chainrule.kernels._source import number, parameter_name, polynomial
 
@@ -29,25 +35,8 @@ _TRANSCENDENTAL = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "erf"
 _LARGEST_FORM = 80
 _MOST_GENERATORS = 6  # of more no fraction is brought to its lowest terms in the time
 _HALVES = (sympy.Rational(1, 2), sympy.Rational(1, 4))
-_CLAMPS = {"x": "x_finite", "z": "z_finite"}
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Statements, and the expression that is the result after them."""
-
-    statements: tuple[str, ...]
-    numerator: str
-    denominator: str
-
-    @property
-    def value(self) -> str:
-        """The result as one expression."""
-        return (
-            self.numerator
-            if self.denominator == "1.0"
-            else (f"({self.numerator}) / ({self.denominator})")
-        )
+_LARGE = 2**20  # a factor that is divided by first, since what stands below may overflow
+_CLAMPS = {"x": FINITE, "z": "z_finite"}
 
 
 def stable_form(
@@ -254,8 +243,10 @@ class _Writer:
     def lines(self, above: Any, below: Any) -> Lines:
         """Write a quotient of polynomials in the generators."""
         degrees = [sympy.degree(e, self.field.x) for e in (above, below)]
+        if not self.field.generators and (form := over_one_sum(self, above, below)) is not None:
+            return form
         if not self.field.generators and (min(degrees) > 0 or degrees[1] > 1):
-            return self.rational_lines(above, below, degrees[0] - degrees[1])
+            return over_reciprocal(self, above, below, degrees[0] - degrees[1])
         if below.is_Rational and below.p & (below.p - 1) == 0:
             above, below = above / below, sympy.Integer(1)  # exact, and x*2/2 would overflow
         if {g.kind for g in self.field.generators} == {"sqrt"}:
@@ -265,7 +256,7 @@ class _Writer:
         used = _used(self.statements, numerator + " " + denominator)
         text = " ".join([numerator, denominator, *used])
         if _occurs(_CLAMPS["x"], text):
-            used.insert(0, "x_finite = x if not x > 1e60 else 1e60")
+            used.insert(0, HOLDS_FINITE)
         if _occurs(_CLAMPS["z"], text):
             used.insert(0, "z_finite = z if not abs(z) > 1e60 else (1e60 if z > 0.0 else -1e60)")
         return Lines(tuple(used), numerator, denominator)
@@ -273,6 +264,9 @@ class _Writer:
     def over_roots(self, above: Any, below: Any) -> tuple[str, str]:
         """Write a quotient in roots of which no part overflows while the whole has not."""
         above, below = without_cancelling_root(self.field, above, below)
+        content, _ = sympy.factor_list(self.without_irrationals(below))
+        if content.is_Rational and abs(content) > _LARGE:
+            above, below = sympy.expand(above / content), sympy.cancel(below / content)
         for g in self.field.generators:
             # Times what it is the root of it may overflow where the quotient has not vanished.
             rest = sympy.cancel(below / g.symbol)
@@ -286,25 +280,6 @@ class _Writer:
         if content in _HALVES and [exponent for _, exponent in factors] == [1]:
             return self.write(sympy.expand(e))
         return self.product(e)
-
-    def rational_lines(self, above: Any, below: Any, excess: int) -> Lines:
-        """Write a rational function of z over 1/z where |z| is large: no infinity over infinity."""
-        x = self.field.x
-        reciprocal = sympy.Dummy("w", real=True)
-        self.names[reciprocal] = "w"
-        self.order.append(reciprocal)
-        far = [
-            self.write(sympy.expand(sympy.expand(e.subs(x, 1 / reciprocal)) * reciprocal**degree))
-            for e, degree in ((above, sympy.degree(above, x)), (below, sympy.degree(below, x)))
-        ]
-        growth = " * ".join(["z" if excess > 0 else "w"] * abs(excess))
-        top = f"({far[0]}) * {growth}" if growth else far[0]
-        near = (self.product(above), self.product(below))
-        return Lines(
-            ("w = 1.0 / z", "is_far = abs(z) > 1e8"),
-            f"({top}) if is_far else ({near[0]})",
-            f"({far[1]}) if is_far else ({near[1]})",
-        )
 
     def product(self, e: Any) -> str:
         """Write a polynomial by its factors; a factor ``t - 1`` becomes expm1."""

@@ -155,6 +155,13 @@ def quotient(a: Pair, b: Pair) -> Any:
 
 
 @inlined
+def bounded_quotient(a: Pair, b: Pair) -> Any:
+    """Return the same of an a that is finite and not negative, over a positive b."""
+    quotient, rest = divide(a, b)
+    return quotient + rest
+
+
+@inlined
 def _corrected(quotient: Any, remainder: Any, reciprocal: Any) -> Any:
     """Add a remainder's share, which infinite quotients and zeros have not."""
     result = fma(remainder, reciprocal, quotient)
