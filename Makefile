@@ -1,5 +1,5 @@
 .DELETE_ON_ERROR:
-.PHONY: demo test coverage fuzz peers bench sweep sweep-elementary check clean
+.PHONY: demo test test-long coverage fuzz peers bench sweep sweep-elementary check clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,10 @@ demo: $(VENV)/installed
 	$(BIN)/chainrule demo
 
 test: check
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not long"
+
+test-long: $(VENV)/test-installed
+	$(BIN)/pytest -n 2 -m long
 
 check: $(VENV)/test-installed
 	$(BIN)/ruff check .

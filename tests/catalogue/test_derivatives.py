@@ -21,6 +21,7 @@ def places(kinks: tuple[float, ...]) -> list[float]:
     return [z for z in (*drawn, -30.0, 30.0) if all(abs(z - kink) > 1e-3 for kink in kinks)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_the_derivative_of_a_function_is_that_of_its_definition(name):
     """Differences of the definition, which stands in these tests, at places between the kinks."""

@@ -15,6 +15,7 @@ from chainrule.formulas import parse
 from chainrule.references import FORMATS, Reference
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("output", "name"),
     [("identity", "huber"), ("sigmoid", "binary_cross_entropy"), ("softmax", "focal")],

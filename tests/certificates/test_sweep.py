@@ -78,6 +78,7 @@ def test_a_kept_sweep_is_of_the_kernels_that_run(name):
         assert not kept[what]["not_a_number"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(kept_sweeps()))
 def test_the_sample_of_a_kept_sweep_is_met_again(name):
     """Kernels that became worse, by another compiler say, are noticed: all over, or here and there.

@@ -34,6 +34,7 @@ def mpf(values):
     return [mpmath.mpf(x) for x in values]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("text", "parameters"), COMPOSED)
 def test_products_and_jacobians_agree_with_differences(text, parameters):
     """Σ g a differentiated by every z_j, and every entry ∂a_p/∂z_j, to thirty digits."""

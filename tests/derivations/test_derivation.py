@@ -39,6 +39,7 @@ def side_value(e: Expression, known: dict[str, object]):
     return POINTWISE[operation](*(side_value(argument, known) for argument in e.arguments))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", [*ELEMENTWISE, *OTHERS])
 def test_every_equation_of_a_derivation_holds(source):
     """All sides of all equations have one value, at places on all sides of the kinks."""

@@ -50,6 +50,7 @@ _PAIRS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("output", "name"), _PAIRS)
 def test_fused_gradient_equals_differences_of_the_composed_cost(output: str, name: str) -> None:
     """∂J/∂z agrees with central differences of J(g(z)) to 30 digits, zero targets included."""

@@ -159,6 +159,7 @@ REDUCED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("text", "values"), REDUCED, ids=[text for text, _ in REDUCED])
 def test_formulas_that_were_once_wrong_or_slow(text, values):
     """Reduced from what generated formulas found."""

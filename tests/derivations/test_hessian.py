@@ -78,6 +78,7 @@ def _check(formula: Formula, found: Hessian, digits: int = 25) -> None:
                 assert abs(got - bend) < mpmath.mpf(10) ** -digits * (1 + abs(bend)), (p, j, q)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", [*_NAMED, *_OWN])
 def test_second_derivatives_of_a_layer_equal_differences(text: str) -> None:
     """All cases of equal and different units, to 25 digits, nested reductions included."""

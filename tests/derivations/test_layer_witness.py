@@ -76,6 +76,7 @@ _TOLD = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", _EXCLUDED)
 def test_two_layers_with_the_same_outputs_have_different_derivatives(text: str) -> None:
     """As computed by the tests' own evaluation and difference quotients."""
@@ -102,6 +103,7 @@ def test_two_layers_with_the_same_outputs_have_different_derivatives(text: str) 
     assert "There is no form through the output alone" in " ".join(str(derivation).split())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", [*_DETERMINED, *_MOVED_LESS, "atan(exp(z)/sum(exp(z)) + 2*z)"])
 def test_where_maps_that_rise_add_up_the_output_determines_the_derivative(text: str) -> None:
     derivation = derive(activation_formula(text))

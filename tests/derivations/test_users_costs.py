@@ -81,6 +81,7 @@ def test_what_depends_on_the_difference_alone_is_written_in_it(text: str, expect
     assert to_text(derivation.fused.by_output) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize(("name", "text", "parameters"), COSTS, ids=[c[0] for c in COSTS])
 def test_gradients_of_users_costs_equal_differences(name, text, parameters, output) -> None:

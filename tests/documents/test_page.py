@@ -228,6 +228,7 @@ _MEASURE = """<script>onload = () => {
 </script></body>"""
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no browser here")
 @pytest.mark.parametrize("width", [1280, 500])
 @pytest.mark.parametrize("name", ["long", "softmax", "rms_norm"])

@@ -120,6 +120,7 @@ def test_brackets(formula, text, latex):
     assert latex_of(expression) == latex
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [entry.name for entry in activations()])
 def test_page_of_every_function_is_well_formed(name):
     """Every function of the catalogue has a page that is well-formed and holds no raw LaTeX."""

@@ -12,6 +12,7 @@ from tests.formulas.language import central_difference
 from tests.kernels.accuracy import IN_FLOAT32_ONLY, error, sample, truth
 
 from chainrule.catalogue import activation_formula
+from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
 
 EPSILON = 2.0**-52
@@ -37,6 +38,7 @@ def test_float32_values_and_slopes_are_within_their_bounds(name):
     worst(smooth, z, 4.0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [n for n in ELEMENTWISE if n not in IN_FLOAT32_ONLY])
 def test_float64_values_and_slopes_are_within_what_a_rounding_of_z_does(name):
     """At most 5 ulp, and what two roundings of z do to the true function."""
@@ -63,6 +65,7 @@ def test_float64_values_and_slopes_are_within_what_a_rounding_of_z_does(name):
     worst(slope_errors, z, 5.0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_infinite_inputs_give_limits_and_nan_stays_nan(name, dtype):
@@ -201,3 +204,20 @@ def test_the_log_softmax_keeps_the_tail_of_its_largest_unit():
     a = forward(formula, np.array([40.0, 0.0]))
     assert a[0] == pytest.approx(-math.exp(-40), rel=1e-12)
     assert a[1] == -40.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["tanh", "erf", "softsign", "isru", "asinh", "atan", "sin"])
+def test_zeros_keep_their_sign_in_odd_functions(name, dtype):
+    """As they do in NumPy's."""
+    z = np.array([0.0, -0.0] * 20, dtype)
+    np.testing.assert_array_equal(np.signbit(forward(activation_formula(name), z)), np.signbit(z))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_jump_at_zero_takes_no_notice_of_the_sign_of_zero(dtype):
+    """Both zeros satisfy ``z >= 0``, and neither ``z > 0``."""
+    z = np.array([0.0, -0.0], dtype)
+    for relation, value in ((">=", 1.0), (">", -1.0)):
+        formula = parse(f"where(z {relation} 0, 1/(1 + z), -1/(1 - z))", {})
+        np.testing.assert_array_equal(forward(formula, z), [value, value])

@@ -65,6 +65,7 @@ def targets(cost: str, shape, rng):
     return rng.uniform(0.05, 0.95, size=shape)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("activation", "cost"), PAIRS)
 def test_value_and_gradient_agree_with_the_definition(activation, cost, dtype):
@@ -265,6 +266,7 @@ _ROWS = [(x, 0.0, -x) for x in _LARGE] + [(x, -0.5 * x, 0.25 * x) for x in _LARG
 _CLASSES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.25, 0.25))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("activation", "cost", "by_hand", "rows", "targets"),
@@ -301,6 +303,7 @@ def test_costs_keep_value_and_gradient_at_large_inputs(
                 assert abs(float(slopes[i, j]) - slope) <= 8 * epsilon * (1 + abs(slope))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gamma", [0.0, 0.25, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize(
     ("activation", "cost", "rows", "targets"),

@@ -312,6 +312,7 @@ def test_bits_go_both_ways(value: float) -> None:
     assert back(bits(value)) == value
 
 
+@pytest.mark.long
 def test_constants_are_the_derived_ones() -> None:
     script = ROOT / "tools" / "derive_constants.py"
     finished = subprocess.run(

@@ -63,6 +63,7 @@ def test_what_is_no_function_of_arrays_says_so():
         emulated("def f(z):\n    return unknown(z)\n", "f", np.zeros(3), ())
 
 
+@pytest.mark.long
 def test_what_it_shows_to_be_wrong_is_not_compiled(monkeypatch):
     """Of mish the tiers in float32 lose digits that a few places show; the choice is the same."""
     formula = activation_formula("mish")

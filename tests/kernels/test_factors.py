@@ -65,6 +65,7 @@ def test_what_has_no_rational_zero_but_0_stays(text):
     assert rewrite(e) == e
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "zero"),
     [("z + sin(z)", np.pi), ("z - sin(2*z + 1)/2", -0.5), ("z + sin(z)**2", 0.75 * np.pi),

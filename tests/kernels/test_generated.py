@@ -131,6 +131,7 @@ def test_a_branch_that_is_not_taken_passes_back_nothing(text, layer):
             assert abs(got - wanted) <= 1e-13 * (1 + abs(wanted))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "parameters"),
     [
@@ -164,6 +165,7 @@ def test_formulas_outside_the_catalogue(text, parameters):
     assert check_elementwise(parse(text, parameters), PLACES) >= 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "place", "function"),
     [

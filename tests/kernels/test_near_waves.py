@@ -16,6 +16,7 @@ FORMULAS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", FORMULAS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values_do_not_depend_on_what_stands_beside_them(text, dtype):

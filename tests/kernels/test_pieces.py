@@ -173,6 +173,7 @@ def test_a_first_coefficient_may_have_two_parts():
     assert in_pieces(activation_formula("gelu"), slope=True).left.pieces[0].low == 0.0
 
 
+@pytest.mark.long
 def test_they_are_the_same_on_another_processor():
     """To the last bit, with other routines of linear algebra and vectors: a digest keeps them."""
     code = (

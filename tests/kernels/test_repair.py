@@ -20,9 +20,11 @@ NAIVE = (
     *("z*erf(exp(z))", "log((1 + exp(z))/2)", "z - sqrt(z**2 + 3)"),
 )
 ROOTS = ("z/sqrt(1 + z**2)", "(z + sqrt(z**2 + 4))/2", "sqrt(2*z**2 + 5) + z/9", "1/sqrt(z**2 + 9)",
-         "sqrt(z**2 + 1e20)")  # fmt: skip
+         "sqrt(z**2 + 1e20)", "sqrt(1e-20*z**2 + 1)", "z/(1 + abs(z))",
+         "z/(1 + abs(z))**2", "2/(3 + abs(z))**3")  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", NAIVE)
 def test_a_naive_formula_passes_its_certificate(text):
     """In float32, over the whole range: within 2 and 4 ulp, limits at the infinities."""
@@ -31,6 +33,7 @@ def test_a_naive_formula_passes_its_certificate(text):
     assert certificate.meets(2.0, 4.0, conditioned=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", ROOTS)
 @pytest.mark.parametrize(("dtype", "largest"), [("float32", 38), ("float64", 308)])
 def test_no_square_of_a_large_number_overflows(text, dtype, largest):

@@ -18,6 +18,7 @@ def _closed(formula):
     return closed_function(expressions, edges, dict(formula.parameters))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     ["z**3 - z + 2", "exp(z)", "z**2*exp(-z/2)", "z*cos(3*z)", "sinh(z)*sin(z)", "2**z - 1",

@@ -102,6 +102,7 @@ _FORMULA = st.recursive(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_FORMULA, st.lists(st.floats(-8, 8), min_size=12, max_size=12))
 def test_what_is_called_proved_holds_at_random_places(text, places):

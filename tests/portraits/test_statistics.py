@@ -79,6 +79,7 @@ def test_the_identity_keeps_every_variance_and_a_contraction_none():
     assert "none with ν > 0" in hard.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "growth"),
     [("mish", Growth(1.2, 1)), ("selu", Growth(1.8, 1)), ("gaussian", Growth(1, 0))],
