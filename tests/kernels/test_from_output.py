@@ -80,6 +80,7 @@ def test_products_are_within_their_bound_in_float32(name):
         ("g*(1 - a*a)", False),
         ("g*(0.1 - a)", False),
         ("g*(a*a)", False),  # may vanish where the whole does not
+        ("g*(a*(a*(1 - a)))", False),
         ("g*exp(-a)", False),
         ("g*(1 + a)**9", False),
     ],

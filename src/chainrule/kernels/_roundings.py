@@ -45,10 +45,19 @@ def _roundings(e: Expression) -> float:
             return int(n) * _roundings(x) + int(n) - 1 if whole else math.inf
         case Apply("multiply", (x, y)):
             # A square may be subnormal where the whole is not.
-            repeated = isinstance(x, Variable) and x == y
+            repeated = _variable_factors(x) & _variable_factors(y)
             return math.inf if repeated else _roundings(x) + _roundings(y) + 1
     return math.inf
 
 
 def _is_exact(e: Expression) -> bool:
     return isinstance(e, Constant) and float(np.float32(float(e.value))) == e.value
+
+
+def _variable_factors(e: Expression) -> set[Variable]:
+    match e:
+        case Variable():
+            return {e}
+        case Apply("multiply" | "negate", arguments):
+            return set().union(*map(_variable_factors, arguments))
+    return set()
