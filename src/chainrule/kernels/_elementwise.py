@@ -132,8 +132,10 @@ def _shared_by_sides(
         for piece, ends in zip(pieces.pieces, sides, strict=True)
     ):
         return None
-    left, right = stable_form(before, values, -1), stable_form(after, values, 1)
-    if left is None or right is None or left.denominator != right.denominator:
+    if (right := stable_form(after, values, 1)) is None:
+        return None
+    left = stable_form(before, values, -1)
+    if left is None or left.denominator != right.denominator:
         return None
     lines, result = _two_sided(left, right, "")
     return tuple(lines), result
