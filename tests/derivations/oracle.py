@@ -18,7 +18,7 @@ from tests.formulas.language import TooLargeError, UndefinedError, layer_values
 
 from chainrule.derivations import Derivation, NoOutputForm, Witness
 from chainrule.derivations.costs._cost_derivation import CostDerivation
-from chainrule.formulas import Apply, Constant, Expression, Variable, subexpressions
+from chainrule.formulas import Apply, Constant, Expression, Formula, Variable, subexpressions
 
 PLACES = ("-19.7", "-6.13", "-0.87", "-0.01", "0.29", "0.83", "2.71", "17.3")
 DIGITS = [150, 700]  # an oracle is believed where both agree
@@ -404,26 +404,26 @@ def _by_unit(
 TARGETS = (("0.5", "0.17", "0.2", "0.13"), ("1", "0", "-1"), ("-0.6", "1.6"), ("0.25",))
 
 
-def check_cost(activation: Expression, cost: Expression, derivation: CostDerivation) -> int:
+def check_cost(activation: Formula, cost: Formula, derivation: CostDerivation) -> int:
     """∂J/∂a and the fused ∂J/∂z, for layers and targets of several sizes."""
-    own, others = dict(derivation.activation.parameters), dict(derivation.cost.parameters)
+    own, others = dict(activation.parameters), dict(cost.parameters)
+    parameters = dict((*derivation.activation.parameters, *derivation.cost.parameters))
     fused, count = derivation.fused, 0
     for (layer, _), targets in zip(LAYERS, TARGETS, strict=True):
         z, y = mpfs(layer), mpfs(targets)
 
         def by_output(t: Any, j: int, a: Sequence[Any], y: Sequence[Any] = y) -> Any:
             moved = [t if k == j else x for k, x in enumerate(a)]
-            return layer_values(cost, {"a": moved, "y": y}, others)[0]
+            return layer_values(cost.expression, {"a": moved, "y": y}, others)[0]
 
         def by_preactivation(t: Any, j: int, z: Sequence[Any] = z, y: Sequence[Any] = y) -> Any:
             moved = [t if k == j else x for k, x in enumerate(z)]
-            return layer_values(
-                cost, {"a": layer_values(activation, {"z": moved}, own), "y": y}, others
-            )[0]
+            a = layer_values(activation.expression, {"z": moved}, own)
+            return layer_values(cost.expression, {"a": a, "y": y}, others)[0]
 
         try:
             with mpmath.workdps(DIGITS[1]):
-                a = layer_values(activation, {"z": z}, own)
+                a = layer_values(activation.expression, {"z": z}, own)
             wanted = [slope_of(lambda t, j=j, a=a: by_output(t, j, a), a[j]) for j in range(len(a))]
             through = [slope_of(lambda t, j=j: by_preactivation(t, j), z[j]) for j in range(len(z))]
         except (UnsettledError, *ERRORS):
@@ -435,7 +435,7 @@ def check_cost(activation: Expression, cost: Expression, derivation: CostDerivat
             with mpmath.workdps(DIGITS[1]):
                 known = {"a": a, "y": y, "z": z}
                 try:
-                    got = layer_values(form, known, {**own, **others})
+                    got = layer_values(form, known, parameters)
                 except ERRORS:
                     continue
             for one, two in zip(got, truth, strict=True):

@@ -116,7 +116,7 @@ def test_any_cost_behind_an_output(w, output):
     with bounded_in_time():
         derivation = derive_cost(activation, cost)
         check_documents(derivation)
-    contradicted(lambda: check_cost(activation.expression, w.expression, derivation))
+    contradicted(lambda: check_cost(activation, cost, derivation))
 
 
 @examples(12)
@@ -183,4 +183,17 @@ def test_a_parameter_may_bear_the_name_of_a_symbol(name):
     assert str(derivation.hessian)
     cost = parse(f"sum({name}/a + y*a)", values, variables=("a", "y"))
     sigmoid = activation_formula("sigmoid")
-    assert check_cost(sigmoid.expression, cost.expression, derive_cost(sigmoid, cost))
+    assert check_cost(sigmoid, cost, derive_cost(sigmoid, cost))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sum((where((a > alpha), pi, a)**2))", "sum((alpha - exp(a)))", "sum(alpha*abs(a - y))"],
+)
+def test_a_cost_and_its_activation_may_have_parameters_of_one_name(text):
+    """Each keeps its own value."""
+    activation = activation_formula("leaky_relu")
+    cost = parse(text, {"alpha": 1.0}, variables=("a", "y"))
+    derivation = derive_cost(activation, cost)
+    check_documents(derivation)
+    assert check_cost(activation, cost, derivation)

@@ -26,7 +26,7 @@ from chainrule.documents import (
     symbol,
     text_of,
 )
-from chainrule.formulas import Apply, Expression, Formula, parse
+from chainrule.formulas import Apply, Expression, Formula, apart, parse
 
 _J, _J_I = symbol("J"), symbol("J_i")
 _M = symbol("m")
@@ -186,5 +186,6 @@ def derive_cost(
     targets : mapping, optional
         Where targets may lie, as `chainrule.catalogue.domain_of_targets` returns it.
     """
+    cost = apart(cost, activation)
     fused = in_time(_SECONDS, lambda: fused_gradient(activation, cost, assumption))
     return CostDerivation(activation, cost, fused, dict(targets or {}))
