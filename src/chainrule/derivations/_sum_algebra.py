@@ -42,7 +42,7 @@ class SumAlgebra:
     def __init__(
         self, graph: Graph, values: dict[str, float], kept: frozenset[int] = frozenset()
     ) -> None:
-        self.graph, self.kept = graph, kept
+        self.graph, self.values, self.kept = graph, values, kept
         self.translation = Translation(names_long_numbers=True)
         for name, value in values.items():
             self.translation.symbol(Parameter(name), positive=True if value > 0 else None)
@@ -72,7 +72,7 @@ class SumAlgebra:
         if node.operation == "exp":
             return sympy.expand_power_exp(sympy.exp(sympy.expand(x[0])))
         rule = ARITHMETIC.get(node.operation) or FUNCTIONS.get(node.operation)
-        if rule is not None:
+        if rule is not None and (node.operation != "power" or is_short(*x)):
             return rule(*x)
         return self.translation.symbol(self.graph.expression(index))
 
