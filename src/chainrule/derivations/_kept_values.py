@@ -18,13 +18,17 @@ from chainrule.derivations._remembered import remembered
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._invariance import degree
-from chainrule.derivations.output_forms._inverses import solutions
+from chainrule.derivations.output_forms._inverses import inverted, solutions
+from chainrule.derivations.output_forms._layers import layers_of
+from chainrule.derivations.output_forms._unit_equations import unit_equations
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
     Expression,
     Formula,
     Variable,
+    constant,
+    is_layer_coupled,
     substitute,
     variables_of,
 )
@@ -34,6 +38,7 @@ _SECONDS = 0.5
 _DIGITS = 80
 _OPPOSITE = {"reduce_max": "reduce_min", "reduce_min": "reduce_max"}
 _LARGEST_DEGREE = 12
+_Equation = tuple[Any, Any, tuple[tuple[Expression, Any], ...]]
 
 
 def kept_values(product: Expression) -> tuple[Expression, ...]:
@@ -87,8 +92,12 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
         with time_limit(_SECONDS):
             algebra = SumAlgebra(graph, dict(formula.parameters))
             algebra.name_reductions(graph.output)
-            for symbol, equation in _equations(graph, algebra):
+            for symbol, equation, told in _equations(graph, algebra):
                 for left, right in _roots(equation, symbol, algebra):
+                    if left not in found and _holds(formula, left, right):
+                        found[left] = right
+                for left, value in told if algebra.translation.meaning[symbol] in found else ():
+                    right = algebra.to_expression(value)
                     if left not in found and _holds(formula, left, right):
                         found[left] = right
             factor = _factor(graph, algebra)
@@ -101,8 +110,15 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
     return tuple(found.items())
 
 
-def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
-    """Yield reductions and what is zero, in them and in sums over the output."""
+def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[_Equation]:
+    """Yield reductions, what is zero in them and in sums over the output, and what that tells."""
+    for symbol, equation in _of_layers(graph, algebra):
+        yield symbol, equation, ()
+    yield from unit_equations(graph, algebra)
+
+
+def _of_layers(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
+    """Yield reductions and what is zero, from sums over the output and common factors."""
     output = algebra.value(graph.output)
     a, z = (algebra.translation.symbol(x) for x in (_A, _Z))
     rules = known_sums(algebra, lambda e: algebra.canonical(e), graph.output)
@@ -178,9 +194,15 @@ def _roots(
         times, root = algebra.count, sympy.sqrt(MeanFunction(a**2))
     named = equation.subs(symbol, unknown**order).subs(squares, times * norm**2)
     above = sympy.fraction(sympy.together(named))[0]
-    if not above.is_polynomial(unknown):
-        return
     left = algebra.translation.meaning[symbol]
+    if not above.is_polynomial(unknown):
+        for value in _by_inversion(above, unknown, algebra):
+            if order == 1:
+                yield left, value
+            elif order == 2:
+                yield Apply("sqrt", (left,)), value
+                yield left, Apply("power", (value, constant(2)))
+        return
     for factor, _ in sympy.factor_list(above)[1]:
         if not 0 < sympy.degree(factor, unknown) <= _LARGEST_DEGREE:
             continue
@@ -193,6 +215,31 @@ def _roots(
                     yield Apply("sqrt", (left,)), algebra.to_expression(value.subs(norm, root))
 
 
+def _by_inversion(equation: Any, unknown: Any, algebra: SumAlgebra) -> Iterator[Expression]:
+    """Yield solutions where one sum over the output is a function of the unknown that has inverses.
+
+    ``tanh(u)**2 - sum(a**2)``, for example.
+    """
+    meaning, z = algebra.translation.meaning, algebra.translation.symbol(_Z)
+    sums = [
+        *equation.atoms(SumFunction),
+        *(s for s in equation.free_symbols if _is_over_outputs(meaning.get(s))),
+    ]
+    if len(sums) != 1 or not equation.is_polynomial(sums[0]) or equation.has(z):
+        return
+    for value in solutions(sympy.Poly(equation, sums[0])):
+        function = algebra.to_expression(value.subs(unknown, z))
+        if variables_of(function) == {"z"} and not is_layer_coupled(function):
+            put_in: dict[Expression, Expression] = {_A: algebra.to_expression(sums[0])}
+            parameters = algebra.values
+            for inverse in inverted(layers_of(function, parameters), parameters):
+                yield substitute(inverse, put_in.get)
+
+
+def _is_over_outputs(e: Expression | None) -> bool:
+    return isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"a"}
+
+
 def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
     """Compare both sides in many digits, wherever the output is defined."""
     checked = 0
@@ -203,10 +250,10 @@ def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
             known = {**dict(formula.parameters), "z": z, "a": a}
             if not all(map(mpmath.isfinite, a)):
                 continue
-            got = evaluate_layer(right, known)[0]
-            if left == _Z and mpmath.isnan(got):
+            got = evaluate_layer(right, known)
+            if left == _Z and mpmath.isnan(got[0]):
                 continue  # 0/0, where all of the layer vanishes, and z with it
-            if not agree(got, evaluate_layer(left, known)[0]):
+            if not all(map(agree, got, evaluate_layer(left, known))):
                 return False
             checked += 1
     return checked > 0

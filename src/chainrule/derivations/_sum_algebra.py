@@ -9,7 +9,13 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, FUNCTIONS, Translation, without_shared
+from chainrule.derivations._algebra import (
+    ARITHMETIC,
+    FUNCTIONS,
+    Translation,
+    is_short,
+    without_shared,
+)
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._graph import UNIT_COUNT, Graph
 from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Parameter, Variable

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from typing import Any
 
 import sympy
 
 from chainrule.derivations._algebra import Translation, atoms_of
+from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._layers import INNER
-from chainrule.formulas import Apply, Expression, variables_of
+from chainrule.formulas import Apply, Expression, Variable, subexpressions, substitute, variables_of
+
+_A, _Z = Variable("a"), Variable("z")
+_TRIED = ("1.7", "0.3", "-0.6", "-2.1")
 
 
 def inverses(layer: Expression, a: Any, b: Any, translation: Translation) -> Iterator[Any]:
@@ -44,6 +48,27 @@ def inverses(layer: Expression, a: Any, b: Any, translation: Translation) -> Ite
                 yield solution
                 if is_even:  # the layer may be odd: the sign is the output's
                     yield sympy.sign(a) * solution
+
+
+def inverted(layers: list[Expression], values: Mapping[str, float]) -> Iterator[Expression]:
+    """Yield z in a for ``a = h₁(h₂(… z))``, a branch each, as far as it holds somewhere."""
+    if not layers:
+        yield _A
+        return
+    translation = Translation()
+    a, b = translation.symbol(_A), translation.symbol(INNER)
+    for solution in inverses(layers[0], a, b, translation):
+        inner = translation.to_expression(solution)
+        if any(_agrees(layers[0], inner, values, place) for place in _TRIED):
+            put_in: dict[Expression, Expression] = {_A: inner}
+            yield from (substitute(z, put_in.get) for z in inverted(layers[1:], values))
+
+
+def _agrees(layer: Expression, inner: Expression, values: Mapping[str, float], place: str) -> bool:
+    if INNER in subexpressions(inner):
+        return False  # of a part that algebra does not look into
+    output = evaluate(layer, {**values, "b": place})
+    return bool(abs(evaluate(inner, {**values, "a": output}) - evaluate(_Z, {"z": place})) < 1e-9)
 
 
 def layer_polynomial(layer: Expression, a: Any, b: Any, translation: Translation) -> Any:

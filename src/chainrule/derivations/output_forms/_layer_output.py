@@ -15,23 +15,21 @@ from itertools import product as product_of
 
 import mpmath
 
-from chainrule.derivations._algebra import FAILURES, Translation
+from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import rebuilt, size
-from chainrule.derivations._closed_form import without_reductions
-from chainrule.derivations._evaluate import Values, evaluate, evaluate_layer
+from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._kept_values import determined
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
-from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.derivations.output_forms._inverses import inverses
-from chainrule.derivations.output_forms._layers import INNER, layers_of
+from chainrule.derivations.output_forms._inverses import inverted
+from chainrule.derivations.output_forms._layers import exchanged, layers_of
+from chainrule.derivations.output_forms._put_in import is_shared, put_in, written_shortly
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
     Apply,
-    Constant,
     Expression,
     Formula,
     Parameter,
@@ -45,10 +43,10 @@ from chainrule.formulas import (
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.8
 _MOST_LAYERS = 6
+_MOST_WAYS = 3
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
-_TRIED = ("1.7", "0.3", "-0.6", "-2.1")
 
 
 @remembered
@@ -75,26 +73,39 @@ def layer_output_form(
     >>> to_text(layer_output_form(parse("z - max(z)"), (product,), ()))
     'g - where(a >= 0, sum(g), 0)'
     """
-    found: list[Expression] = []
-    try:
-        with time_limit(_SECONDS):
-            put_in = [
-                dict(told),
-                *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
-                *_layers_of_the_output(formula),
-            ]
-            for written in _with_conditions(products):
-                for form in (_put(written, values) for values in put_in):
-                    if "z" in variables_of(form) or (found and size(form) >= size(found[0])):
-                        continue
-                    for way in (form, _without_quotient_at_zero(form, products[-1])):
-                        if agrees_where_awkward(formula, way, products[-1]):
-                            if _agrees_at_many(formula, way, products[-1]) and proved(formula, way):
-                                found = [way]
-                            break
-    except FAILURES:
-        pass
-    return found[0] if found else None
+    found: list[tuple[Expression, Expression, Mapping[Expression, Expression]]] = []
+    numbers = dict(formula.parameters)
+
+    def holds(form: Expression) -> bool:
+        return (
+            agrees_where_awkward(formula, form, products[-1])
+            and _agrees_at_many(formula, form, products[-1])
+            and proved(formula, form)
+        )
+
+    def sought() -> None:
+        values_known = [
+            dict(told),
+            *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
+            *_layers_of_the_output(formula),
+        ]
+        for written, values in product_of(_with_conditions(products), values_known):
+            form = put_in(written, values)
+            if "z" in variables_of(form) or (found and size(form) >= size(found[-1][0])):
+                continue
+            for way in (form, _without_quotient_at_zero(form, products[-1])):
+                if holds(way):
+                    found.append((way, written, values))
+                    break
+
+    attempt(_SECONDS, sought, None)
+    if not found:
+        return None
+    form, written, values = found[-1]
+    no_ways: list[Expression] = []
+    ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways)
+    shorter = [way for way in ways if size(way) < size(form)][:_MOST_WAYS]
+    return attempt(_SECONDS, lambda: next(filter(holds, shorter), form), form)
 
 
 def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:
@@ -124,25 +135,8 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
     return checked > 0
 
 
-def _put(e: Expression, values: Mapping[Expression, Expression]) -> Expression:
-    """Put values in until nothing changes: what is told of `z` may hold what is told besides."""
-    for _ in range(len(values) or 1):
-        e = substitute(e, values.get)
-    return rebuilt(substitute(rebuilt(e), _undone))
-
-
-def _undone(e: Expression) -> Expression | None:
-    """``exp(log(x)) -> x``, and what else an inverse put in undoes."""
-    match e:
-        case Apply("exp", (Apply("log", (x,)),)) | Apply("log", (Apply("exp", (x,)),)):
-            return substitute(x, _undone)
-        case Apply("sqrt", (Apply("power", (x, Constant(exponent))),)) if exponent == 2:
-            return Apply("abs", (substitute(x, _undone),))
-    return None
-
-
 def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
-    """Yield products, then those that compare the output with 0 where they compare `z`."""
+    """Yield products, then those that compare the output where they compare `z`, or it with 0."""
     yield from products
 
     def compared(e: Expression, operation: str) -> Expression | None:
@@ -153,9 +147,16 @@ def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
                 return Apply("sign", (_A,))
         return None
 
+    def of_outputs(e: Expression) -> Expression | None:
+        if isinstance(e, Apply) and e.operation in (*COMPARISONS, "sign"):
+            return exchanged(e, _Z, _A)
+        return None
+
     for product in products:
-        for operation in ("greater", "less"):
-            written = substitute(product, partial(compared, operation=operation))
+        ways: list[Callable[[Expression], Expression | None]] = [of_outputs]
+        ways += [partial(compared, operation=operation) for operation in ("greater", "less")]
+        for way in ways:
+            written = substitute(product, way)
             if written != product:
                 yield written
 
@@ -164,7 +165,7 @@ def _without_quotient_at_zero(form: Expression, product: Expression) -> Expressi
     """Take the product at ``z = 0`` where the whole output is zero, as ``0/0`` says nothing."""
     zero: dict[Expression, Expression] = {_Z: constant(0), _A: constant(0)}
     largest = Apply("max", (Apply("abs", (_A,)),))
-    return Apply("where", (Apply("greater", (largest, constant(0))), form, _put(product, zero)))
+    return Apply("where", (Apply("greater", (largest, constant(0))), form, put_in(product, zero)))
 
 
 def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Expression]]:
@@ -174,14 +175,14 @@ def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Express
     the output tells the others.
     """
     values = dict(formula.parameters)
-    shared = dict.fromkeys(_outermost(formula.expression, _is_shared))
+    shared = dict.fromkeys(_outermost(formula.expression, is_shared))
     for number in _SHARED:
         chosen: dict[Expression, Expression] = dict.fromkeys(shared, number)
         alone = substitute(formula.expression, chosen.get)
         if "z" in variables_of(alone):
             layers = layers_of(alone, values)
             if len(layers) <= _MOST_LAYERS:
-                for z in _inverted(layers, values):
+                for z in inverted(layers, values):
                     yield {**chosen, _Z: z}
                     yield {_Z: z}
     for reduction in dict.fromkeys(_outermost(formula.expression, _is_plain_reduction)):
@@ -195,7 +196,7 @@ def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Express
 
 def _preactivations(formula: Formula, told: Sequence[Expression]) -> Iterator[Expression]:
     """Yield `z` in the output and in what it tells of the layer, where nothing else is shared."""
-    shared = [e for e in told if _is_shared(e)]
+    shared = [e for e in told if is_shared(e)]
     names = [Parameter(f"{_NAME}{k}") for k in range(len(shared))]
     numbers = {x.name: 1.3 + 0.7 * k for k, x in enumerate(names)}
     named: dict[Expression, Expression] = dict(zip(shared, names, strict=True))
@@ -206,7 +207,7 @@ def _preactivations(formula: Formula, told: Sequence[Expression]) -> Iterator[Ex
     back: dict[Expression, Expression] = dict(zip(names, shared, strict=True))
     layers = layers_of(alone, values)
     if len(layers) <= _MOST_LAYERS:
-        yield from (substitute(z, back.get) for z in _inverted(layers, values))
+        yield from (substitute(z, back.get) for z in inverted(layers, values))
 
 
 def _outermost(e: Expression, wanted: Callable[[Expression], bool]) -> Iterator[Expression]:
@@ -219,27 +220,3 @@ def _outermost(e: Expression, wanted: Callable[[Expression], bool]) -> Iterator[
 
 def _is_plain_reduction(e: Expression) -> bool:
     return isinstance(e, Apply) and e.operation in REDUCTIONS and e.arguments == (_Z,)
-
-
-def _is_shared(e: Expression) -> bool:
-    """Tell whether a value depends on `z` and is the same for all units of the layer."""
-    return "z" in variables_of(e) and "z" not in variables_of(without_reductions(e))
-
-
-def _inverted(layers: list[Expression], values: Mapping[str, float]) -> Iterator[Expression]:
-    """Yield z in a for ``a = h₁(h₂(… z))``, a branch each, as far as it holds somewhere."""
-    if not layers:
-        yield _A
-        return
-    translation = Translation()
-    a, b = translation.symbol(_A), translation.symbol(INNER)
-    for solution in inverses(layers[0], a, b, translation):
-        inner = translation.to_expression(solution)
-        if any(_agrees(layers[0], inner, values, place) for place in _TRIED):
-            put_in: dict[Expression, Expression] = {_A: inner}
-            yield from (substitute(z, put_in.get) for z in _inverted(layers[1:], values))
-
-
-def _agrees(layer: Expression, inner: Expression, values: Mapping[str, float], place: str) -> bool:
-    output = evaluate(layer, {**values, "b": place})
-    return bool(abs(evaluate(inner, {**values, "a": output}) - evaluate(_Z, {"z": place})) < 1e-9)

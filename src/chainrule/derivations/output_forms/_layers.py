@@ -55,7 +55,7 @@ def layers_of(expression: Expression, values: Mapping[str, float]) -> list[Expre
     if sum(e == _Z for e in subexpressions(expression)) > 1:
         for way in _WAYS:
             parts = way(expression, values)
-            if parts is not None:
+            if parts is not None and expression not in parts:
                 return [layer for part in parts for layer in layers_of(part, values)]
     return [exchanged(expression, _Z, INNER)]
 

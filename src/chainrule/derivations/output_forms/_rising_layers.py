@@ -52,6 +52,7 @@ PROOF = (
     "it is a sum of maps f with (f(x) - f(y))·(x - y) ≥ 0 for any two layers x and y, and 0 only "
     "where f has the same derivative at both"
 )
+TWO = constant(2)
 _Z, _RADIUS = Variable("z"), Variable("r")
 _SHARED = Parameter("shared_by_the_layer")
 _DIGITS = 60
@@ -77,6 +78,7 @@ class Rising:
         per_unit: Expression = ZERO
         mean: Expression = ZERO
         whole: Expression = ZERO
+        fallen: Expression = ZERO
         for factor, term in terms_of(e):
             if not is_layer_coupled(term):
                 per_unit = add(per_unit, multiply(factor, term))
@@ -84,22 +86,28 @@ class Rising:
                 mean = add(mean, factor)
             elif term == Apply("sum", (_Z,)):
                 whole = add(whole, factor)
-            elif not (self.is_softmax(factor, term) or self.is_radial(factor, term)):
+            elif (rise := self.of_softmax(factor, term)) is not None:
+                fallen = subtract(fallen, divide(rise, TWO)) if self.side(rise) < 0 else fallen
+            elif not self.is_radial(factor, term):
                 return False
         # c z + d mean(z) + s sum(z) rises where c >= 0, c + d >= 0 and s >= 0: as little of z as
         # that takes is left to the linear part, and the rest of what a unit adds rises by itself.
         shared = add(mean, whole)
         least = negate(shared) if self.side(shared) < 0 else ZERO
-        rest = rebuilt(subtract(per_unit, multiply(least, _Z)))
-        return self.side(whole) >= 0 and self.rises(rest)
+        # A softmax falls by no more than half of what its exponents rise by.
+        rest = rebuilt(subtract(per_unit, multiply(add(least, fallen), _Z)))
+        return self.side(whole) >= 0 and self.rises(rest, strictly=fallen != ZERO)
 
     def side(self, e: Expression) -> int:
         """Return the sign of a number, turned round where a fall is to be shown."""
         number = number_of(e, self.values)
         return 0 if abs(number) < NEGLIGIBLE else self.sign * int(mpmath.sign(number))
 
-    def is_softmax(self, factor: Expression, term: Expression) -> bool:
-        """``exp(c z)/(b + sum(exp(c z)))`` is the gradient of a convex function for b >= 0."""
+    def of_softmax(self, factor: Expression, term: Expression) -> Expression | None:
+        """Return c times the factor of a softmax, else None.
+
+        ``exp(c z)/(b + sum(exp(c z)))`` is c times the gradient of a convex function for b >= 0.
+        """
         offset: Expression = ZERO
         match term:
             case Apply("divide", (Apply("exp", (inner,)) as own, Apply("add", (offset, total)))):
@@ -107,19 +115,19 @@ class Rising:
             case Apply("divide", (Apply("exp", (inner,)) as own, total)):
                 pass
             case _:
-                return False
+                return None
         if not (
             isinstance(total, Apply) and total.operation in _SUMS and total.arguments == (own,)
         ):
-            return False
+            return None
         named = _with_shared_named(inner)
         slope = differentiate(named)
         if variables_of(slope) | variables_of(offset) or _SHARED in subexpressions(slope):
-            return False
+            return None
         b = number_of(offset, self.values)
         # What all units share cancels where nothing else stands below.
         is_softmax = b >= 0 if named == inner else offset == ZERO
-        return is_softmax and self.side(multiply(factor, slope)) > 0
+        return multiply(factor, slope) if is_softmax else None
 
     def is_radial(self, factor: Expression, term: Expression) -> bool:
         """``z h(sum(z**2))`` is the gradient of a convex function where ``r h(r**2)`` rises."""
@@ -196,6 +204,8 @@ def terms_of(e: Expression, factor: Expression = ONE) -> Iterator[tuple[Expressi
             yield from terms_of(x, multiply(factor, y))
         case Apply("divide", (x, y)) if "z" not in variables_of(y):
             yield from terms_of(x, divide(factor, y))
+        case Apply("divide", (Apply("multiply", (x, above)), y)) if "z" not in variables_of(x):
+            yield from terms_of(Apply("divide", (above, y)), multiply(factor, x))
         case _:
             yield factor, e
 

@@ -1,0 +1,157 @@
+"""Products in which what the output tells is put in for values of `z`, and written shortly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sympy
+
+from chainrule.derivations._algebra import atoms_of, attempt
+from chainrule.derivations._arithmetic import rebuilt, size
+from chainrule.derivations._closed_form import without_reductions, writings
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations._vector_jacobian import SEED
+from chainrule.formulas import Apply, Constant, Expression, Variable, substitute, variables_of
+
+_A = Variable("a")
+_SIGN, _SIZE = Apply("sign", (_A,)), Apply("abs", (_A,))
+_SECONDS = 0.3
+
+Told = Mapping[Expression, Expression]
+
+
+def put_in(e: Expression, values: Told) -> Expression:
+    """Put values in until nothing changes: what is told of `z` may hold what is told besides."""
+    for _ in range(len(values) or 1):
+        e = substitute(e, values.get)
+    return rebuilt(substitute(rebuilt(e), _undone))
+
+
+def written_shortly(
+    product: Expression, values: Told, numbers: Mapping[str, float]
+) -> list[Expression]:
+    """Put values in and shorten: those of single units first, then what the layer shares.
+
+    Parameters
+    ----------
+    product : Expression
+    values : mapping of Expression
+        Of parts of `z`, in the output and in one another.
+    numbers : mapping of str to float
+        Of the parameters.
+
+    Returns
+    -------
+    list of Expression
+        Not proved; short ones first.
+    """
+    shared = {left: right for left, right in values.items() if is_shared(left)}
+    kept = {left: left for left in shared}
+    of_units = {left: right for left, right in values.items() if left not in shared}
+    found = [product]
+    for step in ({**of_units, **kept}, values):
+        found = _ways(put_in(found[0], step), numbers)
+    return found
+
+
+def is_shared(e: Expression) -> bool:
+    """Tell whether a value depends on `z` and is the same for all units of the layer."""
+    return "z" in variables_of(e) and "z" not in variables_of(without_reductions(e))
+
+
+def _undone(e: Expression) -> Expression | None:
+    """``exp(log(x)) -> x``, and what else an inverse put in undoes."""
+    match e:
+        case Apply("exp", (Apply("log", (x,)),)) | Apply("log", (Apply("exp", (x,)),)):
+            return substitute(x, _undone)
+        case Apply("sqrt", (Apply("power", (x, Constant(exponent))),)) if exponent == 2:
+            return Apply("abs", (substitute(x, _undone),))
+    return None
+
+
+def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
+    """Return ways to write a product, short ones first; no longer than it."""
+    algebra = SumAlgebra(computation_graph(e), dict(numbers))
+    value = _without_tangents(algebra.value(algebra.graph.output))
+
+    def cancelled(part: Any) -> Any:
+        return algebra.sum(_factored(part.args[0]))
+
+    value = value.replace(lambda part: isinstance(part, SumFunction), cancelled)
+    logarithms = {part: sympy.Dummy(f"log{k}") for k, part in enumerate(atoms_of(value, sympy.log))}
+    back = {symbol: part for part, symbol in logarithms.items()}
+    value = value.subs(logarithms)
+    tries = (
+        lambda: _factored(_with_roots_split(value)),
+        lambda: _with_sizes(value, algebra),
+        lambda: _factored(value),
+    )
+    ways = dict.fromkeys(attempt(_SECONDS, work, None) for work in tries)
+    written = [
+        algebra.to_expression(x.subs(back))
+        for way in ways
+        if way is not None
+        for other in writings(way, algebra)
+        for x in (_turned(other, algebra), other)
+    ]
+    return sorted(dict.fromkeys([*written, e]), key=size)
+
+
+def _with_roots_split(value: Any) -> Any:
+    """``(p/q)**(3/2) -> p**(3/2)/q**(3/2)``, which is right where both are positive."""
+
+    def is_root(part: Any) -> bool:
+        return bool(part.is_Pow and part.exp.is_Rational and part.exp.q > 1)
+
+    def split(part: Any) -> Any:
+        above, below = sympy.fraction(_factored(part.base))
+        if above.could_extract_minus_sign():
+            above, below = -above, -below
+        return above**part.exp / below**part.exp
+
+    return value.replace(is_root, split)
+
+
+def _factored(e: Any) -> Any:
+    return sympy.factor(sympy.cancel(sympy.together(e)))
+
+
+def _without_tangents(value: Any) -> Any:
+    """``tanh(log(q)/2) -> (q - 1)/(q + 1)``."""
+
+    def is_of_logarithm(part: Any) -> bool:
+        return isinstance(part, sympy.tanh) and not sympy.exp(2 * part.args[0]).has(sympy.exp)
+
+    def rational(part: Any) -> Any:
+        q = sympy.exp(2 * part.args[0])
+        return _factored((q - 1) / (q + 1))
+
+    return value.replace(is_of_logarithm, rational)
+
+
+def _with_sizes(value: Any, algebra: SumAlgebra) -> Any:
+    """Write ``abs(a)`` for ``a*sign(a)`` and 1 for ``sign(a)**2``."""
+    a, sign, magnitude = (algebra.translation.symbol(e) for e in (_A, _SIGN, _SIZE))
+    sums = {part: sympy.Dummy(f"sum{k}") for k, part in enumerate(atoms_of(value, SumFunction))}
+    back = {symbol: part for part, symbol in sums.items()}
+    in_signs = sympy.cancel(sympy.together(value.subs(sums).subs(magnitude, a * sign)))
+    above, below = (
+        sympy.rem(sympy.expand(part), sign**2 - 1, sign) for part in sympy.fraction(in_signs)
+    )
+    of_size = sympy.expand((above / below).subs(a, magnitude * sign))
+    return _factored(of_size.subs({sign**3: sign, sign**2: 1})).subs(back)
+
+
+def _turned(e: Any, algebra: SumAlgebra) -> Any:
+    """``(s - 1)*(S - g) -> (1 - s)*(g - S)``: what is taken away comes last."""
+    g = algebra.translation.symbol(SEED)
+    sign, factors = 1, []
+    for factor in sympy.Mul.make_args(e):
+        base, exponent = factor.as_base_exp()
+        first = base.as_coeff_Add()[0] or base.coeff(g).as_coeff_Mul()[0]
+        is_turned = base.is_Add and first.is_negative and exponent.is_Integer
+        sign *= (-1) ** exponent if is_turned else 1
+        factors.append((-base) ** exponent if is_turned else factor)
+    return sympy.Mul(sign, *factors)
