@@ -25,11 +25,15 @@ _TOLD = [
     "max(z - mean(z), 0)", "log(1 + exp(z - max(z)))", "z - log(sum(exp(z)))/2",
     "(z - mean(z))/sqrt(mean((z - mean(z))**2) + 1/10)",
     "(z - mean(z))/(1 + max(abs(z - mean(z))))", "exp(z) - 2*max(exp(z))", "2*z + min(z)",
-    "exp(z)*sum(exp(2*z))", "exp(z) + min(exp(z))",
+    "exp(z)*sum(exp(2*z))", "exp(z) + min(exp(z))", "z/(1 + max(abs(z)))",
+    "z*tanh(sqrt(sum(z**2)))/sqrt(sum(z**2))", "exp(z)*log(1 + sum(exp(z)))/sum(exp(z))",
+    "(exp(z) - 1)/(exp(z) + sum(exp(z)))", "z/(1 + abs(z))/sum(1/(1 + abs(z)))",
+    "tanh(z)/(1 + mean(tanh(z))**2)", "exp(z)**3/sum(exp(z))**2", "z**3/sum(z**2)",
+    "z/(1 + max(z) - min(z))", "(z - mean(z))/(1 + max(z) - min(z))",
 ]  # fmt: skip
 _EXCLUDED = [
     "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",
-    "(z - min(z))/(max(z) - min(z))",
+    "(z - min(z))/(max(z) - min(z))", "max(z, 0) - mean(max(z, 0))",
 ]  # fmt: skip
 
 
@@ -98,6 +102,20 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
     """Along a factor or a shift of the layer, or by two units exchanged."""
     with pytest.raises(NoOutputFormError, match=r"both give .* the output does not tell"):
         through_output(derive(parse(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("z/sqrt(1 + sum(z**2))", "sqrt(1 - sum(a**2))*(g - a*sum(a*g))"),
+        ("z/(1 + sum(abs(z)))", "(1 - sum(abs(a)))*(g - sign(a)*sum(a*g))"),
+        ("z/(1/2 + mean(abs(z)))", "2*(1 - mean(abs(a)))*(g - mean(a*g)*sign(a))"),
+        ("exp(2*z)/sum(exp(z))", "2*a*g - sum(a*g)*sqrt(a)/sum(sqrt(a))"),
+    ],
+)
+def test_forms_in_the_output_alone_are_short(text, form):
+    """As one writes them by hand."""
+    assert to_text(through_output(derive(parse(text)))) == form
 
 
 def test_rounding_makes_no_witness():

@@ -57,6 +57,21 @@ _DETERMINED = [
     "where(z > 0, z, exp(z) - 1) + sum(z)/4",
     "1/(1 + exp(-z)) + exp(z - max(z))/sum(exp(z - max(z)))",
 ]
+_TELLS_WHAT_IS_SHARED = [
+    "exp(z)/(1 + sum(exp(-z))) + z",
+    "min(z, mean(z)) + z",
+    "z**3 + z + max(z, 0)*mean(max(z, 0))",
+    "z**3/(1 + min(abs(z))**2) + z/9",
+    "z + z**3/(1 + max(abs(z)))",
+    "exp(z)/(2 + sin(max(z)))",
+    "log(1 + exp(z))*exp(-min(1/(1 + exp(-z))))",
+    "exp(-mean(z))/(1 + exp(-z))",
+    "exp(z)/sum(exp(1/(1 + exp(-z))))",
+    "tanh(z) - mean(z)",
+    "log(1 + exp(tanh(z) - mean(z)))",
+    "z - exp(z)/sum(exp(z))",
+    "3*exp(z)/(10*sum(exp(z))) + 7*z/10",
+]
 _MOVED_LESS = [
     "z - log(sum(exp(z))) + z**3",
     "z + z**3 - max(z)/2",
@@ -104,7 +119,10 @@ def test_two_layers_with_the_same_outputs_have_different_derivatives(text: str) 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("text", [*_DETERMINED, *_MOVED_LESS, "atan(exp(z)/sum(exp(z)) + 2*z)"])
+@pytest.mark.parametrize(
+    "text",
+    [*_DETERMINED, *_MOVED_LESS, *_TELLS_WHAT_IS_SHARED, "atan(exp(z)/sum(exp(z)) + 2*z)"],
+)
 def test_where_maps_that_rise_add_up_the_output_determines_the_derivative(text: str) -> None:
     derivation = derive(activation_formula(text))
     assert derivation.determined_by_output
@@ -115,7 +133,7 @@ def test_where_maps_that_rise_add_up_the_output_determines_the_derivative(text: 
         through_output(derivation)
 
 
-@pytest.mark.parametrize("text", _MOVED_LESS)
+@pytest.mark.parametrize("text", [*_MOVED_LESS, *_TELLS_WHAT_IS_SHARED])
 def test_no_fold_lies_where_it_is_claimed_that_outputs_tell_the_layer(text: str) -> None:
     """The determinant of the Jacobian, by differences, has one sign at any layer."""
     expression = activation_formula(text).expression
@@ -164,7 +182,7 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "z - mean(z)/2 + sin(z)",
         "1/z + mean(z)",
         "z - sum(z) + z**3",
-        "exp(z)/(1 + sum(exp(-z))) + z",
+        "exp(z)/(1 + sum(exp(z))) - exp(-z)*mean(z)",
         "exp(z*mean(z))/sum(exp(z*mean(z))) + z",
         "z/(1 + sum(z**2)) + z**3",
         "where(z > 0, z - 1, z) + mean(z)",
@@ -177,6 +195,12 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "max(z, 0) + log(sum(exp(z)))",
         "z - mean(tanh(2*z))",
         "z - mean(tanh(z)/2) - max(z + sin(z))/2",
+        "z**3*min(abs(z))",  # where a unit is 0 all outputs are
+        "tanh(z)/(1 + max(z)**2)",
+        "exp(z)*(1 + mean(exp(-z)))",
+        "z*(2 + tanh(mean(z)))",
+        "tanh(z) - mean(z) + max(z)/2",
+        "z - 2*exp(z)/sum(exp(z))",
     ],
 )
 def test_what_does_not_rise_is_not_claimed_to(text: str) -> None:

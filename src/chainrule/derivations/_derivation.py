@@ -45,9 +45,9 @@ from chainrule.formulas import Expression, Formula, variables_of
 
 _SECONDS = 2.2
 _COUPLED_SECONDS = 2.3  # stages are sought after all else
-_SECTIONS_SECONDS = 1.6
+_SECTIONS_SECONDS = 1.5
 _FURTHER_SECONDS = 1.0
-_HESSIAN_SECONDS = 1.2
+_HESSIAN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)

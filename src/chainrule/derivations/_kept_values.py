@@ -132,21 +132,41 @@ def _of_layers(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
         if len(inside) == 1 and not total.has(z):
             yield inside[0], total - algebra.sum(a**power)
     yield from _of_extremes(graph, algebra, output)
-    # z = a D with D shared: a reduction of degree d over z is that over a, times D**d.
+    yield from _of_factor(graph, algebra)
+
+
+def _of_factor(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
+    """Yield what is zero where z = a D: a reduction of degree d over z is that over a, times D**d.
+
+    Several reductions have D in common, which is the only unknown then.
+    """
     factor = _factor(graph, algebra)
-    inside = [symbol for symbol in shared if factor is not None and factor.has(symbol)]
-    if len(inside) != 1:
+    inside = [
+        (index, symbol)
+        for index, symbol in algebra.shared.items()
+        if factor is not None and factor.has(symbol)
+    ]
+    if not inside:
         return
-    index = next(k for k, symbol in algebra.shared.items() if symbol == inside[0])
-    times = degree(Graph(graph.nodes, index))
-    if times is not None:
-        over_outputs = substitute(graph.expression(index), lambda e: _A if e == _Z else None)
-        yield (
-            inside[0],
-            inside[0]
-            - factor ** sympy.Rational(times.numerator, times.denominator)
-            * algebra.translation.symbol(over_outputs),
-        )
+    over_outputs = {}
+    for index, symbol in inside:
+        times = degree(Graph(graph.nodes, index))
+        if times is None:
+            return
+        power = sympy.Rational(times.numerator, times.denominator)
+        outputs = substitute(graph.expression(index), lambda e: _A if e == _Z else None)
+        over_outputs[symbol] = power, algebra.translation.symbol(outputs)
+    if len(inside) == 1:
+        ((symbol, (power, outputs)),) = over_outputs.items()
+        yield symbol, symbol - factor**power * outputs
+        return
+    common = sympy.Dummy("common", positive=True)
+    in_common = {symbol: common**power * total for symbol, (power, total) in over_outputs.items()}
+    above = sympy.fraction(sympy.together(common - factor.subs(in_common)))[0]
+    if not above.is_polynomial(common) or sympy.degree(above, common) > 2:
+        return
+    for solution in solutions(sympy.Poly(above, common)):
+        yield from ((symbol, symbol - e.subs(common, solution)) for symbol, e in in_common.items())
 
 
 def _of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tuple[Any, Any]]:
@@ -206,13 +226,22 @@ def _roots(
     for factor, _ in sympy.factor_list(above)[1]:
         if not 0 < sympy.degree(factor, unknown) <= _LARGEST_DEGREE:
             continue
-        for solution in solutions(sympy.Poly(factor, unknown)):
+        polynomial = sympy.Poly(factor, unknown)
+        for solution in (*_without_cancellation(polynomial), *solutions(polynomial)):
             if not solution.has(sympy.Piecewise, sympy.sign):
                 value = sympy.factor(solution)
                 power = with_factors_joined(sympy.factor(value**order))
                 yield left, algebra.to_expression(power.subs(norm, root))
                 if order == 2:
                     yield Apply("sqrt", (left,)), algebra.to_expression(value.subs(norm, root))
+
+
+def _without_cancellation(polynomial: Any) -> Iterator[Any]:
+    """Yield roots of ``A x**2 + B x + C`` as ``2 C/(-B ± …)``: one has no pole at A = 0."""
+    if polynomial.degree() == 2:
+        second, first, absolute = polynomial.all_coeffs()
+        root = sympy.sqrt(sympy.factor(first**2 - 4 * second * absolute))
+        yield from (2 * absolute / (sign * root - first) for sign in (1, -1))
 
 
 def _by_inversion(equation: Any, unknown: Any, algebra: SumAlgebra) -> Iterator[Expression]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations.output_forms._rising_in_both import PROOF as IN_BOTH
+from chainrule.derivations.output_forms._rising_in_both import Directions, is_determined
 from chainrule.derivations.output_forms._rising_layers import (
     NEGLIGIBLE,
     Rising,
@@ -16,8 +19,19 @@ from chainrule.derivations.output_forms._rising_layers import (
 from chainrule.derivations.output_forms._rising_layers import PROOF as RISING
 from chainrule.derivations.output_forms._shared_terms import PROOF as SHARED
 from chainrule.derivations.output_forms._shared_terms import is_moved_less
-from chainrule.formulas import Apply, Constant, Expression, Formula, is_layer_coupled, variables_of
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Variable,
+    is_layer_coupled,
+    to_text,
+    variables_of,
+)
 
+_Z = Variable("z")
 _SECONDS = 0.5
 _ONE_TO_ONE = (
     *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
@@ -32,18 +46,26 @@ def why_determined(formula: Formula) -> str:
     --------
     >>> from chainrule.formulas import parse
     >>> print(why_determined(parse("z - max(z)/2 + z**3")))
-    a_j = h(z_j) + t with one t for all units, and t falls by less than h rises
+    a_j = h(z_j) + t with one t for all units, and t never falls by just as much as h rises
     >>> why_determined(parse("z/(1 + sum(z**2))"))
     ''
     """
     values = dict(formula.parameters)
 
     def sought() -> str:
-        sums = list(_without_outer(rebuilt(formula.expression), values))
-        ways = [(e, Rising(values, sign)) for e in sums for sign in (1, -1)]
-        if any(rising.holds(e) for e, rising in ways):
+        whole, *inner = _without_outer(rebuilt(formula.expression), values)
+        subjects = {whole: "a_j", **{e: to_text(e) for e in inner}}
+        if any(Rising(values, sign).holds(e) for e in subjects for sign in (1, -1)):
             return RISING
-        return SHARED if any(is_moved_less(e, rising) for e, rising in ways) else ""
+        logarithm = _logarithm(whole, values)
+        logarithms = {} if logarithm is None else {rebuilt(logarithm): "log(a_j)"}
+        for e, subject in (subjects | logarithms).items():
+            if any(is_moved_less(e, Rising(values, sign)) for sign in (1, -1)):
+                return SHARED.format(subject)
+        for e, subject in subjects.items():
+            if is_determined(e, values):
+                return IN_BOTH.format(subject)
+        return ""
 
     return attempt(_SECONDS, sought, "")
 
@@ -65,6 +87,27 @@ def _without_outer(e: Expression, values: Mapping[str, float]) -> Iterator[Expre
                 e = y if free[0] == x else x
             case _:
                 return
+
+
+def _logarithm(e: Expression, values: Mapping[str, float]) -> Expression | None:
+    """Return the logarithm of a product, written as a sum; None where a factor may be negative."""
+    match e:
+        case Apply("exp", (x,)):
+            return x
+        case Apply("multiply" | "divide" as operation, (x, y)):
+            one, other = _logarithm(x, values), _logarithm(y, values)
+            if one is None or other is None:
+                return None
+            return Apply("add" if operation == "multiply" else "subtract", (one, other))
+        case Apply(operation, (inner,)) if operation in REDUCTIONS and not is_layer_coupled(inner):
+            return Apply("log", (e,)) if _is_positive(inner, values) else None
+    return Apply("log", (e,)) if not is_layer_coupled(e) and _is_positive(e, values) else None
+
+
+def _is_positive(e: Expression, values: Mapping[str, float]) -> bool:
+    if not variables_of(e):
+        return bool(number_of(e, values) > 0)
+    return Directions(_Z, values).sign_of_one(e, -inf, -inf) == (1, True)
 
 
 def _is_odd(exponent: Any) -> bool:

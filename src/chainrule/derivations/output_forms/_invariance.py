@@ -74,10 +74,19 @@ def _degree(graph: Graph, node: Node, found: _Degrees) -> Fraction | None:
 
 def is_even(graph: Graph) -> bool:
     """Tell whether the output is the same for `z` and for ``-z``, by the operations' rules."""
+    return _parity_of(graph) == 1
+
+
+def is_odd(graph: Graph) -> bool:
+    """Tell whether the output changes its sign with `z`, by the operations' rules."""
+    return _parity_of(graph) == -1
+
+
+def _parity_of(graph: Graph) -> int:
     found: dict[int, int] = {}
     for index in graph.reached():
         found[index] = _parity(graph, graph.nodes[index], found)
-    return found[graph.output] == 1
+    return found[graph.output]
 
 
 def _parity(graph: Graph, node: Node, found: dict[int, int]) -> int:

@@ -121,7 +121,12 @@ class LayerMap:
     def _volume(self, z: Layer, factor: Any) -> Any:
         """Return the Jacobian's determinant at a multiple of a layer."""
         rows = self.jacobian([factor * x for x in z])
-        return mpmath.det(mpmath.matrix(rows)) if _is_finite(rows) else mpmath.nan
+        if not _is_finite(rows):
+            return mpmath.nan
+        try:
+            return mpmath.det(mpmath.matrix(rows))
+        except TypeError:  # what mpmath raises where a column is zero
+            return mpmath.mpf(0)
 
     def _is_smooth(self, z: Layer) -> bool:
         """Tell whether the Jacobian does not jump beside a layer.

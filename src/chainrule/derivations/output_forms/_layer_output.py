@@ -44,6 +44,7 @@ _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.8
 _MOST_LAYERS = 6
 _MOST_WAYS = 3
+_Form = tuple[Expression, Expression, Mapping[Expression, Expression]]
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
@@ -73,7 +74,6 @@ def layer_output_form(
     >>> to_text(layer_output_form(parse("z - max(z)"), (product,), ()))
     'g - where(a >= 0, sum(g), 0)'
     """
-    found: list[tuple[Expression, Expression, Mapping[Expression, Expression]]] = []
     numbers = dict(formula.parameters)
 
     def holds(form: Expression) -> bool:
@@ -83,25 +83,28 @@ def layer_output_form(
             and proved(formula, form)
         )
 
-    def sought() -> None:
-        values_known = [
+    def shortest() -> _Form | None:
+        values_known: list[Mapping[Expression, Expression]] = [
             dict(told),
             *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
             *_layers_of_the_output(formula),
         ]
+        found: dict[Expression, _Form] = {}
         for written, values in product_of(_with_conditions(products), values_known):
             form = put_in(written, values)
-            if "z" in variables_of(form) or (found and size(form) >= size(found[-1][0])):
-                continue
+            if "z" not in variables_of(form):
+                found.setdefault(form, (form, written, values))
+        for form, written, values in sorted(found.values(), key=lambda way: size(way[0])):
             for way in (form, _without_quotient_at_zero(form, products[-1])):
                 if holds(way):
-                    found.append((way, written, values))
-                    break
-
-    attempt(_SECONDS, sought, None)
-    if not found:
+                    return way, written, values
         return None
-    form, written, values = found[-1]
+
+    nothing: _Form | None = None
+    found = attempt(_SECONDS, shortest, nothing)
+    if found is None:
+        return None
+    form, written, values = found
     no_ways: list[Expression] = []
     ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways)
     shorter = [way for way in ways if size(way) < size(form)][:_MOST_WAYS]

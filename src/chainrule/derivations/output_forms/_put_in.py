@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sympy
@@ -83,11 +83,12 @@ def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
     logarithms = {part: sympy.Dummy(f"log{k}") for k, part in enumerate(atoms_of(value, sympy.log))}
     back = {symbol: part for part, symbol in logarithms.items()}
     value = value.subs(logarithms)
-    tries = (
-        lambda: _factored(_with_roots_split(value)),
-        lambda: _with_sizes(value, algebra),
-        lambda: _factored(value),
-    )
+    sign = algebra.translation.symbol(_SIGN)
+    tries: list[Callable[[], Any]] = [lambda: _factored(value)]
+    if any(map(_is_root, value.atoms(sympy.Pow))):
+        tries.insert(0, lambda: _factored(_with_roots_split(value)))
+    if value.has(sign):
+        tries.insert(0, lambda: _with_sizes(value, algebra))
     ways = dict.fromkeys(attempt(_SECONDS, work, None) for work in tries)
     written = [
         algebra.to_expression(x.subs(back))
@@ -99,11 +100,12 @@ def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
     return sorted(dict.fromkeys([*written, e]), key=size)
 
 
+def _is_root(part: Any) -> bool:
+    return bool(part.is_Pow and part.exp.is_Rational and part.exp.q > 1)
+
+
 def _with_roots_split(value: Any) -> Any:
     """``(p/q)**(3/2) -> p**(3/2)/q**(3/2)``, which is right where both are positive."""
-
-    def is_root(part: Any) -> bool:
-        return bool(part.is_Pow and part.exp.is_Rational and part.exp.q > 1)
 
     def split(part: Any) -> Any:
         above, below = sympy.fraction(_factored(part.base))
@@ -111,7 +113,7 @@ def _with_roots_split(value: Any) -> Any:
             above, below = -above, -below
         return above**part.exp / below**part.exp
 
-    return value.replace(is_root, split)
+    return value.replace(_is_root, split)
 
 
 def _factored(e: Any) -> Any:

@@ -206,6 +206,8 @@ def terms_of(e: Expression, factor: Expression = ONE) -> Iterator[tuple[Expressi
             yield from terms_of(x, divide(factor, y))
         case Apply("divide", (Apply("multiply", (x, above)), y)) if "z" not in variables_of(x):
             yield from terms_of(Apply("divide", (above, y)), multiply(factor, x))
+        case Apply("divide", (x, Apply("multiply", (y, below)))) if "z" not in variables_of(y):
+            yield from terms_of(Apply("divide", (x, below)), divide(factor, y))
         case _:
             yield factor, e
 

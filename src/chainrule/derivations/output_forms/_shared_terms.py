@@ -5,14 +5,15 @@ all ``h(z_j)`` lie as far above ``h(w_j)`` as t(w) above t(z), say by c >= 0, an
 w_j. If t rises with every unit, t(z) >= t(w), c is 0 and the layers are one. The same follows where
 t falls as ``-mean(u(z))`` and ``-max(u(z))`` do, and ``h(z) - u(z)`` rises too: means and extremes
 grow by no more than u does at some unit j, so that c is at most ``u(z_j) - u(w_j)``, but it is
-``h(z_j) - h(w_j)``.
+``h(z_j) - h(w_j)``. And they grow by no less than u does at some unit: it follows too where
+``u(z) - h(z)`` rises.
 """
 
 from __future__ import annotations
 
 from functools import reduce
 
-from chainrule.derivations._arithmetic import ZERO, add, multiply
+from chainrule.derivations._arithmetic import ZERO, add, multiply, negate
 from chainrule.derivations._pieces import differentiate
 from chainrule.derivations.output_forms._rising_layers import Rising, terms_of
 from chainrule.formulas import (
@@ -23,7 +24,7 @@ from chainrule.formulas import (
     variables_of,
 )
 
-PROOF = "a_j = h(z_j) + t with one t for all units, and t falls by less than h rises"
+PROOF = "{} = h(z_j) + t with one t for all units, and t never falls by just as much as h rises"
 _RISE = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf")
 _AVERAGES = ("mean", "max", "min")
 
@@ -32,6 +33,7 @@ def is_moved_less(e: Expression, rising: Rising) -> bool:
     """Tell whether a layer is ``h(z) + t(z)`` as above: its output then determines it."""
     own: Expression = ZERO
     falling: list[Expression] = []
+    rises_too = False
     for factor, term in terms_of(e):
         if not is_layer_coupled(term):
             own = add(own, multiply(factor, term))
@@ -40,10 +42,16 @@ def is_moved_less(e: Expression, rising: Rising) -> bool:
             if averaged is None:
                 return False
             falling.append(multiply(factor, averaged))
+        else:
+            rises_too = True
     if len(falling) > 1 and any(variables_of(differentiate(u)) for u in falling):
         return False  # each may grow at another unit
+    if not rising.rises(own, strictly=True):
+        return False
     less = reduce(add, falling, own)
-    return rising.rises(own, strictly=True) and rising.rises(less, strictly=True)
+    return rising.rises(less, strictly=True) or (
+        len(falling) == 1 and not rises_too and rising.rises(negate(less), strictly=True)
+    )
 
 
 def _direction(e: Expression, rising: Rising) -> int:

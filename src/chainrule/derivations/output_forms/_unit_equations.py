@@ -18,7 +18,7 @@ from chainrule.formulas import Apply, Expression, Variable
 
 _A, _Z = Variable("a"), Variable("z")
 _MAGNITUDE, _SIZE = Apply("abs", (_Z,)), Apply("abs", (_A,))
-_HIGHEST = 2  # degree of what is solved for a unit
+_HIGHEST, _HIGHEST_POWER = 2, 12  # degree of what is solved for a unit
 # Of a unit: its part of z, that as a symbol, the output or its size, and both in the symbol.
 _Unit = tuple[Expression, Any, Any, Any, Any]
 
@@ -64,7 +64,7 @@ def _units(output: Any, inner: Any, algebra: SumAlgebra) -> Iterator[_Unit]:
     if output.has(inner) and not inner.is_number:
         yield algebra.translation.to_expression(inner), w, a, output.subs(inner, w), w
     power = sympy.exp(z)
-    if output.has(power):
+    if output.has(sympy.exp):
         yield Apply("exp", (_Z,)), w, a, output.subs(power, w), inner.subs(power, w)
     yield _Z, w, a, output.subs(z, w), inner.subs(z, w)
     if output.subs(z, -z) == -output and inner.subs(z, -z) == inner:
@@ -83,8 +83,17 @@ def _solved(unknown: Any, value: Any, relation: Any, w: Any) -> Iterator[Any]:
         top, bottom = sympy.fraction(sympy.together(value))
         above = sympy.resultant(above, sympy.expand(top - unknown * bottom), w)
     for factor, _ in sympy.factor_list(above)[1]:
-        if 0 < sympy.degree(factor, unknown) <= _HIGHEST:
-            yield from solutions(sympy.Poly(factor, unknown))
+        polynomial = sympy.Poly(factor, unknown)
+        is_power = not any(polynomial.all_coeffs()[1:-1])
+        if 0 < polynomial.degree() <= (_HIGHEST_POWER if is_power else _HIGHEST):
+            for solution in map(_with_factors_apart, solutions(polynomial)):
+                if not any(part.base.is_negative for part in solution.atoms(sympy.Pow)):
+                    yield solution
+
+
+def _with_factors_apart(value: Any) -> Any:
+    """``(a*T)**(1/2) -> a**(1/2)*T**(1/2)``, which is right where both are positive."""
+    return sympy.expand_power_base(value, force=True)
 
 
 def _over_units(

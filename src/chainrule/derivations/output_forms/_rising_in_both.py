@@ -1,0 +1,233 @@
+"""Layers of ``a_j = H(z_j, T)`` with one ``T = R(u(z))``, a sum, mean or extreme over the units.
+
+Let H rise strictly with z_j and rise with T, and T with every unit; and let two layers z and w have
+the same outputs, with T at z no less than at w. Then no z_j is above w_j, as ``H(z_j, T)`` would be
+above ``H(w_j, T)``, which is at least a_j; so T is no more at z than at w, hence the same, and with
+it the layer. Likewise where H falls with T, and T with every unit. And where T is the largest or
+smallest ``u(z)`` and u strictly monotone, one unit's output is ``H(z, u(z))``: where that rises
+strictly, the largest or smallest output tells T.
+
+Where H is odd in z and u even the same holds of the units' magnitudes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import inf
+
+from chainrule.derivations._arithmetic import ZERO, rebuilt
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations.output_forms._invariance import is_even, is_odd
+from chainrule.derivations.output_forms._rising_layers import NEGLIGIBLE, Rising, number_of
+from chainrule.derivations.output_forms._signs import proved_sign
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Parameter,
+    Variable,
+    is_layer_coupled,
+    subexpressions,
+    substitute,
+    variables_of,
+)
+
+PROOF = (
+    "{} = H(z_j, T) with one T for all units, H rises or falls strictly with z_j, and the output "
+    "tells T"
+)
+_Z, _T = Variable("z"), Parameter("shared_by_the_layer")
+_EXTREMES = ("max", "min")
+_Ways = tuple[int, int | None, bool]
+_RISE = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf")
+
+
+class _UnknownError(Exception):
+    """A direction or a sign that is not proved."""
+
+
+def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
+    """Tell whether a layer is ``H(z, T)`` as above."""
+    shared = dict.fromkeys(part for part in subexpressions(e) if _is_reduction(part))
+    if len(shared) != 1:
+        return False
+    (total,) = shared
+    assert isinstance(total, Apply)
+    inner = total.arguments[0]
+    named = substitute(e, lambda part: _T if part == total else None)
+    if is_layer_coupled(inner) or is_layer_coupled(named):
+        return False
+    alike = is_odd(computation_graph(named)) and is_even(computation_graph(inner))
+    for low in (-inf, 0.0) if alike else (-inf,):
+        try:
+            if Directions(inner, values, low).tell(named, total):
+                return True
+        except _UnknownError:
+            pass
+    return False
+
+
+def _is_reduction(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation in REDUCTIONS and "z" in variables_of(e)
+
+
+class Directions:
+    """Which way expressions go with z, from a place on, and with T."""
+
+    def __init__(self, inner: Expression, values: Mapping[str, float], low: float = -inf) -> None:
+        self.inner, self.values, self.low = inner, values, low
+        self.upwards, self.downwards = Rising(values, 1), Rising(values, -1)
+        sign, is_open = self.sign_of_one(inner, low, low)
+        self.least = 0.0 if sign > 0 else -inf  # that T may be
+        self.bound = None if is_open else self.least  # of T, where it may be it
+
+    def tell(self, e: Expression, total: Apply) -> bool:
+        """Tell whether the output determines the layer."""
+        own, shared, strict = self.of(e)
+        if not own or not strict:
+            return False
+        if shared is not None:
+            along = self.direction(self.inner, self.low)
+            if along is not None and own * shared * along >= 0:
+                return True
+        if total.operation not in _EXTREMES or not self.of_one(self.inner, self.low)[1]:
+            return False
+        there = rebuilt(substitute(e, lambda part: self.inner if part == _T else None))
+        return self.of_one(there, self.low)[1]
+
+    def direction(self, e: Expression, low: float) -> int | None:
+        """Return the direction of an expression in z alone, if it has one."""
+        try:
+            return self.of_one(e, low)[0]
+        except _UnknownError:
+            return None
+
+    def of(self, e: Expression) -> _Ways:
+        """Return 1, -1 or 0 for z and for T, and whether strictly so with z; None if unknown."""
+        has_z, has_t = _Z in subexpressions(e), _T in subexpressions(e)
+        if not has_t:
+            direction, strict = self.of_one(e, self.low) if has_z else (0, False)
+            return direction, 0, strict
+        if not has_z:
+            return 0, self.direction(_with_z_for_t(e), self.least), False
+        match e:
+            case Apply("add", (x, y)):
+                return _together(self.of(x), self.of(y))
+            case Apply("subtract", (x, y)):
+                return _together(self.of(x), _turned(self.of(y), -1))
+            case Apply("minimum" | "maximum", (x, y)):
+                one, other = self.of(x), self.of(y)
+                return (*_together(one, other)[:2], one[2] and other[2])
+            case Apply("multiply", (x, y)):
+                return self.product(x, y)
+            case Apply("divide", (x, y)):
+                return self.product(x, Apply("reciprocal", (y,)))
+            case Apply("negate", (x,)):
+                return _turned(self.of(x), -1)
+            case Apply(operation, (x,)) if operation in _RISE:
+                return self.of(x)
+        raise _UnknownError
+
+    def product(self, x: Expression, y: Expression) -> _Ways:
+        parts = []
+        for one, other in ((x, y), (y, x)):
+            directions = self.of_factor(one)
+            if directions[:2] != (0, 0):
+                sign, strict = self.sign(other)
+                own, shared, own_strict = _turned(directions, sign)
+                parts.append((own, shared, own_strict and strict))
+        return _together(*parts) if len(parts) == 2 else parts[0]
+
+    def of_factor(self, e: Expression) -> _Ways:
+        if isinstance(e, Apply) and e.operation == "reciprocal":
+            if not self.sign(e.arguments[0])[1]:
+                raise _UnknownError
+            return _turned(self.of(e.arguments[0]), -1)
+        return self.of(e)
+
+    def of_one(self, e: Expression, low: float) -> tuple[int, bool]:
+        """Return the direction of an expression in z alone, and whether strictly so."""
+        e = rebuilt(e)
+        for rising, direction in ((self.upwards, 1), (self.downwards, -1)):
+            if rising.rises(e, low):
+                return direction, rising.rises(e, low, strictly=True)
+        raise _UnknownError
+
+    def sign(self, e: Expression) -> tuple[int, bool]:
+        """Return the sign of an expression in z or in T, and whether it vanishes nowhere."""
+        has_z, has_t = _Z in subexpressions(e), _T in subexpressions(e)
+        if not has_z and not has_t:
+            number = number_of(e, self.values)
+            return int(number > 0) - int(number < 0), bool(abs(number) > NEGLIGIBLE)
+        if isinstance(e, Apply) and e.operation == "reciprocal":
+            return self.sign(e.arguments[0])
+        if has_z and has_t:
+            raise _UnknownError
+        if has_z:
+            return self.sign_of_one(e, self.low, self.low)
+        return self.sign_of_one(_with_z_for_t(e), self.least, self.bound)
+
+    def sign_of_one(
+        self, e: Expression, low: float, first: float | None = None
+    ) -> tuple[int, bool]:
+        """Return the sign from a place on, 0 where none is proved, and whether e is never zero.
+
+        The `first` place is one of those where it must not be zero, if it is one of e.
+        """
+        if e == _Z and low == 0:
+            return 1, first is None
+        try:
+            cut = smooth_pieces(Formula(rebuilt(e), tuple(self.values.items())))
+        except TooManyPiecesError:
+            return 0, False
+        ends = [-inf, *(b.place for b in cut.breakpoints), inf]
+        within = [k for k in range(len(cut.pieces)) if ends[k + 1] > low]
+        for strict in (True, False):
+            signs = {self.sign_of_piece(cut, k, low, ends, strict=strict) for k in within}
+            if not strict and len(signs) == 2:
+                signs.discard(0)
+            (sign, *others) = signs
+            if sign and not others:
+                places = [max(low, ends[k]) for k in within]
+                return sign, strict and all(self.is_not_zero(e, place) for place in places)
+        return 0, False
+
+    def is_not_zero(self, e: Expression, place: float) -> bool:
+        """Tell whether an expression in z alone is not zero at a place, if it is one."""
+        put_in: dict[Expression, Expression] = {
+            _Z: Constant(Fraction(place if place > -inf else 0))
+        }
+        return place == -inf or abs(number_of(substitute(e, put_in.get), self.values)) > NEGLIGIBLE
+
+    def sign_of_piece(
+        self, cut: Pieces, k: int, low: float, ends: Sequence[float], *, strict: bool
+    ) -> int | None:
+        """Return 0 where a piece is zero, and None where its sign is not proved."""
+        piece = cut.pieces[k].expression
+        if piece == ZERO:
+            return 0
+        places = max(low, ends[k]), ends[k + 1]
+        return proved_sign(piece, self.values, *places, strict=strict) or None
+
+
+def _with_z_for_t(e: Expression) -> Expression:
+    return substitute(e, lambda part: _Z if part == _T else None)
+
+
+def _turned(directions: _Ways, sign: int) -> _Ways:
+    if sign == 0:
+        raise _UnknownError
+    own, shared, strict = directions
+    return sign * own, None if shared is None else sign * shared, strict
+
+
+def _together(one: _Ways, other: _Ways) -> _Ways:
+    if one[0] * other[0] < 0:
+        raise _UnknownError
+    known = [shared for shared in (one[1], other[1]) if shared is not None]
+    is_known = len(known) == 2 and min(known) * max(known) >= 0
+    return one[0] or other[0], (known[0] or known[1]) if is_known else None, one[2] or other[2]
