@@ -10,7 +10,7 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, with_factors_joined
-from chainrule.derivations._closed_form import known_sums
+from chainrule.derivations._closed_form import known_sums, without_reductions
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
@@ -29,6 +29,7 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
+    subexpressions,
     substitute,
     variables_of,
 )
@@ -107,7 +108,15 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
                     found[_Z] = own
     except FAILURES:
         pass
+    if _Z in found:
+        needed = {_Z, *subexpressions(found[_Z])}
+        found = {part: x for part, x in found.items() if is_shared(part) or part in needed}
     return tuple(found.items())
+
+
+def is_shared(e: Expression) -> bool:
+    """Tell whether a value depends on `z` and is the same for all units of the layer."""
+    return "z" in variables_of(e) and "z" not in variables_of(without_reductions(e))
 
 
 def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[_Equation]:

@@ -9,11 +9,12 @@ import sympy
 
 from chainrule.derivations._algebra import atoms_of, attempt
 from chainrule.derivations._arithmetic import rebuilt, size
-from chainrule.derivations._closed_form import without_reductions, writings
+from chainrule.derivations._closed_form import writings
 from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._kept_values import is_shared
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.formulas import Apply, Constant, Expression, Variable, substitute, variables_of
+from chainrule.formulas import Apply, Constant, Expression, Variable, substitute
 
 _A = Variable("a")
 _SIGN, _SIZE = Apply("sign", (_A,)), Apply("abs", (_A,))
@@ -54,11 +55,6 @@ def written_shortly(
     for step in ({**of_units, **kept}, values):
         found = _ways(put_in(found[0], step), numbers)
     return found
-
-
-def is_shared(e: Expression) -> bool:
-    """Tell whether a value depends on `z` and is the same for all units of the layer."""
-    return "z" in variables_of(e) and "z" not in variables_of(without_reductions(e))
 
 
 def _undone(e: Expression) -> Expression | None:
