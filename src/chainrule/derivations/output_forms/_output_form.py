@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from typing import TypeVar
 
 import mpmath
@@ -29,6 +30,7 @@ from chainrule.formulas import Expression, variables_of
 
 _SECONDS = 1.2  # for each way of looking
 _SEARCH_SECONDS = 1.4  # for all of them, so that a proof of what is not found has its time
+_HOLE_DIGITS = 120
 _LONGEST = 150  # parts of an equation that is shown
 _LONGEST_FORM = 350  # parts of a form: an equation says more than what is longer
 PROVED = "proved symbolically"
@@ -131,12 +133,19 @@ def _direction(
 ) -> int:
     """Return 1 or -1 where the piece is proved to rise or fall strictly, else 0.
 
-    A slope that is nowhere of the other sign, on one stretch, vanishes at single places at most:
-    the piece is analytic, and not constant, or it had a form.
+    A slope that is nowhere of the other sign on a stretch vanishes at single places at most: the
+    piece is analytic, and not constant, or it had a form. Over a hole it has to go on.
     """
-    if stretches is None or len(stretches) != 1:
+    if not stretches or len(stretches) > 2:
         return 0
-    low, high = stretches[0].low, stretches[0].high
+    directions = {_direction_on(piece, values, stretch) for stretch in stretches}
+    direction = directions.pop()
+    goes_on = (_goes_on(piece, values, *pair, direction) for pair in pairwise(stretches))
+    return 0 if directions or not all(goes_on) else direction
+
+
+def _direction_on(piece: Piece, values: dict[str, float], stretch: Stretch) -> int:
+    low, high = stretch.low, stretch.high
 
     def sign() -> int:
         # What is positive where the piece is defined changes no sign, and cancels.
@@ -145,6 +154,21 @@ def _direction(
         return proved_sign(slope, values, low, high)
 
     return _bounded(sign) or 0
+
+
+def _goes_on(
+    piece: Piece, values: dict[str, float], left: Stretch, right: Stretch, direction: int
+) -> bool:
+    """Tell whether a piece that rises on both sides of a hole does so across it."""
+    hole = left.ends[1]
+    if left.high != right.low or hole is None:
+        return False
+    with mpmath.workdps(_HOLE_DIGITS):
+        place, beside = evaluate(hole, values), mpmath.mpf(10) ** -(_HOLE_DIGITS // 4)
+        before, after = (
+            evaluate(piece.expression, {**values, "z": place + side * beside}) for side in (-1, 1)
+        )
+        return bool(mpmath.isfinite(before + after) and direction * (after - before) >= 0)
 
 
 def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) -> str:

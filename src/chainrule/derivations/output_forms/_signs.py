@@ -18,6 +18,7 @@ import sympy
 
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import multiply
+from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import Field, Generator, NotInFieldError
 from chainrule.derivations._pieces import differentiate
 from chainrule.derivations.output_forms._far_signs import far_logarithm, outweighing
@@ -28,6 +29,8 @@ _MOST_PARTS = 120
 _LARGEST_EXPONENT = 1000
 _FAR = (4.0, 16.0, 64.0, 256.0)  # where one term may outweigh the others
 _SECONDS = 0.4
+_SLOPES = 3  # how many times what is not settled is differentiated
+_DIGITS = 60
 _EVERYWHERE = ("z", "exp", "sqrt", "erf", "tanh", "sinh", "cosh", "atan", "asinh", "sin", "cos")
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
@@ -65,8 +68,7 @@ def proved_sign(
 
     def by_algebra() -> int:
         try:
-            signs = _Signs(_with_whole_powers(expression), low, high, strict)
-            return signs.of_quotient(signs.expression)
+            return _Signs(_with_whole_powers(expression), low, high, strict).whole()
         except NotInFieldError:
             return 0
 
@@ -94,8 +96,10 @@ def _with_whole_powers(expression: Expression) -> Expression:
 class _Signs:
     """Signs of polynomials in the generators of one expression."""
 
-    def __init__(self, expression: Expression, low: float, high: float, strict: bool) -> None:
-        self.low, self.high, self.strict = low, high, strict
+    def __init__(
+        self, expression: Expression, low: float, high: float, strict: bool, slopes: int = _SLOPES
+    ) -> None:
+        self.low, self.high, self.strict, self.slopes = low, high, strict, slopes
         self.field = Field({})
         self.field.prepare(expression)
         self.expression = self.field.build(expression)
@@ -126,8 +130,10 @@ class _Signs:
         if len(used) == 1:
             return self.of_one(factor, used[0])
         ways = (self.of_angle, self.of_terms, self.of_conjugate, self.of_tails)
-        return next(filter(None, (way(factor, used) for way in ways)), 0) or self.of_parts(
-            factor, self.low, self.high
+        return (
+            next(filter(None, (way(factor, used) for way in ways)), 0)
+            or self.of_parts(factor, self.low, self.high)
+            or self.of_slope(factor)
         )
 
     def generators(self) -> list[Generator]:
@@ -307,13 +313,43 @@ class _Signs:
         ]
         return outweighing(terms, rate, far, side, [bound for _, bound in rests])
 
+    def of_slope(self, factor: Any) -> int:
+        """Return the sign of what rises or falls away from zero: of ``z exp(z) - exp(z) + 1``."""
+        if self.strict or self.slopes == 0 or self.has_poles(factor):
+            return 0
+        expression = self.written(factor)
+        derivative = differentiate(expression)
+        for place in {0.0, self.low, self.high}:
+            if not self.low <= place <= self.high or mpmath.isinf(place):
+                continue
+            with mpmath.workdps(_DIGITS):
+                value = evaluate(expression, {"z": mpmath.mpf(place)})
+                there = 0 if abs(value) < mpmath.mpf(10) ** -_DIGITS else int(mpmath.sign(value))
+            sides = ((self.low, place, -1), (place, self.high, 1))
+            signs = {
+                side * _Signs(derivative, low, high, False, self.slopes - 1).whole()
+                for low, high, side in sides
+                if low < high
+            }
+            if len(signs) == 1 and there * (sign := signs.pop()) >= 0 and sign:
+                return sign
+        return 0
+
+    def whole(self) -> int:
+        """Return the sign of the expression."""
+        return self.of_quotient(self.expression)
+
     def of_parts(self, factor: Any, low: float, high: float) -> int:
+        return _sign_by_parts(self.written(factor), low, high, self.strict)
+
+    def written(self, factor: Any) -> Expression:
+        """Return a polynomial in the generators as an expression in z."""
         meaning = self.field.translation.meaning
         for g in self.field.generators:
             if g.symbol not in meaning:
                 written = getattr(sympy, g.kind)(g.argument)
                 meaning[g.symbol] = self.field.translation.to_expression(written)
-        return _sign_by_parts(self.field.translation.to_expression(factor), low, high, self.strict)
+        return self.field.translation.to_expression(factor)
 
 
 def _rational(x: float) -> Any:
