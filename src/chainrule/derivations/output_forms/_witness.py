@@ -25,6 +25,7 @@ _DIGITS = 40
 _SEARCH_DIGITS = 20
 _TURNS = 4  # places at which the slope may have the other sign for a moment
 _STEPS = 40
+_PLAIN = Fraction(1, 50)
 _PAIRS = 30  # of stretches whose values overlap that are tried
 
 
@@ -48,6 +49,11 @@ class Witness:
     second: tuple[Fraction, Fraction]
     output: float
     slopes: tuple[float, float]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it reads well: no place lies close to 0, but is not 0."""
+        return self.first == 0 or min(abs(self.first), abs(self.second[0])) >= _PLAIN
 
     def __str__(self) -> str:
         z1, z2 = float(self.first), float(self.second[0])
@@ -79,6 +85,7 @@ def find_witness(branches: Sequence[Branch], values: Mapping[str, float]) -> Wit
     sampled = [
         (branch, _known(branch, sample(branch.low, branch.high), values)) for branch in branches
     ]
+    kept: Witness | None = None
     for places_of in (_as_they_are, _about_turns):
         stretches = [
             stretch
@@ -88,9 +95,10 @@ def find_witness(branches: Sequence[Branch], values: Mapping[str, float]) -> Wit
         for one, two in _candidates(stretches):
             for first, second in ((one, two), (two, one)):
                 found = _proved(first, second, values)
-                if found is not None:
+                if found is not None and found.is_plain:
                     return found
-    return None
+                kept = kept or found
+    return kept
 
 
 def sample(low: float, high: float) -> list[Fraction]:
