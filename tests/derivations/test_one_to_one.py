@@ -51,6 +51,7 @@ RISING = [
 NOT_RISING = [
     "z + 1.2*exp(-z**2)", "z - sqrt(1 + z**2)/0.99",
     "z**3 - 3*z", "z*exp(z)", "z + 1.01*sin(z)", "z**3 - z**2/1000", "cosh(z)",
+    "exp(z) - z - 0.6*z**2", "z*exp(z) - exp(z) + z**2/3", "exp(z) - 1.01*z - z**2/2",
 ]  # fmt: skip
 
 
@@ -164,6 +165,29 @@ def test_powers_of_one_base_are_joined():
     for z in (-2, 3):
         a = value_at(formula.expression, z, {"alpha": 0.75})
         assert abs(value_at(form, 0, {"alpha": 0.75}, a=a) - 1.75 * abs(z) ** 0.75) < 1e-13
+
+
+@pytest.mark.parametrize("k", ["1.6", "3", "0.4"])
+def test_a_power_of_letters_is_a_layer(k):
+    """Of the exponent's name, z/(1 + |z|^k)^(1/k) has (1 - |a|^k)^(1 + 1/k)."""
+    values = {"k": float(k)}
+    formula = parse("z/(1 + abs(z)**k)**(1/k)", values)
+    form = through_output(derive(formula))
+    assert variables_of(form) == {"a"}
+    for place in (-1.7, -0.2, 0.6, 2.5):
+        a = value_at(formula.expression, place, values)
+        wanted = (1 - abs(a) ** values["k"]) ** (1 + 1 / values["k"])
+        assert abs(value_at(form, 0, values, a=a) - wanted) < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("text", "direction"),
+    [("(exp(z) - 1)/z", 1), ("log(1 + z)/z", -1), ("z/(exp(z) - 1)", -1), ("1/z", 0)],
+)
+def test_what_has_a_hole_rises_over_it_or_not(text, direction):
+    """1/z falls on either side of 0, and comes back from below."""
+    (found,) = derive(parse(text)).output_forms
+    assert getattr(found, "direction", 0) == direction
 
 
 @pytest.mark.parametrize("text", RISING)

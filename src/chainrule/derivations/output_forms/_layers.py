@@ -183,6 +183,30 @@ def _by_power(expression: Expression, values: Mapping[str, float]) -> _Parts | N
     return translation.to_expression(short.subs(power, z)), base
 
 
+def _by_letter(expression: Expression, values: Mapping[str, float]) -> _Parts | None:
+    """``z/(1 + z**k)**(1/k) -> (b/(1 + b))**(1/k)``, ``b = z**k``: one power of letters."""
+    powers = {
+        e.arguments
+        for e in subexpressions(expression)
+        if isinstance(e, Apply) and e.operation == "power" and e.arguments[0] in (_Z, negate(_Z))
+    }
+    if len(powers) != 1:
+        return None
+    ((base, exponent),) = powers
+    if variables_of(exponent) or isinstance(exponent, Constant):
+        return None
+    translation = Translation()
+    for name, value in values.items():
+        translation.symbol(Parameter(name), positive=True if value > 0 else None)
+    z, power = translation.symbol(_Z), sympy.Dummy("b", positive=True)
+    root = power ** (1 / translation.to_sympy(exponent))
+    written = translation.to_sympy(expression).subs(z, root if base == _Z else -root)
+    short = sympy.powsimp(sympy.powdenest(written, force=True), force=True)
+    if sum(part == power for part in sympy.preorder_traversal(short)) > 2:
+        return None
+    return translation.to_expression(short.subs(power, z)), Apply("power", (base, exponent))
+
+
 def _fractional_power(e: Expression) -> tuple[Expression, Fraction] | None:
     match e:
         case Apply("sqrt", (base,)) if "z" in variables_of(base):
@@ -220,4 +244,5 @@ _WAYS: tuple[Callable[[Expression, Mapping[str, float]], _Parts | None], ...] = 
     _by_exponential,
     _by_root,
     _by_power,
+    _by_letter,
 )

@@ -82,6 +82,7 @@ def shortest(
     ways = list(dict.fromkeys(ways))
     ways = list(dict.fromkeys([*map(signs.without_roots_of_products, ways), *ways]))
     ways += [with_factors_joined(way) for way in ways]
+    ways += [way.replace(_is_power_of_letters, _of_reciprocal) for way in ways]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
     return min(written or [translation.to_expression(e)], key=written_length)
 
@@ -237,6 +238,16 @@ def _without_inverses(e: Any) -> Any:
         lambda part: isinstance(part, sympy.asinh) and isinstance(part.args[0], sympy.sinh),
         lambda part: part.args[0].args[0],
     )
+
+
+def _is_power_of_letters(part: Any) -> bool:
+    return bool(part.is_Pow and part.exp.free_symbols)
+
+
+def _of_reciprocal(power: Any) -> Any:
+    """``(1/x)**p -> x**-p``, which SymPy leaves."""
+    above, below = sympy.fraction(sympy.together(power.base))
+    return (below / above) ** -power.exp if abs(above) == 1 and below.is_Add else power
 
 
 def _hyperbolic(e: Any) -> Iterator[Any]:
