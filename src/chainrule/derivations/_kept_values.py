@@ -29,7 +29,6 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
-    subexpressions,
     substitute,
     variables_of,
 )
@@ -95,6 +94,8 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
             algebra.name_reductions(graph.output)
             for symbol, equation, told in _equations(graph, algebra):
                 for left, right in _roots(equation, symbol, algebra):
+                    if "z" in variables_of(right):
+                        continue  # in what algebra does not look into
                     if left not in found and _holds(formula, left, right):
                         found[left] = right
                 for left, value in told if algebra.translation.meaning[symbol] in found else ():
@@ -102,15 +103,12 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
                     if left not in found and _holds(formula, left, right):
                         found[left] = right
             factor = _factor(graph, algebra)
-            if factor is not None and _is_told(factor, algebra, found):
+            if factor is not None and _Z not in found and _is_told(factor, algebra, found):
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
                 if _holds(formula, _Z, own):
                     found[_Z] = own
     except FAILURES:
         pass
-    if _Z in found:
-        needed = {_Z, *subexpressions(found[_Z])}
-        found = {part: x for part, x in found.items() if is_shared(part) or part in needed}
     return tuple(found.items())
 
 
@@ -200,7 +198,7 @@ def _factor(graph: Graph, algebra: SumAlgebra) -> Any:
     """Return D where z = a D and D is shared, else None."""
     z = algebra.translation.symbol(_Z)
     factor = sympy.cancel(z / algebra.value(graph.output))
-    return None if factor.has(z) else factor
+    return None if algebra.is_own(factor) else factor
 
 
 def _is_told(factor: Any, algebra: SumAlgebra, found: Mapping[Expression, Expression]) -> bool:

@@ -17,7 +17,7 @@ from chainrule.derivations.output_forms._inverses import solutions
 from chainrule.formulas import Apply, Expression, Variable
 
 _A, _Z = Variable("a"), Variable("z")
-_MAGNITUDE, _SIZE = Apply("abs", (_Z,)), Apply("abs", (_A,))
+_MAGNITUDE, _SIGN, _SIZE = Apply("abs", (_Z,)), Apply("sign", (_Z,)), Apply("abs", (_A,))
 _HIGHEST, _HIGHEST_POWER = 2, 12  # degree of what is solved for a unit
 # Of a unit: its part of z, that as a symbol, the output or its size, and both in the symbol.
 _Unit = tuple[Expression, Any, Any, Any, Any]
@@ -44,15 +44,17 @@ def unit_equations(
     inner = algebra.value(node.arguments[0])
     if any(inner.has(s) for s in algebra.shared.values()):
         return
-    of_z = [algebra.translation.symbol(e) for e in (_Z, _MAGNITUDE)]
+    of_z = [algebra.translation.symbol(e) for e in (_Z, _MAGNITUDE, _SIGN)]
     for part, w, a, own, added in _units(output, inner, algebra):
         if own.has(*of_z) or added.has(*of_z):
             continue
         for value in _solved(sympy.Dummy("added", real=True), added, own - a, w):
             told = [(part, x) for x in _solved(w, w, own - a, w)]
             if part == _MAGNITUDE:
-                sign = algebra.translation.symbol(Apply("sign", (_A,)))
-                told += [(_Z, sign * x) for _, x in told]
+                signed = algebra.translation.symbol(_A)
+                of_units = [(_Z, signed * sympy.cancel(x / a)) for _, x in told]
+                has_size = output.has(of_z[1]) or inner.has(of_z[1])
+                told = [*(told if has_size else ()), *of_units]
             for equation in _over_units(node.operation, total, value, a, algebra):
                 yield total, equation, tuple(told)
 
@@ -67,9 +69,10 @@ def _units(output: Any, inner: Any, algebra: SumAlgebra) -> Iterator[_Unit]:
     if output.has(sympy.exp):
         yield Apply("exp", (_Z,)), w, a, output.subs(power, w), inner.subs(power, w)
     yield _Z, w, a, output.subs(z, w), inner.subs(z, w)
-    if output.subs(z, -z) == -output and inner.subs(z, -z) == inner:
-        magnitude = algebra.translation.symbol(_MAGNITUDE)
-        positive = {magnitude: w, z: w}
+    magnitude, sign = (algebra.translation.symbol(e) for e in (_MAGNITUDE, _SIGN))
+    turned = {z: -z, sign: -sign}
+    if output.subs(turned, simultaneous=True) == -output and inner.subs(turned) == inner:
+        positive = {magnitude: w, z: w, sign: 1}
         size = algebra.translation.symbol(_SIZE)
         yield _MAGNITUDE, w, size, output.subs(positive), inner.subs(positive)
 

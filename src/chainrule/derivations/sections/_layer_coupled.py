@@ -192,7 +192,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
         sentences += _on_output_alone(derivation, kept, told)
         equations += [Equation(tuple(map(per_unit, both)), "from the output") for both in told]
         alone = derivation.product_from_output
-        if alone is not None and not _is_told(kept, told):
+        if alone is not None and (not _is_told(kept, told) or size(alone) <= _LONGEST_WHOLE):
             e = equation(partial(J, Z_J), per_unit(alone))
             equations.append(Equation(e.sides, "through the output alone"))
     return Section("Simplification", tuple(sentences), tuple(equations))
