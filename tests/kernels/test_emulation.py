@@ -50,7 +50,9 @@ def test_it_is_what_compiled_code_gives(name, tier):
     if name == "sine":  # what is near has another loop
         np.testing.assert_allclose(got, wanted, rtol=2e-7, atol=1e-45)
     else:
-        assert np.mean((got == wanted) | (np.isnan(got) & np.isnan(wanted))) > 0.99
+        # Of a polynomial in one piece every step is a product and a sum at once.
+        nearly_all = 0.98 if tier == "pieces" else 0.99
+        assert np.mean((got == wanted) | (np.isnan(got) & np.isnan(wanted))) > nearly_all
         np.testing.assert_allclose(got, wanted, rtol=4e-7, atol=1e-44)
 
 

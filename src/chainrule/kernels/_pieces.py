@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import frexp
 
 from chainrule.kernels._source import number
 
@@ -264,16 +265,7 @@ def _variable_source(decay: Decay, word: str) -> list[str]:
 
 def _product(decay: Decay, word: str) -> str:
     """Return source of the product of all factors."""
-    t, coefficients = f"t_{word}", dict(decay.phase)
-    phase = ""
-    for k in range(decay.phase[-1][0], 0, -1):
-        coefficient = f"np.float32({number(-coefficients.get(k, 0.0))})"
-        if not phase:
-            phase = f"pairs.product({t}, {coefficient})"
-        elif k in coefficients:
-            phase = f"pairs.scaled(pairs.add(pairs.lifted({coefficient}), {phase}), {t})"
-        else:
-            phase = f"pairs.scaled({phase}, {t})"
+    t = f"t_{word}"
     product = f"(p_{word}, r_{word})"
     for _ in range(decay.powers[0]):
         product = f"pairs.scaled({product}, {t})"
@@ -282,4 +274,17 @@ def _product(decay: Decay, word: str) -> str:
     for high, low in decay.zeros:
         distance = f"({t} - np.float32({number(high)})) - np.float32({number(low)})"
         product = f"pairs.scaled({product}, {distance})"
-    return f"pairs.times_exp({product}, {phase})"
+    return f"pairs.times_exp({product}, {_phase_source(decay, t)})"
+
+
+def _phase_source(decay: Decay, t: str) -> str:
+    coefficients = {k: f"np.float32({number(-c)})" for k, c in decay.phase}
+    highest, first = decay.phase[-1]
+    if len(coefficients) == 1 and highest == 2 and frexp(first)[0] == 0.5:
+        return f"pairs.product({coefficients[2]} * {t}, {t})"  # no rounding before the square
+    phase = f"pairs.product({t}, {coefficients[highest]})"
+    for k in range(highest - 1, 0, -1):
+        if k in coefficients:
+            phase = f"pairs.add(pairs.lifted({coefficients[k]}), {phase})"
+        phase = f"pairs.scaled({phase}, {t})"
+    return phase

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 Truth = Callable[[Any], Any]
 
 _DEGREES = (9, 11, 13)
+_ALL_DEGREES = range(7, 14)
 _MOST_PIECES = 7
 _ALLOWED = 2.0**-28  # relative: an eighth of float32's last place at most
 _HELD = 2.0**-29
@@ -191,7 +192,7 @@ def shortest(target: Target) -> tuple[Piece, ...] | None:
 
 def in_one(target: Target) -> Piece | None:
     """Return the polynomial of the lowest degree that suffices on the whole interval."""
-    fits = (target.fitted(0.0, target.end, degree) for degree in _DEGREES)
+    fits = (target.fitted(0.0, target.end, degree) for degree in _ALL_DEGREES)
     return next((fit for fit in fits if fit is not None), None)
 
 
