@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -22,10 +21,9 @@ from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import Field, Generator, NotInFieldError
 from chainrule.derivations._pieces import differentiate
 from chainrule.derivations.output_forms._far_signs import far_logarithm, outweighing
-from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
+from chainrule.derivations.output_forms._signs_by_parts import sign_by_parts
 from chainrule.formulas import Apply, Constant, Expression, Parameter, constant, substitute
 
-_MOST_PARTS = 120
 _LARGEST_EXPONENT = 1000
 _FAR = (4.0, 16.0, 64.0, 256.0)  # where one term may outweigh the others
 _SECONDS = 0.4
@@ -74,7 +72,7 @@ def proved_sign(
 
     # Factors over the exponential of a parameter can take minutes.
     return attempt(_SECONDS, by_algebra, 0) or attempt(
-        _SECONDS, lambda: _sign_by_parts(expression, low, high, strict), 0
+        _SECONDS, lambda: sign_by_parts(expression, low, high, strict), 0
     )
 
 
@@ -340,7 +338,7 @@ class _Signs:
         return self.of_quotient(self.expression)
 
     def of_parts(self, factor: Any, low: float, high: float) -> int:
-        return _sign_by_parts(self.written(factor), low, high, self.strict)
+        return sign_by_parts(self.written(factor), low, high, self.strict)
 
     def written(self, factor: Any) -> Expression:
         """Return a polynomial in the generators as an expression in z."""
@@ -374,65 +372,3 @@ def _inside(low: Any, high: Any) -> Any:
     if low == -sympy.oo:
         return high - 1
     return low + 1 if high == sympy.oo else (low + high) / 2
-
-
-def _sign_by_parts(expression: Expression, low: float, high: float, strict: bool) -> int:
-    """Bound an expression over parts of an interval, halving those that are not settled."""
-    parts = _first_parts(low, high)
-    derivative = differentiate(expression)
-    found = 0
-    for _ in range(_MOST_PARTS):
-        if not parts:
-            return found
-        left, right = parts.pop()
-        sign = _sign_over(expression, left, right, strict)
-        sign = sign or _sign_by_mean_value(expression, derivative, left, right)
-        if sign == 0:
-            parts += _halves(left, right)
-        elif found in (0, sign):
-            found = sign
-        else:
-            return 0
-    return 0
-
-
-def _sign_over(expression: Expression, low: Any, high: Any, strict: bool) -> int:
-    try:
-        bounds = enclosure(expression, {"z": interval(low, high)}, bounded=False)
-    except NotEnclosedError:
-        return 0
-    if strict and 0 in bounds:
-        return 0
-    if bounds.a >= 0 and bounds.b > 0:
-        return 1
-    return -1 if bounds.b <= 0 and bounds.a < 0 else 0
-
-
-def _sign_by_mean_value(expression: Expression, derivative: Expression, low: Any, high: Any) -> int:
-    """Bound f over a short part by ``f(middle) + f' (z - middle)``."""
-    if mpmath.isinf(low) or mpmath.isinf(high) or high - low > 1:
-        return 0
-    part, middle = interval(low, high), (low + high) / 2
-    point = interval(middle, middle)
-    try:
-        slope = enclosure(derivative, {"z": part})
-        bounds = enclosure(expression, {"z": point}) + slope * (part - point)
-    except NotEnclosedError:
-        return 0
-    return 1 if bounds.a > 0 else -1 if bounds.b < 0 else 0
-
-
-def _first_parts(low: float, high: float) -> list[tuple[Any, Any]]:
-    inner = [x for x in (-16.0, -4.0, -1.0, 0.0, 1.0, 4.0, 16.0) if low < x < high]
-    edges = [low, *inner, high]
-    return list(pairwise(edges))
-
-
-def _halves(low: float, high: float) -> list[tuple[float, float]]:
-    if mpmath.isinf(low):
-        middle = 4 * min(high, -1.0)
-    elif mpmath.isinf(high):
-        middle = 4 * max(low, 1.0)
-    else:
-        middle = (low + high) / 2
-    return [(low, middle), (middle, high)] if low < middle < high else []

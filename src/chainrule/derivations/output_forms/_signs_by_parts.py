@@ -1,0 +1,76 @@
+"""The sign of an expression by interval arithmetic over shorter and shorter parts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+
+from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
+from chainrule.formulas import Expression
+
+_MOST_PARTS = 120
+
+
+def sign_by_parts(expression: Expression, low: float, high: float, strict: bool) -> int:
+    """Bound an expression over parts of an interval, halving those that are not settled."""
+    parts = _first_parts(low, high)
+    derivative = differentiate(expression)
+    found = 0
+    for _ in range(_MOST_PARTS):
+        if not parts:
+            return found
+        left, right = parts.pop()
+        sign = _sign_over(expression, left, right, strict)
+        sign = sign or _sign_by_mean_value(expression, derivative, left, right)
+        if sign == 0:
+            parts += _halves(left, right)
+        elif found in (0, sign):
+            found = sign
+        else:
+            return 0
+    return 0
+
+
+def _sign_over(expression: Expression, low: Any, high: Any, strict: bool) -> int:
+    try:
+        bounds = enclosure(expression, {"z": interval(low, high)}, bounded=False)
+    except NotEnclosedError:
+        return 0
+    if strict and 0 in bounds:
+        return 0
+    if bounds.a >= 0 and bounds.b > 0:
+        return 1
+    return -1 if bounds.b <= 0 and bounds.a < 0 else 0
+
+
+def _sign_by_mean_value(expression: Expression, derivative: Expression, low: Any, high: Any) -> int:
+    """Bound f over a short part by ``f(middle) + f' (z - middle)``."""
+    if mpmath.isinf(low) or mpmath.isinf(high) or high - low > 1:
+        return 0
+    part, middle = interval(low, high), (low + high) / 2
+    point = interval(middle, middle)
+    try:
+        slope = enclosure(derivative, {"z": part})
+        bounds = enclosure(expression, {"z": point}) + slope * (part - point)
+    except NotEnclosedError:
+        return 0
+    return 1 if bounds.a > 0 else -1 if bounds.b < 0 else 0
+
+
+def _first_parts(low: float, high: float) -> list[tuple[Any, Any]]:
+    inner = [x for x in (-16.0, -4.0, -1.0, 0.0, 1.0, 4.0, 16.0) if low < x < high]
+    edges = [low, *inner, high]
+    return list(pairwise(edges))
+
+
+def _halves(low: float, high: float) -> list[tuple[float, float]]:
+    if mpmath.isinf(low):
+        middle = 4 * min(high, -1.0)
+    elif mpmath.isinf(high):
+        middle = 4 * max(low, 1.0)
+    else:
+        middle = (low + high) / 2
+    return [(low, middle), (middle, high)] if low < middle < high else []
