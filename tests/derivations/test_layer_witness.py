@@ -197,6 +197,8 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "z - mean(tanh(z)/2) - max(z + sin(z))/2",
         "z**3*min(abs(z))",  # where a unit is 0 all outputs are
         "tanh(z)/(1 + max(z)**2)",
+        "exp(z)*abs(max(z)**3 - 2)*exp(-max(z))",  # nothing is told where the factor is 0
+        "z + where(max(z) == 0, -9, exp(max(z)))*exp(z)",
         "exp(z)*(1 + mean(exp(-z)))",
         "z*(2 + tanh(mean(z)))",
         "tanh(z) - mean(z) + max(z)/2",

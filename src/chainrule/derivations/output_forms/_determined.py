@@ -10,7 +10,7 @@ from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations.output_forms._rising_in_both import PROOF as IN_BOTH
-from chainrule.derivations.output_forms._rising_in_both import Directions, is_determined
+from chainrule.derivations.output_forms._rising_in_both import is_determined, sign_from
 from chainrule.derivations.output_forms._rising_layers import (
     NEGLIGIBLE,
     Rising,
@@ -25,13 +25,11 @@ from chainrule.formulas import (
     Constant,
     Expression,
     Formula,
-    Variable,
     is_layer_coupled,
     to_text,
     variables_of,
 )
 
-_Z = Variable("z")
 _SECONDS = 0.5
 _ONE_TO_ONE = (
     *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
@@ -107,7 +105,7 @@ def _logarithm(e: Expression, values: Mapping[str, float]) -> Expression | None:
 def _is_positive(e: Expression, values: Mapping[str, float]) -> bool:
     if not variables_of(e):
         return bool(number_of(e, values) > 0)
-    return Directions(_Z, values).sign_of_one(e, -inf, -inf) == (1, True)
+    return sign_from(e, values, -inf, None) == (1, True)
 
 
 def _is_odd(exponent: Any) -> bool:

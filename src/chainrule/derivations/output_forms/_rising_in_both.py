@@ -12,13 +12,14 @@ Where H is odd in z and u even the same holds of the units' magnitudes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 from math import inf
 
 from chainrule.derivations._arithmetic import ZERO, rebuilt
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations.output_forms._invariance import is_even, is_odd
 from chainrule.derivations.output_forms._rising_layers import NEGLIGIBLE, Rising, number_of
 from chainrule.derivations.output_forms._signs import proved_sign
@@ -64,7 +65,7 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
     alike = is_odd(computation_graph(named)) and is_even(computation_graph(inner))
     for low in (-inf, 0.0) if alike else (-inf,):
         try:
-            if Directions(inner, values, low).tell(named, total):
+            if _Directions(inner, values, low).tell(named, total):
                 return True
         except _UnknownError:
             pass
@@ -75,13 +76,13 @@ def _is_reduction(e: Expression) -> bool:
     return isinstance(e, Apply) and e.operation in REDUCTIONS and "z" in variables_of(e)
 
 
-class Directions:
+class _Directions:
     """Which way expressions go with z, from a place on, and with T."""
 
-    def __init__(self, inner: Expression, values: Mapping[str, float], low: float = -inf) -> None:
+    def __init__(self, inner: Expression, values: Mapping[str, float], low: float) -> None:
         self.inner, self.values, self.low = inner, values, low
         self.upwards, self.downwards = Rising(values, 1), Rising(values, -1)
-        sign, is_open = self.sign_of_one(inner, low, low)
+        sign, is_open = sign_from(inner, values, low, low)
         self.least = 0.0 if sign > 0 else -inf  # that T may be
         self.bound = None if is_open else self.least  # of T, where it may be it
 
@@ -168,50 +169,65 @@ class Directions:
         if has_z and has_t:
             raise _UnknownError
         if has_z:
-            return self.sign_of_one(e, self.low, self.low)
-        return self.sign_of_one(_with_z_for_t(e), self.least, self.bound)
+            return sign_from(e, self.values, self.low, self.low)
+        return sign_from(_with_z_for_t(e), self.values, self.least, self.bound)
 
-    def sign_of_one(
-        self, e: Expression, low: float, first: float | None = None
-    ) -> tuple[int, bool]:
-        """Return the sign from a place on, 0 where none is proved, and whether e is never zero.
 
-        The `first` place is one of those where it must not be zero, if it is one of e.
-        """
-        if e == _Z and low == 0:
-            return 1, first is None
-        try:
-            cut = smooth_pieces(Formula(rebuilt(e), tuple(self.values.items())))
-        except TooManyPiecesError:
-            return 0, False
-        ends = [-inf, *(b.place for b in cut.breakpoints), inf]
-        within = [k for k in range(len(cut.pieces)) if ends[k + 1] > low]
-        for strict in (True, False):
-            signs = {self.sign_of_piece(cut, k, low, ends, strict=strict) for k in within}
-            if not strict and len(signs) == 2:
-                signs.discard(0)
-            (sign, *others) = signs
-            if sign and not others:
-                places = [max(low, ends[k]) for k in within]
-                return sign, strict and all(self.is_not_zero(e, place) for place in places)
+def sign_from(
+    e: Expression, values: Mapping[str, float], low: float, first: float | None
+) -> tuple[int, bool]:
+    """Return the sign of an expression in z alone from a place on, and whether it vanishes nowhere.
+
+    Parameters
+    ----------
+    e : Expression
+    values : mapping of str to float
+        Of the parameters.
+    low : float
+        The place, which may be infinite.
+    first : float or None
+        The same, or None where the place itself does not count.
+
+    Returns
+    -------
+    tuple of int and bool
+        0 where no sign is proved.
+    """
+    if e == _Z and low == 0:
+        return 1, first is None
+    try:
+        cut = smooth_pieces(Formula(rebuilt(e), tuple(values.items())))
+    except TooManyPiecesError:
         return 0, False
-
-    def is_not_zero(self, e: Expression, place: float) -> bool:
-        """Tell whether an expression in z alone is not zero at a place, if it is one."""
-        put_in: dict[Expression, Expression] = {
-            _Z: Constant(Fraction(place if place > -inf else 0))
+    ends = [-inf, *(b.place for b in cut.breakpoints), inf]
+    places: list[Expression] = [b.location for b in cut.breakpoints if b.place > low]
+    if first is not None and first > -inf:
+        places.append(Constant(Fraction(first)))
+    put_in: list[dict[Expression, Expression]] = [{_Z: place} for place in places]
+    there = [number_of(substitute(e, known.get), values) for known in put_in]
+    for strict in (True, False):
+        signs = {
+            _sign_of_piece(piece.expression, values, max(low, left), right, strict=strict)
+            for piece, (left, right) in zip(cut.pieces, pairwise(ends), strict=True)
+            if right > low
         }
-        return place == -inf or abs(number_of(substitute(e, put_in.get), self.values)) > NEGLIGIBLE
+        if not strict and len(signs) == 2:
+            signs.discard(0)
+        (sign, *others) = signs
+        if sign and not others:
+            if not all(sign * value > -NEGLIGIBLE for value in there):
+                return 0, False
+            return sign, strict and all(sign * value > NEGLIGIBLE for value in there)
+    return 0, False
 
-    def sign_of_piece(
-        self, cut: Pieces, k: int, low: float, ends: Sequence[float], *, strict: bool
-    ) -> int | None:
-        """Return 0 where a piece is zero, and None where its sign is not proved."""
-        piece = cut.pieces[k].expression
-        if piece == ZERO:
-            return 0
-        places = max(low, ends[k]), ends[k + 1]
-        return proved_sign(piece, self.values, *places, strict=strict) or None
+
+def _sign_of_piece(
+    piece: Expression, values: Mapping[str, float], low: float, high: float, *, strict: bool
+) -> int | None:
+    """Return 0 where a piece is zero, and None where its sign is not proved."""
+    if piece == ZERO:
+        return 0
+    return proved_sign(piece, values, low, high, strict=strict) or None
 
 
 def _with_z_for_t(e: Expression) -> Expression:
