@@ -105,12 +105,11 @@ def _peer() -> MLPClassifier:
 
 
 def _warm_up(classifier: FeedforwardClassifier, digits: Digits) -> None:
-    """Fit a few rows once, so that the times below compare training with training."""
+    """Fit a few rows with the same settings, so that the times below are of training alone."""
     begun = time.perf_counter()
     few = digits.inputs[:_WARM_UP_ROWS], digits.targets[:_WARM_UP_ROWS]
-    settings = classifier.get_params(deep=False) | {"max_iter": 1, "verbose": False}
-    fit(FeedforwardClassifier(**settings), *few, all_epochs=True)
-    fit(_peer().set_params(max_iter=1), *few, all_epochs=True)
+    fit(FeedforwardClassifier(**classifier.get_params(deep=False)), *few, all_epochs=True)
+    fit(_peer(), *few, all_epochs=True)
     say(
         f"Compiled and warmed up in {time.perf_counter() - begun:.1f} s; the code is kept, so that "
         "it is loaded the next time."
