@@ -7,9 +7,22 @@ import pytest
 from tests.kernels.native import call
 
 import chainrule
+from chainrule.derivations import backward_graph, computation_graph
+from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
+from chainrule.kernels._passes import in_few_passes, levels
+from chainrule.kernels._powers import powers
 
 NAMES = ("softmax", "log_softmax")
+# Formulas of the softmax family: the rate of their exponentials, and a unit beside them.
+FAMILY = {
+    "exp(-z)/sum(exp(-z))": (-1.0, 0.0),
+    "exp(z)/(1 + sum(exp(z)))": (1.0, 1.0),
+    "exp(z/0.3)/sum(exp(z/0.3))": (np.longdouble(10) / 3, 0.0),
+    "exp(-z/7)/sum(exp(-z/7))": (-np.longdouble(1) / 7, 0.0),
+    "exp(-2*z)/(3 + sum(exp(-2*z)))": (-2.0, 3.0),
+    "exp(z/1000)/sum(exp(z/1000))": (np.longdouble(1) / 1000, 0.0),
+}
 
 
 def reference(name: str, z: np.ndarray) -> np.ndarray:
@@ -18,6 +31,16 @@ def reference(name: str, z: np.ndarray) -> np.ndarray:
     total = np.exp(moved).sum(axis=1, keepdims=True)
     result = np.exp(moved) / total if name == "softmax" else moved - np.log(total)
     return result.astype(np.float64)
+
+
+def shares(z: np.ndarray, rate: float, beside: float) -> np.ndarray:
+    """Return exp(rate*z)/(beside + sum(exp(rate*z))) in extended precision."""
+    scaled = rate * z.astype(np.longdouble)
+    top = scaled.max(axis=1, keepdims=True)
+    top = np.maximum(top, 0.0) if beside else top
+    parts = np.exp(scaled - top)
+    total = parts.sum(axis=1, keepdims=True) + (beside * np.exp(-top) if beside else 0.0)
+    return (parts / total).astype(np.float64)
 
 
 def units_apart(got: np.ndarray, wanted: np.ndarray) -> float:
@@ -52,7 +75,7 @@ def test_rows_wait_for_one_another_in_blocks(rows):
     """Whole blocks and the last one; in place too, where rows are written while others are read."""
     z = (np.random.default_rng(3).normal(size=(rows, 7)) * 4).astype(np.float32)
     activation, wanted = chainrule.activation("log_softmax"), reference("log_softmax", z)
-    assert "min(start + 16, rows)" in activation.source()
+    assert "min(start + block, rows)" in activation.source()
     activation(z, out=z)
     assert units_apart(z, wanted) < 4
 
@@ -97,3 +120,69 @@ def test_shares_below_the_normal_numbers():
     assert np.abs(got - wanted)[0, 2:].max() < 4 * 2.0**-149
     assert got[0, 3] > 0
     assert got[0, 5] == 0
+
+
+@pytest.mark.parametrize("formula", FAMILY)
+def test_the_family_of_softmax_keeps_its_digits(formula):
+    """Rates of either sign, numbers beside the sum, offsets near and far."""
+    activation, (rate, beside) = chainrule.activation(formula), FAMILY[formula]
+    assert "exp_below(" in activation.source().split("def backward")[0]
+    random = np.random.default_rng(4)
+    for offset in (0.0, 40.0, -300.0, 900.0, -2e4, 3e6):
+        for units in (1, 3, 16, 41, 100):
+            z = (random.normal(size=(30, units)) * 6 + offset).astype(np.float32)
+            assert units_apart(activation(z), shares(z, rate, beside)) < 4, (offset, units)
+
+
+def test_rows_longer_than_a_block():
+    """A block is one row there, and what it keeps is as long as the row."""
+    z = (np.random.default_rng(5).normal(size=(3, 5000)) * 3).astype(np.float32)
+    for name in NAMES:
+        assert units_apart(chainrule.activation(name)(z), reference(name, z)) < 4
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["exp(-(z - max(z)))", "exp(z - min(z))", "exp(2*(z - mean(z)))", "exp(k*(z - max(z)))"],
+)
+def test_exponentials_that_may_exceed_one_are_no_powers(formula):
+    """In float32 they would overflow where the function does not."""
+    graph = computation_graph(parse(formula, {"k": -2.0} if "k" in formula else {}).expression)
+    assert not powers(graph, {"k": -2.0})
+
+
+def test_powers_of_either_sign():
+    """The extreme is the largest or the least, as the rate's sign asks for."""
+    graph = computation_graph(
+        parse("exp((z - max(z))/3) + exp(-k*(z - min(z)))", {"k": 2.0}).expression
+    )
+    found = {str(power.extreme): power.kind for power in powers(graph, {"k": 2.0}).values()}
+    assert list(found.values()) == ["scaled_", "scaled_"]
+
+
+def test_layer_norm_goes_back_in_three_passes():
+    """The mean of ∂J/∂(z - mean(z)) is put together of sums that are known a pass earlier."""
+    formula = parse("(z - mean(z))/sqrt(mean((z - mean(z))**2) + 0.01)")
+    graph, _ = backward_graph(computation_graph(formula.expression))
+    fewer, place = in_few_passes(graph)
+    assert levels(graph)[graph.output] == 3
+    assert levels(fewer)[fewer.output] == 2
+    assert fewer.nodes[place[graph.output]] == fewer.nodes[fewer.output]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("units", [1, 2, 10, 100, 1000])
+def test_sums_taken_apart_keep_the_gradient(dtype, units):
+    """Against the closed form in extended precision, of the terms' magnitude."""
+    random = np.random.default_rng(6)
+    z = (random.normal(size=(20, units)) * 3).astype(dtype)
+    da = random.normal(size=z.shape).astype(dtype)
+    got = chainrule.activation("layer_norm").backward(da, z)
+    wide, g = z.astype(np.longdouble), da.astype(np.longdouble)
+    centred = wide - wide.mean(axis=1, keepdims=True)
+    spread = np.sqrt((centred**2).mean(axis=1, keepdims=True) + np.longdouble("1e-5"))
+    a = centred / spread
+    terms = g, -g.mean(axis=1, keepdims=True), -a * (a * g).mean(axis=1, keepdims=True)
+    size = sum(np.abs(term) for term in terms) + np.abs(g).mean(axis=1, keepdims=True)
+    size += np.abs(a) * np.abs(a * g).mean(axis=1, keepdims=True)
+    assert (np.abs(got - sum(terms) / spread) / (size / spread)).max() < 4 * np.finfo(dtype).eps

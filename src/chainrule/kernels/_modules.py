@@ -24,6 +24,7 @@ from chainrule.kernels._module_parts import (
     module_source,
     more_arguments,
 )
+from chainrule.kernels._passes import in_few_passes
 from chainrule.kernels._piece_fits import in_pieces
 from chainrule.kernels._pieces import (
     InPieces,
@@ -224,10 +225,11 @@ def _coupled_module(formula: Formula, dtype: str, function: str, tier: str) -> s
     parameters = tuple(name for name, _ in formula.parameters)
     name = KERNELS[function]
     graph, names = _coupled_graph(formula, name)
-    in_floats = tier == "single" and RowProgram(graph, READS).has_floats
-    body = RowProgram(graph, READS, names=names, in_floats=in_floats).source()
+    values = dict(formula.parameters)
+    in_floats = tier == "single" and RowProgram(graph, READS, values=values).has_floats
+    program = RowProgram(graph, READS, names=names, in_floats=in_floats, values=values)
     views = matrix_views(("output", "output"), *_COUPLED_INPUTS[name])
-    lines = kernel_source(name, _COUPLED_SAYS[name], parameters, [*views, *body])
+    lines = kernel_source(name, _COUPLED_SAYS[name], parameters, [*views, *program.source()])
     # What the units share is in float64 in either case.
     tiers = {name: {"single": "wide"}.get(tier, tier)}
     return module_source(_title(formula, function), dtype, lines, tiers)
@@ -235,7 +237,8 @@ def _coupled_module(formula: Formula, dtype: str, function: str, tier: str) -> s
 
 def has_floats(formula: Formula) -> bool:
     """Tell whether the forward kernel of a layer-coupled formula may have units in float32."""
-    program = RowProgram(_coupled_graph(formula, "forward")[0], READS)
+    graph = _coupled_graph(formula, "forward")[0]
+    program = RowProgram(graph, READS, values=dict(formula.parameters))
     return bool(program.costly) and program.has_floats
 
 
@@ -246,4 +249,6 @@ def _coupled_graph(formula: Formula, name: str) -> tuple[Graph, dict[int, str]]:
         graph = computation_graph(rewrite(shifted(formula, sharp=True)))
     else:
         graph = backward_graph(computation_graph(rewrite(shifted(formula))), selects=True)[0]
-    return graph, names_of_nodes(graph, formula)
+    fewer, place = in_few_passes(graph)
+    names = names_of_nodes(graph, formula)
+    return fewer, {place[k]: name for k, name in names.items() if k in place}

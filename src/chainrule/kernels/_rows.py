@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 
 from chainrule.derivations import Graph
 from chainrule.formulas import COMPARISONS, Apply, Expression, Variable
+from chainrule.kernels._passes import levels
+from chainrule.kernels._powers import is_any_number, powers, stands_in
+from chainrule.kernels._row_blocks import over_rows
 from chainrule.kernels._source import operation, written
 from chainrule.kernels._tiers import in_single
 
@@ -23,10 +26,14 @@ _CHEAP = (
     *("add", "subtract", "negate", "multiply", "maximum", "minimum", "abs", "sign", "where"),
     *("indicator", *COMPARISONS),
 )
+_EXTREMES = ("reduce_max", "reduce_min")
 _START = {"sum": "0.0", "mean": "0.0", "max": "-inf", "min": "inf"}
 _LONGEST = 16  # float32 in a vector
-_BLOCK = 16  # rows
-_DEAR = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "erf")
+# What takes as long for a row as for a unit: of several rows it fills a vector.
+_DEAR = {
+    *("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "erf"),
+    *("sqrt", "reciprocal"),
+}
 _OF_ROWS = re.compile(r"\b(columns|p_\w+)\b")
 
 
@@ -46,6 +53,8 @@ class RowProgram:
         What the derivation calls a node; stands beside the line that computes it.
     in_floats : bool
         Whether what each unit has is in float32; see `has_floats`.
+    values : dict of str to float
+        Of the parameters: their signs tell what does not overflow.
     """
 
     graph: Graph
@@ -53,29 +62,28 @@ class RowProgram:
     one_result: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
     in_floats: bool = False
+    values: Mapping[str, float] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.level: dict[int, int] = {}
-        for index in self.graph.reached():
-            node = self.graph.nodes[index]
-            inner = max((self.level[k] for k in node.arguments), default=0)
-            self.level[index] = inner + (1 if node.operation.startswith("reduce_") else 0)
+        self.level = levels(self.graph)
+        self.powers = powers(self.graph, self.values)
         self.kept = self._kept()
 
     def _kept(self) -> set[int]:
         """Return the per-unit nodes that are costly and used in a later pass than their own."""
-        used_in: dict[int, set[int]] = {}
-        last = max(self.level.values())
-        for pass_number in range(last + 1):
-            for index in self._needed(pass_number):
-                used_in.setdefault(index, set()).add(pass_number)
-        return {
-            index
-            for index, passes in used_in.items()
-            if self._is_costly(index)
-            and (len(passes) > 1 or (self.in_floats and self._reductions(min(passes))))
-        }
+        kept: set[int] = set()
+        for index in sorted(self.costly, reverse=True):
+            passes = [p for p in self._passes(0) if index in self._computed(p, kept)]
+            if len(passes) > 1 or (self.in_floats and passes and self._reductions(passes[0])):
+                kept.add(index)
+        return kept
+
+    def _computed(self, pass_number: int, kept: set[int]) -> set[int]:
+        """Return the per-unit nodes that a pass computes, or reads back."""
+        before = {k for k in kept if self._first_pass(k) < pass_number}
+        roots = self._roots(pass_number)
+        return set().union(*(self._reached_without(root, before) for root in roots))
 
     def _is_costly(self, index: int) -> bool:
         return self.graph.nodes[index].operation not in (*_CHEAP, "input")
@@ -89,33 +97,25 @@ class RowProgram:
             if self.graph.nodes[index].per_unit and self._is_costly(index)
         ]
 
+    def _arguments(self, index: int) -> tuple[int, ...]:
+        """Return what a node is computed of; in float32, powers at once."""
+        power = self.powers.get(index) if self.in_floats else None
+        return self.graph.nodes[index].arguments if power is None else (power.x, power.extreme)
+
     @property
     def has_floats(self) -> bool:
         """Whether what is costly for each unit keeps its digits in float32."""
-        return len(self._extremes()) <= 1 and all(
-            self._below_extreme(k) or self._is_exp_of_input(k) for k in self.costly
-        )
-
-    def _extremes(self) -> list[int]:
         reached, nodes = self.graph.reached(), self.graph.nodes
-        return [k for k in reached if nodes[k].operation in ("reduce_max", "reduce_min")]
+        extremes = [k for k in reached if nodes[k].operation in _EXTREMES]
+        return len(extremes) <= 1 and all(
+            k in self.powers or self._is_exp_of_input(k) or stands_in(self.graph, self.powers, k)
+            for k in self.costly
+        )
 
     def _is_exp_of_input(self, index: int) -> bool:
         nodes = self.graph.nodes
         node = nodes[index]
         return node.operation == "exp" and nodes[node.arguments[0]].operation == "input"
-
-    def _below_extreme(self, index: int) -> tuple[int, int] | None:
-        """Return x and max(x) of ``exp(x - max(x))``, where x is read from memory."""
-        nodes = self.graph.nodes
-        inner = nodes[nodes[index].arguments[0]] if nodes[index].operation == "exp" else None
-        if inner is None or inner.operation != "subtract":
-            return None
-        x, extreme = inner.arguments
-        held = nodes[extreme]
-        largest = nodes[held.arguments[0]] if held.operation == "held" else held
-        is_largest = largest.operation == "reduce_max" and largest.arguments[0] == x
-        return (x, extreme) if is_largest and nodes[x].operation == "input" else None
 
     def _roots(self, pass_number: int) -> list[int]:
         """Return the per-unit nodes whose values a pass must have."""
@@ -145,47 +145,40 @@ class RowProgram:
             current = stack.pop()
             if current not in found and self.graph.nodes[current].per_unit:
                 found.add(current)
-                stack.extend(self.graph.nodes[current].arguments)
+                stack.extend(self._arguments(current))
         return found
 
     def source(self) -> list[str]:
-        """Return the body: a loop over the rows."""
-        size = f"columns + {_LONGEST}, np.float32" if self.in_floats else "columns"
-        buffers = [f"kept_{k} = np.empty({size})" for k in sorted(self.kept)]
+        """Return the body: a loop over the rows, or over blocks of them."""
         stages = self._stages()
-        if len(stages) == 1:
-            return [*buffers, "for i in range(rows):", *_indented(stages[0])]
-        return [*buffers, *self._in_blocks(stages)]
+        length, kind = ("columns", "np.float64")
+        if self.in_floats:
+            length, kind = f"columns + {_LONGEST}", "np.float32"
+        rates = [
+            f"rate_{k} = {written(power.rate, _count)}"
+            for k, power in self.powers.items()
+            if power.kind and self.in_floats
+        ]
+        buffers = [f"kept_{k}" for k in sorted(self.kept)]
+        shared = [f"v{k}" for k in self.graph.reached() if not self.graph.nodes[k].per_unit]
+        return [*rates, *over_rows(stages, shared, buffers, f"{length}, {kind}")]
 
     def _stages(self) -> list[list[str]]:
         """Return what is done with a row, cut where it may wait for other rows.
 
-        A transcendental function of what the units of a row share takes as long as many units.
-        Of several rows it fills a vector.
+        A sum is known some time after its last term, and what all units share of it later still.
+        The next row's pass fills that time.
         """
-        reached, nodes = self.graph.reached(), self.graph.nodes
-        dear = {k for k in reached if not nodes[k].per_unit and nodes[k].operation in _DEAR}
-        waits = {self.level[k] for k in dear if not self._is_kept_beyond(self.level[k])}
+        nodes = self.graph.nodes
         stages: list[list[str]] = [[]]
         for level in range(self._last() + 2):
-            shared = self._shared(level)
-            if level in waits:
-                stages += [shared, []]
-            elif waits and level and not self._is_kept_beyond(level):
-                stages.append(shared)
-            else:
-                stages[-1] += shared
-            if level <= self._last():
-                stages[-1] += self._pass(level)
+            shared = [k for k in self.level if self.level[k] == level and not nodes[k].per_unit]
+            if any(nodes[k].operation in _DEAR for k in shared):
+                stages.append([])
+            stages[-1] += self._shared(level)
+            stages.append(self._pass(level) if level <= self._last() else [])
         stages[-1] += self._result()
         return [stage for stage in stages if stage]
-
-    def _is_kept_beyond(self, level: int) -> bool:
-        """Whether something is kept for each unit when that many passes have been made."""
-        return any(
-            self._first_pass(k) < level and any(k in self._needed(p) for p in self._passes(level))
-            for k in self.kept
-        )
 
     def _passes(self, first: int) -> range:
         return range(first, self._last() + 1)
@@ -200,29 +193,6 @@ class RowProgram:
         if self.one_result:
             return [f"output[i] = {name}"]
         return ["for j in range(columns):", f"    output[i, j] = {name}"]
-
-    def _in_blocks(self, stages: list[list[str]]) -> list[str]:
-        """Go through blocks of rows, stage by stage; what a row has found waits in an array."""
-        reached, nodes = self.graph.reached(), self.graph.nodes
-        found: dict[str, int] = {}  # of which stage
-        for index in reached:
-            name = f"v{index}"
-            made = [k for k, stage in enumerate(stages) if _has(stage, f"^{name} = ")]
-            if not nodes[index].per_unit and made:
-                used = any(_has(stage, rf"\b{name}\b") for stage in stages[made[0] + 1 :])
-                found |= {name: made[0]} if used else {}
-        place = {name: f"of_rows[{k}, i - start]" for k, name in enumerate(found)}
-        lines = [f"stop = min(start + {_BLOCK}, rows)"]
-        for k, stage in enumerate(stages):
-            needed = [x for x in found if found[x] < k and _has(stage, rf"\b{x}\b")]
-            body = [
-                *(f"{x} = {place[x]}" for x in needed),
-                *stage,
-                *(f"{place[x]} = {x}" for x in found if found[x] == k),
-            ]
-            lines += ["for i in range(start, stop):", *_indented(body)]
-        head = [f"of_rows = np.empty(({len(found)}, {_BLOCK}))"]
-        return [*head, f"for start in range(0, rows, {_BLOCK}):", *_indented(lines)]
 
     def _pass(self, pass_number: int) -> list[str]:
         """Return one pass over the units of a row."""
@@ -248,7 +218,9 @@ class RowProgram:
                 if nodes[index].operation == "reduce_mean":
                     self.lines.append(self._marked(f"{name} = {name} / columns", index))
                 if self._is_by_place(index):
-                    self.lines.append(self._marked(f"{name} = at_place(place_{index})", index))
+                    self.lines.append(
+                        self._marked(f"{name} = {self._sign(index)}at_place(place_{index})", index)
+                    )
         return self.lines
 
     def _loop(
@@ -291,7 +263,10 @@ class RowProgram:
 
     def _is_by_place(self, index: int) -> bool:
         """Whether it is an extreme for which a NaN need not count: it counts in the exponential."""
-        return self.in_floats and self.graph.nodes[index].operation == "reduce_max"
+        return self.in_floats and self.graph.nodes[index].operation in _EXTREMES
+
+    def _sign(self, index: int) -> str:
+        return "-" * (self.graph.nodes[index].operation == "reduce_min")
 
     def _first_pass(self, index: int) -> int:
         return next(number for number in self._passes(0) if index in self._needed(number))
@@ -306,8 +281,7 @@ class RowProgram:
                 continue
             found.add(current)
             if current not in stops:
-                pair = self._below_extreme(current) if self.in_floats else None
-                stack.extend(pair or self.graph.nodes[current].arguments)
+                stack.extend(self._arguments(current))
         return found
 
     def _unit(self, index: int, known: Collection[int]) -> list[str]:
@@ -329,25 +303,18 @@ class RowProgram:
 
     def _operation(self, index: int) -> str:
         node = self.graph.nodes[index]
-        if self.in_floats and (pair := self._below_extreme(index)):
-            function = "exp_below" if self._counts_otherwise(pair[1]) else "multiple_of_exp_below"
-            return "single.{}({}, {})".format(function, *map(self._name, pair))
+        if self.in_floats and index in self.powers:
+            return self._below(index)
         arguments = tuple(self._argument(k, node.per_unit) for k in node.arguments)
         exponent = self.graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
         return operation(node.operation, arguments, exponent)
 
-    def _counts_otherwise(self, extreme: int) -> bool:
-        """Whether an extreme is used elsewhere than in exponents.
-
-        Where it is held and is not, the result is the same for any other number in its place.
-        """
-        nodes = self.graph.nodes
-        exponents = self._users(extreme)
-        powers = [nodes[k].operation for exponent in exponents for k in self._users(exponent)]
-        return nodes[extreme].operation != "held" or set(powers) != {"exp"}
-
-    def _users(self, index: int) -> list[int]:
-        return [k for k in self.graph.reached() if index in self.graph.nodes[k].arguments]
+    def _below(self, index: int) -> str:
+        power = self.powers[index]
+        some = "multiple_of_" * is_any_number(self.graph, self.powers, power.extreme)
+        arguments = [f"{power.sign}{self._name(k)}" for k in (power.x, power.extreme)]
+        rate = [f"rate_{index}"] if power.kind else []
+        return f"single.{some}{power.kind}exp_below({', '.join([*arguments, *rate])})"
 
     def _argument(self, index: int, of_unit: bool) -> str:
         name = self._name(index)
@@ -364,7 +331,7 @@ class RowProgram:
             line = f"{name} = accumulate({name}, {value})"
             return line if node.operation == "reduce_mean" else self._marked(line, index)
         if self._is_by_place(index):
-            return f"place_{index} = max(place_{index}, place({value}))"
+            return f"place_{index} = max(place_{index}, place({self._sign(index)}{value}))"
         chosen = "larger" if node.operation == "reduce_max" else "smaller"
         return self._marked(f"{name} = {chosen}({name}, {value})", index)
 
@@ -390,12 +357,8 @@ class RowProgram:
         return f"v{index}"
 
 
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
-
-
-def _has(lines: list[str], pattern: str) -> bool:
-    return any(re.search(pattern, line) for line in lines)
+def _in_row(line: str) -> str:
+    return re.sub(r"(kept_\d+)\[j\]", r"\1[i - start, j]", line)
 
 
 def _count(e: Expression) -> str | None:

@@ -10,6 +10,10 @@ from chainrule.kernels.elementary.single._difference import exp_below as exp_bel
 from chainrule.kernels.elementary.single._difference import (
     multiple_of_exp_below as multiple_of_exp_below,
 )
+from chainrule.kernels.elementary.single._difference import (
+    multiple_of_scaled_exp_below as multiple_of_scaled_exp_below,
+)
+from chainrule.kernels.elementary.single._difference import scaled_exp_below as scaled_exp_below
 from chainrule.kernels.elementary.single._error import erf, erfc
 from chainrule.kernels.elementary.single._exponential import (
     cosh,
