@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_SIGNATURE = ctypes.CFUNCTYPE(
+SIGNATURE = ctypes.CFUNCTYPE(
     None, *[ctypes.c_void_p] * 3, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p
 )
 
@@ -17,7 +17,7 @@ def call(kernel: Any, first: np.ndarray, second: np.ndarray, output: np.ndarray)
     arrays = (first, second, output)
     assert all(array.flags.c_contiguous for array in arrays)
     assert len({array.dtype for array in arrays}) == 1
-    _SIGNATURE(kernel.address)(
+    SIGNATURE(kernel.address)(
         *(array.ctypes.data for array in arrays), *first.shape, kernel.parameters.ctypes.data
     )
     return output

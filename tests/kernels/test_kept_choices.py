@@ -9,6 +9,8 @@ import pytest
 
 from chainrule.catalogue import activation_formula
 from chainrule.kernels import _choice, _compile, _kept_choices, _kernels, activation_kernels
+from chainrule.kernels._kept_pieces import kept_pieces
+from chainrule.kernels._piece_fits import in_pieces
 
 NAME = "arctan"
 
@@ -60,3 +62,17 @@ def test_a_choice_of_other_code_is_not_taken(monkeypatch, empty_folder):
 
     monkeypatch.setattr(_kernels, "kept_choice", stale)
     assert activation_kernels(formula, np.float32).choice.tiers != tiers
+
+
+@pytest.mark.parametrize(
+    "name", ["tanh", *(pytest.param(n, marks=pytest.mark.long) for n in ("gelu", "phish", "lisht"))]
+)
+def test_kept_pieces_are_those_that_are_fitted(name):
+    """Every number of them, of value and slope."""
+    formula = activation_formula(name)
+    tiers = activation_kernels(formula, np.float32).choice.tiers
+    assert "pieces" in tiers.values()
+    for function, slope in (("activation", False), ("derivative", True)):
+        kept = kept_pieces(formula, slope=slope)
+        assert (kept is not None) == (tiers[function] == "pieces")
+        assert kept is None or kept == in_pieces(formula, slope=slope)

@@ -110,6 +110,43 @@ def test_value_and_slope_are_within_their_bounds(name, value, slope):
     assert max(errors(got[1], slope, z)) <= 4.0
 
 
+def shrink(z):
+    return z - mpmath.tanh(z)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("phish", phish), ("logish", logish), ("bent_identity", bent),
+                        ("tanh_shrink", shrink), ("tanh", mpmath.tanh)]
+)  # fmt: skip
+def test_pieces_meet(name, value):
+    """Next to the ends of intervals, where one polynomial takes over from another."""
+    own = in_pieces(activation_formula(name), slope=False)
+    found = []
+    for sign, side in ((-1, own.left or own.right), (1, own.right or own.left)):
+        ends = [piece.end for piece in side.near]
+        if side.decay is not None:
+            ends = [side.decay.scale * y / (1 - y) for y in ends]
+        for end in np.array(ends, np.float32):
+            bits = end.view(np.int32) + np.arange(-6, 7, dtype=np.int32)
+            found.append(sign * bits.view(np.float32))
+    z = np.concatenate(found)
+    kernels = activation_kernels(activation_formula(name), np.float32)
+    assert len(found) >= 2
+    assert max(errors(apply(kernels.forward, z, z), value, z)) <= 2.0
+
+
+def test_intervals_of_one_length_and_such_that_grow():
+    """A wave's are of one length, those of what settles soon are short where it bends."""
+    even = in_pieces(activation_formula("tanh"), slope=False).right
+    assert not even.grows
+    lengths = np.diff([0.0, *(piece.end for piece in even.near)])
+    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-6)
+    growing = in_pieces(activation_formula("phish"), slope=False).right
+    assert growing.grows
+    ends = [piece.end for piece in growing.near[:4]]
+    assert ends == [ends[0], 1.5 * ends[0], 2 * ends[0], 3 * ends[0]]
+
+
 @pytest.mark.parametrize("name", ["gelu", "bent_identity"])
 def test_ends_of_the_range_and_no_numbers(name):
     """The limits at ±infinity, NaN where NaN comes in, and zero at zero."""
@@ -122,11 +159,12 @@ def test_ends_of_the_range_and_no_numbers(name):
     np.testing.assert_array_equal(slope, [*limits[name][1], np.nan, start, start])
 
 
-def test_what_is_kept_for_the_way_back_is_the_same():
+@pytest.mark.parametrize("name", ["gelu", "phish", "tanh_shrink"])
+def test_what_is_kept_for_the_way_back_is_the_same(name):
     """Value and slope in one pass, bit for bit those of two."""
-    formula = activation_formula("gelu")
+    formula = activation_formula(name)
     kernels, z = activation_kernels(formula, np.float32), places()
-    value, slope = activation("gelu").forward_with_slope(z)
+    value, slope = activation(name).forward_with_slope(z)
     np.testing.assert_array_equal(value, apply(kernels.forward, z, z))
     np.testing.assert_array_equal(slope, apply(kernels.backward, np.ones_like(z), z))
 
@@ -252,6 +290,7 @@ def test_what_was_chosen_in_pieces_is_right_without_them(monkeypatch):
     formula = activation_formula("gelu")
     tiers = dict.fromkeys(("activation", "derivative"), "pieces")
     monkeypatch.setattr(_modules, "in_pieces", lambda formula, *, slope, most: None)
+    monkeypatch.setattr(_modules, "kept_pieces", lambda formula, *, slope: None)
     for source in (
         _modules.kernel_module(formula, "float32", "activation", "pieces"),
         _modules.kernel_module(formula, "float32", "derivative", "pieces"),

@@ -33,6 +33,8 @@ _WORST, _BESIDE = 32, 1024  # places around which all inputs are tried, and how 
 _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4
 _MENDABLE = 400.0  # ulp that keeping rounding errors may mend
+_LITTLE = 36  # operations in pieces, which take less time than keeping rounding errors does
+_DEARER = ("single", "fitted")
 _AT_ONCE = 1 << 14  # elements: what is computed of them stays in the nearest caches
 _SURELY, _EVERY = 1.25, 97  # few places show what compiled code does, but for fused operations
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
@@ -44,7 +46,7 @@ def choose(
     *,
     coupled: bool,
     in_floats: bool = False,
-    has_pieces: Callable[[str], bool] = lambda name: False,
+    work_in_pieces: Callable[[str], float] = lambda name: np.inf,
 ) -> tuple[ActivationKernels, Choice]:
     """Try tiers in order of cost until both functions are within their bounds.
 
@@ -58,8 +60,9 @@ def choose(
         Whether the units of a layer are coupled. Sums over them need more than float32.
     in_floats : bool
         Whether what each of coupled units has may be in float32 nonetheless, forward.
-    has_pieces : callable
-        Tells whether a function may be polynomials on a few intervals.
+    work_in_pieces : callable
+        Tells how many operations a function takes as polynomials on a few intervals; infinity if
+        it may not be that.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def choose(
             )
             return kernels, Choice(tiers, needed, says)
         tiers |= {
-            name: _next(order, tiers[name], worst[name], zeros.get(name, ()), name, has_pieces)
+            name: _next(order, tiers[name], worst[name], zeros.get(name, ()), work_in_pieces(name))
             for name in failed
         }
 
@@ -150,16 +153,11 @@ def _reason_against(kernels: ActivationKernels, name: str, z: Array, wanted: Arr
         return of_elements(got.astype(np.float32), wanted[some])
 
 
-def _next(
-    order: Sequence[str],
-    tier: str,
-    ulp: float,
-    zeros: Pairs,
-    name: str,
-    has_pieces: Callable[[str], bool],
-) -> str:
+def _next(order: Sequence[str], tier: str, ulp: float, zeros: Pairs, in_pieces: float) -> str:
     """Return the next tier to try, past those that cannot help."""
     has_fits = any(low * high > 0 for low, high in zeros)
+    if in_pieces < _LITTLE and tier in _DEARER and "pieces" in order:
+        return "pieces"
     for following in order[order.index(tier) + 1 :]:
         # What is lost by far is not mended by keeping rounding errors.
         match following:
@@ -167,7 +165,7 @@ def _next(
                 continue
             case "divided" | "compensated" if not ulp <= _MENDABLE:
                 continue
-            case "pieces" if not has_pieces(name):
+            case "pieces" if in_pieces == np.inf:
                 continue
         return following
     raise AssertionError(tier)

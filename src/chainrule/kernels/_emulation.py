@@ -74,6 +74,13 @@ def emulated(source: str, function: str, z: Array, parameters: Sequence[float]) 
     values = [z.dtype.type(value) for value in parameters]
     try:
         with np.errstate(all="ignore"):
+            for node in tree.body:
+                match node:
+                    case ast.Assign(
+                        targets=[ast.Name(id=name)],
+                        value=ast.Call(func=ast.Attribute(value=ast.Name(id="tables"))) as value,
+                    ):
+                        known[name] = _Evaluation(known).value(value, {})
             result = _Evaluation(known).called(definitions[function], [z, *values])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise NotEmulatedError(f"{function}: {error}") from error
@@ -170,9 +177,14 @@ class _Evaluation:
             return np.sqrt(*arguments)
         if function in _INTRINSICS:
             return _INTRINSICS[function](*arguments)
-        coefficients = _coefficients(function)
-        if coefficients is not None:
-            return _polynomial(coefficients, *arguments)
+        match _made_of(function):
+            case {"coefficients": coefficients}:
+                return _polynomial(coefficients, *arguments)
+            case {"rows": rows}:
+                chosen = (_from_table(column, arguments[1]) for column in zip(*rows, strict=True))
+                return _polynomial(tuple(chosen), arguments[0])
+            case {"values": values}:
+                return _from_table(values, *arguments)
         if callable(function):
             return function(*arguments)
         raise NotEmulatedError(str(function))
@@ -192,19 +204,23 @@ def _tree(function: Any) -> ast.FunctionDef:
 
 
 @cache
-def _coefficients(function: Any) -> tuple[float, ...] | None:
-    """Return the coefficients of a polynomial that is made where it is called."""
+def _made_of(function: Any) -> Names:
+    """Return of what a function is made that is made where it is called: coefficients, tables."""
     typed = getattr(function, "_defn", None)
     inner = {} if typed is None else inspect.getclosurevars(typed).nonlocals
-    found = inspect.getclosurevars(inner["generate"]).nonlocals if "generate" in inner else {}
-    return found.get("coefficients")
+    return inspect.getclosurevars(inner["generate"]).nonlocals if "generate" in inner else {}
+
+
+def _from_table(values: Sequence[float], index: Any) -> Any:
+    places = np.clip(np.asarray(index).astype(np.int64), 0, len(values) - 1)
+    return np.asarray(values, index.dtype)[places][()]
 
 
 def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
     kind = x.dtype.type
-    value = kind(coefficients[-1])
+    value = np.asarray(coefficients[-1]).astype(kind)[()]
     for coefficient in coefficients[-2::-1]:
-        value = _fma(value, x, kind(coefficient))
+        value = _fma(value, x, np.asarray(coefficient).astype(kind)[()])
     return value
 
 

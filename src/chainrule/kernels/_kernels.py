@@ -301,7 +301,7 @@ def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
 
 def _measured(formula: Formula) -> ActivationKernels:
     from chainrule.kernels._choice import choose
-    from chainrule.kernels._modules import has_floats, has_pieces
+    from chainrule.kernels._modules import has_floats, work_in_pieces
 
     exact = activation_kernels(formula, np.float64)
     before = kept_modules()  # with other parameters they may be the same
@@ -319,7 +319,7 @@ def _measured(formula: Formula) -> ActivationKernels:
         candidate,
         coupled=coupled,
         in_floats=in_floats,
-        has_pieces=lambda name: has_pieces(formula, name),
+        work_in_pieces=lambda name: work_in_pieces(formula, name),
     )
     for name in tried - before - set(kernels.modules):
         discard(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -17,6 +18,7 @@ from chainrule.formulas import Apply, Formula, to_text
 from chainrule.kernels._annotations import names_of_nodes
 from chainrule.kernels._elementwise import DECORATOR, scalar_function
 from chainrule.kernels._kept_choices import Zeros
+from chainrule.kernels._kept_pieces import kept_pieces
 from chainrule.kernels._module_parts import (
     READS,
     kernel_source,
@@ -105,13 +107,16 @@ def _with_fits(
 
 def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | None:
     """Return a function in pieces where that is faster than its source in float64."""
+    slope = name == "derivative"
+    kept = kept_pieces(formula, slope=slope)
     most = operations_for(lines, name)
-    return in_pieces(formula, slope=name == "derivative", most=most)
+    return kept or in_pieces(formula, slope=slope, most=most)
 
 
-def has_pieces(formula: Formula, name: str) -> bool:
-    """Tell whether there is a choice of polynomials for ``activation`` or ``derivative``."""
-    return _pieces(_scalar_lines(formula, "float32", name), formula, name) is not None
+def work_in_pieces(formula: Formula, name: str) -> float:
+    """Return the operations of ``activation`` or ``derivative`` in pieces; infinity if none are."""
+    own = _pieces(_scalar_lines(formula, "float32", name), formula, name)
+    return math.inf if own is None else own.work
 
 
 @lru_cache(maxsize=8)

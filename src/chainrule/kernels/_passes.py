@@ -35,10 +35,10 @@ def in_few_passes(graph: Graph) -> tuple[Graph, dict[int, int]]:
     Examples
     --------
     >>> from chainrule.derivations import computation_graph
-    >>> from chainrule.formulas import parse
+    >>> from chainrule.formulas import parse, to_text
     >>> graph = computation_graph(parse("z - mean(z/sum(z))").expression)
-    >>> in_few_passes(graph)[0].expression() == parse("z - 1/sum(z)*mean(z)").expression
-    True
+    >>> to_text(in_few_passes(graph)[0].expression())
+    'z - mean(z)/sum(z)'
     """
     place = {k: k for k in graph.reached()}
     for replacement in (_reciprocal_of_factors, _sum_apart):

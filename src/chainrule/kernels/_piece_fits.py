@@ -25,6 +25,7 @@ from chainrule.formulas import Formula
 from chainrule.kernels._pieces import Decay, InPieces, Piece, Side
 from chainrule.kernels._polynomials import Array, Series, Target, Truth, exactly, in_one, shortest
 from chainrule.kernels._repair import Judge
+from chainrule.kernels.elementary.tables import MOST
 from chainrule.references import FORMATS
 
 _SECONDS = 4.0
@@ -74,7 +75,7 @@ def _both_sides(judge: Judge, most: float) -> InPieces | None:
     tails = _tail(on_left), _tail(judge)
     sign = _relation(judge, on_left, (0.0, 0.0))
     if sign:
-        side = _side(judge, tails[1], most)
+        side = _side(judge, tails[1], most, MOST)
         return None if side is None else InPieces(None, side, (0.0, 0.0, sign))
     for own, truth, other in ((0, on_left, judge), (1, judge, on_left)):
         line = tails[1 - own]
@@ -82,11 +83,11 @@ def _both_sides(judge: Judge, most: float) -> InPieces | None:
             continue
         sign = _relation(truth, other, line)
         if sign:
-            side = _side(truth, tails[own], most)
+            side = _side(truth, tails[own], most, MOST)
             left, right = (side, None) if own == 0 else (None, side)
             return None if side is None else InPieces(left, right, (*line, sign))
-    left = _side(on_left, tails[0], most)
-    right = None if left is None else _side(judge, tails[1], most - left.work)
+    left = _side(on_left, tails[0], most, MOST // 2)
+    right = None if left is None else _side(judge, tails[1], most, MOST // 2)
     return None if right is None else InPieces(left, right)
 
 
@@ -125,17 +126,17 @@ def _short(value: Any) -> float:
     return few if abs(few - value) < 2.0**-36 * (1 + abs(value)) else float(value)
 
 
-def _side(truth: Truth, tail: Any, most: float) -> Side | None:
+def _side(truth: Truth, tail: Any, most: float, room: int) -> Side | None:
     if tail is None:
         return None
     if tail == "vanishes":
-        return _vanishing(truth, most)
+        return _vanishing(truth, most, room)
     if isinstance(tail, tuple):
-        return _settling(truth, tail, most)
-    return _algebraic(truth, tail, most)
+        return _settling(truth, tail, most, room)
+    return _algebraic(truth, tail, most, room)
 
 
-def _vanishing(truth: Truth, most: float) -> Side | None:
+def _vanishing(truth: Truth, most: float, room: int) -> Side | None:
     end = _bisected(lambda t: abs(truth(t)) < _SMALLEST)
     found = _phase(truth, end)
     if found is None:
@@ -168,7 +169,7 @@ def _vanishing(truth: Truth, most: float) -> Side | None:
 
         last = float(np.float32(end / (end + scale)))
         target = Target(rest, exact, last)
-        pieces = shortest(target) if series.is_resolved else None
+        pieces = shortest(target, room) if series.is_resolved else None
         if pieces is not None:
             side = Side(pieces, Decay(phase, end, scale, powers, parts))
             sides.append((side, target))
@@ -185,16 +186,16 @@ def _in_two_parts(value: Any) -> tuple[float, float]:
     return high, float(value - high)
 
 
-def _settling(truth: Truth, line: tuple[float, float], most: float) -> Side | None:
+def _settling(truth: Truth, line: tuple[float, float], most: float, room: int) -> Side | None:
     def is_there(t: float) -> bool:
         wanted = line[0] * mpmath.mpf(t) + line[1]
         return bool(abs(truth(t) - wanted) < _SETTLED * abs(wanted))
 
-    pieces = _near_zero(truth, _bisected(is_there), most)
+    pieces = _near_zero(truth, _bisected(is_there), most, room)
     return Side(pieces, None, line) if pieces else None  # a mere line has its formula
 
 
-def _algebraic(truth: Truth, power: int, most: float) -> Side | None:
+def _algebraic(truth: Truth, power: int, most: float, room: int) -> Side | None:
     def of_inverse(v: Any) -> Any:
         """Return f(t) / t**power at t = 1/v."""
         t = 1 / mpmath.mpf(v)
@@ -204,14 +205,18 @@ def _algebraic(truth: Truth, power: int, most: float) -> Side | None:
         series = Series(of_inverse, _doubling(1 / end))
         target = Target(series, of_inverse, 1 / end, start=float(of_inverse(2.0**-60)))
         far = in_one(target)
-        near = None if far is None or not series.is_resolved else _near_zero(truth, end, most)
+        near = (
+            None
+            if far is None or not series.is_resolved
+            else _near_zero(truth, end, most, room - 1)
+        )
         if far is not None and near is not None:
-            coefficients = target.exactly(far, 0.0).coefficients
-            return Side((*near, Piece(np.inf, 0.0, power, coefficients, is_far=True)))
+            made = target.exactly(far, 0.0)
+            return Side((*near, replace(made, end=np.inf, power=power, is_far=True)))
     return None
 
 
-def _near_zero(truth: Truth, end: float, most: float) -> tuple[Piece, ...] | None:
+def _near_zero(truth: Truth, end: float, most: float, room: int) -> tuple[Piece, ...] | None:
     """Return pieces from 0 to an end."""
     series, power = Series(truth, _doubling(end)), _power_at_zero(truth)
     if not series.is_resolved:
@@ -224,7 +229,7 @@ def _near_zero(truth: Truth, end: float, most: float) -> tuple[Piece, ...] | Non
     target = Target(series, truth, end, power, start, zeros)
     found = []
     for one in (target, replace(target, throughout=True))[: 2 if power > 0 else 1]:
-        pieces = shortest(one)
+        pieces = shortest(one, room)
         if pieces is not None:
             found.append((one, pieces))
     if not found:

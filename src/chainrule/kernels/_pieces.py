@@ -1,9 +1,10 @@
 """Source of a function of one float32 as polynomials on a few intervals.
 
-On either side of 0, with ``t = |z|``, the function is a polynomial on each of a few intervals, and
-farther out a line, or a polynomial in 1/t times a power of t. Where it vanishes faster than that,
-it is the product of an exponential of t, of its zeros' distances, and of polynomials in
-``y = t / (t + scale)``, one of which often suffices.
+On either side of 0, with ``t = |z|``, the function is a polynomial on each of a few intervals of
+one length, and farther out a line, or a polynomial in 1/t times a power of t. Where it vanishes
+faster than that, it is the product of an exponential of t, of its zeros' distances, and of
+polynomials in ``y = t / (t + scale)``, one of which often suffices. The intervals of both sides
+share one polynomial, whose coefficients the interval's number chooses.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import frexp
+from math import frexp, log2
+
+import numpy as np
 
 from chainrule.kernels._source import number
 
@@ -22,7 +25,7 @@ _WORK = {
 }  # fmt: skip
 _DIVISION, _IN_FLOATS = 35, 16
 _FASTER = 1.1  # operations in pieces in the time of one in float64
-_DECAY, _FACTOR = 45, 12
+_DECAY, _FACTOR, _CHOICE = 45, 12, 5
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,34 @@ class Side:
     line: tuple[float, float] | None = None
 
     @property
-    def work(self) -> int:
-        """How many operations its value takes, roughly."""
-        work = sum(6 + p.power + len(p.coefficients) + (p.low != 0) for p in self.pieces)
+    def near(self) -> tuple[Piece, ...]:
+        """Those of powers of t or y."""
+        return tuple(piece for piece in self.pieces if not piece.is_far)
+
+    @property
+    def grows(self) -> bool:
+        """Whether its intervals grow, two for each octave, and are not of one length."""
+        ends = [piece.end for piece in self.near]
+        return len(ends) > 2 and ends[1] == 1.5 * ends[0]
+
+    @property
+    def polynomial_work(self) -> int:
+        """How many operations the polynomial takes: each coefficient is chosen, if of several."""
+        length = max(len(piece.coefficients) for piece in self.pieces)
+        return length if len(self.pieces) == 1 else 2 * length + _CHOICE
+
+    @property
+    def other_work(self) -> int:
+        """How many operations the rest takes, roughly."""
+        work = 6 + max(p.power + (p.low != 0) for p in self.pieces)
         if self.decay is not None:
             work += _DECAY + _FACTOR * (sum(self.decay.powers) + len(self.decay.phase) - 1)
         return work + _IN_FLOATS * any(piece.is_far for piece in self.pieces)
+
+    @property
+    def work(self) -> int:
+        """How many operations its value takes, roughly."""
+        return self.polynomial_work + self.other_work
 
 
 @dataclass(frozen=True)
@@ -123,7 +148,10 @@ class InPieces:
     @property
     def work(self) -> int:
         """How many operations its value takes, roughly."""
-        return sum(side.work for side in (self.left, self.right) if side is not None)
+        sides = [side for side in (self.left, self.right) if side is not None]
+        several = len(sides) == 2 and all(len(side.pieces) == 1 for side in sides)
+        work = max(side.polynomial_work for side in sides) * (2 if several else 1)
+        return work + sum(side.other_work for side in sides)
 
 
 def operations_for(lines: Sequence[str], name: str) -> float:
@@ -180,64 +208,128 @@ def name_in_pieces(function: str) -> str:
 
 
 def function_source(name: str, own: InPieces, decorator: str) -> Iterator[str]:
-    """Yield the lines of a function in pieces."""
+    """Yield the lines of a function in pieces, after the tables of what its pieces choose."""
+    sides = {
+        word: side for word, side in (("left", own.left), ("right", own.right)) if side is not None
+    }
+    rows = [piece for side in sides.values() for piece in side.pieces]
+    yield from _tables(name, rows)
     yield decorator
     yield f"def {name_in_pieces(name)}(z):"
     yield f'    """{name}(z), from polynomials that were fitted to its true values."""'
-    yield "    t = abs(z)"
+    body = ["t = abs(z)"]
+    if any(piece.is_far for piece in rows):
+        body.append("v = 1.0 / t")
+    first = 0
     results = {}
-    for word, side in (("left", own.left), ("right", own.right)):
-        if side is not None:
-            lines, results[word] = _side_source(side, word)
-            yield from (f"    {line}" for line in lines)
+    for word, side in sides.items():
+        body += _place_source(side, word, first)
+        results[word] = _result_source(side, word, first)
+        first += len(side.pieces)
+    body += _polynomial_source(name, rows, sides)
     if own.relation:
         *line, sign = own.relation
         known, other = ("left", "right") if own.left is not None else ("right", "left")
-        yield f"    {known} = {results[known]}"
+        body.append(f"{known} = {results[known]}")
         results[known] = known
         results[other] = f"{_line_source(*line)} {'+' if sign > 0 else '-'} {known}".strip(" +")
-    yield f"    return ({results['left']}) if z < 0.0 else ({results['right']})"
+    left, right = results["left"], results["right"]
+    chosen = left if left == right else f"({left}) if is_left else ({right})"
+    if own.relation == (0.0, 0.0, -1.0):
+        chosen = f"{right} * copysign(1.0, z)"
+    if any(re.search(r"\bis_left\b", line) for line in (*body, chosen)):
+        body.insert(0, "is_left = copysign(1.0, z) < 0.0")  # zeros have a sign too
+    yield from (f"    {line}" for line in [*body, f"return {chosen}"])
     yield ""
     yield ""
 
 
-def _side_source(side: Side, word: str) -> tuple[list[str], str]:
-    """Return statements, and the expression of the result after them."""
-    decay = side.decay
-    lines = [] if decay is None else _variable_source(decay, word)
-    x = "t" if decay is None else f"y_{word}"
-    if any(piece.is_far for piece in side.pieces):
-        lines.append("v = 1.0 / t")
-    value, low = "", ""
+def _tables(name: str, rows: Sequence[Piece]) -> Iterator[str]:
+    """Yield the definitions of what an interval's number chooses."""
+    length = max(len(piece.coefficients) for piece in rows)
+    tails = [[*p.coefficients[1:], *[0.0] * (length - len(p.coefficients))] for p in rows]
+    yield f"{name}_tail = tables.piecewise(("
+    for tail in tails:
+        yield f"    ({', '.join(map(_in_single, tail))},),"
+    yield "))"
+    for word in ("first", "low", "centre"):
+        values = [p.coefficients[0] if word == "first" else getattr(p, word) for p in rows]
+        if any(values):
+            yield f"{name}_{word} = tables.table(({', '.join(map(_in_single, values))},))"
+    yield ""
+    yield ""
+
+
+def _in_single(value: float) -> str:
+    """Return a number in as few digits as give its float32."""
+    return str(np.float32(value))
+
+
+def _place_source(side: Side, word: str, first: int) -> list[str]:
+    """Return statements for a side's variable, and the number of the interval it lies in."""
+    lines = [] if side.decay is None else _variable_source(side.decay, word)
+    x = f"y_{word}" if side.decay is not None else "t"
+    near, index, last = side.near, number(first), number(len(side.near) - 1)
+    if len(near) > 1:
+        steps = f"{x} * {number(len(near) / near[-1].end)}"
+        if side.grows:
+            steps = f"tables.half_octaves({x}, {int(log2(near[0].end))})"
+        lines.append(f"steps_{word} = {steps}")
+        # What is no number lies in the last one.
+        index = f"(steps_{word} if steps_{word} < {last} else {last})"
+        index += f" + {number(first)}" if first else ""
+    if len(near) < len(side.pieces):
+        is_far = f"t >= {number(near[-1].end)}"
+        index = f"{number(first + len(near))} if {is_far} else ({index})"
+        x = f"v if {is_far} else {x}"
+    return [*lines, f"x_{word} = {x}", f"index_{word} = {index}"]
+
+
+def _polynomial_source(name: str, rows: Sequence[Piece], sides: Mapping[str, Side]) -> list[str]:
+    """Return statements for the polynomial, p, and what p lacks, r."""
+    factors = {
+        word: f"factor_{word}[1]" if side.decay is not None and side.decay.powers[1] else "-0.0"
+        for word, side in sides.items()
+    }
+    x, index = (_by_sign({word: f"{part}_{word}" for word in sides}) for part in ("x", "index"))
+    rest = _by_sign(factors)
+    has_centre, has_low = any(p.centre for p in rows), any(p.low for p in rows)
+    centred = f"(x - {name}_centre(index))" if has_centre else "x"
+    rest = "" if set(factors.values()) == {"-0.0"} or not has_centre else f" + ({rest})"
+    low = f"{name}_low(index) + " if has_low else ""
+    lines = [f"x = {x}", f"index = {index}", f"u = {centred}{rest}"]
+    lines += [f"first = {name}_first(index)", f"q = {low}u * {name}_tail(u, index)"]
+    return [*lines, "p = first + q", "r = (first - p) + q"]
+
+
+def _by_sign(sources: Mapping[str, str]) -> str:
+    """Return source of what depends on the sign of z, where both sides are there."""
+    if len(set(sources.values())) == 1:
+        return next(iter(sources.values()))
+    return f"{sources['left']} if is_left else {sources['right']}"
+
+
+def _result_source(side: Side, word: str, first: int) -> str:
+    """Return source of a side's value, of p and r; its first interval has the number `first`."""
+    if side.decay is not None:
+        return _product(side.decay, word)
+    value = ""
     for k, piece in reversed(list(enumerate(side.pieces))):
-        tag = f"{word}{k}"
-        u = "v" if piece.is_far else f"u_{tag}" if piece.centre else x
-        if piece.centre:
-            rest = f" + factor_{word}[1]" if decay is not None and decay.powers[1] else ""
-            lines.append(f"{u} = ({x} - {number(piece.centre)}){rest}")
-        first, *others = map(number, piece.coefficients)
-        text = others[-1]
-        for coefficient in others[-2::-1]:
-            text = f"{coefficient} + {u} * ({text})"
-        start = f"{number(piece.low)} + " if piece.low else ""
-        lines.append(f"q_{tag} = {start}{u} * ({text})")
-        exact = decay is None and piece.power > 1
+        following = side.pieces[min(k + 1, len(side.pieces) - 1)]
+        if value and (piece.power, piece.is_far) == (following.power, following.is_far):
+            continue
         factor = " * t" * piece.power if piece.power > 0 else " * v" * -piece.power
-        lines.append(f"p_{tag} = ({first} + q_{tag}){'' if exact else factor}")
-        if decay is not None or exact:
-            lines.append(f"r_{tag} = ({first} - p_{tag}) + q_{tag}")
-        if exact:  # several roundings would add up
-            lines.append(f"p_{tag} = pairs.rounded({_scaled(f'(p_{tag}, r_{tag})', piece.power)})")
-        condition = f" if {x} < {number(piece.end)} else "
-        value = f"p_{tag}{condition}({value})" if value else f"p_{tag}"
-        low = f"r_{tag}{condition}({low})" if low else f"r_{tag}"
-    if decay is not None:
-        lines += [f"p_{word} = {value}", f"r_{word} = {low}"]
-        value = _product(decay, word)
+        own = f"p{factor}"
+        if piece.power == 1 and not piece.is_far:
+            own = "p * t + r * t"  # the product is not rounded, and infinite t not meant
+        elif piece.power > 1:  # several roundings would add up
+            own = f"pairs.rounded({_scaled('(p, r)', piece.power)})"
+        is_here = f"index_{word} < {number(first + k + 1)}"
+        value = f"{own} if {is_here} else ({value})" if value else own
     if side.line is not None:
         condition = f"t > {number(side.pieces[-1].end)}"
         value = f"({_line_source(*side.line)}) if {condition} else ({value})"
-    return lines, value
+    return value
 
 
 def _scaled(pair: str, power: int) -> str:
@@ -266,7 +358,7 @@ def _variable_source(decay: Decay, word: str) -> list[str]:
 def _product(decay: Decay, word: str) -> str:
     """Return source of the product of all factors."""
     t = f"t_{word}"
-    product = f"(p_{word}, r_{word})"
+    product = "(p, r)"
     for _ in range(decay.powers[0]):
         product = f"pairs.scaled({product}, {t})"
     for _ in range(decay.powers[1]):

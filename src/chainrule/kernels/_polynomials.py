@@ -5,9 +5,9 @@ They are found quickly, and then made anew in many digits: the same on every mac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import mpmath
@@ -19,12 +19,13 @@ from chainrule.kernels._pieces import Piece, Side
 
 Array = NDArray[np.float64]
 Truth = Callable[[Any], Any]
+Edges = list[float]
 
-_DEGREES = (9, 11, 13)
-_ALL_DEGREES = range(7, 14)
-_MOST_PIECES = 7
+_LOWEST, _HIGHEST = 4, 13
+_COUNTS = (1, 2, 3, 4, 6, 7, 8, 12, 15, 16)
+_MOST_ZEROS = 7
 _ALLOWED = 2.0**-28  # relative: an eighth of float32's last place at most
-_HELD = 2.0**-29
+_HELD, _NOTICED = 2.0**-29, 2.0**-31
 _MOST_ROUNDED = 1.1
 _NODES = 30
 _RESOLVED = 2.0**-42
@@ -51,7 +52,7 @@ class Series:
             mpmath.findroot(
                 truth, (float(t[k]), float(t[k + 1])), solver="illinois", tol=1e-30, verify=False
             )
-            for k in np.flatnonzero(signs[:-1] * signs[1:] < 0)[:_MOST_PIECES]
+            for k in np.flatnonzero(signs[:-1] * signs[1:] < 0)[:_MOST_ZEROS]
         ]
 
     def __call__(self, t: Array) -> Array:
@@ -99,13 +100,18 @@ class Target:
         What is decided on does not depend on the last bits, which differ between machines.
         """
         high = float(np.float32(high))
-        half = (high - low) / 2
         power = self.power if low == 0 or self.throughout else 0
-        found = self.centre(low, high, power) if half > 0 else None
-        if found is None:
-            return None
-        centre, first = found
-        rest = _not_held(first)
+        fits = (
+            self._expanded(low, high, degree, power, *found)
+            for found in self.centres(low, high, power)
+            if high > low
+        )
+        return next((piece for piece in fits if piece is not None), None)
+
+    def _expanded(
+        self, low: float, high: float, degree: int, power: int, centre: float, first: float
+    ) -> Piece | None:
+        half, rest = (high - low) / 2, _not_held(first)
         nodes = _nodes(low, high, degree)
         values, u = self.values(nodes) / nodes**power, nodes - centre
         known, powers = float(np.float32(first)) + rest, np.arange(1, degree + 1)
@@ -147,19 +153,22 @@ class Target:
             known += [float(np.float32(float(c))) for c in list(solution)[:count]]
         return replace(piece, coefficients=(piece.coefficients[0], *known[1:]), low=low)
 
-    def centre(self, low: float, high: float, power: int) -> tuple[float, float] | None:
-        """Return where to expand, and the value there: at a zero, else where a float32 is near."""
+    def centres(self, low: float, high: float, power: int) -> Iterator[tuple[float, float]]:
+        """Yield where to expand, and the value there: at a zero, else where a float32 is near."""
         if low == 0 and self.start is not None:
-            return 0.0, self.start
+            yield 0.0, self.start
         inside = [zero for zero in self.zeros or {} if low < zero < high]
+        if len(inside) == 1:
+            yield inside[0], (self.zeros or {})[inside[0]] / inside[0] ** power
         if inside:
-            value = (self.zeros or {})[inside[0]] / inside[0] ** power
-            return None if len(inside) > 1 else (inside[0], value)
+            return
         middle = np.float32((low + high) / 2)
         places = (middle + np.arange(_LUCK) * np.spacing(middle)).astype(np.float64)
         values = self.values(places) / places**power
-        luckiest = int(np.argmin(np.abs(values - values.astype(np.float32).astype(np.float64))))
-        return float(places[luckiest]), float(values[luckiest])
+        missed = np.abs(values / values.astype(np.float32).astype(np.float64) - 1)
+        # Where a function is flat the last bits alone would tell.
+        luckiest = int(np.argmin(np.floor(missed / _NOTICED)))
+        yield float(places[luckiest]), float(values[luckiest])
 
 
 def _not_held(value: float) -> float:
@@ -181,19 +190,41 @@ def _rounded_by(coefficients: Sequence[float], u: Array, values: Array) -> float
     return float(np.max(sizes / np.abs(values)))
 
 
-def shortest(target: Target) -> tuple[Piece, ...] | None:
-    """Return the pieces of the degree with which they take the fewest operations."""
-    whole = in_one(target)
-    if whole is not None:
-        return (whole,)
-    found = [pieces for degree in _DEGREES if (pieces := _covered(target, degree)) is not None]
+def shortest(target: Target, room: int) -> tuple[Piece, ...] | None:
+    """Return the pieces that take the least work, not more than `room`.
+
+    Their intervals have one length, or grow: two for each octave from a power of two on.
+    """
+    found: list[tuple[Piece, ...]] = []
+    for layouts in (_even(target.end, room), _growing(target.end, room)):
+        most = _HIGHEST
+        for edges in layouts:
+            pieces = _covered(target, edges, most)
+            if pieces is not None:
+                most = len(pieces[0].coefficients) - 1
+                found.append(pieces)
     return min(found, key=lambda pieces: Side(pieces).work, default=None)
+
+
+def _even(end: float, room: int) -> Iterator[Edges]:
+    for count in _COUNTS:
+        if count <= room:
+            yield [k * (end / count) for k in range(count + 1)]
+
+
+def _growing(end: float, room: int) -> Iterator[Edges]:
+    """Yield edges whose first interval is shorter each time."""
+    for exponent in range(2, -4, -1):
+        sizes = (2.0 ** (exponent + k // 2) * (1 + k % 2 / 2) for k in range(room))
+        edges = [0.0, *takewhile(lambda edge: edge < end, sizes), end]
+        if 3 < len(edges) <= room + 1:
+            yield edges
 
 
 def in_one(target: Target) -> Piece | None:
     """Return the polynomial of the lowest degree that suffices on the whole interval."""
-    fits = (target.fitted(0.0, target.end, degree) for degree in _ALL_DEGREES)
-    return next((fit for fit in fits if fit is not None), None)
+    pieces = _covered(target, [0.0, target.end], _HIGHEST)
+    return None if pieces is None else pieces[0]
 
 
 def exactly(target: Target, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
@@ -202,24 +233,15 @@ def exactly(target: Target, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     return tuple(target.exactly(p, low) for p, low in zip(pieces, lows, strict=False))
 
 
-def _covered(target: Target, degree: int) -> tuple[Piece, ...] | None:
-    """Cover the interval from 0 to an end, each piece as long as a degree allows."""
-    result: list[Piece] = []
-    place, end = 0.0, target.end
-    while place < end:
-        best = target.fitted(place, end, degree)
-        low, high = place, end
-        while (best is None or best.end < end) and high - low > 2.0**-4 * (high - place):
-            middle = (low + high) / 2
-            piece = target.fitted(place, middle, degree)
+def _covered(target: Target, edges: Edges, most: int) -> tuple[Piece, ...] | None:
+    """Return a piece between each two edges, all of the lowest degree that suffices."""
+    for degree in range(_LOWEST, most + 1):
+        pieces: list[Piece] = []
+        for low, high in pairwise(edges):
+            piece = target.fitted(low, high, degree)
             if piece is None:
-                high = middle
-            else:
-                low, best = middle, piece
-            if high - place < 2.0**-9 * end:
                 break
-        if best is None or len(result) == _MOST_PIECES:
-            return None
-        result.append(best)
-        place = best.end
-    return tuple(result)
+            pieces.append(piece)
+        else:
+            return tuple(pieces)
+    return None

@@ -43,6 +43,7 @@ _MOST_ON_PAIRS, _OF_ERFC = 9, 6  # operations, and how many make up an error fun
 COUPLED_TIERS = ("single", "narrow", "wide", "double")
 _CALLS = re.compile(rf"(?<![\w.])({'|'.join(ELEMENTARY)})\(")
 _NUMBERS = re.compile(r"(?<![\w.])(\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)(?![\w.])")
+_TABLE = re.compile(r"\w+ = tables\.|\)\)$")
 _READS = re.compile(r"\bnumbers\[\d+\]")
 IN_FLOATS = ("single", "fitted", "divided", "compensated", "pieces")
 _WITH_FITS = ("fitted", "divided", "compensated", "narrow_fitted")
@@ -62,9 +63,13 @@ def in_tiers(lines: Sequence[str], tiers: Mapping[str, str], others: str) -> lis
         The tier of functions that are not named.
     """
     result: list[str] = []
-    tier, function, is_scalar = others, None, False
+    tier, function, is_scalar, is_table = others, None, False, False
     for line in lines:
         head = re.match(r"def (\w+)\(", line)
+        is_table = line.endswith("((") if line[:1].strip() else is_table
+        if is_table or _TABLE.match(line):
+            result.append(line)
+            continue
         if head is not None:
             tier = tiers.get(head.group(1), others)
             in_floats = is_scalar and tier in IN_FLOATS
@@ -98,7 +103,7 @@ def is_dear(source: str, function: str) -> bool:
 
 def tiers_of(text: str) -> list[str]:
     """Return the sets of functions that a source calls."""
-    return [part for part in ("pairs", *TIERS) if re.search(rf"\b{part}\.\w", text)]
+    return [part for part in ("pairs", "tables", *TIERS) if re.search(rf"\b{part}\.\w", text)]
 
 
 def _is_text(line: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from llvmlite import binding, ir
 from numba.core import config
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
@@ -77,13 +78,30 @@ def _several_at_once(module: ir.Module) -> ir.MDValue:
     return name
 
 
+class _KernelCode(JITCodeLibrary):
+    """Code in which what LLVM has put in the place of scalar calls is inlined, as tables are."""
+
+    def _optimize_final_module(self) -> None:
+        super()._optimize_final_module()
+        tuning = binding.create_pipeline_tuning_options(0)
+        builder = binding.create_pass_builder(self._codegen._tm, tuning)
+        passes = binding.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.run(self._final_module, builder)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _WideLowering(NativeLowering):
-    _name = "wide_lowering"
+class _KernelLowering(NativeLowering):
+    _name = "kernel_lowering"
 
     @property
     def lowering_class(self) -> type[Lower]:
-        return _WideLower
+        return _WideLower if _prefers_wide() else Lower
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _KernelCode(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
 
 
 class KernelCompiler(CompilerBase):
@@ -91,5 +109,4 @@ class KernelCompiler(CompilerBase):
 
     def define_pipelines(self) -> list[Any]:
         """Return Numba's own passes, with lowering for the width that is preferred."""
-        lowering = _WideLowering if _prefers_wide() else NativeLowering
-        return [pipeline_with(lowering, self.state)]
+        return [pipeline_with(_KernelLowering, self.state)]
