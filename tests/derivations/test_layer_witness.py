@@ -16,8 +16,8 @@ from chainrule.derivations import (
     derive,
     through_output,
 )
-from chainrule.derivations._kept_values import kept_values
 from chainrule.derivations.output_forms._invariance import degree, is_even
+from chainrule.derivations.output_forms._kept_values import kept_values
 from chainrule.derivations.output_forms._layer_witness import find_layer_witness
 from chainrule.documents import text_of
 

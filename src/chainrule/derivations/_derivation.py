@@ -18,7 +18,6 @@ from chainrule.derivations._further_derivatives import (
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
-from chainrule.derivations._kept_values import determined
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
@@ -27,6 +26,7 @@ from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations._whole_slope import without_squared_signs
 from chainrule.derivations.output_forms._determined import why_determined
+from chainrule.derivations.output_forms._kept_values import determined
 from chainrule.derivations.output_forms._layer_output import layer_output_form
 from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,

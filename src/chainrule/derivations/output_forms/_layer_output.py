@@ -19,11 +19,11 @@ from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import rebuilt, size
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._kept_values import determined, is_shared
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._inverses import inverted
+from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
 from chainrule.derivations.output_forms._put_in import put_in, written_shortly
 from chainrule.formulas import (

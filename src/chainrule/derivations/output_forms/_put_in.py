@@ -11,9 +11,9 @@ from chainrule.derivations._algebra import atoms_of, attempt
 from chainrule.derivations._arithmetic import rebuilt, size
 from chainrule.derivations._closed_form import writings
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._kept_values import is_shared
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.output_forms._kept_values import is_shared
 from chainrule.formulas import Apply, Constant, Expression, Variable, substitute
 
 _A = Variable("a")

@@ -9,9 +9,9 @@ from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._example import example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._jacobian import bound
-from chainrule.derivations._kept_values import kept_values
 from chainrule.derivations._stages import Stage
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.output_forms._kept_values import kept_values
 from chainrule.derivations.sections._elementwise import (
     A_J,
     A_P,
