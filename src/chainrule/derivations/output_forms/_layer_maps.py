@@ -76,7 +76,7 @@ class LayerMap:
         solved = list(found)
         far = max(abs(x - y) for x, y in zip(solved, z, strict=True))
         is_apart = far > mpmath.mpf("1e-2")
-        return solved if is_apart and self._is_smooth(solved) else None
+        return solved if is_apart and self.is_smooth(solved) else None
 
     def turned(self, units: int) -> Iterator[tuple[Layer, Layer]]:
         """Yield layers of equal units between which the output of such layers turns round."""
@@ -94,6 +94,20 @@ class LayerMap:
             )
             if other is not None:
                 yield [places[near]] * units, [other] * units
+
+    def alike(self, z: Layer) -> Iterator[Layer]:
+        """Yield layers whose first two units have one output, and not one pre-activation."""
+
+        def apart(x: Any) -> Any:
+            one, other = self.outputs([x, *z[1:]])[:2]
+            return (one - other) / (x - z[1])
+
+        places = [x for x in _either_sign(_MULTIPLES) if x != z[1]]
+        for (low, left), (high, right) in pairwise((x, apart(x)) for x in places):
+            if left * right < 0:
+                found = _root(apart, low, high)
+                if found is not None and abs(found - z[1]) > _APART:
+                    yield [found, *z[1:]]
 
     def _of_equal(self, x: Any, units: int) -> Any:
         return self.outputs([x] * units)[0]
@@ -128,21 +142,20 @@ class LayerMap:
         except TypeError:  # what mpmath raises where a column is zero
             return mpmath.mpf(0)
 
-    def _is_smooth(self, z: Layer) -> bool:
+    def is_smooth(self, z: Layer) -> bool:
         """Tell whether the Jacobian does not jump beside a layer.
 
-        Next to a kink of a unit outputs are the same to many digits that are not the same.
+        Next to a kink of a unit outputs are the same to many digits that are not the same. All
+        units are moved at once, each by another step, to either side: so a tie is broken too.
         """
         here = self.jacobian(z)
-        for j in range(len(z)):
-            for sign in (1, -1):
-                moved = [x + sign * _BESIDE * (1 + abs(x)) * (k == j) for k, x in enumerate(z)]
-                there = self.jacobian(moved)
-                largest = max(abs(x) for row in here for x in row)
-                for row, other in zip(here, there, strict=True):
-                    apart = (abs(x - y) for x, y in zip(row, other, strict=True))
-                    if not all(change <= _APART * largest for change in apart):
-                        return False
+        largest = max(abs(x) for row in here for x in row)
+        for sign in (1, -1):
+            moved = [x + sign * _BESIDE * (1 + abs(x)) * (1 + k) for k, x in enumerate(z)]
+            for row, other in zip(here, self.jacobian(moved), strict=True):
+                apart = (abs(x - y) for x, y in zip(row, other, strict=True))
+                if not all(change <= _APART * largest for change in apart):
+                    return False
         return True
 
     def _step(self, z: Any, wanted: Any) -> Any | None:

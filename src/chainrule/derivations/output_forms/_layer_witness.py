@@ -1,14 +1,14 @@
 """Two layers with the same outputs and different Jacobians: the output does not tell the slope.
 
 They are found along what leaves the outputs alone: a common factor of all pre-activations, their
-sign, their order where all units share one output; else by solving f(z') = f(z) from elsewhere, or
-from the other side of a fold, or among layers of equal units.
+sign, their order where units share one output, a number added to all; else by solving f(z') = f(z)
+from elsewhere, or from the other side of a fold, or among layers of equal units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
 
@@ -37,7 +37,9 @@ _EQUAL_UNITS = (3, 24)
 _STARTS = (("4", "-3", "0.5"), ("-2", "-3", "-4"), ("0.1", "0.3", "-0.2"), ("3", "5", "2"))
 _FACTORS = ("0.05", "-0.9", "3", "0.002")  # of the layer itself, to start from
 _SHIFTS = ("2", "-3")
-_APART, _NEGLIGIBLE = mpmath.mpf("1e-3"), mpmath.mpf("1e-12")
+_ADDED = tuple(mpmath.mpf(k) / 2 for k in (2, -2, 1, -1, 4, -4, 3, -3, 5, -5, 6, -6, 8, -8))
+_APART, _NEGLIGIBLE, _INVISIBLE = map(mpmath.mpf, ("1e-3", "1e-12", "1e-20"))
+_NEARLY, _ROUNDING = mpmath.mpf(10) ** -CHECKED_DIGITS, mpmath.mpf(10) ** (3 - _DIGITS)
 _FEW_STEPS, _MANY_STEPS = 12, 40  # what takes many is tried after all that take few
 
 
@@ -99,15 +101,19 @@ def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
     a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation shows
     """
     layers = LayerMap(formula, backward_graph(graph)[0].expression())
+    at_kink: LayerWitness | None = None  # where slopes are a matter of what is taken
     try:
         with time_limit(_SECONDS), mpmath.workdps(_DIGITS):
             for first, second, reason in _pairs(layers, graph):
-                found = _checked(layers, first, second, reason)
-                if found is not None:
+                found = checked(layers, first, second, reason)
+                if found is None:
+                    continue
+                if all(map(layers.is_smooth, (first, second))):
                     return found
+                at_kink = at_kink or replace(found, reason=f"{reason}, with a unit at a kink")
     except FAILURES:
-        return None
-    return None
+        return at_kink
+    return at_kink
 
 
 def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]:
@@ -124,16 +130,22 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
     if not graph.nodes[graph.output].per_unit:
         reason = "the order of the units does not matter to a, but to ∂a/∂z"
         yield from ((z, z[::-1], reason) for z in places)
-    reason = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
+    exchanged = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
     for z in places:
         for i, j in combinations(range(len(z)), 2):
             order = {i: j, j: i}
-            yield z, [z[order.get(k, k)] for k in range(len(z))], reason
+            yield z, [z[order.get(k, k)] for k in range(len(z))], exchanged
+    reason = f"a number added to all z leaves a as it is, as computed in {_DIGITS} digits"
+    for added, z in product(_ADDED, places):
+        yield z, [x + added for x in z], reason
     reason = f"other signs of some units leave a as it is, as computed in {_DIGITS} digits"
     for z in places:
         for signs in product((1, -1), repeat=len(z)):
             if len(set(signs)) > 1:
                 yield z, [sign * x for sign, x in zip(signs, z, strict=True)], reason
+    for z in places:
+        for alike in layers.alike(z):
+            yield alike, [alike[1], alike[0], *alike[2:]], exchanged
     reason = f"found by solving for equal outputs, and checked to {CHECKED_DIGITS} digits"
     starts = range(len(_STARTS) + len(_FACTORS) + len(_SHIFTS))
     for layer in _FOLDED:
@@ -162,14 +174,18 @@ def _starts(z: Layer) -> list[Layer]:
     return [*multiples, *shifted, *([mpmath.mpf(x) for x in start] for start in _STARTS)]
 
 
-def _checked(layers: LayerMap, first: Layer, second: Layer, reason: str) -> LayerWitness | None:
+def checked(layers: LayerMap, first: Layer, second: Layer, reason: str) -> LayerWitness | None:
     one, two = (layers.outputs(z) for z in (first, second))
-    if not all(map(_agree, one, two)):
+    # Only what is nearly the same is worth its Jacobian; where outputs saturate all of them are.
+    if not all(abs(x - y) < _NEARLY * (1 + abs(x)) for x, y in zip(one, two, strict=True)):
         return None
     rows = [layers.jacobian(z) for z in (first, second)]
+    if not all(map(_agree, one, two, *rows)):
+        return None
     entries = [x for jacobian in rows for row in jacobian for x in row if mpmath.isfinite(x)]
     # Where rounding alone might make the difference, nothing is claimed.
-    least = _NEGLIGIBLE * max(map(abs, entries), default=mpmath.inf)
+    largest = max(map(abs, one))
+    least = max(_NEGLIGIBLE * max(map(abs, entries), default=mpmath.inf), _INVISIBLE * largest)
     for p in range(len(first)):
         for j in range(len(first)):
             x, y = rows[0][p][j], rows[1][p][j]
@@ -179,5 +195,13 @@ def _checked(layers: LayerMap, first: Layer, second: Layer, reason: str) -> Laye
     return None
 
 
-def _agree(x: Any, y: Any) -> bool:
-    return bool(abs(x - y) < mpmath.mpf(10) ** -CHECKED_DIGITS * (1 + abs(x)))
+def _agree(x: Any, y: Any, row: Layer, other: Layer) -> bool:
+    """Tell whether two outputs are the same, up to what a tiny change of the layers explains.
+
+    A difference counts by how much outputs change there: two tiny ones are not the same for that.
+    """
+    reach = min(
+        max((abs(slope) for slope in slopes if mpmath.isfinite(slope)), default=0)
+        for slopes in (row, other)
+    )
+    return bool(abs(x - y) <= max(_NEARLY * reach, _ROUNDING * abs(x)))
