@@ -73,8 +73,23 @@ _TELLS_WHAT_IS_SHARED = [
     "exp(z)/sum(exp(1/(1 + exp(-z))))",
     "tanh(z) - mean(z)",
     "log(1 + exp(tanh(z) - mean(z)))",
+    "tanh(z)*mean(cosh(z))",
+    "max(z, z/10)*sum(z**2)",
+    "erf(z)*log(2 + max(abs(z)))",
+    "sinh(z)*(1 + mean(where(z > 0, z, z**2)))",
+    "tanh(z)/(1 + mean(exp(-z**2)))",
+    "(z + sin(z)/2)/sum((z + sin(z)/2)**2)",
+    "max(z, z/5)/(1 + sum(abs(z)))",
+    "z**3/(1 + sum(abs(z)**1.5))",
     "z - exp(z)/sum(exp(z))",
     "3*exp(z)/(10*sum(exp(z))) + 7*z/10",
+]
+_TELLS_A_FACTOR = [  # which may be 0, and with it all outputs
+    "tanh(z)*mean(max(z, 0))",
+    "asinh(z)*sqrt(sum(abs(z)))",
+    "erf(z)*max(max(z - 1, 0))",
+    "z*tanh(mean(abs(z)))",
+    "max(z, z/10)*mean(max(z, 0))**2",
 ]
 _MOVED_LESS = [
     "z - log(sum(exp(z))) + z**3",
@@ -125,7 +140,13 @@ def test_two_layers_with_the_same_outputs_have_different_derivatives(text: str) 
 @pytest.mark.long
 @pytest.mark.parametrize(
     "text",
-    [*_DETERMINED, *_MOVED_LESS, *_TELLS_WHAT_IS_SHARED, "atan(exp(z)/sum(exp(z)) + 2*z)"],
+    [
+        *_DETERMINED,
+        *_MOVED_LESS,
+        *_TELLS_WHAT_IS_SHARED,
+        *_TELLS_A_FACTOR,
+        "atan(exp(z)/sum(exp(z)) + 2*z)",
+    ],
 )
 def test_where_maps_that_rise_add_up_the_output_determines_the_derivative(text: str) -> None:
     derivation = derive(activation_formula(text))
@@ -157,6 +178,28 @@ def test_no_fold_lies_where_it_is_claimed_that_outputs_tell_the_layer(text: str)
                 )
             signs.add(int(mpmath.sign(mpmath.det(mpmath.matrix(columns)))))
         assert len(signs) == 1
+
+
+@pytest.mark.parametrize("text", _TELLS_A_FACTOR)
+def test_layers_with_outputs_of_zero_have_no_derivative_where_a_factor_is_told(text: str) -> None:
+    """Elsewhere the Jacobian's determinant has one sign; both by differences."""
+    expression = activation_formula(text).expression
+    drawn, signs, step = random.Random(3), set(), mpmath.mpf("1e-20")
+    for k in range(60):
+        with mpmath.workdps(50):
+            z = [mpmath.mpf(drawn.gauss(-k % 3, 2)) for _ in range(3)]
+            rows = []
+            for j in range(3):
+                one, other = (
+                    layer_values(expression, {"z": [x + h * (i == j) for i, x in enumerate(z)]})
+                    for h in (step, -step)
+                )
+                rows.append([(x - y) / (2 * step) for x, y in zip(one, other, strict=True)])
+            if any(layer_values(expression, {"z": z})):
+                signs.add(int(mpmath.sign(mpmath.det(mpmath.matrix(rows)))))
+            else:
+                assert not any(map(any, rows))
+    assert len(signs) == 1
 
 
 @pytest.mark.parametrize("text", _DETERMINED)
@@ -207,6 +250,16 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "z*(2 + tanh(mean(z)))",
         "tanh(z) - mean(z) + max(z)/2",
         "z - 2*exp(z)/sum(exp(z))",
+        "tanh(z)*mean(where(z >= 0, z, 0))",  # a zero passes a slope back, and a layer below none
+        "max(z, z/10)*mean(where(z >= 0, z, 0))",
+        "asinh(z)*mean(max(1 - z, 0))",  # grows toward smaller z
+        "(tanh(z) + 1/10)*mean(abs(z))",  # the sign of z is not that of the output
+        "tanh(z)*mean((z - 1)**2)",
+        "z*tanh(mean(z))",
+        "z*exp(mean(z))",
+        "erf(z)/(1 + 4*sum(erf(z)**2))",
+        "abs(z)/(1 + sum(abs(z)))**2",
+        "max(z, z/5)*exp(-sum(abs(z)))",
     ],
 )
 def test_what_does_not_rise_is_not_claimed_to(text: str) -> None:

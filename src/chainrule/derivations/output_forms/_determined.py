@@ -9,6 +9,8 @@ from typing import Any
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations.output_forms._proportional_layers import PROOF as PROPORTIONAL
+from chainrule.derivations.output_forms._proportional_layers import is_proportional
 from chainrule.derivations.output_forms._rising_in_both import PROOF as IN_BOTH
 from chainrule.derivations.output_forms._rising_in_both import is_determined, sign_from
 from chainrule.derivations.output_forms._rising_layers import (
@@ -63,6 +65,8 @@ def why_determined(formula: Formula) -> str:
         for e, subject in subjects.items():
             if is_determined(e, values):
                 return IN_BOTH.format(subject)
+            if is_proportional(e, values):
+                return PROPORTIONAL.format(subject)
         return ""
 
     return attempt(_SECONDS, sought, "")

@@ -7,7 +7,13 @@ it the layer. Likewise where H falls with T, and T with every unit. And where T 
 smallest ``u(z)`` and u strictly monotone, one unit's output is ``H(z, u(z))``: where that rises
 strictly, the largest or smallest output tells T.
 
-Where H is odd in z and u even the same holds of the units' magnitudes.
+Where H is odd in z and u even the same holds of the units' magnitudes. And where ``H(0, T)`` is 0
+for any T, outputs tell the units' signs, and the argument is made for either sign by itself:
+``tanh(z)*mean(max(z, 0))``.
+
+Where T may be 0, and all outputs are 0 then whatever z is, the argument needs H to rise for other T
+alone, as long as layers with ``T = 0`` have one derivative: none, where u has slope 0 wherever it
+is 0.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import inf
 
-from chainrule.derivations._arithmetic import ZERO, rebuilt
+from chainrule.derivations._arithmetic import ZERO, negate, rebuilt
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations.output_forms._invariance import is_even, is_odd
@@ -43,6 +49,7 @@ PROOF = (
 )
 _Z, _T = Variable("z"), Parameter("shared_by_the_layer")
 _EXTREMES = ("max", "min")
+_WHOLE = ("sum", "mean", "max")  # of nowhere negative numbers: 0 where all of them are
 _Ways = tuple[int, int | None, bool]
 _RISE = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf")
 
@@ -62,14 +69,60 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
     named = substitute(e, lambda part: _T if part == total else None)
     if is_layer_coupled(inner) or is_layer_coupled(named):
         return False
-    alike = is_odd(computation_graph(named)) and is_even(computation_graph(inner))
-    for low in (-inf, 0.0) if alike else (-inf,):
+    sign, is_positive = sign_from(inner, values, -inf, None)
+    least = 0.0 if sign > 0 else -inf  # that T may be
+    bounds = [None if is_positive else least]  # of T, where it may be it
+    if bounds[0] == 0 and total.operation in _WHOLE and _vanishes(named, _T, values):
+        bounds += [None] * _is_flat_where_zero(inner, values)
+
+    def tells(h: Expression, u: Expression, low: float, bound: float | None, *, one: bool) -> bool:
         try:
-            if _Directions(inner, values, low).tell(named, total):
-                return True
+            return _Directions(u, values, low, least, bound).tell(h, total, one=one)
         except _UnknownError:
-            pass
+            return False
+
+    turned: dict[Expression, Expression] = {_Z: negate(_Z)}
+    sides = [(named, inner), (negate(substitute(named, turned.get)), substitute(inner, turned.get))]
+    alike = is_odd(computation_graph(named)) and is_even(computation_graph(inner))
+    return any(
+        tells(named, inner, -inf, bound, one=True)
+        or (alike and tells(named, inner, 0.0, bound, one=True))
+        or (
+            _vanishes(named, _Z, values)
+            and all(tells(h, u, 0.0, bound, one=False) for h, u in sides)
+        )
+        for bound in bounds
+    )
+
+
+def _vanishes(e: Expression, variable: Expression, values: Mapping[str, float]) -> bool:
+    """Tell whether ``H(z, T)`` is 0 wherever one of the two is."""
+    if not {_Z, _T} <= set(subexpressions(e)):
+        if variable not in subexpressions(e):
+            return False
+        zero: dict[Expression, Expression] = {variable: ZERO}
+        return bool(abs(number_of(substitute(e, zero.get), values)) < NEGLIGIBLE)
+    match e:
+        case Apply("add" | "subtract" | "maximum" | "minimum", (x, y)):
+            return _vanishes(x, variable, values) and _vanishes(y, variable, values)
+        case Apply("multiply", (x, y)):
+            return _vanishes(x, variable, values) or _vanishes(y, variable, values)
+        case Apply("divide" | "negate", (x, *_)):
+            return _vanishes(x, variable, values)
     return False
+
+
+def _is_flat_where_zero(u: Expression, values: Mapping[str, float]) -> bool:
+    """Tell whether what is nowhere negative has slope 0 at its zeros, at kinks by what is taken."""
+    try:
+        cut = smooth_pieces(Formula(rebuilt(u), tuple(values.items())))
+    except TooManyPiecesError:
+        return False
+    there: list[dict[Expression, Expression]] = [{_Z: b.location} for b in cut.breakpoints]
+    return all(
+        b.slope == 0 or abs(number_of(substitute(u, known.get), values)) > NEGLIGIBLE
+        for b, known in zip(cut.breakpoints, there, strict=True)
+    )
 
 
 def _is_reduction(e: Expression) -> bool:
@@ -77,17 +130,22 @@ def _is_reduction(e: Expression) -> bool:
 
 
 class _Directions:
-    """Which way expressions go with z, from a place on, and with T."""
+    """Which way expressions go with z, from a place on, and with T, from the least it may be."""
 
-    def __init__(self, inner: Expression, values: Mapping[str, float], low: float) -> None:
+    def __init__(
+        self,
+        inner: Expression,
+        values: Mapping[str, float],
+        low: float,
+        least: float,
+        bound: float | None,
+    ) -> None:
         self.inner, self.values, self.low = inner, values, low
+        self.least, self.bound = least, bound
         self.upwards, self.downwards = Rising(values, 1), Rising(values, -1)
-        sign, is_open = sign_from(inner, values, low, low)
-        self.least = 0.0 if sign > 0 else -inf  # that T may be
-        self.bound = None if is_open else self.least  # of T, where it may be it
 
-    def tell(self, e: Expression, total: Apply) -> bool:
-        """Tell whether the output determines the layer."""
+    def tell(self, e: Expression, total: Apply, *, one: bool) -> bool:
+        """Tell whether the output determines the layer, if need be by `one` unit that has T."""
         own, shared, strict = self.of(e)
         if not own or not strict:
             return False
@@ -95,7 +153,7 @@ class _Directions:
             along = self.direction(self.inner, self.low)
             if along is not None and own * shared * along >= 0:
                 return True
-        if total.operation not in _EXTREMES or not self.of_one(self.inner, self.low)[1]:
+        if not one or total.operation not in _EXTREMES or not self.of_one(self.inner, self.low)[1]:
             return False
         there = rebuilt(substitute(e, lambda part: self.inner if part == _T else None))
         return self.of_one(there, self.low)[1]
