@@ -11,9 +11,8 @@ Where H is odd in z and u even the same holds of the units' magnitudes. And wher
 for any T, outputs tell the units' signs, and the argument is made for either sign by itself:
 ``tanh(z)*mean(max(z, 0))``.
 
-Where T may be 0, and all outputs are 0 then whatever z is, the argument needs H to rise for other T
-alone, as long as layers with ``T = 0`` have one derivative: none, where u has slope 0 wherever it
-is 0.
+Where T may be 0, and all outputs are 0 then whatever z is, H need not rise: these layers have no
+derivative, as u is nowhere negative and tells its slope, which is 0 where u is.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
     least = 0.0 if sign > 0 else -inf  # that T may be
     bounds = [None if is_positive else least]  # of T, where it may be it
     if bounds[0] == 0 and total.operation in _WHOLE and _vanishes(named, _T, values):
-        bounds += [None] * _is_flat_where_zero(inner, values)
+        bounds.append(None)
 
     def tells(h: Expression, u: Expression, low: float, bound: float | None, *, one: bool) -> bool:
         try:
@@ -110,19 +109,6 @@ def _vanishes(e: Expression, variable: Expression, values: Mapping[str, float]) 
         case Apply("divide" | "negate", (x, *_)):
             return _vanishes(x, variable, values)
     return False
-
-
-def _is_flat_where_zero(u: Expression, values: Mapping[str, float]) -> bool:
-    """Tell whether what is nowhere negative has slope 0 at its zeros, at kinks by what is taken."""
-    try:
-        cut = smooth_pieces(Formula(rebuilt(u), tuple(values.items())))
-    except TooManyPiecesError:
-        return False
-    there: list[dict[Expression, Expression]] = [{_Z: b.location} for b in cut.breakpoints]
-    return all(
-        b.slope == 0 or abs(number_of(substitute(u, known.get), values)) > NEGLIGIBLE
-        for b, known in zip(cut.breakpoints, there, strict=True)
-    )
 
 
 def _is_reduction(e: Expression) -> bool:
