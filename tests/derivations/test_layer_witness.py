@@ -102,6 +102,11 @@ _MOVED_LESS = [
     "z - min(log(1 + exp(z)))",
     "z - log(sum(exp(tanh(z)/2)))",
 ]
+_MOVED_AS_MUCH = [  # by a shift of layers that lie on one side of a kink
+    "where(z > 0, z, exp(z) - 1) - mean(z)",
+    "z - mean(max(z, z/10))",
+    "z - log(mean(exp(max(z, z/10))))",
+]
 _TOLD = [
     *("layer_norm", "rms_norm", "l2_normalization", "l1_normalization"),
     "sqrt(sum(z**2))*z/(1 + sum(z**2))",
@@ -202,6 +207,31 @@ def test_layers_with_outputs_of_zero_have_no_derivative_where_a_factor_is_told(t
     assert len(signs) == 1
 
 
+@pytest.mark.parametrize("text", _MOVED_AS_MUCH)
+def test_only_layers_of_one_slope_share_their_outputs_where_that_is_claimed(text: str) -> None:
+    """The determinant by differences has one sign, or is 0 where no unit lies below 0.
+
+    There outputs are z less its mean, or less log(mean(exp(z))), which a shift does not change.
+    """
+    expression = activation_formula(text).expression
+    drawn, signs, step = random.Random(4), set(), mpmath.mpf("1e-20")
+    for k in range(60):
+        with mpmath.workdps(50):
+            z = [mpmath.mpf(drawn.gauss(1 - k % 3, 1)) for _ in range(3)]
+            rows = []
+            for j in range(3):
+                one, other = (
+                    layer_values(expression, {"z": [x + h * (i == j) for i, x in enumerate(z)]})
+                    for h in (step, -step)
+                )
+                rows.append([(x - y) / (2 * step) for x, y in zip(one, other, strict=True)])
+            volume = mpmath.det(mpmath.matrix(rows))
+            assert (abs(volume) < 1e-15) == (min(z) > 0)
+            if min(z) < 0:
+                signs.add(int(mpmath.sign(volume)))
+    assert len(signs) == 1
+
+
 @pytest.mark.parametrize("text", _DETERMINED)
 def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> None:
     """(f(x) - f(y))·(x - y) has one sign at layers near and far, and is 0 at equal slopes only."""
@@ -259,6 +289,12 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "z*exp(mean(z))",
         "erf(z)/(1 + 4*sum(erf(z)**2))",
         "abs(z)/(1 + sum(abs(z)))**2",
+        "z - mean(max(z, 0))",  # a zero has another slope
+        "z - max(max(z, 0))",
+        "max(z, z/10) - mean(z/10)",
+        "where(z > 0, z + z**2, exp(z) - 1) - mean(where(z > 0, z + z**2, z))",
+        "where(z > 0, 2*z, where(z < -1, z, 3*z/2)) - mean(where(z > 0, 2*z, z/2))",
+        "where(z > 0, z, exp(z) - 1) - mean(z) + max(max(z, z/10))/9",
         "max(z, z/5)*exp(-sum(abs(z)))",
     ],
 )

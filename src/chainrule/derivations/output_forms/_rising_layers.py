@@ -167,9 +167,8 @@ class Rising:
         piece = cut.pieces[k]
         if piece.derivative == ZERO:
             before, after = cut.breakpoints[:k][-1:], cut.breakpoints[k:][:1]
-            return all(b.slope_from == "right" for b in before) and all(
-                b.slope_from == "left" for b in after
-            )
+            sides = [*((b, "right") for b in before), *((b, "left") for b in after)]
+            return all(b.slope_from == side or not b.is_kink for b, side in sides)
         stretches = domain(piece.expression, self.values, low, high)
         if stretches is None or len(stretches) != 1:
             return False
