@@ -291,6 +291,7 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "abs(z)/(1 + sum(abs(z)))**2",
         "z - mean(max(z, 0))",  # a zero has another slope
         "z - max(max(z, 0))",
+        "z - max(where(z > 1, z, where(z < -1, -z, (z**2 + 1)/2)))",  # -2 and 2 tie, -1 and 3 not
         "max(z, z/10) - mean(z/10)",
         "where(z > 0, z + z**2, exp(z) - 1) - mean(where(z > 0, z + z**2, z))",
         "where(z > 0, 2*z, where(z < -1, z, 3*z/2)) - mean(where(z > 0, 2*z, z/2))",
