@@ -9,6 +9,7 @@ from tests.formulas.language import layer_values
 
 from chainrule.derivations import (
     NoOutputFormError,
+    backward_graph,
     computation_graph,
     derive,
     evaluate_layer,
@@ -30,6 +31,10 @@ _TOLD = [
     "(exp(z) - 1)/(exp(z) + sum(exp(z)))", "z/(1 + abs(z))/sum(1/(1 + abs(z)))",
     "tanh(z)/(1 + mean(tanh(z))**2)", "exp(z)**3/sum(exp(z))**2", "z**3/sum(z**2)",
     "z/(1 + max(z) - min(z))", "(z - mean(z))/(1 + max(z) - min(z))",
+    "max(z - max(z)/3, 0)", "max(z + max(z), 0)", "min(z - min(z)/2, 0)", "max(z - 2*max(z), 0)",
+    "max(z, 0)**2/(1 + sum(max(z, 0)**2))", "max(z, 0)*mean(max(z, 0))",
+    "max(z, z/10)*sum(max(z, z/10)**2)", "max(z, z/10)/(1 + sum(abs(max(z, z/10))))",
+    "tanh(z)/(1 + max(abs(tanh(z))))", "max(z, 0)/(1 + max(max(z, 0)))",
 ]  # fmt: skip
 _EXCLUDED = [
     "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",
@@ -90,6 +95,26 @@ def test_the_form_in_the_output_alone_is_shown():
     assert "I(a_j = 0)·Σ_k ∂J/∂a_k/(Σ_k I(a_k = 0)) through the output alone" in shown
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max(z - max(z)/2, 0)", "max(z + max(z), 0)", "max(z, 0)*mean(max(z, 0))",
+        "max(z, 0)**2/(1 + sum(max(z, 0)**2))", "tanh(z)*sum(tanh(z)**2)",
+    ],
+)  # fmt: skip
+def test_forms_hold_where_units_are_at_kinks_tie_or_are_all_negative(text):
+    """There they are what the chain rule takes."""
+    formula = parse(text)
+    derivation = derive(formula)
+    form, chained = through_output(derivation), backward_graph(derivation.graph)[0].expression()
+    for z in ((-1, -2, -5), (0, 0, 0), (0, -1, -1), (2, 1, 2, -3), (4, 2, 0, 0), (-3,), (5,)):
+        g = [mpmath.mpf(2 + 3 * k) / (5 - 2 * k) for k in range(len(z))]
+        known = {"z": list(map(mpmath.mpf, z)), "g": g}
+        a = layer_values(formula.expression, {"z": known["z"]})
+        got, wanted = (evaluate_layer(e, {**known, "a": a}) for e in (form, chained))
+        assert all(abs(x - y) < 1e-12 for x, y in zip(got, wanted, strict=True)), z
+
+
 def test_a_layer_of_zeros_passes_its_slope_back():
     """``0/0`` stands for it in what the output tells of the others."""
     form = through_output(derive(parse("z*sum(z**2)")))
@@ -111,6 +136,24 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
         ("z/(1 + sum(abs(z)))", "(1 - sum(abs(a)))*(g - sign(a)*sum(a*g))"),
         ("z/(1/2 + mean(abs(z)))", "2*(1 - mean(abs(a)))*(g - mean(a*g)*sign(a))"),
         ("exp(2*z)/sum(exp(z))", "2*a*g - sum(a*g)*sqrt(a)/sum(sqrt(a))"),
+        (
+            "max(z - max(z)/2, 0)",
+            "g*indicator(a > 0) - indicator(a == max(a))*sum(g*indicator(a > 0))"
+            "/(2*sum(indicator(a == max(a))))",
+        ),
+        (
+            "z/(1 + max(abs(z)))",
+            "(1 - max(abs(a)))*(g - indicator(abs(a) == max(abs(a)))*sign(a)*sum(a*g)"
+            "/sum(indicator(abs(a) == max(abs(a)))))",
+        ),
+        (
+            "z*mean(abs(z))",
+            "where(max(abs(a)) > 0, (g*mean(abs(a)) + mean(a*g)*sign(a))/sqrt(mean(abs(a))), 0)",
+        ),
+        (
+            "max(z, 0)*mean(max(z, 0))",
+            "where(max(abs(a)) > 0, indicator(a > 0)*(mean(a*g) + g*mean(a))/sqrt(mean(a)), 0)",
+        ),
     ],
 )
 def test_forms_in_the_output_alone_are_short(text, form):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import lcm
 from typing import Any
 
@@ -12,18 +13,19 @@ import sympy
 from chainrule.derivations._algebra import FAILURES, with_factors_joined
 from chainrule.derivations._closed_form import known_sums, without_reductions
 from chainrule.derivations._evaluate import evaluate_layer
-from chainrule.derivations._graph import Graph
+from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._inverses import inverted, solutions
-from chainrule.derivations.output_forms._layers import layers_of
+from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
 from chainrule.derivations.output_forms._unit_equations import unit_equations
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
+    Constant,
     Expression,
     Formula,
     Variable,
@@ -99,14 +101,18 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
                     if left not in found and _holds(formula, left, right):
                         found[left] = right
                 for left, value in told if algebra.translation.meaning[symbol] in found else ():
-                    right = algebra.to_expression(value)
-                    if left not in found and _holds(formula, left, right):
-                        found[left] = right
+                    for part, right in _with_root(left, algebra.to_expression(value)):
+                        if part not in found and _holds(formula, part, right):
+                            found[part] = right
             factor = _factor(graph, algebra)
             if factor is not None and _Z not in found and _is_told(factor, algebra, found):
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
                 if _holds(formula, _Z, own):
                     found[_Z] = own
+            if all(map(is_shared, found)):
+                for left, right in _of_common_parts(formula):
+                    if left not in found and _holds(formula, left, right):
+                        found[left] = right
     except FAILURES:
         pass
     return tuple(found.items())
@@ -276,6 +282,25 @@ def _is_over_outputs(e: Expression | None) -> bool:
     return isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"a"}
 
 
+def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
+    """Yield what the output tells of a part that stands for all of `z`: ``max(z, 0)``, say."""
+    for part in common_parts(formula.expression):
+        if part == _Z or is_layer_coupled(part):
+            continue
+        outer = exchanged(formula.expression, part, _Z)
+        for sides in determined(replace(formula, expression=outer), computation_graph(outer)):
+            left, right = (exchanged(side, _Z, part) for side in sides)
+            yield left, right
+
+
+def _with_root(left: Expression, right: Expression) -> Iterator[tuple[Expression, Expression]]:
+    """Yield what is told, and what it is a square of: ``max(z, 0)`` with ``max(z, 0)**2``."""
+    yield left, right
+    match left:
+        case Apply("power", (base, Constant(exponent))) if exponent == 2 and base != _Z:
+            yield base, Apply("sqrt", (right,))
+
+
 def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
     """Compare both sides in many digits, wherever the output is defined."""
     checked = 0
@@ -287,8 +312,8 @@ def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
             if not all(map(mpmath.isfinite, a)):
                 continue
             got = evaluate_layer(right, known)
-            if left == _Z and mpmath.isnan(got[0]):
-                continue  # 0/0, where all of the layer vanishes, and z with it
+            if not is_shared(left) and mpmath.isnan(got[0]):
+                continue  # 0/0, where all of the layer vanishes
             if not all(map(agree, got, evaluate_layer(left, known))):
                 return False
             checked += 1

@@ -25,7 +25,7 @@ from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
-from chainrule.derivations.output_forms._put_in import put_in, written_shortly
+from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
@@ -43,8 +43,10 @@ from chainrule.formulas import (
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.8
 _MOST_LAYERS = 6
-_MOST_WAYS = 3
-_Form = tuple[Expression, Expression, Mapping[Expression, Expression]]
+_MOST_WAYS = 4
+_Completion = Callable[[Expression], Expression]
+_Form = tuple[Expression, _Completion, Expression, Mapping[Expression, Expression]]
+_IS_EXTREME = tuple(Apply("equal", (_Z, Apply(extreme, (_Z,)))) for extreme in ("max", "min"))
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
@@ -89,26 +91,33 @@ def layer_output_form(
             *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
             *_layers_of_the_output(formula),
         ]
-        found: dict[Expression, _Form] = {}
+        found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
         for written, values in product_of(_with_conditions(products), values_known):
             form = put_in(written, values)
             if "z" not in variables_of(form):
-                found.setdefault(form, (form, written, values))
-        for form, written, values in sorted(found.values(), key=lambda way: size(way[0])):
-            for way in (form, _without_quotient_at_zero(form, products[-1])):
-                if holds(way):
-                    return way, written, values
+                found.setdefault(form, (written, values))
+        for form, (written, values) in sorted(found.items(), key=lambda way: size(way[0])):
+            for completed in completions:
+                if holds(completed(form)):
+                    return form, completed, written, values
         return None
+
+    completions: tuple[_Completion, ...] = (
+        lambda form: form,
+        partial(_without_quotient_at_zero, product=products[-1]),
+    )
 
     nothing: _Form | None = None
     found = attempt(_SECONDS, shortest, nothing)
     if found is None:
         return None
-    form, written, values = found
+    form, completed, written, values = found
     no_ways: list[Expression] = []
-    ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways)
-    shorter = [way for way in ways if size(way) < size(form)][:_MOST_WAYS]
-    return attempt(_SECONDS, lambda: next(filter(holds, shorter), form), form)
+    ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways) or [form]
+    ways = [*_with_plain_comparisons(ways[0]), *ways]
+    shorter = [completed(way) for way in ways if size(way) < size(form)][:_MOST_WAYS]
+    whole = completed(form)
+    return attempt(_SECONDS, lambda: next(filter(holds, shorter), whole), whole)
 
 
 def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:
@@ -142,8 +151,10 @@ def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
     """Yield products, then those that compare the output where they compare `z`, or it with 0."""
     yield from products
 
-    def compared(e: Expression, operation: str) -> Expression | None:
+    def compared(e: Expression, operation: str, extremes: bool) -> Expression | None:
         if isinstance(e, Apply) and "z" in variables_of(e):
+            if extremes and e in _IS_EXTREME:
+                return exchanged(e, _Z, _A)
             if e.operation in COMPARISONS:
                 return Apply(operation, (_A, constant(0)))
             if e.operation == "sign":
@@ -157,18 +168,43 @@ def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
 
     for product in products:
         ways: list[Callable[[Expression], Expression | None]] = [of_outputs]
-        ways += [partial(compared, operation=operation) for operation in ("greater", "less")]
+        ways += [
+            partial(compared, operation=operation, extremes=extremes)
+            for extremes in (False, True)
+            for operation in ("greater", "less")
+        ]
         for way in ways:
             written = substitute(product, way)
             if written != product:
                 yield written
 
 
+def _with_plain_comparisons(form: Expression) -> Iterator[Expression]:
+    """Yield a form that compares outputs, or their sizes, for what may rise and fall with them.
+
+    ``tanh(a) == max(tanh(a)) -> a == max(a)``.
+    """
+    for plain in (_A, Apply("abs", (_A,))):
+
+        def compared(e: Expression, plain: Expression = plain) -> Expression | None:
+            match e:
+                case Apply("equal", (x, Apply("max" | "min" as extreme, (y,)))) if x == y != _A:
+                    return Apply("equal", (plain, Apply(extreme, (plain,))))
+                case Apply("sign", _):
+                    return Apply("sign", (_A,))
+            return None
+
+        written = substitute(form, compared)
+        if written != form:
+            yield written
+
+
 def _without_quotient_at_zero(form: Expression, product: Expression) -> Expression:
     """Take the product at ``z = 0`` where the whole output is zero, as ``0/0`` says nothing."""
     zero: dict[Expression, Expression] = {_Z: constant(0), _A: constant(0)}
     largest = Apply("max", (Apply("abs", (_A,)),))
-    return Apply("where", (Apply("greater", (largest, constant(0))), form, put_in(product, zero)))
+    there = folded(put_in(product, zero))
+    return Apply("where", (Apply("greater", (largest, constant(0))), form, there))
 
 
 def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Expression]]:

@@ -8,7 +8,7 @@ are powers of one, and several roots of a value are powers of one root: ``exp(3*
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from math import lcm
 
@@ -48,7 +48,7 @@ def layers_of(expression: Expression, values: Mapping[str, float]) -> list[Expre
     expression = rebuilt(expression)
     if expression == _Z:
         return []
-    inner = _common_part(expression)
+    inner = next(common_parts(expression), _Z)
     if inner != _Z:
         outer = exchanged(expression, inner, _Z)
         return [*layers_of(outer, values), *layers_of(inner, values)]
@@ -65,15 +65,14 @@ def exchanged(expression: Expression, old: Expression, new: Expression) -> Expre
     return substitute(expression, lambda e: new if e == old else None)
 
 
-def _common_part(expression: Expression) -> Expression:
-    """Return the largest proper part outside of which no `z` occurs."""
+def common_parts(expression: Expression) -> Iterator[Expression]:
+    """Yield the proper parts outside of which no `z` occurs, the largest first."""
     for part in subexpressions(expression):
         if part == expression or "z" not in variables_of(part):
             continue
         outside = exchanged(expression, part, INNER)
         if "z" not in variables_of(outside):
-            return part
-    return _Z
+            yield part
 
 
 def _by_exponential(expression: Expression, values: Mapping[str, float]) -> _Parts | None:

@@ -19,7 +19,7 @@ from chainrule.derivations._arithmetic import ONE, divide, multiply, negate, reb
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._kept_values import is_shared
-from chainrule.derivations.output_forms._layers import exchanged
+from chainrule.derivations.output_forms._layers import common_parts, exchanged
 from chainrule.derivations.output_forms._rising_in_both import sign_from
 from chainrule.derivations.output_forms._rising_layers import Rising
 from chainrule.formulas import (
@@ -55,12 +55,9 @@ def is_proportional(e: Expression, values: Mapping[str, float]) -> bool:
 
 def _of_inner(e: Expression) -> Iterator[Expression]:
     """Yield the formula in x, which is strictly monotone in z and all of it that is used."""
-    for part in dict.fromkeys(subexpressions(e)):
-        if part == _Z or "z" not in variables_of(part) or is_layer_coupled(part):
-            continue
-        marked = exchanged(e, part, _S)
-        if "z" not in variables_of(marked) and _is_monotone(part):
-            yield exchanged(marked, _S, _Z)
+    for part in common_parts(e):
+        if part != _Z and not is_layer_coupled(part) and _is_monotone(part):
+            yield exchanged(e, part, _Z)
 
 
 def _is_monotone(e: Expression, low: float = -inf) -> bool:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import mpmath
 import sympy
 
 from chainrule.derivations._algebra import atoms_of, attempt
 from chainrule.derivations._arithmetic import rebuilt, size
 from chainrule.derivations._closed_form import writings
+from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._kept_values import is_shared
-from chainrule.formulas import Apply, Constant, Expression, Variable, substitute
+from chainrule.formulas import (
+    COMPARISONS,
+    Apply,
+    Constant,
+    Expression,
+    Variable,
+    constant,
+    parameters_of,
+    substitute,
+    variables_of,
+)
 
 _A = Variable("a")
 _SIGN, _SIZE = Apply("sign", (_A,)), Apply("abs", (_A,))
@@ -57,6 +69,22 @@ def written_shortly(
     return found
 
 
+def folded(e: Expression) -> Expression:
+    """Return an expression with numbers for functions of numbers: ``tanh(0)**2 + x -> x``."""
+
+    def number(part: Expression) -> Expression | None:
+        if not isinstance(part, Apply) or part.operation in COMPARISONS:
+            return None
+        done = rebuilt(Apply(part.operation, tuple(map(folded, part.arguments))))
+        if not isinstance(done, Apply) or variables_of(done) or parameters_of(done):
+            return done
+        layers = ([mpmath.mpf(1)] * units for units in (1, 2))
+        (one, *_), (other, *_) = (evaluate_layer(done, {"z": layer}) for layer in layers)
+        return constant(int(one)) if one == other and one in (-1, 0, 1) else done
+
+    return substitute(e, number)
+
+
 def _undone(e: Expression) -> Expression | None:
     """``exp(log(x)) -> x``, and what else an inverse put in undoes."""
     match e:
@@ -69,7 +97,7 @@ def _undone(e: Expression) -> Expression | None:
 
 def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
     """Return ways to write a product, short ones first; no longer than it."""
-    algebra = SumAlgebra(computation_graph(e), dict(numbers))
+    algebra = SumAlgebra(computation_graph(substitute(e, _mean_as_sum)), dict(numbers))
     value = _without_tangents(algebra.value(algebra.graph.output))
 
     def cancelled(part: Any) -> Any:
@@ -90,10 +118,28 @@ def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
         algebra.to_expression(x.subs(back))
         for way in ways
         if way is not None
-        for other in writings(way, algebra)
+        for other in (*writings(way, algebra), *_divided(way))
         for x in (_turned(other, algebra), other)
     ]
     return sorted(dict.fromkeys([*written, e]), key=size)
+
+
+def _mean_as_sum(e: Expression) -> Expression | None:
+    match e:
+        case Apply("mean", (x,)):
+            total = Apply("sum", (substitute(x, _mean_as_sum),))
+            return Apply("divide", (total, Apply("count", ())))
+    return None
+
+
+def _divided(e: Any) -> Iterator[Any]:
+    """``c*(g*n - s)/n -> c*(g - s/n)``, where n counts units, or is what is added up over them."""
+    above, below = sympy.fraction(e)
+    sums = [part for part in sympy.Mul.make_args(below) if isinstance(part, SumFunction)]
+    for divisor in dict.fromkeys((*sums, sympy.Mul(*sums))):
+        for factor in sympy.Mul.make_args(above):
+            if factor.is_Add and all(map(factor.has, sympy.Mul.make_args(divisor))):
+                yield e / factor * divisor * sympy.expand(factor / divisor)
 
 
 def _is_root(part: Any) -> bool:
