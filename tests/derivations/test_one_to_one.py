@@ -47,11 +47,15 @@ RISING = [
     "exp(z)*(1 + z**2)", "2**z + 3**z", "z**2*atan(z)", "erf(z) + erf(z)**3",
     "log(1 + erf(z))", "log(z + sqrt(1 + z**2)) + z", "z**3/(1 + z**2)**(4/3)",
     "z + exp(-z**2)/2", "z**3 + z + exp(-(z - 1)**2)/2", "z + z**2*exp(-z**2)/10",
+    "z*(1 + erf(z)) + exp(-z**2)", "z*cosh(z) - sinh(z)", "z - log(log(1 + exp(z)))",
+    "z*(1 + tanh(z)) - log(cosh(z))", "exp(z) - log(1 + exp(z))",
 ]  # fmt: skip
 NOT_RISING = [
     "z + 1.2*exp(-z**2)", "z - sqrt(1 + z**2)/0.99",
     "z**3 - 3*z", "z*exp(z)", "z + 1.01*sin(z)", "z**3 - z**2/1000", "cosh(z)",
     "exp(z) - z - 0.6*z**2", "z*exp(z) - exp(z) + z**2/3", "exp(z) - 1.01*z - z**2/2",
+    "z*(1 + erf(z)) + exp(-z**2)/2", "0.99*z - log(log(1 + exp(z)))", "z*sinh(z) - cosh(z)",
+    "exp(z) - 1.01*log(1 + exp(z))", "z*(0.4 + tanh(z)) - log(cosh(z))",
 ]  # fmt: skip
 
 
@@ -202,6 +206,34 @@ def test_nothing_is_proved_of_slopes_that_change_sign(text):
     """However little they do."""
     (piece,) = smooth_pieces(parse(text)).pieces
     assert proved_sign(piece.derivative, {}, -mpmath.inf, mpmath.inf) == 0
+
+
+@pytest.mark.parametrize("k", [0.4, 0.7, 1.5, 3.0])
+def test_powers_of_a_letter_are_proved_to_rise_by_its_value(k):
+    """Also where they are added to what rises, on either side of 0."""
+    for text in ("z + z*abs(z)**k", "z*abs(z)**k + tanh(z)", "where(z > 0, z**k + z, z)"):
+        found = derive(parse(text, {"k": k})).output_forms
+        assert all(getattr(form, "direction", 1) == 1 for form in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "wanted"),
+    [
+        ("tanh(z**2)", -1.0, 1.0, (1, 0)),
+        ("tanh(z)", 0.0, mpmath.inf, (1, 1)),
+        ("1 + erf(z) - 0.9*z*exp(-z**2)", -mpmath.inf, mpmath.inf, (1, 0)),
+        ("1 + erf(z) - 4*z*exp(-z**2)", -mpmath.inf, mpmath.inf, (0, 0)),
+        ("1 + erf(z) + z*exp(-z**2)/10", -mpmath.inf, mpmath.inf, (0, 0)),
+        ("1 - tanh(z) - 2*exp(-2*z)", -mpmath.inf, mpmath.inf, (-1, -1)),
+        ("z**2*tanh(z)", -mpmath.inf, mpmath.inf, (0, 0)),
+        ("1/z", -mpmath.inf, mpmath.inf, (0, 0)),
+    ],
+)
+def test_signs_of_what_is_bounded_are_those_of_its_distance_from_the_bound(text, low, high, wanted):
+    """And of what is 0 at 0; whether it is nowhere 0 stands second."""
+    expression = parse(text).expression
+    got = tuple(proved_sign(expression, {}, low, high, strict=strict) for strict in (False, True))
+    assert got == wanted
 
 
 def test_a_sign_is_proved_between_two_places():

@@ -17,7 +17,15 @@ from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Breakpoint
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
-from chainrule.formulas import Apply, Constant, Expression, Variable, constant, substitute
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Variable,
+    constant,
+    substitute,
+)
 
 if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
@@ -150,6 +158,8 @@ def _value_at(derivation: Derivation, at: Breakpoint) -> Expression:
     there: dict[Expression, Expression] = {_Z: at.location}
     value = substitute(owners.get(at.value_from, at.value), there.get)
     translation = Translation()
+    for name, number in derivation.formula.parameters:
+        translation.symbol(Parameter(name), positive=True if number > 0 else None)
     short = attempt(_SECONDS, lambda: translation.to_expression(translation.to_sympy(value)), value)
     return short if size(short) <= size(value) else value
 

@@ -15,20 +15,30 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import multiply
+from chainrule.derivations._algebra import Translation, attempt
+from chainrule.derivations._arithmetic import multiply, rebuilt
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import Field, Generator, NotInFieldError
 from chainrule.derivations._pieces import differentiate
 from chainrule.derivations.output_forms._far_signs import far_logarithm, outweighing
+from chainrule.derivations.output_forms._rational_ends import exponential, inside, rational
+from chainrule.derivations.output_forms._sign_of_terms import sign_of_terms
 from chainrule.derivations.output_forms._signs_by_parts import sign_by_parts
-from chainrule.formulas import Apply, Constant, Expression, Parameter, constant, substitute
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    Variable,
+    constant,
+    substitute,
+)
 
-_LARGEST_EXPONENT = 1000
 _FAR = (4.0, 16.0, 64.0, 256.0)  # where one term may outweigh the others
 _SECONDS = 0.4
 _SLOPES = 3  # how many times what is not settled is differentiated
 _DIGITS = 60
+_WITH_ARGUMENT = ("tanh", "erf", "atan", "sinh", "asinh")  # which have its sign
 _EVERYWHERE = ("z", "exp", "sqrt", "erf", "tanh", "sinh", "cosh", "atan", "asinh", "sin", "cos")
 _RANGES = {
     "exp": (0, sympy.oo), "sqrt": (0, sympy.oo), "cosh": (1, sympy.oo), "tanh": (-1, 1),
@@ -62,18 +72,34 @@ def proved_sign(
     numbers: dict[Expression, Expression] = {
         Parameter(name): Constant(Fraction(value)) for name, value in values.items()
     }
-    expression = substitute(expression, numbers.get)
+    expression = rebuilt(substitute(expression, numbers.get))
 
-    def by_algebra() -> int:
+    def by_algebra(low: float, high: float) -> int:
         try:
             return _Signs(_with_whole_powers(expression), low, high, strict).whole()
         except NotInFieldError:
             return 0
 
+    def by_halves() -> int:
+        if not low < 0 < high or (strict and is_zero(expression, 0.0)):
+            return 0
+        left = by_algebra(low, 0.0)
+        return left if left and left == by_algebra(0.0, high) else 0
+
     # Factors over the exponential of a parameter can take minutes.
-    return attempt(_SECONDS, by_algebra, 0) or attempt(
-        _SECONDS, lambda: sign_by_parts(expression, low, high, strict), 0
+    ways = (
+        lambda: by_algebra(low, high),
+        by_halves,
+        lambda: sign_by_parts(expression, low, high, strict),
     )
+    return next(filter(None, (attempt(_SECONDS, way, 0) for way in ways)), 0)
+
+
+def is_zero(expression: Expression, place: float) -> bool:
+    """Tell whether an expression in z alone is 0 at a place, up to rounding."""
+    with mpmath.workdps(_DIGITS):
+        value = evaluate(expression, {"z": mpmath.mpf(place)})
+        return bool(abs(value) < mpmath.mpf(10) ** -(_DIGITS - 10))
 
 
 def _with_whole_powers(expression: Expression) -> Expression:
@@ -127,7 +153,10 @@ class _Signs:
         used = [g for g in self.generators() if factor.has(g.symbol)]
         if len(used) == 1:
             return self.of_one(factor, used[0])
-        ways = (self.of_angle, self.of_terms, self.of_conjugate, self.of_tails)
+        ways = (
+            *(self.of_angle, self.of_terms, self.of_conjugate, self.of_exponential),
+            self.of_tails,
+        )
         return (
             next(filter(None, (way(factor, used) for way in ways)), 0)
             or self.of_parts(factor, self.low, self.high)
@@ -151,21 +180,24 @@ class _Signs:
             None if low == -sympy.oo else low, None if high == sympy.oo else high
         )
         roots -= sum(end.is_finite and polynomial.eval(end) == 0 for end in (low, high))
-        return 0 if roots else side * int(sympy.sign(polynomial.eval(_inside(low, high))))
+        return 0 if roots else side * int(sympy.sign(polynomial.eval(inside(low, high))))
 
     def range_of(self, g: Generator) -> tuple[Any, Any]:
         """Return rational ends between which the values of a generator lie."""
         low, high = map(sympy.sympify, _RANGES.get(g.kind, (-sympy.oo, sympy.oo)))
+        zero = sympy.Integer(0)
         if g.kind == "log":
             beyond_one = self.of_quotient(g.argument - 1)
-            zero = sympy.Integer(0)
             return zero if beyond_one > 0 else low, zero if beyond_one < 0 else high
+        if g.kind in _WITH_ARGUMENT:
+            side = self.of_quotient(g.argument)
+            return zero if side > 0 else low, zero if side < 0 else high
         if g.kind == "z":
-            return _rational(self.low), _rational(self.high)
+            return rational(self.low), rational(self.high)
         if g is self.field.exponential:
             rate = sympy.N(self.field.rate, 30)
-            left, right = (rate * _rational(end) for end in (self.low, self.high))
-            return _exponential(left, -1), _exponential(right, 1)
+            left, right = (rate * rational(end) for end in (self.low, self.high))
+            return exponential(left, -1), exponential(right, 1)
         return low, high
 
     def of_angle(self, factor: Any, used: list[Generator]) -> int:
@@ -185,20 +217,7 @@ class _Signs:
 
     def of_terms(self, factor: Any, used: list[Generator]) -> int:
         """Return the sign that all terms have, where every generator has one."""
-        signs, vanishes = [], True
-        symbols = [g.symbol for g in used]
-        ranges = [self.range_of(g) for g in used]
-        for powers, coefficient in sympy.Poly(factor, *symbols).terms():
-            sign = int(sympy.sign(sympy.N(coefficient, 30)))
-            for power, (low, high) in zip(powers, ranges, strict=True):
-                if power % 2:
-                    sign *= 1 if low >= 0 else -1 if high <= 0 else 0
-            signs.append(sign)
-            vanishes = vanishes and any(
-                power and low <= 0 <= high and g.kind not in ("exp", "z", "log")
-                for power, (low, high), g in zip(powers, ranges, used, strict=True)
-            )
-        return 0 if (self.strict and vanishes) or len(set(signs)) > 1 else signs[0]
+        return sign_of_terms(factor, used, [self.range_of(g) for g in used], self.strict)
 
     def of_conjugate(self, factor: Any, used: list[Generator]) -> int:
         """Return the sign of ``p + q sqrt(r)`` where ``p**2 - q**2 r`` and r vanish nowhere.
@@ -223,9 +242,28 @@ class _Signs:
                 return 0
         finally:
             self.strict = before
-        low, high = (_rational(end) for end in (self.low, self.high))
-        place = mpmath.mpf(sympy.N(_inside(low, high), 30))
+        low, high = (rational(end) for end in (self.low, self.high))
+        place = mpmath.mpf(sympy.N(inside(low, high), 30))
         return int(mpmath.sign(self.field.evaluate(factor, place)))
+
+    def of_exponential(self, factor: Any, used: list[Generator]) -> int:
+        """Take the exponential for the variable, where z occurs in it alone.
+
+        ``(1 + E)*log(1 + E) - E`` is 0 at ``E = 0`` and rises from there.
+        """
+        e = self.field.exponential
+        others = [g for g in used if g is not e]
+        if e not in used or any(not self._is_in(g.argument, {e.symbol}) for g in others):
+            return 0
+        ends = self.range_of(e)
+        if not set(ends) <= {0, 1, sympy.oo}:
+            return 0  # no exact number
+        translation = Translation()
+        known = {g.symbol: getattr(sympy, g.kind)(g.argument) for g in others}
+        x = translation.symbol(Variable("z"))
+        expression = translation.to_expression(factor.subs(known).subs(e.symbol, x))
+        low, high = map(float, ends)
+        return _Signs(expression, low, high, self.strict, self.slopes).whole()
 
     def has_poles(self, e: Any) -> bool:
         """Tell whether a value has a denominator that changes with z."""
@@ -348,27 +386,3 @@ class _Signs:
                 written = getattr(sympy, g.kind)(g.argument)
                 meaning[g.symbol] = self.field.translation.to_expression(written)
         return self.field.translation.to_expression(factor)
-
-
-def _rational(x: float) -> Any:
-    return sympy.Rational(Fraction(x)) if mpmath.isfinite(x) else sympy.oo * (1 if x > 0 else -1)
-
-
-def _exponential(argument: Any, side: int) -> Any:
-    """Return a rational number on the outer side of an exponential, as near as 25 digits."""
-    if argument == 0 or not argument.is_finite:
-        return sympy.exp(argument)
-    # Written out, a larger exponential keeps the process busy, and nothing interrupts that.
-    if abs(argument) > _LARGEST_EXPONENT:
-        if (argument > 0) == (side > 0):
-            return sympy.oo if side > 0 else sympy.Integer(0)
-        argument = _LARGEST_EXPONENT * sympy.sign(argument)
-    return sympy.Rational(str(sympy.N(sympy.exp(argument) * (1 + side * sympy.Float("1e-25")), 30)))
-
-
-def _inside(low: Any, high: Any) -> Any:
-    if low == -sympy.oo and high == sympy.oo:
-        return sympy.Integer(0)
-    if low == -sympy.oo:
-        return high - 1
-    return low + 1 if high == sympy.oo else (low + high) / 2
