@@ -285,6 +285,9 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "asinh(z)*mean(max(1 - z, 0))",  # grows toward smaller z
         "(tanh(z) + 1/10)*mean(abs(z))",  # the sign of z is not that of the output
         "tanh(z)*mean((z - 1)**2)",
+        "abs(z)*sqrt(sum(z**2))",
+        "z**2*(1 + min(abs(z)**1.5)/3)",
+        "z**2*sum(max(z - 1, 0))**2",
         "z*tanh(mean(z))",
         "z*exp(mean(z))",
         "erf(z)/(1 + 4*sum(erf(z)**2))",

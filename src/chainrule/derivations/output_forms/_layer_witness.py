@@ -33,6 +33,7 @@ _FOLDED = (
     *(("1", "2"), ("1", "-2"), ("-1", "-3"), ("-2", "0.5")),
     *(("-1", "-2", "0.7"), ("1", "2", "-4")),
 )
+_PAIR = ("1", "2")  # two units alone may share what others would not leave them
 _EQUAL_UNITS = (3, 24)
 _STARTS = (("4", "-3", "0.5"), ("-2", "-3", "-4"), ("0.1", "0.3", "-0.2"), ("3", "5", "2"))
 _FACTORS = ("0.05", "-0.9", "3", "0.002")  # of the layer itself, to start from
@@ -131,7 +132,7 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
         reason = "the order of the units does not matter to a, but to ∂a/∂z"
         yield from ((z, z[::-1], reason) for z in places)
     exchanged = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
-    for z in places:
+    for z in (*places, list(map(mpmath.mpf, _PAIR))):
         for i, j in combinations(range(len(z)), 2):
             order = {i: j, j: i}
             yield z, [z[order.get(k, k)] for k in range(len(z))], exchanged

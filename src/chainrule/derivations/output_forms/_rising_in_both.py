@@ -8,8 +8,8 @@ smallest ``u(z)`` and u strictly monotone, one unit's output is ``H(z, u(z))``: 
 strictly, the largest or smallest output tells T.
 
 Where H is odd in z and u even the same holds of the units' magnitudes. And where ``H(0, T)`` is 0
-for any T, outputs tell the units' signs, and the argument is made for either sign by itself:
-``tanh(z)*mean(max(z, 0))``.
+for any T, and H rises with z on either side, outputs tell the units' signs, and the argument is
+made for either sign by itself: ``tanh(z)*mean(max(z, 0))``.
 
 Where T may be 0, and all outputs are 0 then whatever z is, H need not rise: these layers have no
 derivative, as u is nowhere negative and tells its slope, which is 0 where u is.
@@ -74,11 +74,11 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
     if bounds[0] == 0 and total.operation in _WHOLE and _vanishes(named, _T, values):
         bounds.append(None)
 
-    def tells(h: Expression, u: Expression, low: float, bound: float | None, *, one: bool) -> bool:
+    def tells(h: Expression, u: Expression, low: float, bound: float | None, *, one: bool) -> int:
         try:
             return _Directions(u, values, low, least, bound).tell(h, total, one=one)
         except _UnknownError:
-            return False
+            return 0
 
     turned: dict[Expression, Expression] = {_Z: negate(_Z)}
     sides = [(named, inner), (negate(substitute(named, turned.get)), substitute(inner, turned.get))]
@@ -88,7 +88,7 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
         or (alike and tells(named, inner, 0.0, bound, one=True))
         or (
             _vanishes(named, _Z, values)
-            and all(tells(h, u, 0.0, bound, one=False) for h, u in sides)
+            and {tells(h, u, 0.0, bound, one=False) for h, u in sides} in ({1}, {-1})
         )
         for bound in bounds
     )
@@ -130,19 +130,22 @@ class _Directions:
         self.least, self.bound = least, bound
         self.upwards, self.downwards = Rising(values, 1), Rising(values, -1)
 
-    def tell(self, e: Expression, total: Apply, *, one: bool) -> bool:
-        """Tell whether the output determines the layer, if need be by `one` unit that has T."""
+    def tell(self, e: Expression, total: Apply, *, one: bool) -> int:
+        """Return which way the output goes with z where it determines the layer, else 0.
+
+        If need be, and wanted, by `one` unit that has T.
+        """
         own, shared, strict = self.of(e)
         if not own or not strict:
-            return False
+            return 0
         if shared is not None:
             along = self.direction(self.inner, self.low)
             if along is not None and own * shared * along >= 0:
-                return True
+                return own
         if not one or total.operation not in _EXTREMES or not self.of_one(self.inner, self.low)[1]:
-            return False
+            return 0
         there = rebuilt(substitute(e, lambda part: self.inner if part == _T else None))
-        return self.of_one(there, self.low)[1]
+        return own if self.of_one(there, self.low)[1] else 0
 
     def direction(self, e: Expression, low: float) -> int | None:
         """Return the direction of an expression in z alone, if it has one."""
