@@ -74,6 +74,9 @@ _TELLS_WHAT_IS_SHARED = [
     "tanh(z) - mean(z)",
     "log(1 + exp(tanh(z) - mean(z)))",
     "tanh(z)*mean(cosh(z))",
+    "(z + sin(z)/2)*(1 + mean(z**2)/2)",
+    "sinh(z)*(1 + mean(abs(z))/2) + exp(z)",
+    "exp(z)/(1 + max(max(z, 0)))",
     "max(z, z/10)*sum(z**2)",
     "erf(z)*log(2 + max(abs(z)))",
     "sinh(z)*(1 + mean(where(z > 0, z, z**2)))",
@@ -101,6 +104,9 @@ _MOVED_LESS = [
     "-z - tanh(z) + min(z/2)",
     "z - min(log(1 + exp(z)))",
     "z - log(sum(exp(tanh(z)/2)))",
+    "exp(z)*sum(cosh(z))",
+    "z + z**3 - log(2 + sum(cosh(z)))",
+    "log(1 + exp(z))/sum(exp(z))",
 ]
 _MOVED_AS_MUCH = [  # by a shift of layers that lie on one side of a kink
     "where(z > 0, z, exp(z) - 1) - mean(z)",
@@ -285,6 +291,10 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "asinh(z)*mean(max(1 - z, 0))",  # grows toward smaller z
         "(tanh(z) + 1/10)*mean(abs(z))",  # the sign of z is not that of the output
         "tanh(z)*mean((z - 1)**2)",
+        "exp(z)/(1 + max(max(2*z, 0)))",
+        "z - log(1 + sum(exp(2*z)))",  # grows by less than any unit where others do not
+        "z - log(1 + sum(exp(where(z > 0, z, exp(z) - 1))))/2 - z/2",
+        "exp(z)*(1/2 + sinh(z))*sum(cosh(z))",
         "abs(z)*sqrt(sum(z**2))",
         "z**2*(1 + min(abs(z)**1.5)/3)",
         "z**2*sum(max(z - 1, 0))**2",

@@ -7,9 +7,9 @@ it the layer. Likewise where H falls with T, and T with every unit. And where T 
 smallest ``u(z)`` and u strictly monotone, one unit's output is ``H(z, u(z))``: where that rises
 strictly, the largest or smallest output tells T.
 
-Where H is odd in z and u even the same holds of the units' magnitudes. And where ``H(0, T)`` is 0
-for any T, and H rises with z on either side, outputs tell the units' signs, and the argument is
-made for either sign by itself: ``tanh(z)*mean(max(z, 0))``.
+Where H is odd in z and u even the same holds of the units' magnitudes. And where ``H(0, T)`` is
+one number for any T, and H rises with z on either side, outputs tell the units' signs, and the
+argument is made for either sign by itself: ``tanh(z)*mean(max(z, 0))``.
 
 Where T may be 0, and all outputs are 0 then whatever z is, H need not rise: these layers have no
 derivative, as u is nowhere negative and tells its slope, which is 0 where u is.
@@ -87,11 +87,21 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
         tells(named, inner, -inf, bound, one=True)
         or (alike and tells(named, inner, 0.0, bound, one=True))
         or (
-            _vanishes(named, _Z, values)
+            _is_fixed_at_zero(named, values)
             and {tells(h, u, 0.0, bound, one=False) for h, u in sides} in ({1}, {-1})
         )
         for bound in bounds
     )
+
+
+def _is_fixed_at_zero(e: Expression, values: Mapping[str, float]) -> bool:
+    """Tell whether ``H(0, T)`` is the same for any T."""
+    if _T not in subexpressions(e) or _vanishes(e, _Z, values):
+        return True
+    match e:
+        case Apply("add" | "subtract", parts) | Apply("negate", parts):
+            return all(_is_fixed_at_zero(part, values) for part in parts)
+    return False
 
 
 def _vanishes(e: Expression, variable: Expression, values: Mapping[str, float]) -> bool:
@@ -142,7 +152,7 @@ class _Directions:
             along = self.direction(self.inner, self.low)
             if along is not None and own * shared * along >= 0:
                 return own
-        if not one or total.operation not in _EXTREMES or not self.of_one(self.inner, self.low)[1]:
+        if not one or total.operation not in _EXTREMES or not self.of_one(self.inner, self.low)[0]:
             return 0
         there = rebuilt(substitute(e, lambda part: self.inner if part == _T else None))
         return own if self.of_one(there, self.low)[1] else 0
@@ -207,12 +217,12 @@ class _Directions:
 
     def sign(self, e: Expression) -> tuple[int, bool]:
         """Return the sign of an expression in z or in T, and whether it vanishes nowhere."""
+        if isinstance(e, Apply) and e.operation == "reciprocal":
+            return self.sign(e.arguments[0])
         has_z, has_t = _Z in subexpressions(e), _T in subexpressions(e)
         if not has_z and not has_t:
             number = number_of(e, self.values)
             return int(number > 0) - int(number < 0), bool(abs(number) > NEGLIGIBLE)
-        if isinstance(e, Apply) and e.operation == "reciprocal":
-            return self.sign(e.arguments[0])
         if has_z and has_t:
             raise _UnknownError
         if has_z:

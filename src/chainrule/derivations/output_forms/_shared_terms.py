@@ -28,10 +28,12 @@ from chainrule.derivations._pieces import (
     differentiate,
     smooth_pieces,
 )
+from chainrule.derivations.output_forms._rising_in_both import sign_from
 from chainrule.derivations.output_forms._rising_layers import Rising, number_of, terms_of
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
+    Constant,
     Expression,
     Formula,
     is_layer_coupled,
@@ -48,12 +50,14 @@ def is_moved_less(e: Expression, rising: Rising) -> bool:
     """Tell whether a layer is ``h(z) + t(z)`` as above: its output then determines it."""
     own: Expression = ZERO
     falling: list[Expression] = []
-    rises_too = is_mean = False
+    rises_too = is_mean = has_offset = False
     for factor, term in terms_of(e):
         if not is_layer_coupled(term):
             own = add(own, multiply(factor, term))
         elif rising.side(factor) * _direction(term, rising) <= 0:
-            averaged = _averaged(term)
+            term, offset = _without_offset(term)
+            has_offset = has_offset or offset
+            averaged = _averaged(term, rising.values)
             if averaged is None:
                 return False
             falling.append(multiply(factor, averaged))
@@ -67,7 +71,7 @@ def is_moved_less(e: Expression, rising: Rising) -> bool:
     less = reduce(add, falling, own)
     if rising.rises(less, strictly=True):
         return True
-    if len(falling) != 1 or rises_too:
+    if len(falling) != 1 or rises_too or has_offset:
         return False
     return rising.rises(negate(less), strictly=True) or (
         is_mean
@@ -123,13 +127,26 @@ def _direction(e: Expression, rising: Rising) -> int:
     return directions.pop() if len(directions) == 1 else 0
 
 
-def _averaged(e: Expression) -> Expression | None:
-    """Return u where a shared value grows by no more than u does at some unit."""
+def _averaged(e: Expression, values: Mapping[str, float]) -> Expression | None:
+    """Return u where a shared value grows by no more than u does at some unit, and no less."""
     match e:
         case Apply(operation, (inner,)) if operation in _AVERAGES:
             pass
         case Apply("log", (Apply("sum" | "mean", (Apply("exp", (inner,)),)),)):
             pass
+        case Apply("log", (Apply("sum" | "mean", (positive,)),)):
+            if is_layer_coupled(positive) or sign_from(positive, values, -inf, None) != (1, True):
+                return None
+            inner = Apply("log", (positive,))
         case _:
             return None
     return None if is_layer_coupled(inner) else inner
+
+
+def _without_offset(e: Expression) -> tuple[Expression, bool]:
+    """Return ``log(sum(f))`` for ``log(1 + sum(f))``, which grows by no more where it grows."""
+    match e:
+        case Apply("log", (Apply("add", (Constant(value), Apply("sum" | "mean") as total)),)):
+            if value >= 0:
+                return Apply("log", (total,)), True
+    return e, False
