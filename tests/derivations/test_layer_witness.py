@@ -295,6 +295,8 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "z - log(1 + sum(exp(2*z)))",  # grows by less than any unit where others do not
         "z - log(1 + sum(exp(where(z > 0, z, exp(z) - 1))))/2 - z/2",
         "exp(z)*(1/2 + sinh(z))*sum(cosh(z))",
+        "max(z, z/10)*z/sqrt(mean(z**2) + 1/10)",
+        "abs(z)*z/sqrt(sum(z**2) + 1) + abs(z)/9",
         "abs(z)*sqrt(sum(z**2))",
         "z**2*(1 + min(abs(z)**1.5)/3)",
         "z**2*sum(max(z - 1, 0))**2",

@@ -141,8 +141,8 @@ class Rising:
             return False
         translation = Translation()
         share = sympy.cancel(translation.to_sympy(along) / translation.symbol(_Z))
-        if share.has(translation.symbol(_Z)):
-            return False
+        if "z" in variables_of(translation.to_expression(share)):
+            return False  # also in what algebra does not look into
         radius: dict[Expression, Expression] = {_RADIUS: _Z}
         grown = multiply(factor, substitute(along, radius.get))
         return self.rises(grown, 0.0) and abs(_at(grown, ZERO, self.values)) < NEGLIGIBLE
