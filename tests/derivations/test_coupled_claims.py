@@ -1,0 +1,107 @@
+"""What is said of layer-coupled formulas that nobody has named: forms, witnesses and proofs."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import mpmath
+import pytest
+from tests.derivations.oracle import check_product
+from tests.formulas.language import UndefinedError, layer_values
+
+from chainrule.derivations import Derivation, derive
+from chainrule.formulas import Expression, parse
+
+_OWN = (
+    *("z", "tanh(z)", "max(z, 0)", "max(z, z/10)", "exp(z)", "sinh(z)", "z**3", "abs(z)", "z**2"),
+    *("log(1 + exp(z))", "1/(1 + exp(-z))", "z + sin(z)/2", "z/(1 + abs(z))", "z*abs(z)"),
+    *("where(z > 0, z, exp(z) - 1)", "min(max(z, -1), 1)", "exp(-abs(z))"),
+)
+_ADDED_UP = ("z", "abs(z)", "z**2", "max(z, 0)", "exp(z)", "tanh(z)", "cosh(z)", "exp(-z**2)")
+_OF_SHARED = (
+    *("{}", "1 + {}", "sqrt(1 + {}**2)", "exp({})", "1/(1 + {}**2)", "log(2 + {}**2)", "tanh({})"),
+    *("{}**2", "{}/2", "2 - {}"),
+)
+_JOINED = ("({})*({})", "({})/({})", "{} + {}", "{} - ({})", "max({} - ({}), 0)")
+
+
+def _drawn(seed: int, count: int) -> list[str]:
+    draw = random.Random(seed).choice
+    return [
+        draw(_JOINED).format(
+            draw(_OWN),
+            draw(_OF_SHARED).format(f"{draw(('sum', 'mean', 'max', 'min'))}({draw(_ADDED_UP)})"),
+        )
+        for _ in range(count)
+    ]
+
+
+def _outputs(e: Expression, z: list[mpmath.mpf]) -> list[mpmath.mpf]:
+    return layer_values(e, {"z": z})
+
+
+def _jacobian(e: Expression, z: list[mpmath.mpf]) -> mpmath.matrix:
+    """Return ∂a_p/∂z_j by central differences, a row for each p."""
+    step = mpmath.mpf(10) ** (-mpmath.mp.dps // 3)
+    columns = []
+    for j in range(len(z)):
+        above, below = (
+            _outputs(e, [x + s * (k == j) for k, x in enumerate(z)]) for s in (step, -step)
+        )
+        columns.append([(x - y) / (2 * step) for x, y in zip(above, below, strict=True)])
+    return mpmath.matrix(columns).T
+
+
+def _check_witness(e: Expression, derivation: Derivation) -> None:
+    witness = derivation.layer_witness
+    assert witness is not None
+    layers = [[mpmath.mpf(x) for x in layer] for layer in (witness.first, witness.second)]
+    one, two = (_jacobian(e, z) for z in layers)
+    fastest = max(1, mpmath.norm(one, 1), mpmath.norm(two, 1))
+    for x, y in zip(*(_outputs(e, z) for z in layers), strict=True):
+        # The layers are shown as floats.
+        assert abs(x - y) <= 1e-13 * max(abs(x), fastest)
+    if "kink" not in witness.reason:
+        p, j = witness.units
+        assert abs(one[p, j] - two[p, j]) > 1e-4 * abs(one[p, j])
+
+
+def _check_proof(e: Expression) -> None:
+    """Seek layers with the same outputs by Newton's method; their Jacobian must be the same."""
+    drawn = random.Random(5)
+    for units, size in product((1, 2, 3), (0.3, 1, 3)):
+        z = [mpmath.mpf(drawn.gauss(0, size)) for _ in range(units)]
+        other = [x + mpmath.mpf(drawn.gauss(0, size)) for x in z]
+        for _ in range(25):
+            missing = mpmath.matrix(_outputs(e, z)) - mpmath.matrix(_outputs(e, other))
+            slopes = _jacobian(e, other)
+            if mpmath.norm(missing) < 1e-22:
+                break
+            squares = slopes * slopes.T + mpmath.mpf(10) ** -20 * mpmath.eye(units)
+            step = slopes.T * mpmath.lu_solve(squares, missing)
+            if mpmath.norm(step) > 50:
+                break
+            other = [x + step[k] for k, x in enumerate(other)]
+        if mpmath.norm(missing) < 1e-22:
+            apart = mpmath.norm(_jacobian(e, z) - _jacobian(e, other), 1)
+            assert apart < 1e-5 * (1 + mpmath.norm(_jacobian(e, z), 1)), (z, other)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", _drawn(11, 60))
+def test_nothing_that_is_said_of_a_layer_is_contradicted(text: str) -> None:
+    """Forms by difference quotients, witnesses by values, proofs by a search for a witness."""
+    formula = parse(text)
+    derivation = derive(formula)
+    with mpmath.workdps(40):
+        if derivation.product_from_output is not None:
+            check_product(formula.expression, derivation.product_from_output, {})
+            return
+        try:
+            if derivation.determined_by_output:
+                _check_proof(formula.expression)
+            elif derivation.layer_witness is not None:
+                _check_witness(formula.expression, derivation)
+        except (UndefinedError, OverflowError):
+            pytest.skip("a layer at which the formula has no value")
