@@ -297,6 +297,9 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "exp(z)*(1/2 + sinh(z))*sum(cosh(z))",
         "max(z, z/10)*z/sqrt(mean(z**2) + 1/10)",
         "abs(z)*z/sqrt(sum(z**2) + 1) + abs(z)/9",
+        "where(z > 0, z - 1, z) + z*mean(abs(z))",  # rises on either side, and jumps down
+        "z + where(mean(abs(z)) > 0, mean(abs(z)) - 5, 0)*tanh(z)",
+        "z - sign(z) + z*mean(abs(z))",
         "abs(z)*sqrt(sum(z**2))",
         "z**2*(1 + min(abs(z)**1.5)/3)",
         "z**2*sum(max(z - 1, 0))**2",

@@ -157,10 +157,10 @@ class _Directions:
         there = rebuilt(substitute(e, lambda part: self.inner if part == _T else None))
         return own if self.of_one(there, self.low)[1] else 0
 
-    def direction(self, e: Expression, low: float) -> int | None:
+    def direction(self, e: Expression, low: float, *, closed: bool = True) -> int | None:
         """Return the direction of an expression in z alone, if it has one."""
         try:
-            return self.of_one(e, low)[0]
+            return self.of_one(e, low, closed=closed)[0]
         except _UnknownError:
             return None
 
@@ -171,7 +171,8 @@ class _Directions:
             direction, strict = self.of_one(e, self.low) if has_z else (0, False)
             return direction, 0, strict
         if not has_z:
-            return 0, self.direction(_with_z_for_t(e), self.least), False
+            along = self.direction(_with_z_for_t(e), self.least, closed=self.bound is not None)
+            return 0, along, False
         match e:
             case Apply("add", (x, y)):
                 return _together(self.of(x), self.of(y))
@@ -207,13 +208,24 @@ class _Directions:
             return _turned(self.of(e.arguments[0]), -1)
         return self.of(e)
 
-    def of_one(self, e: Expression, low: float) -> tuple[int, bool]:
-        """Return the direction of an expression in z alone, and whether strictly so."""
+    def of_one(self, e: Expression, low: float, *, closed: bool = True) -> tuple[int, bool]:
+        """Return the direction of an expression in z alone, and whether strictly so.
+
+        From a place on: where that counts itself, the expression must not jump there.
+        """
         e = rebuilt(e)
         for rising, direction in ((self.upwards, 1), (self.downwards, -1)):
-            if rising.rises(e, low):
+            if rising.rises(e, low) and (low == -inf or not closed or self.begins(e, low)):
                 return direction, rising.rises(e, low, strictly=True)
         raise _UnknownError
+
+    def begins(self, e: Expression, low: float) -> bool:
+        """Tell whether an expression has at a place what it tends to on the right of it."""
+        cut = smooth_pieces(Formula(e, tuple(self.values.items())))
+        right = cut.pieces[sum(b.place <= low for b in cut.breakpoints)].expression
+        there: dict[Expression, Expression] = {_Z: Constant(Fraction(low))}
+        one, other = (number_of(substitute(x, there.get), self.values) for x in (e, right))
+        return bool(abs(one - other) < NEGLIGIBLE)
 
     def sign(self, e: Expression) -> tuple[int, bool]:
         """Return the sign of an expression in z or in T, and whether it vanishes nowhere."""
