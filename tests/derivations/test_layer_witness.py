@@ -300,6 +300,7 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "where(z > 0, z - 1, z) + z*mean(abs(z))",  # rises on either side, and jumps down
         "z + where(mean(abs(z)) > 0, mean(abs(z)) - 5, 0)*tanh(z)",
         "z - sign(z) + z*mean(abs(z))",
+        "z*where(sum(z**2) > 0, 1 - 1/sqrt(sum(z**2)), 0)",
         "abs(z)*sqrt(sum(z**2))",
         "z**2*(1 + min(abs(z)**1.5)/3)",
         "z**2*sum(max(z - 1, 0))**2",

@@ -215,17 +215,9 @@ class _Directions:
         """
         e = rebuilt(e)
         for rising, direction in ((self.upwards, 1), (self.downwards, -1)):
-            if rising.rises(e, low) and (low == -inf or not closed or self.begins(e, low)):
+            if rising.rises(e, low) and (low == -inf or not closed or rising.begins(e, low)):
                 return direction, rising.rises(e, low, strictly=True)
         raise _UnknownError
-
-    def begins(self, e: Expression, low: float) -> bool:
-        """Tell whether an expression has at a place what it tends to on the right of it."""
-        cut = smooth_pieces(Formula(e, tuple(self.values.items())))
-        right = cut.pieces[sum(b.place <= low for b in cut.breakpoints)].expression
-        there: dict[Expression, Expression] = {_Z: Constant(Fraction(low))}
-        one, other = (number_of(substitute(x, there.get), self.values) for x in (e, right))
-        return bool(abs(one - other) < NEGLIGIBLE)
 
     def sign(self, e: Expression) -> tuple[int, bool]:
         """Return the sign of an expression in z or in T, and whether it vanishes nowhere."""

@@ -8,6 +8,7 @@ derivative at x and y wherever it is 0 for it, so has their sum.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from math import inf
 from typing import Any
 
@@ -37,6 +38,7 @@ from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
+    Constant,
     Expression,
     Formula,
     Parameter,
@@ -145,7 +147,8 @@ class Rising:
             return False  # also in what algebra does not look into
         radius: dict[Expression, Expression] = {_RADIUS: _Z}
         grown = multiply(factor, substitute(along, radius.get))
-        return self.rises(grown, 0.0) and abs(_at(grown, ZERO, self.values)) < NEGLIGIBLE
+        vanishes = abs(_at(grown, ZERO, self.values)) < NEGLIGIBLE
+        return bool(vanishes) and self.rises(grown, 0.0) and self.begins(grown, 0.0)
 
     def rises(self, e: Expression, low: float = -inf, *, strictly: bool = False) -> bool:
         """Tell whether what a unit adds rises beyond a place, and tells its slope."""
@@ -173,6 +176,14 @@ class Rising:
         if stretches is None or len(stretches) != 1:
             return False
         return proved_sign(piece.derivative, self.values, low, high) > 0
+
+    def begins(self, e: Expression, low: float) -> bool:
+        """Tell whether an expression has at a place what it tends to on the right of it."""
+        cut = smooth_pieces(Formula(e, tuple(self.values.items())))
+        right = cut.pieces[sum(b.place <= low for b in cut.breakpoints)].expression
+        place = Constant(Fraction(low))
+        here, beside = (_at(x, place, self.values) for x in (e, right))
+        return bool(abs(here - beside) < NEGLIGIBLE)
 
     def is_joined(self, cut: Pieces, k: int) -> bool:
         """Tell whether the k-th piece begins where the one before has ended."""
