@@ -176,6 +176,7 @@ def _starts(z: Layer) -> list[Layer]:
 
 
 def checked(layers: LayerMap, first: Layer, second: Layer, reason: str) -> LayerWitness | None:
+    """Return two layers as a witness, if their outputs agree and their Jacobians do not."""
     one, two = (layers.outputs(z) for z in (first, second))
     # Only what is nearly the same is worth its Jacobian; where outputs saturate all of them are.
     if not all(abs(x - y) < _NEARLY * (1 + abs(x)) for x, y in zip(one, two, strict=True)):
