@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _ROWS = 16
-_ELEMENTS = 4096  # of a block, which stay in the nearest cache
+_ELEMENTS = 1600  # of a block, which stay in the nearest cache
 
 
 def over_rows(

@@ -178,6 +178,10 @@ class RowProgram:
             stages[-1] += self._shared(level)
             stages.append(self._pass(level) if level <= self._last() else [])
         stages[-1] += self._result()
+        dear = {nodes[k].operation for k in self.level if not nodes[k].per_unit} & _DEAR
+        if self.in_floats and dear == {"reciprocal"}:
+            # What is kept of one row alone stays nearer than what is kept of several.
+            stages = [[line for stage in stages for line in stage]]
         return [stage for stage in stages if stage]
 
     def _passes(self, first: int) -> range:
