@@ -17,6 +17,7 @@ from chainrule.kernels import _modules, activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._piece_fits import in_pieces
 from chainrule.kernels._pieces import InPieces, Piece, Side, name_in_pieces, operations_for
+from chainrule.kernels.elementary import tables
 
 NORMAL = 2.0**-126
 SMALLEST = 2.0**-149
@@ -298,3 +299,17 @@ def test_what_was_chosen_in_pieces_is_right_without_them(monkeypatch):
     ):
         assert "single." not in source
         assert "double.erfc" in source
+
+
+def test_where_a_processor_compares_for_coefficients_other_ways_are_taken(monkeypatch):
+    """Gelu's one polynomial for all z remains; tanh's sixteen take longer than an exponential."""
+    choices = {
+        name: activation_kernels(activation_formula(name), np.float32).choice
+        for name in ("gelu", "tanh")
+    }
+    assert {choice.tiers["activation"] for choice in choices.values()} == {"pieces"}
+    monkeypatch.setattr(tables, "is_quick", lambda: False)
+    for name, choice in choices.items():
+        here = _modules.is_for_this_processor(activation_formula(name), choice)
+        assert here == (name == "gelu")
+    assert _modules.work_in_pieces(activation_formula("tanh"), "activation") == np.inf

@@ -264,8 +264,10 @@ def _generated(formula: Formula, dtype: str) -> ActivationKernels:
     """Generate an activation's modules in the cheapest arithmetic that is exact enough."""
     if dtype == "float64":
         return kernels_in(formula, dtype, Choice(dict.fromkeys(FUNCTIONS, "double"), {}, "float64"))
+    from chainrule.kernels._modules import is_for_this_processor
+
     kept = kept_choice(_exactly(formula))
-    if kept is not None:
+    if kept is not None and is_for_this_processor(formula, kept[0]):
         choice, code = kept
         kernels = kernels_in(formula, dtype, choice)
         if code_digest(kernels.source) == code:

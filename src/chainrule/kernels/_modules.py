@@ -17,7 +17,7 @@ from chainrule.derivations import (
 from chainrule.formulas import Apply, Formula, to_text
 from chainrule.kernels._annotations import names_of_nodes
 from chainrule.kernels._elementwise import DECORATOR, scalar_function
-from chainrule.kernels._kept_choices import Zeros
+from chainrule.kernels._kept_choices import Choice, Zeros
 from chainrule.kernels._kept_pieces import kept_pieces
 from chainrule.kernels._module_parts import (
     READS,
@@ -41,6 +41,7 @@ from chainrule.kernels._shift import shifted
 from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import format_of, has_fits
 from chainrule.kernels._zeros import fits_at_zeros, name_of_fit, with_fits
+from chainrule.kernels.elementary import tables
 
 KERNELS = {"activation": "forward", "derivative": "backward"}
 _SAYS = {"activation": "A = g(Z)", "derivative": "∂J/∂Z = ∂J/∂A ⊙ g'(Z)"}
@@ -114,9 +115,22 @@ def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | Non
 
 
 def work_in_pieces(formula: Formula, name: str) -> float:
-    """Return the operations of ``activation`` or ``derivative`` in pieces; infinity if none are."""
-    own = _pieces(_scalar_lines(formula, "float32", name), formula, name)
-    return math.inf if own is None else own.work
+    """Return the operations of ``activation`` or ``derivative`` in pieces; infinity if none are.
+
+    None are where they take longer on this processor than the function's source does.
+    """
+    lines = _scalar_lines(formula, "float32", name)
+    own = _pieces(lines, formula, name)
+    if own is None:
+        return math.inf
+    work = own.work if tables.is_quick() else own.work_by_comparing
+    return work if work <= operations_for(lines, name) else math.inf
+
+
+def is_for_this_processor(formula: Formula, choice: Choice) -> bool:
+    """Tell whether functions in pieces are chosen where this processor takes several at once."""
+    names = [name for name, tier in choice.tiers.items() if tier == "pieces"]
+    return tables.is_quick() or all(work_in_pieces(formula, name) < math.inf for name in names)
 
 
 @lru_cache(maxsize=8)

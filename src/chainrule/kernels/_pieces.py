@@ -148,10 +148,21 @@ class InPieces:
     @property
     def work(self) -> int:
         """How many operations its value takes, roughly."""
-        sides = [side for side in (self.left, self.right) if side is not None]
-        several = len(sides) == 2 and all(len(side.pieces) == 1 for side in sides)
-        work = max(side.polynomial_work for side in sides) * (2 if several else 1)
-        return work + sum(side.other_work for side in sides)
+        several = len(self.sides) == 2 and all(len(side.pieces) == 1 for side in self.sides)
+        work = max(side.polynomial_work for side in self.sides) * (2 if several else 1)
+        return work + sum(side.other_work for side in self.sides)
+
+    @property
+    def work_by_comparing(self) -> int:
+        """The same where a processor finds each coefficient by comparing numbers of intervals."""
+        pieces = [piece for side in self.sides for piece in side.pieces]
+        length = max(len(piece.coefficients) for piece in pieces)
+        return len(pieces) * length + sum(side.other_work for side in self.sides)
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Those that do not follow from another one."""
+        return tuple(side for side in (self.left, self.right) if side is not None)
 
 
 def operations_for(lines: Sequence[str], name: str) -> float:

@@ -103,6 +103,11 @@ def _lanes() -> tuple[int, ...]:
     return tuple(lanes for lanes, (feature, _) in _LANES.items() if features.get(feature))
 
 
+def is_quick() -> bool:
+    """Tell whether this processor chooses for several indices in a step."""
+    return bool(_lanes())
+
+
 def _define(module: Any, name: str, numbers: list[float], lanes: tuple[int, ...]) -> None:
     """Define the choice for one index, and for as many as fill a vector."""
     kept = ir.GlobalVariable(module, ir.ArrayType(_FLOAT, MOST), f"{name}_numbers")
