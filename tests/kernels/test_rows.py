@@ -186,3 +186,19 @@ def test_sums_taken_apart_keep_the_gradient(dtype, units):
     size = sum(np.abs(term) for term in terms) + np.abs(g).mean(axis=1, keepdims=True)
     size += np.abs(a) * np.abs(a * g).mean(axis=1, keepdims=True)
     assert (np.abs(got - sum(terms) / spread) / (size / spread)).max() < 4 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("text", ["z/(0*sum(z)) + z/sum(z)", "z/sum(z) + z/((1 - 1)*sum(z))"])
+def test_a_factor_of_zero_below_is_no_error(text):
+    """Its reciprocal is infinite, as in NumPy."""
+    z = np.ones((2, 3), np.float32)
+    assert np.isinf(chainrule.activation(text)(z)).all()
+
+
+def test_layers_whose_first_arithmetic_fails_get_another():
+    """There are no pieces of them to think of."""
+    softmax = chainrule.activation("softmax_temperature", temperature=3.0)
+    z = np.random.default_rng(8).normal(size=(4, 5)).astype(np.float32)
+    kernels = activation_kernels(softmax.formula, np.float32)
+    assert kernels.choice.tiers["derivative"] != "narrow"
+    assert units_apart(softmax(z), shares(z, np.longdouble(1) / 3, 0.0)) < 4

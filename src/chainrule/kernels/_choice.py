@@ -7,7 +7,7 @@ certificate measures against a reference of many digits, over inputs from the wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,7 @@ _MOST_ZEROS, _NEIGHBOURS = _INNERMOST + _OUTERMOST, 1024
 _DIP = 1e-4
 _MENDABLE = 400.0  # ulp that keeping rounding errors may mend
 _LITTLE = 36  # operations in pieces, which take less time than keeping rounding errors does
-_DEARER = ("single", "fitted")
+_CHEAPER = ("single", "fitted")
 _AT_ONCE = 1 << 14  # elements: what is computed of them stays in the nearest caches
 _SURELY, _EVERY = 1.25, 97  # few places show what compiled code does, but for fused operations
 _STEP = 1013  # every so many bit patterns: a prime, so that all digits of them vary
@@ -115,7 +115,13 @@ def choose(
             )
             return kernels, Choice(tiers, needed, says)
         tiers |= {
-            name: _next(order, tiers[name], worst[name], zeros.get(name, ()), work_in_pieces(name))
+            name: _next(
+                order,
+                tiers[name],
+                worst[name],
+                zeros.get(name, ()),
+                partial(work_in_pieces, name),
+            )
             for name in failed
         }
 
@@ -153,10 +159,12 @@ def _reason_against(kernels: ActivationKernels, name: str, z: Array, wanted: Arr
         return of_elements(got.astype(np.float32), wanted[some])
 
 
-def _next(order: Sequence[str], tier: str, ulp: float, zeros: Pairs, in_pieces: float) -> str:
+def _next(
+    order: Sequence[str], tier: str, ulp: float, zeros: Pairs, in_pieces: Callable[[], float]
+) -> str:
     """Return the next tier to try, past those that cannot help."""
     has_fits = any(low * high > 0 for low, high in zeros)
-    if in_pieces < _LITTLE and tier in _DEARER and "pieces" in order:
+    if "pieces" in order and tier in _CHEAPER and in_pieces() < _LITTLE:
         return "pieces"
     for following in order[order.index(tier) + 1 :]:
         # What is lost by far is not mended by keeping rounding errors.
@@ -165,7 +173,7 @@ def _next(order: Sequence[str], tier: str, ulp: float, zeros: Pairs, in_pieces: 
                 continue
             case "divided" | "compensated" if not ulp <= _MENDABLE:
                 continue
-            case "pieces" if in_pieces == np.inf:
+            case "pieces" if in_pieces() == np.inf:
                 continue
         return following
     raise AssertionError(tier)

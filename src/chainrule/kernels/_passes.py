@@ -117,7 +117,7 @@ def _reciprocal_of_factors(graph: Graph, index: int) -> Expression | None:
         for k in graph.reached()
         if k < index and graph.nodes[k].operation == "reciprocal"
     }
-    if len(factors) < 2 or not all(f in known or isinstance(f, Constant) for f in factors):
+    if len(factors) < 2 or not all(f in known or _is_number(f) for f in factors):
         return None
     first, second = (
         constant(1 / factor.value)
@@ -126,6 +126,10 @@ def _reciprocal_of_factors(graph: Graph, index: int) -> Expression | None:
         for factor in factors
     )
     return Apply("multiply", (first, second))
+
+
+def _is_number(e: Expression) -> bool:
+    return isinstance(e, Constant) and e.value != 0
 
 
 def _factors(graph: Graph, index: int) -> list[Expression]:
