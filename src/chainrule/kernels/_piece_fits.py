@@ -205,12 +205,10 @@ def _algebraic(truth: Truth, power: int, most: float, room: int) -> Side | None:
         series = Series(of_inverse, _doubling(1 / end))
         target = Target(series, of_inverse, 1 / end, start=float(of_inverse(2.0**-60)))
         far = in_one(target)
-        near = (
-            None
-            if far is None or not series.is_resolved
-            else _near_zero(truth, end, most, room - 1)
-        )
-        if far is not None and near is not None:
+        if far is None or not series.is_resolved:
+            continue
+        near = _near_zero(truth, end, most, room - 1)
+        if near is not None:
             made = target.exactly(far, 0.0)
             return Side((*near, replace(made, end=np.inf, power=power, is_far=True)))
     return None

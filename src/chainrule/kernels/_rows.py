@@ -361,9 +361,5 @@ class RowProgram:
         return f"v{index}"
 
 
-def _in_row(line: str) -> str:
-    return re.sub(r"(kept_\d+)\[j\]", r"\1[i - start, j]", line)
-
-
 def _count(e: Expression) -> str | None:
     return "columns" if e == Apply("count", ()) else None
