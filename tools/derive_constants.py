@@ -32,6 +32,11 @@ def logarithm_tail(z: mp.mpf) -> mp.mpf:
     return (2 * mp.atanh(s) / s - 2) / z
 
 
+def logarithm_rest(z: mp.mpf) -> mp.mpf:
+    """Return (2 atanh(s) - 2 s - 2/3 s**3) / s**5 with s = sqrt(z)."""
+    return (logarithm_tail(z) - mp.mpf(2) / 3) / z
+
+
 def direct_logarithm_tail(f: mp.mpf) -> mp.mpf:
     """Return (log(1 + f) - f + f**2 / 2) / f**3."""
     return (mp.log1p(f) - f + f * f / 2) / f**3
@@ -153,6 +158,17 @@ def logarithm(degree: int) -> Fit:
     )
 
 
+def logarithm_to_many_digits(degree: int) -> Fit:
+    """Fit the logarithm behind its first two terms, which are known exactly."""
+    return Fit(
+        logarithm_rest,
+        lambda z: z**2 * mp.sqrt(z) / mp.atanh(mp.sqrt(z)) / 2,
+        ZERO,
+        LARGEST_S**2,
+        degree,
+    )
+
+
 def odd(function: Function, last: mp.mpf, degree: int) -> Fit:
     """Fit an odd function from zero on."""
     return Fit(odd_tail(function), odd_weight(function), ZERO, last**2, degree)
@@ -177,6 +193,7 @@ def erfc_fit(target: Function, last: mp.mpf, degree: int) -> Fit:
 DOUBLE_FITS = {
     "EXPONENTIAL": exponential(10),
     "LOGARITHM": logarithm(6),
+    "LOGARITHM_REST": logarithm_to_many_digits(8),
     "SINH": odd(mp.sinh, HALF_STEP, 4),
     "COSH": even_hyperbolic(4),
     "ARCTANGENT": odd(mp.atan, ONE, 19),
@@ -239,6 +256,8 @@ def double_constants() -> dict[str, Value]:
     # 42 bits leave 11 for the multiplier, so that the product with any exponent is exact.
     constants["LN2_HIGH"], constants["LN2_LOW"] = map(float, split(mp.log(2), 42))
     constants["INVERSE_LN2"] = float(1 / mp.log(2))
+    two_thirds = split(mp.mpf(2) / 3, 53)
+    constants["TWO_THIRDS_HIGH"], constants["TWO_THIRDS_LOW"] = map(float, two_thirds)
     constants["SQRT_HALF_BITS"] = struct.unpack("<q", struct.pack("<d", mp.sqrt(0.5)))[0]
     half_pi_high, rest = split(mp.pi / 2, 53)
     half_pi_low, half_pi_last = split(rest, 53)

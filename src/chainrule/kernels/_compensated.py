@@ -162,8 +162,6 @@ pairs.lifted(t)))
                 return self.negated(self.part(operand))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return _Part(f"not {self.part(operand).text}")
-            case ast.BinOp(left=left, op=ast.Pow(), right=right):
-                return _Part(f"({self.part(left).number} ** {self.part(right).number})")
             case ast.BinOp(op=ast.Mult()):
                 return self.product(node)
             case ast.BinOp(left=left, op=ast.Div(), right=right):

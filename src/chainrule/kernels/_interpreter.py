@@ -18,10 +18,11 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sign")},
     **{name: getattr(np, name) for name in ("sinh", "cosh", "tanh", "sin", "cos", "copysign")},
     "atan": np.arctan, "asinh": np.arcsinh, "erf": special.erf, "erfc": special.erfc, "abs": abs,
+    "power": np.power,
 }  # fmt: skip
 _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-    ast.Div: operator.truediv, ast.Pow: operator.pow, ast.USub: operator.neg,
+    ast.Div: operator.truediv, ast.USub: operator.neg,
     ast.Not: operator.not_, ast.Gt: operator.gt, ast.Lt: operator.lt, ast.GtE: operator.ge,
     ast.LtE: operator.le, ast.Eq: operator.eq, ast.NotEq: operator.ne,
 }  # fmt: skip

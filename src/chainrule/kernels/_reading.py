@@ -12,7 +12,7 @@ from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable,
 RESULT = "return"
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
-    ast.Pow: "power", ast.Gt: "greater", ast.Lt: "less", ast.GtE: "greater_equal",
+    ast.Gt: "greater", ast.Lt: "less", ast.GtE: "greater_equal",
     ast.LtE: "less_equal", ast.Eq: "equal", ast.NotEq: "not_equal",
 }  # fmt: skip
 _NOT = {"greater": "less_equal", "less": "greater_equal"}

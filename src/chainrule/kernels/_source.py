@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import sympy
@@ -18,11 +19,12 @@ from chainrule.formulas import (
     is_plain_name,
 )
 
-# Functions of one number that every set in `elementary` has.
+# Functions that every set in `elementary` has, all but the last of one number.
 ELEMENTARY = (
     "exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "asinh", "erf",
-    "erfc",
+    "erfc", "power",
 )  # fmt: skip
+_MOST_FACTORS = 4  # of a power that is written as a product
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 _COMPARISONS = {
     "greater": ">",
@@ -82,13 +84,13 @@ def operation(name: str, arguments: tuple[str, ...], exponent: Expression | None
 
 def _power(arguments: tuple[str, ...], exponent: Expression | None) -> str:
     base = arguments[0]
-    if isinstance(exponent, Constant):
-        if exponent.value.denominator == 1 and 1 <= abs(exponent.value) <= 4:
-            product = " * ".join([base] * abs(int(exponent.value)))
+    if isinstance(exponent, Constant) and abs(exponent.value) <= _MOST_FACTORS:
+        whole, half = divmod(abs(exponent.value), 1)
+        factors = [base] * whole + [f"sqrt({base})"] * (half == Fraction(1, 2))
+        if factors and half in (0, Fraction(1, 2)):
+            product = " * ".join(factors)
             return product if exponent.value > 0 else f"1.0 / ({product})"
-        if exponent.value.denominator == 2 and exponent.value.numerator == 1:
-            return f"sqrt({base})"
-    return f"{base} ** {arguments[1]}"
+    return f"power({base}, {arguments[1]})"
 
 
 def written(expression: Expression, names: Callable[[Expression], str | None]) -> str:

@@ -1,13 +1,14 @@
-"""Elementary functions of one number, written so that a loop over an array vectorises.
+"""Elementary functions and powers, written so that a loop over an array vectorises.
 
 A call of the C library inside a loop forces the compiler to treat one element at a time. The
 functions here are straight-line arithmetic: both sides of every choice are computed and one is
 selected, so LLVM inlines them into a kernel's loop and widens it to the vectors of the processor.
 
-There are three sets with the same names:
+There are four sets with the same names:
 
 - ``double``: float64 to float64, to the last places;
 - ``wide``: float64 for results that will be rounded to float32, at about half the cost;
+- ``narrow``: the same for what is rounded at once, with shorter exponentials;
 - ``single``: float32 to float32, in float32 arithmetic.
 
 The constants come from ``tools/derive_constants.py``. ``tests/kernels`` measures the errors
@@ -34,6 +35,7 @@ from chainrule.kernels.elementary.double import (
     expm1,
     log,
     log1p,
+    power,
     sin,
     sinh,
     tanh,
@@ -56,6 +58,7 @@ __all__ = [
     "log",
     "log1p",
     "place",
+    "power",
     "sin",
     "sinh",
     "smaller",

@@ -1,4 +1,4 @@
-"""Elementary functions of one float64, to the last places of float64.
+"""Elementary functions and powers of float64, to the last places of float64.
 
 Results are within 1.5 units in the last place (most within 1) over the whole range of float64,
 subnormal numbers, infinities, NaN and signed zeros included.
@@ -7,6 +7,7 @@ subnormal numbers, infinities, NaN and signed zeros included.
 from chainrule.kernels.elementary.double._error import erf, erfc
 from chainrule.kernels.elementary.double._exponential import cosh, exp, expm1, sinh, tanh
 from chainrule.kernels.elementary.double._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.double._power import power
 from chainrule.kernels.elementary.double._trigonometric import atan, cos, near_cos, near_sin, sin
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "log1p",
     "near_cos",
     "near_sin",
+    "power",
     "sin",
     "sinh",
     "tanh",

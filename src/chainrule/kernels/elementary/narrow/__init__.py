@@ -7,6 +7,7 @@ float32 results come from: beyond, exponentials stay where they are, far outside
 
 from chainrule.kernels.elementary.narrow._error import erfc
 from chainrule.kernels.elementary.narrow._exponential import exp
+from chainrule.kernels.elementary.narrow._power import power
 from chainrule.kernels.elementary.wide import (
     asinh,
     atan,
@@ -36,6 +37,7 @@ __all__ = [
     "log1p",
     "near_cos",
     "near_sin",
+    "power",
     "sin",
     "sinh",
     "tanh",

@@ -1,9 +1,9 @@
 """Elementary functions of one float32, in float32 arithmetic.
 
 Results are within 1 unit in the last place for every float32, subnormal arguments and results,
-infinities, NaN and signed zeros included: ``make sweep-elementary`` tries them all. Sine and cosine
-alone compute in float64, for the sake of large arguments; below 32768 ``near_sin`` and ``near_cos``
-stand in for them.
+infinities, NaN and signed zeros included: ``make sweep-elementary`` tries them all. Sine, cosine
+and powers alone compute in float64; for sines and cosines of arguments below 32768 ``near_sin`` and
+``near_cos`` stand in.
 """
 
 from chainrule.kernels.elementary.single._difference import exp_below as exp_below
@@ -35,6 +35,7 @@ from chainrule.kernels.elementary.single._exponential import (
     raised_exp_below_one as raised_exp_below_one,
 )
 from chainrule.kernels.elementary.single._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.single._power import power
 from chainrule.kernels.elementary.single._trigonometric import atan, cos, near_cos, near_sin, sin
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "log1p",
     "near_cos",
     "near_sin",
+    "power",
     "sin",
     "sinh",
     "tanh",

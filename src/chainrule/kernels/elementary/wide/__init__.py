@@ -8,6 +8,7 @@ without its compensations: about twice as fast.
 from chainrule.kernels.elementary.wide._error import erf, erfc
 from chainrule.kernels.elementary.wide._exponential import cosh, exp, expm1, sinh, tanh
 from chainrule.kernels.elementary.wide._logarithm import asinh, log, log1p
+from chainrule.kernels.elementary.wide._power import power
 from chainrule.kernels.elementary.wide._trigonometric import atan, cos, near_cos, near_sin, sin
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "log1p",
     "near_cos",
     "near_sin",
+    "power",
     "sin",
     "sinh",
     "tanh",
