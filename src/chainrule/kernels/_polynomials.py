@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -26,8 +27,9 @@ _COUNTS = (1, 2, 3, 4, 6, 7, 8, 12, 15, 16)
 _MOST_ZEROS = 7
 _ALLOWED = 2.0**-28  # relative: an eighth of float32's last place at most
 _HELD, _NOTICED = 2.0**-29, 2.0**-31
+_LOST = 2.0**-60  # of a polynomial's terms, next to the largest
 _MOST_ROUNDED = 1.1
-_NODES = 30
+_NODES, _HALVINGS = 30, 2
 _RESOLVED = 2.0**-42
 _LUCK = 200
 
@@ -36,16 +38,20 @@ class Series:
     """A function as Chebyshev series on intervals, quick to evaluate, and its zeros."""
 
     def __init__(self, truth: Truth, edges: Array) -> None:
-        self.edges = edges
-        nodes = chebyshev.chebpts1(_NODES)
-        self.parts: list[Array] = []
+        ends, self.parts = [edges[0]], list[Array]()
         self.is_resolved = True
-        for a, b in pairwise(edges):
-            places = (a + b) / 2 + nodes * (b - a) / 2
-            values = np.array([float(truth(mpmath.mpf(float(x)))) for x in places])
-            series = chebyshev.chebfit(nodes, values, _NODES - 1)
+        waiting = [(a, b, _HALVINGS) for a, b in reversed(list(pairwise(edges)))]
+        while waiting:
+            a, b, halvings = waiting.pop()
+            series, is_resolved = _series(truth, a, b)
+            if not is_resolved and halvings and self.is_resolved:
+                middle = (a + b) / 2
+                waiting += [(middle, b, halvings - 1), (a, middle, halvings - 1)]
+                continue
+            self.is_resolved &= is_resolved
             self.parts.append(series)
-            self.is_resolved &= bool(np.abs(series[-4:]).max() <= _RESOLVED * np.abs(series).max())
+            ends.append(b)
+        self.edges = np.array(ends)
         t = np.linspace(edges[0], edges[-1], 2001)[1:]
         signs = np.sign(self(t))
         self.zeros = [
@@ -63,6 +69,15 @@ class Series:
             a, b = self.edges[k], self.edges[k + 1]
             result[chosen] = chebyshev.chebval((2 * t[chosen] - a - b) / (b - a), series)
         return result
+
+
+def _series(truth: Truth, a: float, b: float) -> tuple[Array, bool]:
+    """Return a function's Chebyshev series on an interval, and whether no more terms are needed."""
+    nodes = chebyshev.chebpts1(_NODES)
+    places = (a + b) / 2 + nodes * (b - a) / 2
+    values = np.array([float(truth(mpmath.mpf(float(x)))) for x in places])
+    series = chebyshev.chebfit(nodes, values, _NODES - 1)
+    return series, bool(np.abs(series[-4:]).max() <= _RESOLVED * np.abs(series).max())
 
 
 @dataclass(frozen=True)
@@ -94,42 +109,17 @@ class Target:
     zeros: dict[float, float] | None = None
     throughout: bool = False
 
-    def fitted(self, low: float, high: float, degree: int) -> Piece | None:
-        """Return the polynomial of a degree on an interval, not rounded, if it is good enough.
-
-        What is decided on does not depend on the last bits, which differ between machines.
-        """
+    def on(self, low: float, high: float) -> _Interval:
+        """Return what every fit on an interval needs."""
         high = float(np.float32(high))
         power = self.power if low == 0 or self.throughout else 0
-        fits = (
-            self._expanded(low, high, degree, power, *found)
-            for found in self.centres(low, high, power)
-            if high > low
-        )
-        return next((piece for piece in fits if piece is not None), None)
-
-    def _expanded(
-        self, low: float, high: float, degree: int, power: int, centre: float, first: float
-    ) -> Piece | None:
-        half, rest = (high - low) / 2, _not_held(first)
-        nodes = _nodes(low, high, degree)
-        values, u = self.values(nodes) / nodes**power, nodes - centre
-        known, powers = float(np.float32(first)) + rest, np.arange(1, degree + 1)
-        matrix = (u[:, np.newaxis] / half) ** powers / values[:, np.newaxis]
-        solution = np.linalg.lstsq(matrix, (values - known) / values, rcond=None)[0]
-        others = (solution / half**powers).tolist()
+        expansions = tuple(self.centres(low, high, power)) if high > low else ()
         dense = low + (high - low) * (np.arange(1, 200) / 200)
-        wanted, u = self.values(dense) / dense**power, dense - centre
-        got = known + sum(c * u**k for k, c in enumerate(others, 1))
-        if not np.abs(got / wanted - 1).max() <= _ALLOWED:
-            return None
-        if not _rounded_by((known, *others), u, wanted) <= _MOST_ROUNDED:
-            return None
-        return Piece(high, centre, power, (known - rest, *others), low=rest)
+        return _Interval(self.values, low, high, power, expansions, dense, self.values(dense))
 
     def exactly(self, piece: Piece, low: float) -> Piece:
         """Return a fit made anew in many digits, and rounded: the same on every machine."""
-        degree = len(piece.coefficients) - 1
+        degree, half = len(piece.coefficients) - 1, (piece.end - low) / 2
         nodes = [mpmath.mpf(float(x)) for x in _nodes(low, piece.end, degree)]
         values = [self.exact(x) / x**piece.power for x in nodes]
         places = [x - piece.centre for x in nodes]
@@ -151,6 +141,9 @@ class Target:
             # The first ones are rounded one by one, and the others make up for that.
             count = 1 if len(known) < 3 else len(powers)
             known += [float(np.float32(float(c))) for c in list(solution)[:count]]
+        # Where a function is flat, what is left may be subnormal, and slow a hundred times.
+        largest = max(abs(c) * half**k for k, c in enumerate(known))
+        known = [c if abs(c) * half**k > _LOST * largest else 0.0 for k, c in enumerate(known)]
         return replace(piece, coefficients=(piece.coefficients[0], *known[1:]), low=low)
 
     def centres(self, low: float, high: float, power: int) -> Iterator[tuple[float, float]]:
@@ -169,6 +162,62 @@ class Target:
         # Where a function is flat the last bits alone would tell.
         luckiest = int(np.argmin(np.floor(missed / _NOTICED)))
         yield float(places[luckiest]), float(values[luckiest])
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """Part of what is fitted.
+
+    Parameters
+    ----------
+    values : callable
+        Of many places at once.
+    low, high : float
+    power : int
+        k of the factor ``x**k`` of a piece.
+    expansions : tuple of (float, float)
+        Where to expand, and the value there.
+    dense, wanted : ndarray
+        Places all over it, and the values there.
+    """
+
+    values: Callable[[Array], Array]
+    low: float
+    high: float
+    power: int
+    expansions: tuple[tuple[float, float], ...]
+    dense: Array
+    wanted: Array
+
+    def fitted(self, degree: int, *, in_floats: bool = True) -> Piece | None:
+        """Return the polynomial of a degree, not rounded, if it is good enough.
+
+        What is decided on does not depend on the last bits, which differ between machines.
+
+        Parameters
+        ----------
+        degree : int
+        in_floats : bool
+            Whether it has to be good enough in float32, too.
+        """
+        fits = (self._expanded(degree, *expansion, in_floats) for expansion in self.expansions)
+        return next((piece for piece in fits if piece is not None), None)
+
+    def _expanded(self, degree: int, centre: float, first: float, in_floats: bool) -> Piece | None:
+        half, rest = (self.high - self.low) / 2, _not_held(first)
+        nodes = _nodes(self.low, self.high, degree)
+        values, u = self.values(nodes) / nodes**self.power, nodes - centre
+        known, powers = float(np.float32(first)) + rest, np.arange(1, degree + 1)
+        matrix = (u[:, np.newaxis] / half) ** powers / values[:, np.newaxis]
+        solution = np.linalg.lstsq(matrix, (values - known) / values, rcond=None)[0]
+        others = (solution / half**powers).tolist()
+        wanted, u = self.wanted / self.dense**self.power, self.dense - centre
+        got = known + sum(c * u**k for k, c in enumerate(others, 1))
+        if not np.abs(got / wanted - 1).max() <= _ALLOWED:
+            return None
+        if in_floats and not _rounded_by((known, *others), u, wanted) <= _MOST_ROUNDED:
+            return None
+        return Piece(self.high, centre, self.power, (known - rest, *others), low=rest)
 
 
 def _not_held(value: float) -> float:
@@ -235,10 +284,16 @@ def exactly(target: Target, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
 
 def _covered(target: Target, edges: Edges, most: int) -> tuple[Piece, ...] | None:
     """Return a piece between each two edges, all of the lowest degree that suffices."""
+    between = cache(target.on)
+    ends = list(pairwise(edges))
+    # Where the highest degree does not suffice, as mostly, the others need not be tried; next to 0,
+    # where values have fewer digits, that is not so.
+    if not all(between(*own).fitted(most, in_floats=False) for own in ends[1:]):
+        return None
     for degree in range(_LOWEST, most + 1):
         pieces: list[Piece] = []
-        for low, high in pairwise(edges):
-            piece = target.fitted(low, high, degree)
+        for own in ends:
+            piece = between(*own).fitted(degree)
             if piece is None:
                 break
             pieces.append(piece)
