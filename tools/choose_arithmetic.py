@@ -32,16 +32,24 @@ def main() -> None:
     names = sys.argv[1:] or [entry.name for entry in activations()]
     for name in names:
         formula = activation_formula(name)
-        _keep(_kept_pieces.FILE, {name_of_pieces(formula, slope=slope): None for slope in SLOPES})
+        before = dict.fromkeys(name_of_pieces(formula, slope=slope) for slope in SLOPES)
+        if formula.parameters:
+            before |= {
+                name_of_pieces(formula, slope=slope): asdict(own)
+                for slope in SLOPES
+                if (own := in_pieces(formula, slope=slope)) is not None
+            }
+        _keep(_kept_pieces.FILE, before)
         _kept_pieces._kept.cache_clear()
         question, choice, code = measured_choice(formula)
         _keep(FILE, {question: {**asdict(choice), "code": code}})
-        own = {
+        after = {
             name_of_pieces(formula, slope=slope): asdict(in_pieces(formula, slope=slope))
-            for function, slope in zip(FUNCTIONS, SLOPES, strict=True)
             if choice.tiers[function] == "pieces"
+            else None
+            for function, slope in zip(FUNCTIONS, SLOPES, strict=True)
         }
-        _keep(_kept_pieces.FILE, own)
+        _keep(_kept_pieces.FILE, after)
         print(f"{name}: {choice.says}", flush=True)
 
 

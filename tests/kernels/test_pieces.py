@@ -258,10 +258,27 @@ def test_what_has_no_pieces(text):
     assert in_pieces(formula, slope=True) is None
 
 
-def test_parameters_are_read_at_every_call():
-    """A polynomial would be that of one value."""
-    assert activation_formula("swish_beta").parameters
-    assert in_pieces(activation_formula("swish_beta"), slope=False) is None
+def test_polynomials_are_not_fitted_anew_for_every_value_of_a_parameter():
+    """Those of the catalogue's values are kept; others are computed by the formula."""
+    formula = activation_formula("scaled_tanh")
+    other = formula.with_parameters(beta=0.5)
+    assert np.isfinite(_modules.work_in_pieces(formula, "activation"))
+    assert _modules.work_in_pieces(other, "activation") == np.inf
+    z = np.linspace(-3.0, 3.0, 101, dtype=np.float32)
+    for own in (formula, other):
+        values = dict(own.parameters)
+        expected = values["alpha"] * np.tanh(values["beta"] * z.astype(np.float64))
+        got = apply(activation_kernels(own, np.float32).forward, z, z)
+        np.testing.assert_allclose(got, expected, rtol=2.0**-22)
+
+
+def test_nothing_subnormal_is_added_where_a_factor_is_flat():
+    """exp(z)*erf(exp(-z)) is exp(z) far to the left, to many digits."""
+    own = in_pieces(parse("exp(z)*erf(exp(-z))"), slope=False)
+    coefficients = np.array([piece.coefficients for piece in own.left.pieces])
+    assert coefficients[-1][0] == 1.0
+    assert not coefficients[-1][1:].any()
+    assert np.abs(coefficients[coefficients != 0.0]).min() > 1e-12
 
 
 @pytest.mark.parametrize("text", ["z*(z + 3)/6", "2*z - 1", "max(z, 0)"])

@@ -83,6 +83,18 @@ def test_parameters_that_evaluation_depends_on_are_refused():
         _net(activation="tanh", learned=(("beta",), (), ()))
 
 
+def test_learned_parameters_of_functions_in_pieces_are_used():
+    """The polynomials are those of the parameters' first values; learned ones change."""
+    learned = (("alpha", "beta"), ("alpha", "beta"), ())
+    exact, single = (
+        _net(activation="scaled_tanh", learned=learned, dtype=dtype)
+        for dtype in (np.float64, np.float32)
+    )
+    X, _, _ = _problem()
+    apart = np.abs(single(X.astype(np.float32)) - exact(X))
+    assert apart.max() < 1e-5
+
+
 def test_normalised_layers_by_hand():
     X, _, _ = _problem()
     for normalisation, axis in (("layer", 1), ("batch", 0)):

@@ -28,7 +28,8 @@ def kept_pieces(formula: Formula, *, slope: bool) -> InPieces | None:
 
 def name_of_pieces(formula: Formula, *, slope: bool) -> str:
     """Return the name under which they are kept."""
-    return f"{'slope of ' if slope else ''}{formula.text}"
+    values = f" {formula.parameters!r}" if formula.parameters else ""
+    return f"{'slope of ' if slope else ''}{formula.text}{values}"
 
 
 def _side(data: Mapping[str, Any] | None) -> Side | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -112,7 +113,9 @@ class CostKernels:
     assumption: str
 
 
-def activation_kernels(formula: Formula, dtype: Any) -> ActivationKernels:
+def activation_kernels(
+    formula: Formula, dtype: Any, *, for_other_values: bool = False
+) -> ActivationKernels:
     """Return the compiled forward and backward kernels of an activation.
 
     They are generated and compiled at the first use on a machine, and found again after.
@@ -122,8 +125,14 @@ def activation_kernels(formula: Formula, dtype: Any) -> ActivationKernels:
     formula : Formula
     dtype : dtype
         float32 or float64: of the arrays.
+    for_other_values : bool
+        Whether they are to be called with other values of the parameters, too; polynomials that
+        were fitted for the given ones are then left out.
     """
-    return _activation_kernels(formula, _NAMES.get(dtype) or np.dtype(dtype).name)
+    kernels = _activation_kernels(formula, _NAMES.get(dtype) or np.dtype(dtype).name)
+    if for_other_values and formula.parameters and "pieces" in kernels.choice.tiers.values():
+        return _without_pieces(formula)
+    return kernels
 
 
 def cost_kernels(
@@ -260,6 +269,18 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
     return ActivationKernels(formula, dtype, read_choice(note_of(question)), modules)
 
 
+@lru_cache(maxsize=512)
+def _without_pieces(formula: Formula) -> ActivationKernels:
+    question = f"activation float32 {_exactly(formula)}, and with other values"
+
+    def keep() -> tuple[Sequence[str], str]:
+        kernels = _measured(formula, with_pieces=False)
+        return kernels.modules, kernels.choice.text
+
+    modules = _found(question, keep)
+    return ActivationKernels(formula, "float32", read_choice(note_of(question)), modules)
+
+
 def _generated(formula: Formula, dtype: str) -> ActivationKernels:
     """Generate an activation's modules in the cheapest arithmetic that is exact enough."""
     if dtype == "float64":
@@ -301,7 +322,7 @@ def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
     return _exactly(formula), kernels.choice, code_digest(kernels.source)
 
 
-def _measured(formula: Formula) -> ActivationKernels:
+def _measured(formula: Formula, *, with_pieces: bool = True) -> ActivationKernels:
     from chainrule.kernels._choice import choose
     from chainrule.kernels._modules import has_floats, work_in_pieces
 
@@ -321,7 +342,7 @@ def _measured(formula: Formula) -> ActivationKernels:
         candidate,
         coupled=coupled,
         in_floats=in_floats,
-        work_in_pieces=lambda name: work_in_pieces(formula, name),
+        work_in_pieces=lambda name: work_in_pieces(formula, name) if with_pieces else math.inf,
     )
     for name in tried - before - set(kernels.modules):
         discard(name)

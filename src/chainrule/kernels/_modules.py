@@ -107,11 +107,15 @@ def _with_fits(
 
 
 def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | None:
-    """Return a function in pieces where that is faster than its source in float64."""
+    """Return a function in pieces where that is faster than its source in float64.
+
+    With parameters those alone that are kept: others would be fitted anew for every value.
+    """
     slope = name == "derivative"
     kept = kept_pieces(formula, slope=slope)
-    most = operations_for(lines, name)
-    return kept or in_pieces(formula, slope=slope, most=most)
+    if kept is not None or formula.parameters:
+        return kept
+    return in_pieces(formula, slope=slope, most=operations_for(lines, name))
 
 
 def work_in_pieces(formula: Formula, name: str) -> float:

@@ -49,13 +49,12 @@ def in_pieces(formula: Formula, *, slope: bool, most: float = math.inf) -> InPie
     Parameters
     ----------
     formula : Formula
-        Of one unit. Formulas with parameters have none: the polynomials would be those of one set
-        of values.
+        Of one unit. The polynomials are those of the values that its parameters have.
     slope : bool
     most : float
         How many operations they may take.
     """
-    if formula.parameters or formula.is_layer_coupled:
+    if formula.is_layer_coupled:
         return None
     judge = Judge(formula, FORMATS["float64"], slope=slope)
     try:
@@ -147,8 +146,8 @@ def _vanishing(truth: Truth, most: float, room: int) -> Side | None:
         return truth(t) * mpmath.exp(mpmath.fsum(c * mpmath.mpf(t) ** k for k, c in phase))
 
     series = Series(raised, _doubling(end))
-    lowest, growth = _power_at_zero(truth), growth - len(series.zeros)
-    if len(series.zeros) > _MOST_ZEROS or not 0 <= growth <= lowest:
+    lowest, growth = _power_at_zero(truth), max(growth - len(series.zeros), 0)
+    if len(series.zeros) > _MOST_ZEROS or growth > lowest:
         return None
     zeros, powers = [float(zero) for zero in series.zeros], (growth, lowest - growth)
     parts = tuple(_in_two_parts(zero) for zero in series.zeros)

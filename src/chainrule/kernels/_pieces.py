@@ -21,7 +21,7 @@ from chainrule.kernels._source import number
 # Times in a vector of float64, roughly; an addition takes one.
 _WORK = {
     "exp": 20, "expm1": 25, "log": 45, "log1p": 60, "tanh": 55, "sinh": 60, "cosh": 50, "erf": 70,
-    "erfc": 90, "sin": 60, "cos": 60, "atan": 60, "asinh": 95, "sqrt": 65,
+    "erfc": 90, "sin": 60, "cos": 60, "atan": 60, "asinh": 95, "sqrt": 65, "power": 75,
 }  # fmt: skip
 _DIVISION, _IN_FLOATS = 35, 16
 _FASTER = 1.1  # operations in pieces in the time of one in float64
@@ -198,12 +198,20 @@ def with_pieces(lines: Sequence[str], found: Mapping[str, InPieces], decorator: 
         Of the functions that are added.
     """
     result = []
+    arguments = {}
     for line in lines:
-        if not line.startswith("def "):
+        head = re.match(r"def (\w+)\((.*)\):", line)
+        if head is not None:
+            arguments[head.group(1)] = head.group(2)
+        else:
             for name in found:
                 line = line.replace(f" {name}(", f" {name_in_pieces(name)}(")
         result.append(line)
-    added = [text for name, own in found.items() for text in function_source(name, own, decorator)]
+    added = [
+        text
+        for name, own in found.items()
+        for text in function_source(name, own, decorator, arguments[name])
+    ]
     start = next(k for k, line in enumerate(result) if _calls(line, found))
     start = max(k for k in range(start) if result[k].startswith("@"))
     return [*result[:start], *added, *result[start:]]
@@ -218,7 +226,9 @@ def name_in_pieces(function: str) -> str:
     return f"{function}_in_pieces"
 
 
-def function_source(name: str, own: InPieces, decorator: str) -> Iterator[str]:
+def function_source(
+    name: str, own: InPieces, decorator: str, arguments: str = "z"
+) -> Iterator[str]:
     """Yield the lines of a function in pieces, after the tables of what its pieces choose."""
     sides = {
         word: side for word, side in (("left", own.left), ("right", own.right)) if side is not None
@@ -226,7 +236,7 @@ def function_source(name: str, own: InPieces, decorator: str) -> Iterator[str]:
     rows = [piece for side in sides.values() for piece in side.pieces]
     yield from _tables(name, rows)
     yield decorator
-    yield f"def {name_in_pieces(name)}(z):"
+    yield f"def {name_in_pieces(name)}({arguments}):"
     yield f'    """{name}(z), from polynomials that were fitted to its true values."""'
     body = ["t = abs(z)"]
     if any(piece.is_far for piece in rows):

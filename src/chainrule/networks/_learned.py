@@ -67,7 +67,7 @@ def _check_other_values(formula: Formula, names: tuple[str, ...], dtype: str, of
     if not learned:
         return
     z = np.linspace(-6.0, 6.0, 120).reshape(10, 12)
-    own = activation_kernels(formula, dtype)
+    own = activation_kernels(formula, dtype, for_other_values=True)
     for shift in _SHIFTS:
         moved = {name: values[name] + shift * (1.0 + abs(values[name])) for name in learned}
         there = formula.with_parameters(**moved)

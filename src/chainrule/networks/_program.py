@@ -66,7 +66,7 @@ def program(
     """Compile the kernels of a network."""
     slopes = tuple(
         tuple(
-            (slope, activation_kernels(slope, dtype).forward)
+            (slope, activation_kernels(slope, dtype, for_other_values=True).forward)
             for slope in slope_formulas(formula, names, dtype)
         )
         for formula, names in zip(activations, learned, strict=True)
@@ -77,7 +77,10 @@ def program(
         normalisations,
         learned,
         layout(sizes, normalisations, learned),
-        tuple(activation_kernels(formula, dtype) for formula in activations),
+        tuple(
+            activation_kernels(formula, dtype, for_other_values=bool(names))
+            for formula, names in zip(activations, learned, strict=True)
+        ),
         slopes,
         activation_kernels(activation_formula("layer_norm"), dtype)
         if any(normalisations)
