@@ -145,3 +145,18 @@ def test_formulas_with_powers(text: str, values: dict[str, float], true: Callabl
             wanted = true(mpmath.mpf(place))
             unit = float(np.spacing(np.float32(abs(float(wanted)))))
             assert abs(mpmath.mpf(result) - wanted) <= 2.0 * unit, place
+
+
+def test_slopes_of_powers_are_computed_as_they_are_shown() -> None:
+    """(1 + |z|**k)**(-1 - 1/k), where the chain rule's terms cancel far out."""
+    k = 2.5
+    formula = parse("z/(1 + abs(z)**k)**(1/k)", parameters={"k": k})
+    z = np.concatenate([np.geomspace(1e-12, 1e10, 300), -np.geomspace(1e-12, 1e10, 300)])
+    z = z.astype(np.float32)
+    results = np.empty_like(z)
+    apply_kernel(activation_kernels(formula, np.float32).backward, np.ones_like(z), z, results)
+    with mpmath.workdps(40):
+        for place, result in zip(z.tolist(), results.tolist(), strict=True):
+            wanted = (1 + abs(mpmath.mpf(place)) ** k) ** (-1 - 1 / mpmath.mpf(k))
+            unit = float(np.spacing(np.float32(float(wanted))))
+            assert abs(mpmath.mpf(result) - wanted) <= 4.0 * unit, place

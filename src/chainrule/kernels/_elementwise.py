@@ -38,6 +38,7 @@ from chainrule.kernels._source import number, operation, parameter_name, written
 
 _SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
 _TRIED = (1.0, 0.61, 1.37)  # times the values of parameters
+_ARITHMETIC = ("add", "subtract", "multiply", "divide", "negate")
 _SIGN = "copysign(1.0, z)"  # zeros have one too
 DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
 
@@ -108,7 +109,8 @@ def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple
         suffix = f"{k}" if len(expressions) > 1 else ""
         is_line = not slope and "z" not in variables_of(pieces.pieces[k].derivative)
         line = _line(expression, values, suffix) if is_line else None
-        added, result = line or _smooth(expression, values, sides, suffix)
+        source = pieces.pieces[k].expression if slope else None
+        added, result = line or _smooth(expression, values, sides, suffix, source)
         lines += [line for line in added if line not in lines]
         results.append(result)
     chosen = results[-1]
@@ -178,22 +180,44 @@ def _line(
 
 
 def _smooth(
-    expression: Expression, values: dict[str, float], sides: tuple[bool, bool], suffix: str
+    expression: Expression,
+    values: dict[str, float],
+    sides: tuple[bool, bool],
+    suffix: str,
+    source: Expression | None,
 ) -> tuple[list[str], str]:
-    """Return statements and the result for one smooth expression; (left, right) of zero needed."""
+    """Return statements and the result for one smooth expression; (left, right) of zero needed.
+
+    `source` is the function of which it is the slope, if it is one.
+    """
     both = stable_form(expression, values, None)
     if both is not None:
         return _renamed(both, suffix)
     right = stable_form(expression, values, 1) if sides[1] else None
     left = stable_form(expression, values, -1) if sides[0] else None
     if (right is None) == sides[1] or (left is None) == sides[0]:
-        return _direct(expression, suffix)
+        return _direct(expression if source is None else _shorter(expression, source), suffix)
     if right is None or left is None:
         only = right or left
         assert only is not None
         statements, result = _renamed(only, suffix)
         return ["x = abs(z)", *statements], result
     return _two_sided(left, right, suffix)
+
+
+def _shorter(slope: Expression, source: Expression) -> Expression:
+    """Return a slope as it is derived and shown, where fewer functions are in it."""
+    if not variables_of(slope):
+        return slope
+    shown = chain_rule(computation_graph(source))[-1].in_variables
+    return min(slope, shown, key=_functions_in)
+
+
+def _functions_in(e: Expression) -> int:
+    """Count the different calls in an expression, arithmetic apart."""
+    graph = computation_graph(rewrite(e))
+    nodes = (graph.nodes[k] for k in graph.reached())
+    return sum(node.leaf is None and node.operation not in _ARITHMETIC for node in nodes)
 
 
 def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
