@@ -71,7 +71,7 @@ def test_without_time_every_activation_is_derived(formula, no_algebra):
         assert portrait(formula).statements
     if not formula.is_layer_coupled:
         settled = settled_places(formula.expression, dict(formula.parameters), PLACES[2::2])
-        check_steps(formula.expression, derivation, settled)
+        check_steps(derivation, settled)
         check_pieces(derivation, settled)
 
 

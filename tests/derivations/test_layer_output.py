@@ -152,7 +152,7 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
         ),
         (
             "max(z, 0)*mean(max(z, 0))",
-            "where(max(abs(a)) > 0, indicator(a > 0)*(mean(a*g) + g*mean(a))/sqrt(mean(a)), 0)",
+            "indicator(a > 0)*(mean(a*g) + g*mean(a))/sqrt(mean(a))",
         ),
     ],
 )

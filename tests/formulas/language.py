@@ -118,6 +118,41 @@ OVER_UNITS = {
 }
 
 
+def conditions_of(e: Expression) -> list[Expression]:
+    """Return the conditions of a product's indicators: where one fails the product is 0.
+
+    Whatever the other factors are there, also undefined, as in Iverson's notation.
+    """
+    if not isinstance(e, Apply):
+        return []
+    if e.operation == "multiply":
+        parts = [
+            part.arguments[0] if part.operation == "indicator" else None
+            for part in e.arguments
+            if isinstance(part, Apply)
+        ]
+        inner = [c for part in e.arguments for c in conditions_of(part)]
+        return [*filter(None, parts), *inner]
+    if e.operation in ("divide", "negate"):
+        above = e.arguments[0]
+        if isinstance(above, Apply) and above.operation == "indicator":
+            return [above.arguments[0]]
+        return conditions_of(above)
+    return []
+
+
+def without(e: Expression, condition: Expression) -> Expression:
+    """Return a product in which a condition's indicator is 1."""
+    if e == Apply("indicator", (condition,)):
+        return Constant(Fraction(1))
+    match e:
+        case Apply("multiply" | "negate" as operation, parts):
+            return Apply(operation, tuple(without(part, condition) for part in parts))
+        case Apply("divide", (above, below)):
+            return Apply("divide", (without(above, condition), below))
+    return e
+
+
 def layer_values(
     expression: Expression,
     units: Mapping[str, Sequence[Any]],
@@ -148,6 +183,11 @@ def layer_values(
             holds = walk(condition)
             branches = (walk_where(yes, holds), walk_where(no, [not x for x in holds]))
             return [x if h else y for h, x, y in zip(holds, *branches, strict=True)]
+        for condition in conditions_of(e):
+            holds = walk(condition)
+            if not all(holds):
+                chosen = walk_where(without(e, condition), holds)
+                return [x if h else mpmath.mpf(0) for h, x in zip(holds, chosen, strict=True)]
         inner = [walk(argument) for argument in e.arguments]
         if e.operation in OVER_UNITS:
             return [OVER_UNITS[e.operation](inner[0])] * count

@@ -13,7 +13,7 @@ from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._tidy import Tidy
-from chainrule.formulas import Expression, Variable, variables_of
+from chainrule.formulas import Expression, Variable, substitute, variables_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Step:
 def node_names(graph: Graph) -> dict[int, Expression]:
     """Return u0, u1, … for the numbered nodes."""
     return {index: Variable(f"u{k}") for k, index in enumerate(graph.order)}
+
+
+def in_variables(graph: Graph, through_nodes: Expression) -> Expression:
+    """Return what is written in the nodes' names in the variables, unsimplified."""
+    written = {name: graph.expression(index) for index, name in node_names(graph).items()}
+    return substitute(through_nodes, lambda e: written.get(e))
 
 
 def local_derivatives(

@@ -27,6 +27,7 @@ from chainrule.formulas import (
     Expression,
     Formula,
     Variable,
+    subexpressions,
     substitute,
     variables_of,
 )
@@ -201,7 +202,14 @@ def length(product: Expression) -> tuple[bool, int]:
     if "z" not in variables_of(product):
         return False, size(product)
     outside = without_reductions(product)
-    return True, size(product) + _OWN_PREACTIVATION * ("z" in variables_of(outside))
+    # Division by a unit's own value is worth avoiding too: it loses digits where that is small.
+    divisors = (
+        e.arguments[1]
+        for e in subexpressions(outside)
+        if isinstance(e, Apply) and e.operation == "divide"
+    )
+    times = sum("z" in variables_of(e) for e in (outside, *divisors))
+    return True, size(product) + _OWN_PREACTIVATION * times
 
 
 def without_reductions(e: Expression) -> Expression:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from chainrule.derivations._arithmetic import ZERO, rebuilt
-from chainrule.derivations._chain_rule import Step, chain_rule, node_names
+from chainrule.derivations._chain_rule import Step, chain_rule, in_variables, node_names
 from chainrule.derivations._further_derivatives import (
     ParameterDerivative,
     SecondDerivative,
@@ -24,7 +24,7 @@ from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
-from chainrule.derivations._whole_slope import without_squared_signs
+from chainrule.derivations._whole_slope import whole_slope
 from chainrule.derivations.output_forms._determined import why_determined
 from chainrule.derivations.output_forms._kept_values import determined
 from chainrule.derivations.output_forms._layer_output import layer_output_form
@@ -236,8 +236,10 @@ def _derive(formula: Formula) -> Derivation:
         return Derivation(formula, graph, steps, None, (), (), None)
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
     values = dict(formula.parameters)
-    last = without_squared_signs(steps[-1].in_variables, pieces, values)
-    steps = (*steps[:-1], replace(steps[-1], in_variables=last))
+    last = steps[-1]
+    plain = in_variables(graph, last.through_nodes)
+    slope = whole_slope(last.in_variables, plain, pieces, values)
+    steps = (*steps[:-1], replace(last, in_variables=slope))
     forms = tuple(
         output_form(piece, values, low, high)
         for piece, low, high in zip(pieces.pieces, places[:-1], places[1:], strict=True)

@@ -47,13 +47,34 @@ def _extreme(choose: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     return chosen
 
 
+# What an indicator is where its condition fails, told from any other zero by its identity: it makes
+# zero of whatever it multiplies, also of what is undefined in the branch that is not taken.
+_OFF = mpmath.mpf(0)
+
+
+def _add(x: Any, y: Any) -> Any:
+    return y if x is _OFF else x if y is _OFF else x + y
+
+
+def _subtract(x: Any, y: Any) -> Any:
+    return x if y is _OFF else x - y
+
+
+def _multiply(x: Any, y: Any) -> Any:
+    return _OFF if x is _OFF or y is _OFF else x * y
+
+
+def _divide(x: Any, y: Any) -> Any:
+    return _OFF if x is _OFF else x / y if y else mpmath.nan
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": lambda x, y: x / y if y else mpmath.nan,
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
     "power": _power,
-    "negate": operator.neg,
+    "negate": lambda x: x if x is _OFF else -x,
     "exp": _exp,
     "expm1": lambda x: mpmath.expm1(x) if abs(x) < _LARGEST_EXPONENT else _exp(x) - 1,
     "log": lambda x: mpmath.log(x) if x > 0 else mpmath.nan,
@@ -77,7 +98,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "less_equal": operator.le,
     "equal": operator.eq,
     "not_equal": operator.ne,
-    "indicator": lambda condition: mpmath.mpf(1 if condition else 0),
+    "indicator": lambda condition: mpmath.mpf(1) if condition else _OFF,
     "where": lambda condition, x, y: x if condition else y,
 }
 
@@ -98,7 +119,8 @@ def evaluate(expression: Expression, values: Values) -> Any:
     Returns
     -------
     mpf
-        NaN where the expression is undefined over the real numbers.
+        NaN where the expression is undefined over the real numbers. An indicator that is 0 makes
+        0 of whatever it multiplies.
     """
     return _evaluate(expression, values, {})
 

@@ -64,7 +64,8 @@ def backward_graph(
             if node.leaf == Variable(variable):
                 result = adjoints[index]
             continue
-        for argument, part in zip(node.arguments, _parts(graph, index, back), strict=True):
+        parts = _parts(graph, index, back, selects=selects)
+        for argument, part in zip(node.arguments, parts, strict=True):
             if part == ZERO or graph.nodes[argument].operation == "value":
                 continue
             if variables_of(part) - variables_of(back):
@@ -92,7 +93,7 @@ def _conditions(graph: Graph) -> dict[int, frozenset[Expression]]:
     return found
 
 
-def _parts(graph: Graph, index: int, seed: Expression) -> tuple[Expression, ...]:
+def _parts(graph: Graph, index: int, seed: Expression, *, selects: bool) -> tuple[Expression, ...]:
     """Return what a node passes back to each of its arguments."""
     node = graph.nodes[index]
     names = tuple(
@@ -108,13 +109,23 @@ def _parts(graph: Graph, index: int, seed: Expression) -> tuple[Expression, ...]
         case "reduce_max" | "reduce_min":
             # Units that share the extreme value share what it passes back.
             attains = indicator(Apply("equal", (names[0], own)))
-            return (divide(multiply(seed, attains), Apply("sum", (attains,))),)
+            part = _chosen(seed, attains) if selects else multiply(seed, attains)
+            return (divide(part, Apply("sum", (attains,))),)
     names_of_conditions = tuple(
         graph.expression_of_condition(k) if graph.is_condition(k) else name
         for k, name in zip(node.arguments, names, strict=True)
     )
     partials = LOCAL_DERIVATIVES[node.operation](names_of_conditions, own)
-    return tuple(multiply(seed, partial) for partial in partials)
+    join = _chosen if selects else multiply
+    return tuple(join(seed, partial) for partial in partials)
+
+
+def _chosen(seed: Expression, partial: Expression) -> Expression:
+    """Return a product, by a choice where the partial derivative is an indicator."""
+    match partial:
+        case Apply("indicator", (condition,)) if seed != ONE:
+            return Apply("where", (condition, seed, ZERO))
+    return multiply(seed, partial)
 
 
 def _per_unit(part: Expression, builder: GraphBuilder, known: dict[Expression, int]) -> bool:
