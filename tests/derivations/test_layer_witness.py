@@ -278,12 +278,10 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "max(z, 0) + log(sum(exp(z)))",
         "z - mean(tanh(2*z))",
         "z - mean(tanh(z)/2) - max(z + sin(z))/2",
-        "z**3*min(abs(z))",  # where a unit is 0 all outputs are
         "tanh(z)/(1 + max(z)**2)",
         "exp(z)*abs(max(z)**3 - 2)*exp(-max(z))",  # nothing is told where the factor is 0
         "z + where(max(z) == 0, -9, exp(max(z)))*exp(z)",
         "exp(z)*(1 + mean(exp(-z)))",
-        "z*(2 + tanh(mean(z)))",
         "tanh(z) - mean(z) + max(z)/2",
         "z - 2*exp(z)/sum(exp(z))",
         "tanh(z)*mean(where(z >= 0, z, 0))",  # a zero passes a slope back, and a layer below none
@@ -293,8 +291,6 @@ def test_layers_move_as_their_outputs_do_where_that_is_claimed(text: str) -> Non
         "tanh(z)*mean((z - 1)**2)",
         "exp(z)/(1 + max(max(2*z, 0)))",
         "z - log(1 + sum(exp(2*z)))",  # grows by less than any unit where others do not
-        "z - log(1 + sum(exp(where(z > 0, z, exp(z) - 1))))/2 - z/2",
-        "exp(z)*(1/2 + sinh(z))*sum(cosh(z))",
         "max(z, z/10)*z/sqrt(mean(z**2) + 1/10)",
         "abs(z)*z/sqrt(sum(z**2) + 1) + abs(z)/9",
         "where(z > 0, z - 1, z) + z*mean(abs(z))",  # rises on either side, and jumps down

@@ -25,7 +25,7 @@ from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations._whole_slope import whole_slope
-from chainrule.derivations.output_forms._determined import why_determined
+from chainrule.derivations.output_forms._determined import why_determined, why_told
 from chainrule.derivations.output_forms._kept_values import determined
 from chainrule.derivations.output_forms._layer_output import layer_output_form
 from chainrule.derivations.output_forms._layer_witness import (
@@ -48,6 +48,7 @@ _COUPLED_SECONDS = 2.3  # stages are sought after all else
 _SECTIONS_SECONDS = 1.5
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.0
+_PROOF_SECONDS = 1.3
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class Derivation(Documented):
         """Two layers with the same outputs and different Jacobians, where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return None
-        if self.determined_by_output:
+        if self._proof_of_layers:
             return None
         return in_time(_FURTHER_SECONDS, lambda: find_layer_witness(self.formula, self.graph))
 
@@ -157,6 +158,12 @@ class Derivation(Documented):
         """The proof that the output determines a layer's derivative where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return ""
+        if self._proof_of_layers or self.layer_witness is not None:
+            return self._proof_of_layers
+        return in_time(_PROOF_SECONDS, lambda: why_told(self.formula))
+
+    @cached_property
+    def _proof_of_layers(self) -> str:
         return in_time(_FURTHER_SECONDS, lambda: why_determined(self.formula))
 
     @cached_property

@@ -9,8 +9,12 @@ from typing import Any
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations.output_forms._along_shifts import PROOF as SHIFTED
+from chainrule.derivations.output_forms._along_shifts import is_told_along_shifts
 from chainrule.derivations.output_forms._proportional_layers import PROOF as PROPORTIONAL
 from chainrule.derivations.output_forms._proportional_layers import is_proportional
+from chainrule.derivations.output_forms._rectified_layers import PROOF as RECTIFIED
+from chainrule.derivations.output_forms._rectified_layers import is_told_by_those_on
 from chainrule.derivations.output_forms._rising_in_both import PROOF as IN_BOTH
 from chainrule.derivations.output_forms._rising_in_both import is_determined, sign_from
 from chainrule.derivations.output_forms._rising_layers import (
@@ -32,7 +36,7 @@ from chainrule.formulas import (
     variables_of,
 )
 
-_SECONDS = 0.5
+_SECONDS, _LONGER = 0.5, 1.2
 _ONE_TO_ONE = (
     *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
 )
@@ -53,11 +57,10 @@ def why_determined(formula: Formula) -> str:
     values = dict(formula.parameters)
 
     def sought() -> str:
-        whole, *inner = _without_outer(rebuilt(formula.expression), values)
-        subjects = {whole: "a_j", **{e: to_text(e) for e in inner}}
+        subjects = _subjects(formula)
         if any(Rising(values, sign).holds(e) for e in subjects for sign in (1, -1)):
             return RISING
-        logarithm = _logarithm(whole, values)
+        logarithm = _logarithm(next(iter(subjects)), values)
         logarithms = {} if logarithm is None else {rebuilt(logarithm): "log(a_j)"}
         for e, subject in (subjects | logarithms).items():
             if any(is_moved_less(e, Rising(values, sign)) for sign in (1, -1)):
@@ -72,6 +75,35 @@ def why_determined(formula: Formula) -> str:
     return attempt(_SECONDS, sought, "")
 
 
+@remembered
+def why_told(formula: Formula) -> str:
+    """Return a proof as `why_determined` does that takes longer, for layers without a witness.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse
+    >>> print(why_told(parse("max(z + z**3 - max(z), 0)")).partition("; ")[0])
+    a_j = max(h(z_j) - t, 0) with one t for all units
+    """
+    values = dict(formula.parameters)
+
+    def sought() -> str:
+        for e, subject in _subjects(formula).items():
+            if is_told_by_those_on(e, values):
+                return RECTIFIED.format(subject)
+            if is_told_along_shifts(e, values):
+                return SHIFTED.format(subject)
+        return ""
+
+    return attempt(_LONGER, sought, "")
+
+
+def _subjects(formula: Formula) -> dict[Expression, str]:
+    """Return a layer, and what remains without its outermost functions, and how these are named."""
+    whole, *inner = _without_outer(rebuilt(formula.expression), dict(formula.parameters))
+    return {whole: "a_j", **{e: to_text(e) for e in inner}}
+
+
 def _without_outer(e: Expression, values: Mapping[str, float]) -> Iterator[Expression]:
     """Yield an expression, and what remains of it without its outermost invertible functions."""
     while is_layer_coupled(e):
@@ -80,6 +112,10 @@ def _without_outer(e: Expression, values: Mapping[str, float]) -> Iterator[Expre
             case Apply(operation, (inner,)) if operation in _ONE_TO_ONE:
                 e = inner
             case Apply("power", (inner, Constant(exponent))) if _is_odd(exponent):
+                e = inner
+            case Apply("power", (Apply("maximum", (_, Constant(least))) as inner, Constant(power))):
+                if least < 0 or power <= 0:
+                    return
                 e = inner
             case Apply("add" | "subtract" | "multiply" | "divide" as operation, (x, y)):
                 free = [part for part in (x, y) if "z" not in variables_of(part)]

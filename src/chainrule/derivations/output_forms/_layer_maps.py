@@ -1,8 +1,4 @@
-"""Layers with given outputs: found by Newton's method, and beside folds of the map.
-
-Where the determinant of a map's Jacobian changes its sign, the map is folded: two layers, one on
-either side along the direction in which nothing changes, have the same outputs.
-"""
+"""Layers with given outputs, found by Newton's method in many digits."""
 
 from __future__ import annotations
 
@@ -24,7 +20,6 @@ _APART = mpmath.mpf("1e-3")
 _BESIDE = mpmath.mpf(10) ** (5 - CHECKED_DIGITS)  # farther than what outputs are checked to
 _NEWTON_DIGITS = 20
 _MULTIPLES = ("0.02", "0.1", "0.3", "0.6", "0.9", "1.3", "2", "3.5", "8", "30")
-_ACROSS = ("0.1", "0.02")  # of a folded layer's size: how far from it two others are sought
 
 
 @dataclass(frozen=True)
@@ -78,23 +73,6 @@ class LayerMap:
         is_apart = far > mpmath.mpf("1e-2")
         return solved if is_apart and self.is_smooth(solved) else None
 
-    def turned(self, units: int) -> Iterator[tuple[Layer, Layer]]:
-        """Yield layers of equal units between which the output of such layers turns round."""
-        places = _either_sign(_MULTIPLES)
-        values = [self._of_equal(x, units) for x in places]
-        for k in range(1, len(places) - 1):
-            before, here, after = values[k - 1 : k + 2]
-            if not (here - before) * (after - here) < 0:
-                continue
-            near, far = (k - 1, k + 1) if abs(before - here) < abs(after - here) else (k + 1, k - 1)
-            other = _root(
-                lambda x, wanted=values[near]: self._of_equal(x, units) - wanted,  # type: ignore[misc]
-                places[k],
-                places[far],
-            )
-            if other is not None:
-                yield [places[near]] * units, [other] * units
-
     def alike(self, z: Layer) -> Iterator[Layer]:
         """Yield layers whose first two units have one output, and not one pre-activation."""
 
@@ -108,39 +86,6 @@ class LayerMap:
                 found = _root(apart, low, high)
                 if found is not None and abs(found - z[1]) > _APART:
                     yield [found, *z[1:]]
-
-    def _of_equal(self, x: Any, units: int) -> Any:
-        return self.outputs([x] * units)[0]
-
-    def folded(self, z: Layer) -> Iterator[tuple[Layer, Layer]]:
-        """Yield layers on either side of where multiples of a layer come to a fold."""
-        multiples = _either_sign(_MULTIPLES)
-        volumes = [self._volume(z, c) for c in multiples]
-        for (low, left), (high, right) in pairwise(zip(multiples, volumes, strict=True)):
-            if not left * right < 0 or low < 0 < high:
-                continue
-            factor = _root(lambda c: self._volume(z, c), low, high)
-            if factor is None:
-                continue
-            folded = [factor * x for x in z]
-            unchanged = _unchanged(self.jacobian(folded))
-            size = max(map(abs, folded))
-            for across in map(mpmath.mpf, _ACROSS):
-                moves = [across * size * x for x in unchanged]
-                yield (
-                    [x + move for x, move in zip(folded, moves, strict=True)],
-                    [x - move for x, move in zip(folded, moves, strict=True)],
-                )
-
-    def _volume(self, z: Layer, factor: Any) -> Any:
-        """Return the Jacobian's determinant at a multiple of a layer."""
-        rows = self.jacobian([factor * x for x in z])
-        if not _is_finite(rows):
-            return mpmath.nan
-        try:
-            return mpmath.det(mpmath.matrix(rows))
-        except TypeError:  # what mpmath raises where a column is zero
-            return mpmath.mpf(0)
 
     def is_smooth(self, z: Layer) -> bool:
         """Tell whether the Jacobian does not jump beside a layer.
@@ -194,15 +139,3 @@ def _root(function: Callable[[Any], Any], low: Any, high: Any) -> Any | None:
         return mpmath.findroot(function, (low, high), solver="anderson", verify=False)
     except (ValueError, ZeroDivisionError):
         return None
-
-
-def _unchanged(rows: list[Layer]) -> Layer:
-    """Return the direction in which a layer with a singular Jacobian changes least."""
-    matrix = mpmath.matrix(rows)
-    squares = matrix.T * matrix
-    small = mpmath.mpf(10) ** (-mpmath.mp.dps + 4) * (1 + mpmath.norm(squares))
-    direction = mpmath.matrix([mpmath.mpf(k + 1) for k in range(len(rows))])
-    for _ in range(3):
-        direction = mpmath.lu_solve(squares + small * mpmath.eye(len(rows)), direction)
-        direction /= mpmath.norm(direction)
-    return list(direction)

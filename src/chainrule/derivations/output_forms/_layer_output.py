@@ -26,6 +26,7 @@ from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
+from chainrule.derivations.output_forms._rectified_layers import is_never_on
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
@@ -36,6 +37,7 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
+    subexpressions,
     substitute,
     variables_of,
 )
@@ -47,6 +49,7 @@ _MOST_WAYS = 4
 _Completion = Callable[[Expression], Expression]
 _Form = tuple[Expression, _Completion, Expression, Mapping[Expression, Expression]]
 _IS_EXTREME = tuple(Apply("equal", (_Z, Apply(extreme, (_Z,)))) for extreme in ("max", "min"))
+_SINGLES = ("equal", "not_equal")
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
@@ -77,6 +80,14 @@ def layer_output_form(
     'g - where(a >= 0, sum(g), 0)'
     """
     numbers = dict(formula.parameters)
+    if any(
+        isinstance(e, Apply) and e.operation in _SINGLES for e in subexpressions(formula.expression)
+    ):
+        return None  # what holds at many layers may not hold at one where a formula is another
+
+    whole = rebuilt(formula.expression)
+    if attempt(_SECONDS, lambda: is_never_on(whole, numbers), False):
+        return constant(0)
 
     def holds(form: Expression) -> bool:
         return (
@@ -116,8 +127,8 @@ def layer_output_form(
     ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways) or [form]
     ways = [*_with_plain_comparisons(ways[0]), *ways]
     shorter = [completed(way) for way in ways if size(way) < size(form)][:_MOST_WAYS]
-    whole = completed(form)
-    return attempt(_SECONDS, lambda: next(filter(holds, shorter), whole), whole)
+    shortened = completed(form)
+    return attempt(_SECONDS, lambda: next(filter(holds, shorter), shortened), shortened)
 
 
 def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:

@@ -2,12 +2,12 @@
 
 They are found along what leaves the outputs alone: a common factor of all pre-activations, their
 sign, their order where units share one output, a number added to all; else by solving f(z') = f(z)
-from elsewhere, or from the other side of a fold, or among layers of equal units.
+from where a search in floating point has led.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
@@ -21,6 +21,7 @@ from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._layer_maps import CHECKED_DIGITS, Layer, LayerMap
+from chainrule.derivations.output_forms._layer_search import layers_alike
 from chainrule.formulas import Formula
 
 _SECONDS = 0.7
@@ -29,19 +30,11 @@ _PLACES = (
     *(("1", "2", "4"), ("1", "-2", "4"), ("0.5", "-1.5", "0.25")),
     *(("-2", "-1", "-4"), ("0", "-2", "-3")),
 )
-_FOLDED = (
-    *(("1", "2"), ("1", "-2"), ("-1", "-3"), ("-2", "0.5")),
-    *(("-1", "-2", "0.7"), ("1", "2", "-4")),
-)
 _PAIR = ("1", "2")  # two units alone may share what others would not leave them
-_EQUAL_UNITS = (3, 24)
-_STARTS = (("4", "-3", "0.5"), ("-2", "-3", "-4"), ("0.1", "0.3", "-0.2"), ("3", "5", "2"))
-_FACTORS = ("0.05", "-0.9", "3", "0.002")  # of the layer itself, to start from
-_SHIFTS = ("2", "-3")
 _ADDED = tuple(mpmath.mpf(k) / 2 for k in (2, -2, 1, -1, 4, -4, 3, -3, 5, -5, 6, -6, 8, -8))
 _APART, _NEGLIGIBLE, _INVISIBLE = map(mpmath.mpf, ("1e-3", "1e-12", "1e-20"))
 _NEARLY, _ROUNDING = mpmath.mpf(10) ** -CHECKED_DIGITS, mpmath.mpf(10) ** (3 - _DIGITS)
-_FEW_STEPS, _MANY_STEPS = 12, 40  # what takes many is tried after all that take few
+_STEPS = 12  # of Newton's method, from where a search in floating point has led
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,7 @@ def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
 
 
 def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]:
-    places = [[mpmath.mpf(x) for x in layer] for layer in _PLACES]
+    places = list(map(_numbers, _PLACES))
     if degree(graph) == 0:
         reason = (
             "a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation "
@@ -132,7 +125,7 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
         reason = "the order of the units does not matter to a, but to ∂a/∂z"
         yield from ((z, z[::-1], reason) for z in places)
     exchanged = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
-    for z in (*places, list(map(mpmath.mpf, _PAIR))):
+    for z in (*places, _numbers(_PAIR)):
         for i, j in combinations(range(len(z)), 2):
             order = {i: j, j: i}
             yield z, [z[order.get(k, k)] for k in range(len(z))], exchanged
@@ -148,31 +141,15 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
         for alike in layers.alike(z):
             yield alike, [alike[1], alike[0], *alike[2:]], exchanged
     reason = f"found by solving for equal outputs, and checked to {CHECKED_DIGITS} digits"
-    starts = range(len(_STARTS) + len(_FACTORS) + len(_SHIFTS))
-    for layer in _FOLDED:
-        for one, other in layers.folded([mpmath.mpf(x) for x in layer]):
-            yield from _solved(layers, one, other, _FEW_STEPS, reason)
-    for units in _EQUAL_UNITS:
-        yield from ((one, other, reason) for one, other in layers.turned(units))
-    for start, z in product(starts, places):
-        yield from _solved(layers, z, _starts(z)[start], _FEW_STEPS, reason)
-    for start, z in product(starts, places):
-        yield from _solved(layers, z, _starts(z)[start], _MANY_STEPS, reason)
+    for layer, start in layers_alike(graph, dict(layers.formula.parameters)):
+        z = _numbers(layer)
+        solved = layers.solved(z, _numbers(start), _STEPS)
+        if solved is not None:
+            yield z, solved, reason
 
 
-def _solved(
-    layers: LayerMap, z: Layer, start: Layer, steps: int, reason: str
-) -> Iterator[tuple[Layer, Layer, str]]:
-    solved = layers.solved(z, start, steps)
-    if solved is not None:
-        yield z, solved, reason
-
-
-def _starts(z: Layer) -> list[Layer]:
-    """Return where solving begins: a multiple of the layer, the layer shifted, or elsewhere."""
-    multiples = [[mpmath.mpf(c) * x for x in z] for c in _FACTORS]
-    shifted = [[mpmath.mpf(c) + x for x in z] for c in _SHIFTS]
-    return [*multiples, *shifted, *([mpmath.mpf(x) for x in start] for start in _STARTS)]
+def _numbers(layer: Iterable[str | float]) -> Layer:
+    return [mpmath.mpf(x) for x in layer]
 
 
 def checked(layers: LayerMap, first: Layer, second: Layer, reason: str) -> LayerWitness | None:

@@ -186,10 +186,11 @@ class Rising:
         return bool(abs(here - beside) < NEGLIGIBLE)
 
     def is_joined(self, cut: Pieces, k: int) -> bool:
-        """Tell whether the k-th piece begins where the one before has ended."""
-        place = cut.breakpoints[k - 1].location
-        left, right = (_at(p.expression, place, self.values) for p in cut.pieces[k - 1 : k + 1])
-        return bool(abs(left - right) < NEGLIGIBLE)
+        """Tell whether the k-th piece begins where the one before has ended, value and all."""
+        b = cut.breakpoints[k - 1]
+        sides = (p.expression for p in cut.pieces[k - 1 : k + 1])
+        here, *beside = (_at(e, b.location, self.values) for e in (b.value, *sides))
+        return all(bool(abs(value - here) < NEGLIGIBLE) for value in beside)
 
 
 def _at(e: Expression, place: Expression, values: Mapping[str, float]) -> Any:

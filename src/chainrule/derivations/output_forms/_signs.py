@@ -16,7 +16,7 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import Translation, attempt
-from chainrule.derivations._arithmetic import multiply, rebuilt
+from chainrule.derivations._arithmetic import multiply, negate, rebuilt
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import Field, Generator, NotInFieldError
 from chainrule.derivations._pieces import differentiate
@@ -73,6 +73,11 @@ def proved_sign(
         Parameter(name): Constant(Fraction(value)) for name, value in values.items()
     }
     expression = rebuilt(substitute(expression, numbers.get))
+    if high <= 0 and high > low:
+        # One side is enough to know: of roots, powers and logarithms most is known above 0.
+        mirrored: dict[Expression, Expression] = {Variable("z"): negate(Variable("z"))}
+        expression = rebuilt(substitute(expression, mirrored.get))
+        low, high = -high, -low
 
     def by_algebra(low: float, high: float) -> int:
         try:
