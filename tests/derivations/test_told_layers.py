@@ -21,6 +21,7 @@ _ADDED = [  # one number to all units
     "z*abs(z) + 1/(1 + mean(z**2)**2)",
     "log(1 + exp(z)) + 1/(1 + mean(tanh(z))**2)",
     "exp(z) - 1/(1 + max(exp(-z**2))**2)",
+    "sinh(z) + sqrt(1 + mean(abs(z))**2)",
 ]
 _MULTIPLIED = [
     "exp(z)*(1/2 + sinh(z))*sum(cosh(z))",
@@ -42,6 +43,7 @@ _RECTIFIED = [  # told by the units that are on
     "max(max(z, z/10) - (1 + max(tanh(z))), 0)",
     "max(z*abs(z) - exp(max(tanh(z))), 0)",
     "max(-z - z**3 - max(-z), 0)",
+    "max(z*abs(z) - sqrt(1 + max(max(z, 0))**2), 0)",
 ]
 _NEVER_ON = [
     "max(tanh(z) - (1 + max(exp(z))), 0)",
@@ -52,6 +54,7 @@ _NEVER_ON = [
     "max(min(max(z, -1), 1) - sqrt(1 + min(exp(z))**2), 0)",
 ]
 _NOT_TOLD = [
+    "max(z + 1 - max(where(z >= 0, z, 0))/2, 0)",  # a zero passes a slope back
     "z + 2/(1 + mean(z)**2)",  # falls where the mean is about 1/2
     "z - 2/(1 + mean(z)**2)",
     "z/(1 + mean(z**2))",

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from math import inf, isfinite
 from typing import Any
 
@@ -81,7 +81,7 @@ PROOF = (
 )
 _Z, TOTAL = Variable("z"), Parameter("shared_by_the_layer")
 _EXTREMES = ("max", "min")
-_MOST_LINES, _LARGEST, _CLOSE = 2, 1e100, 1e-9
+_MOST_LINES, _LARGEST, _CLOSE = 3, 1e100, 1e-9
 _ZERO_SECONDS = 0.1
 
 
@@ -200,9 +200,21 @@ class _Shift:
                 for piece in smooth_pieces(Formula(f, tuple(self.values.items()))).pieces
             )
             and all(abs(self._at(e, ZERO)) < NEGLIGIBLE for e in (self.h, t))
-            and any(abs(self._at(self.u, ZERO) - end) < NEGLIGIBLE for end in self._range)
-            and self._passes_nothing_back(float(self._at(self.u, ZERO)))
+            and self._is_level_at_zero()
         )
+
+    def _is_level_at_zero(self) -> bool:
+        """Tell whether what a unit at 0 that has T passes back is 0."""
+        place = float(self._at(self.u, ZERO))
+        if any(abs(place - end) < NEGLIGIBLE for end in self._range):
+            return self._passes_nothing_back(place)
+        t = self._cuts[2]
+        sides = [
+            self._at(piece.derivative, Constant(Fraction(place)))
+            for piece, left, right in with_ends(t)
+            if left <= place <= right
+        ]
+        return not any((*sides, *(b.slope for b in t.breakpoints if b.place == place)))
 
     def _by_lines(self) -> bool:
         t = self._cuts[2]
@@ -329,7 +341,7 @@ class _Shift:
         )
 
     def _lines(self, direction: int) -> Iterator[tuple[Line, ...]]:
-        """Yield lines by which the output seems to go one way along a shift, the safest first.
+        """Yield lines by which the output seems to go one way along a shift.
 
         Lines above are of use where t falls, if the output is to rise, and lines below where t
         rises; where t does both it takes one of either.
@@ -348,14 +360,12 @@ class _Shift:
             counts = slope * side * direction < 0
             if not counts.any():
                 continue
-            ways: list[tuple[float, Line]] = []
             within = places[counts]
             hardest = within[np.argsort(-np.abs(slope[counts]))]
-            for line in bounding_lines(u, r, side, hardest, through_origin=self.reduction == "sum"):
-                least = (direction * (1 + slope * line.at(places)))[counts].min()
-                if least >= 0:
-                    ways.append((least if line.alpha or line.beta else inf, line))
-            needed.append([line for _, line in sorted(ways, key=lambda way: -way[0])[:_MOST_LINES]])
+            lines = bounding_lines(u, r, side, hardest, through_origin=self.reduction == "sum")
+            along = ((line, direction * (1 + slope * line.at(places))) for line in lines)
+            ways = (line for line, rates in along if (rates[counts] >= 0).all())
+            needed.append(list(islice(ways, _MOST_LINES)))
         if len(needed) == 1 and not self._goes_one_way(int(np.sign(slope.sum()))):
             return
         yield from product(*needed)

@@ -6,7 +6,8 @@ Let h rise, and R be the largest u, with u that rises, or the smallest, with u t
 of the largest unit, which is on if any is, and gives out ``f(z) = h(z) - t(u(z))``. Where f rises
 strictly wherever it is more than 0, the largest output tells the largest unit, that tells T, and T
 all other units that are on. The derivative is made of these: units that are off pass nothing on,
-and where u is strictly monotone too, they have no part in T. Without a unit that is on it is 0.
+and have a part in T only where u is level up to the largest unit, and its slope 0. Without a unit
+that is on it is 0.
 """
 
 from __future__ import annotations
@@ -125,27 +126,21 @@ def _is_told(
         return False
     of_own = rebuilt(exchanged(t, _Z, u))
     f = rebuilt(subtract(h, of_own))
-    low = _where_on(f, u, values)
+    low = _where_on(f, values)
     # A unit below that place is off, unless t falls as others grow: then h has to tell it too.
     is_off_below = low < inf and upwards.rises(of_own)
     return (
         low < inf
         and upwards.rises(f, low, strictly=True)
-        and Rising(values, way).rises(u, low, strictly=True)
         and upwards.rises(h, low if is_off_below else -inf, strictly=True)
         and (low == -inf or _is_above(negate(f), -inf, low, values))
     )
 
 
-def _where_on(f: Expression, u: Expression, values: Mapping[str, float]) -> float:
-    """Return a place below which f seems to be nowhere more than 0, and beyond which it rises.
-
-    And u is not level there.
-    """
-    (value, slope), (_, slope_of_u) = (
-        sampled(smooth_pieces(Formula(e, tuple(values.items()))), values, PLACES) for e in (f, u)
-    )
-    falls = PLACES[~((slope > 0) & (slope_of_u != 0)) & (np.abs(PLACES) < 9)]
+def _where_on(f: Expression, values: Mapping[str, float]) -> float:
+    """Return a place below which f seems to be nowhere more than 0, and beyond which it rises."""
+    value, slope = sampled(smooth_pieces(Formula(f, tuple(values.items()))), values, PLACES)
+    falls = PLACES[~(slope > 0) & (np.abs(PLACES) < 9)]
     on = PLACES[value > 0]
     if not len(falls):
         return -inf

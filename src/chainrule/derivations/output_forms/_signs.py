@@ -194,6 +194,9 @@ class _Signs:
         if g.kind == "log":
             beyond_one = self.of_quotient(g.argument - 1)
             return zero if beyond_one > 0 else low, zero if beyond_one < 0 else high
+        if g.kind == "sqrt":
+            beyond_one = self.of_quotient(g.argument - 1)
+            return sympy.Integer(beyond_one > 0), sympy.Integer(1) if beyond_one < 0 else high
         if g.kind in _WITH_ARGUMENT:
             side = self.of_quotient(g.argument)
             return zero if side > 0 else low, zero if side < 0 else high
