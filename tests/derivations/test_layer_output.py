@@ -35,6 +35,8 @@ _TOLD = [
     "max(z, 0)**2/(1 + sum(max(z, 0)**2))", "max(z, 0)*mean(max(z, 0))",
     "max(z, z/10)*sum(max(z, z/10)**2)", "max(z, z/10)/(1 + sum(abs(max(z, z/10))))",
     "tanh(z)/(1 + max(abs(tanh(z))))", "max(z, 0)/(1 + max(max(z, 0)))",
+    "max(z, 0)/(1 + max(z))", "max(2*z - max(z)/3, 0)**2", "log(1 + max(z - max(z)/3, 0))",
+    "where(z > mean(z), z, mean(z))", "exp(where(z > mean(z), z, mean(z)))",
 ]  # fmt: skip
 _EXCLUDED = [
     "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",
@@ -100,6 +102,8 @@ def test_the_form_in_the_output_alone_is_shown():
     [
         "max(z - max(z)/2, 0)", "max(z + max(z), 0)", "max(z, 0)*mean(max(z, 0))",
         "max(z, 0)**2/(1 + sum(max(z, 0)**2))", "tanh(z)*sum(tanh(z)**2)",
+        "max(z, 0)/(5/2 + max(z))", "where(z > mean(z), z, mean(z))",
+        "log(1 + max(z - max(z)/2, 0))", "max(2*z - max(z), 0)**2",
     ],
 )  # fmt: skip
 def test_forms_hold_where_units_are_at_kinks_tie_or_are_all_negative(text):
@@ -145,6 +149,15 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
             "z/(1 + max(abs(z)))",
             "(1 - max(abs(a)))*(g - indicator(abs(a) == max(abs(a)))*sign(a)*sum(a*g)"
             "/sum(indicator(abs(a) == max(abs(a)))))",
+        ),
+        (
+            "max(z, 0)/(1 + max(z))",
+            "indicator(a > 0)*(1 - max(a))*(g - indicator(a == max(a))*sum(a*g)"
+            "/sum(indicator(a == max(a))))",
+        ),
+        (
+            "where(z > mean(z), z, mean(z))",
+            "g*indicator(a > min(a)) + sum(g*indicator(a <= min(a)))/count()",
         ),
         (
             "z*mean(abs(z))",

@@ -31,6 +31,7 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
+    subexpressions,
     substitute,
     variables_of,
 )
@@ -40,6 +41,7 @@ _SECONDS = 0.5
 _DIGITS = 80
 _OPPOSITE = {"reduce_max": "reduce_min", "reduce_min": "reduce_max"}
 _LARGEST_DEGREE = 12
+_OTHER_COUNTS = (("-0.8", "2.3"), ("0.9", "-0.4", "-2.6"), ("1.7", "-2.9", "0.4", "1.1", "-0.6"))
 _Equation = tuple[Any, Any, tuple[tuple[Expression, Any], ...]]
 
 
@@ -109,6 +111,9 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
                 if _holds(formula, _Z, own):
                     found[_Z] = own
+            for left, right in _of_extreme_outputs(formula):
+                if left not in found and _holds(formula, left, right):
+                    found[left] = right
             if all(map(is_shared, found)):
                 for left, right in _of_common_parts(formula):
                     if left not in found and _holds(formula, left, right):
@@ -282,6 +287,13 @@ def _is_over_outputs(e: Expression | None) -> bool:
     return isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"a"}
 
 
+def _of_extreme_outputs(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
+    """Yield what some unit may give out: the mean is the least of ``max(z, mean(z))``."""
+    for e in dict.fromkeys(subexpressions(formula.expression)):
+        if isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"z"}:
+            yield from ((e, Apply(extreme, (_A,))) for extreme in ("max", "min"))
+
+
 def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
     """Yield what the output tells of a part that stands for all of `z`: ``max(z, 0)``, say."""
     for part in common_parts(formula.expression):
@@ -305,7 +317,7 @@ def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
     """Compare both sides in many digits, wherever the output is defined."""
     checked = 0
     with mpmath.workdps(_DIGITS):
-        for places in (*PLACES, *AWKWARD):
+        for places in (*PLACES, *AWKWARD, *_OTHER_COUNTS):
             z = [mpmath.mpf(x) for x in places]
             a = evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
             known = {**dict(formula.parameters), "z": z, "a": a}

@@ -21,12 +21,17 @@ from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms._rectified_layers import is_never_on
+from chainrule.derivations.output_forms._related_forms import (
+    composed_forms,
+    inner_layer,
+    with_extremes_of_parts,
+)
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
@@ -121,7 +126,8 @@ def layer_output_form(
     nothing: _Form | None = None
     found = attempt(_SECONDS, shortest, nothing)
     if found is None:
-        return None
+        no_form: Expression | None = None
+        return attempt(_SECONDS, lambda: next(filter(holds, _of_related(formula)), None), no_form)
     form, completed, written, values = found
     no_ways: list[Expression] = []
     ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways) or [form]
@@ -129,6 +135,26 @@ def layer_output_form(
     shorter = [completed(way) for way in ways if size(way) < size(form)][:_MOST_WAYS]
     shortened = completed(form)
     return attempt(_SECONDS, lambda: next(filter(holds, shorter), shortened), shortened)
+
+
+def _of_related(formula: Formula) -> Iterator[Expression]:
+    """Yield forms of layers that are nearly this one."""
+    inner = inner_layer(formula)
+    if inner is not None:
+        form = _form_alone(inner[0])
+        if form is not None:
+            for composed in composed_forms(form, inner[1], dict(formula.parameters)):
+                yield from (*_with_plain_comparisons(composed), composed)
+    for other in with_extremes_of_parts(formula):
+        form = _form_alone(other)
+        if form is not None:
+            yield form
+
+
+def _form_alone(formula: Formula) -> Expression | None:
+    graph = computation_graph(formula.expression)
+    chained = backward_graph(graph)[0].expression()
+    return layer_output_form(formula, (chained,), determined(formula, graph))
 
 
 def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:
@@ -177,8 +203,13 @@ def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
             return exchanged(e, _Z, _A)
         return None
 
+    def of_own_outputs(e: Expression) -> Expression | None:
+        if isinstance(e, Apply) and e.operation in COMPARISONS and _Z in e.arguments:
+            return Apply(e.operation, tuple(_A if x == _Z else x for x in e.arguments))
+        return None
+
     for product in products:
-        ways: list[Callable[[Expression], Expression | None]] = [of_outputs]
+        ways: list[Callable[[Expression], Expression | None]] = [of_outputs, of_own_outputs]
         ways += [
             partial(compared, operation=operation, extremes=extremes)
             for extremes in (False, True)

@@ -1,0 +1,63 @@
+"""Forms through the output of layers that are nearly those of others: to be checked.
+
+A layer may be an invertible function of another one: ``log(1 + max(z - max(z)/2, 0))``. And the
+largest unit is that of ``max(z, 0)`` wherever any unit is on: ``max(z, 0)/(1 + max(z))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from chainrule.derivations._arithmetic import multiply, rebuilt
+from chainrule.derivations._chain_rule import derivative_in_variables
+from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.output_forms._inverses import inverted
+from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Variable,
+    is_layer_coupled,
+    subexpressions,
+    substitute,
+)
+
+_A, _Z = Variable("a"), Variable("z")
+
+
+def inner_layer(formula: Formula) -> tuple[Formula, Expression] | None:
+    """Return the largest layer of which a layer is a function, and that; None if none is."""
+    for part in common_parts(rebuilt(formula.expression)):
+        if is_layer_coupled(part):
+            outer = exchanged(rebuilt(formula.expression), part, _Z)
+            return None if is_layer_coupled(outer) else (replace(formula, expression=part), outer)
+    return None
+
+
+def composed_forms(
+    form: Expression, outer: Expression, values: Mapping[str, float]
+) -> Iterator[Expression]:
+    """Yield ∂J/∂z of a function of a layer from that layer's form, for each inverse."""
+    slope = derivative_in_variables(outer)
+    for inverse in inverted(layers_of(outer, values), values):
+        known: dict[Expression, Expression] = {
+            _A: inverse,
+            SEED: rebuilt(multiply(SEED, exchanged(slope, _Z, inverse))),
+        }
+        yield rebuilt(substitute(form, known.get))
+
+
+def with_extremes_of_parts(formula: Formula) -> Iterator[Formula]:
+    """Yield a layer with ``max(max(z, 0))`` for ``max(z)``, and the like."""
+    parts = dict.fromkeys(subexpressions(formula.expression))
+    if Apply("max", (_Z,)) not in parts:
+        return
+    for part in parts:
+        match part:
+            case Apply("maximum", (x, Constant())) if x == _Z:
+                of_part: Expression = Apply("max", (part,))
+                written = exchanged(formula.expression, Apply("max", (_Z,)), of_part)
+                yield replace(formula, expression=written)
