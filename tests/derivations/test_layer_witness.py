@@ -86,6 +86,8 @@ _TELLS_WHAT_IS_SHARED = [
     "z**3/(1 + sum(abs(z)**1.5))",
     "z - exp(z)/sum(exp(z))",
     "3*exp(z)/(10*sum(exp(z))) + 7*z/10",
+    "where(z > 0, z, z*mean(abs(z)))",
+    "where(z < 0, tanh(z)*mean(abs(z)), sinh(z))",
 ]
 _TELLS_A_FACTOR = [  # which may be 0, and with it all outputs
     "tanh(z)*mean(max(z, 0))",

@@ -12,7 +12,8 @@ one number for any T, and H rises with z on either side, outputs tell the units'
 argument is made for either sign by itself: ``tanh(z)*mean(max(z, 0))``.
 
 Where T may be 0, and all outputs are 0 then whatever z is, H need not rise: these layers have no
-derivative, as u is nowhere negative and tells its slope, which is 0 where u is.
+derivative, as u is nowhere negative and tells its slope, which is 0 where u is. Nor need it where
+only a layer of zeros has T = 0, and ``H(0, T) = 0``: that is the only one with such outputs.
 """
 
 from __future__ import annotations
@@ -68,11 +69,15 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
     named = substitute(e, lambda part: _T if part == total else None)
     if is_layer_coupled(inner) or is_layer_coupled(named):
         return False
+    mirrored: dict[Expression, Expression] = {_Z: negate(_Z)}
+    turned = substitute(inner, mirrored.get)
     sign, is_positive = sign_from(inner, values, -inf, None)
     least = 0.0 if sign > 0 else -inf  # that T may be
     bounds = [None if is_positive else least]  # of T, where it may be it
-    if bounds[0] == 0 and total.operation in _WHOLE and _vanishes(named, _T, values):
-        bounds.append(None)
+    if bounds[0] == 0 and total.operation in _WHOLE:
+        is_zero_alone = all(sign_from(u, values, 0.0, None) == (1, True) for u in (inner, turned))
+        if _vanishes(named, _T, values) or (is_zero_alone and _vanishes(named, _Z, values)):
+            bounds.append(None)
 
     def tells(h: Expression, u: Expression, low: float, bound: float | None, *, one: bool) -> int:
         try:
@@ -80,8 +85,8 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
         except _UnknownError:
             return 0
 
-    turned: dict[Expression, Expression] = {_Z: negate(_Z)}
-    sides = [(named, inner), (negate(substitute(named, turned.get)), substitute(inner, turned.get))]
+    other_side = negate(substitute(named, mirrored.get))
+    sides = [(_one_side(e, values), u) for e, u in ((named, inner), (other_side, turned))]
     alike = is_odd(computation_graph(named)) and is_even(computation_graph(inner))
     return any(
         tells(named, inner, -inf, bound, one=True)
@@ -92,6 +97,31 @@ def is_determined(e: Expression, values: Mapping[str, float]) -> bool:
         )
         for bound in bounds
     )
+
+
+def _one_side(e: Expression, values: Mapping[str, float]) -> Expression:
+    """Take the branches that z above 0 takes, if both they and the others begin with 0 there."""
+    beyond = _beyond_zero(e, values)
+    return beyond if all(_vanishes(part, _Z, values) for part in (beyond, e)) else e
+
+
+def _beyond_zero(e: Expression, values: Mapping[str, float]) -> Expression:
+    """Take the branches that z above 0 takes, where a condition on z alone tells."""
+
+    def chosen(part: Expression) -> Expression | None:
+        match part:
+            case Apply("where", (Apply(comparison, (x, y)), above, below)):
+                apart = Apply("subtract", (x, y))
+                if _T in subexpressions(apart):
+                    return None
+                side, is_nowhere_zero = sign_from(apart, values, 0.0, None)
+                if not is_nowhere_zero or comparison in ("equal", "not_equal"):
+                    return None
+                holds = (side > 0) == comparison.startswith("greater")
+                return _beyond_zero(above if holds else below, values)
+        return None
+
+    return substitute(e, chosen)
 
 
 def _is_fixed_at_zero(e: Expression, values: Mapping[str, float]) -> bool:
@@ -113,6 +143,8 @@ def _vanishes(e: Expression, variable: Expression, values: Mapping[str, float]) 
         return bool(abs(number_of(substitute(e, zero.get), values)) < NEGLIGIBLE)
     match e:
         case Apply("add" | "subtract" | "maximum" | "minimum", (x, y)):
+            return _vanishes(x, variable, values) and _vanishes(y, variable, values)
+        case Apply("where", (_, x, y)):
             return _vanishes(x, variable, values) and _vanishes(y, variable, values)
         case Apply("multiply", (x, y)):
             return _vanishes(x, variable, values) or _vanishes(y, variable, values)
