@@ -14,6 +14,8 @@ from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula
 from chainrule.derivations import backward_graph, derive, evaluate_layer
+from chainrule.derivations._pieces import TooManyPiecesError
+from chainrule.derivations.output_forms import _rectified_layers
 
 _ADDED = [  # one number to all units
     "z/2 - log(1 + sum(exp(where(z > 0, z, exp(z) - 1))))/2",
@@ -180,3 +182,15 @@ def test_what_is_not_told_is_not_claimed_to_be(text):
     derivation = derive(activation_formula(text))
     assert derivation.product_from_output is None
     assert not derivation.determined_by_output
+
+
+def test_a_layer_that_has_too_many_pieces_is_not_told(monkeypatch):
+    """Nothing is claimed of it, and nothing raised."""
+
+    def too_many(formula):
+        raise TooManyPiecesError
+
+    monkeypatch.setattr(_rectified_layers, "smooth_pieces", too_many)
+    expression = activation_formula("max(z + z**3 - max(z), 0)").expression
+    assert not _rectified_layers.is_never_on(expression, {})
+    assert not _rectified_layers.is_told_by_those_on(expression, {})

@@ -20,7 +20,7 @@ import numpy as np
 
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import ZERO, negate, rebuilt, subtract
-from chainrule.derivations._pieces import smooth_pieces
+from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations.output_forms._along_shifts import (
     TOTAL,
     is_nothing,
@@ -51,9 +51,16 @@ _Parts = tuple[Expression, Expression, Expression, str]
 def is_never_on(e: Expression, values: Mapping[str, float]) -> bool:
     """Tell whether all outputs of a layer as above are 0, whatever the units are."""
     parts = _parts(e)
-    if parts is None:
+    try:
+        return parts is not None and _is_never_more(*parts, values)
+    except TooManyPiecesError:
         return False
-    h, t, u, reduction = parts
+
+
+def _is_never_more(
+    h: Expression, t: Expression, u: Expression, reduction: str, values: Mapping[str, float]
+) -> bool:
+    """Tell whether h is nowhere more than t."""
     low, high = range_of(u, reduction, values)
     of_h, of_t = (
         sampled(smooth_pieces(Formula(x, tuple(values.items()))), values, places)[0]
@@ -114,7 +121,11 @@ def is_told_by_those_on(e: Expression, values: Mapping[str, float]) -> bool:
         return False
     h, t, u, reduction = parts
     turned = (rebuilt(exchanged(x, _Z, negate(_Z))) for x in (h, u))
-    return any(_is_told(own, t, inner, reduction, values) for own, inner in ((h, u), tuple(turned)))
+    ways = ((h, u), tuple(turned))
+    try:
+        return any(_is_told(own, t, inner, reduction, values) for own, inner in ways)
+    except TooManyPiecesError:
+        return False
 
 
 def _is_told(
