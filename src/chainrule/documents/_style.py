@@ -16,8 +16,8 @@ SHEET = f"""
   .chainrule {{ color-scheme: dark; {_DARK} }} }}
 .chainrule a {{ color: var(--accent); }}
 .chainrule header h1 {{ font-size: 1.9em; line-height: 1.2; margin: 0; overflow-wrap: anywhere; }}
-.chainrule header .formula {{ font-size: 1.35em; overflow-x: auto; margin: 0.5em 0;
-  padding: 0.2em 0; }}
+.chainrule header .formula {{ font-size: 1.35em; overflow: auto hidden; margin: 0.3em 0;
+  padding: 0.4em 0; }}
 .chainrule header {{ margin-bottom: 0.5em; }}
 .chainrule sup {{ line-height: 0; font-size: 0.72em; }}
 .chainrule header code {{ color: var(--soft); overflow-wrap: anywhere; }}
@@ -31,7 +31,7 @@ SHEET = f"""
 .chainrule i {{ padding-right: 0.07em; }}
 .chainrule i, .chainrule p b, .chainrule figcaption b, .chainrule td b {{ font-size: 1.12em;
   font-family: "Latin Modern Math", "STIX Two Text", Georgia, serif; }}
-.chainrule .scroll {{ overflow-x: auto; max-width: 100%; }}
+.chainrule .scroll {{ overflow: auto hidden; max-width: 100%; padding-bottom: 2px; }}
 .chainrule table {{ border-collapse: collapse; border: 0; margin: 0; font-size: inherit; }}
 .chainrule tr, .chainrule td, .chainrule th {{ background: none; border: 0; color: inherit; }}
 .chainrule .equations td {{ padding: 0.3em 0.25em; vertical-align: middle; white-space: nowrap;
@@ -54,7 +54,7 @@ SHEET = f"""
 .chainrule details.step {{ border-left: 3px solid var(--line); margin: 0.2em 0 0.2em 0.3em;
   padding: 0 0 0 0.7em; }}
 .chainrule details.step[open] {{ border-color: var(--accent); }}
-.chainrule details.step > summary {{ overflow-x: auto; padding: 0.25em 0; }}
+.chainrule details.step > summary {{ overflow: auto hidden; padding: 0.25em 0; }}
 .chainrule details.step > .equations {{ background: var(--panel); border-radius: 6px;
   padding: 0.3em 0.6em; margin: 0.2em 0 0.6em; }}
 .chainrule tr:target, .chainrule .step:target, .chainrule .line:target {{
