@@ -2,6 +2,9 @@
 
 from chainrule.derivations._chain_rule import Step as Step
 from chainrule.derivations._chain_rule import chain_rule as chain_rule
+from chainrule.derivations._chain_rule import (
+    derivative_in_variables as derivative_in_variables,
+)
 from chainrule.derivations._chain_rule import node_names as node_names
 from chainrule.derivations._closed_form import closed_form as closed_form
 from chainrule.derivations._derivation import Derivation as Derivation

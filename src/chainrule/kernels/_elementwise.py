@@ -15,6 +15,7 @@ from chainrule.derivations import (
     TooManyPiecesError,
     chain_rule,
     computation_graph,
+    derivative_in_variables,
     evaluate,
     has_no_value,
     node_names,
@@ -209,8 +210,7 @@ def _shorter(slope: Expression, source: Expression) -> Expression:
     """Return a slope as it is derived and shown, where fewer functions are in it."""
     if not variables_of(slope):
         return slope
-    shown = chain_rule(computation_graph(source))[-1].in_variables
-    return min(slope, shown, key=_functions_in)
+    return min(slope, derivative_in_variables(source), key=_functions_in)
 
 
 def _functions_in(e: Expression) -> int:

@@ -35,7 +35,6 @@ from chainrule.derivations._arithmetic import (
     ONE,
     ZERO,
     add,
-    divide,
     multiply,
     negate,
     rebuilt,
@@ -43,7 +42,7 @@ from chainrule.derivations._arithmetic import (
 )
 from chainrule.derivations._pieces import Piece, Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations.output_forms._domain import domain
-from chainrule.derivations.output_forms._layers import exchanged
+from chainrule.derivations.output_forms._layers import exchanged, factors_apart
 from chainrule.derivations.output_forms._lines import Line, bounding_lines
 from chainrule.derivations.output_forms._rising_in_both import sign_from
 from chainrule.derivations.output_forms._rising_layers import (
@@ -137,28 +136,9 @@ def separated(e: Expression) -> Iterator[tuple[Expression, Expression, bool]]:
             break
     else:
         yield own, common, False
-    parts = _factors(e)
+    parts = factors_apart(e, TOTAL)
     if parts is not None:
         yield *parts, True
-
-
-def _factors(e: Expression) -> tuple[Expression, Expression] | None:
-    """Return the factors of a product in z alone, and those in T alone; None where one has both."""
-    if TOTAL not in subexpressions(e):
-        return e, ONE
-    if "z" not in variables_of(e):
-        return ONE, e
-    match e:
-        case Apply("multiply" | "divide" as operation, (x, y)):
-            one, other = _factors(x), _factors(y)
-            if one is None or other is None:
-                return None
-            join = multiply if operation == "multiply" else divide
-            return join(one[0], other[0]), join(one[1], other[1])
-        case Apply("negate", (x,)):
-            inner = _factors(x)
-            return None if inner is None else (negate(inner[0]), inner[1])
-    return None
 
 
 @dataclass(frozen=True)

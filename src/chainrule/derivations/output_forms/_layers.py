@@ -15,7 +15,7 @@ from math import lcm
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import negate, rebuilt
+from chainrule.derivations._arithmetic import ONE, divide, multiply, negate, rebuilt
 from chainrule.derivations._field import Field, NotInFieldError
 from chainrule.formulas import (
     Apply,
@@ -25,6 +25,7 @@ from chainrule.formulas import (
     Pi,
     Variable,
     constant,
+    is_layer_coupled,
     subexpressions,
     substitute,
     variables_of,
@@ -245,3 +246,34 @@ _WAYS: tuple[Callable[[Expression, Mapping[str, float]], _Parts | None], ...] = 
     _by_power,
     _by_letter,
 )
+
+
+def factors_apart(e: Expression, shared: Expression) -> tuple[Expression, Expression] | None:
+    """Return the factors of a product in `z` alone, and those in what the units share alone.
+
+    Parameters
+    ----------
+    e : Expression
+    shared : Expression
+        What stands in it for a reduction over the units.
+
+    Returns
+    -------
+    tuple of Expression or None
+        None where one factor has both, or another reduction.
+    """
+    if shared not in subexpressions(e):
+        return None if is_layer_coupled(e) else (e, ONE)
+    if "z" not in variables_of(e):
+        return ONE, e
+    match e:
+        case Apply("multiply" | "divide" as operation, (x, y)):
+            one, other = factors_apart(x, shared), factors_apart(y, shared)
+            if one is None or other is None:
+                return None
+            join = multiply if operation == "multiply" else divide
+            return join(one[0], other[0]), join(one[1], other[1])
+        case Apply("negate", (x,)):
+            inner = factors_apart(x, shared)
+            return None if inner is None else (negate(inner[0]), inner[1])
+    return None

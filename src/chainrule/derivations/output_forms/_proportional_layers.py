@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import inf
 
-from chainrule.derivations._arithmetic import ONE, divide, multiply, negate, rebuilt
+from chainrule.derivations._arithmetic import multiply, negate, rebuilt
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._kept_values import is_shared
-from chainrule.derivations.output_forms._layers import common_parts, exchanged
+from chainrule.derivations.output_forms._layers import common_parts, exchanged, factors_apart
 from chainrule.derivations.output_forms._rising_in_both import sign_from
 from chainrule.derivations.output_forms._rising_layers import Rising
 from chainrule.formulas import (
@@ -30,9 +30,7 @@ from chainrule.formulas import (
     Parameter,
     Variable,
     is_layer_coupled,
-    subexpressions,
     substitute,
-    variables_of,
 )
 
 PROOF = (
@@ -69,7 +67,7 @@ def _tells_multiple(e: Expression) -> bool:
     if len(shared) != 1:
         return False
     (common,) = shared
-    parts = _factors(exchanged(e, common, _S))
+    parts = factors_apart(exchanged(e, common, _S), _S)
     if parts is None or not _is_nowhere_negative(common):
         return False
     own, t = parts
@@ -94,26 +92,6 @@ def _homogeneous(e: Expression) -> Iterator[Expression]:
     elif isinstance(e, Apply):
         for part in e.arguments:
             yield from _homogeneous(part)
-
-
-def _factors(e: Expression) -> tuple[Expression, Expression] | None:
-    """Return the factors of a product in z alone, and those in S alone; None where one has both."""
-    used = set(subexpressions(e))
-    if _S not in used:
-        return None if is_layer_coupled(e) else (e, ONE)
-    if "z" not in variables_of(e):
-        return ONE, e
-    match e:
-        case Apply("multiply" | "divide" as operation, (x, y)):
-            one, other = _factors(x), _factors(y)
-            if one is None or other is None:
-                return None
-            join = multiply if operation == "multiply" else divide
-            return join(one[0], other[0]), join(one[1], other[1])
-        case Apply("negate", (x,)):
-            inner = _factors(x)
-            return None if inner is None else (negate(inner[0]), inner[1])
-    return None
 
 
 def _is_nowhere_negative(e: Expression) -> bool:
