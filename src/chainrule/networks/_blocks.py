@@ -29,4 +29,6 @@ def in_blocks(values: NDArray[Any], blocks: tuple[int, ...]) -> list[NDArray[Any
     >>> [part.shape for part in in_blocks(np.zeros((4, 5)), (2, 3))]
     [(4, 2), (4, 3)]
     """
+    if len(blocks) == 1:
+        return [values]
     return np.split(values, list(accumulate(blocks))[:-1], axis=1)

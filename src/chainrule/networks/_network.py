@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from chainrule.networks._program import Program, program
 if TYPE_CHECKING:
     from chainrule.networks._equations import Propagation
 
-_DTYPES = ("float32", "float64")
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +93,7 @@ class Network:
                 f"layers of {self.sizes} units have {expected} parameters; "
                 f"the given array has shape {parameters.shape}"
             )
-        if parameters.dtype.name not in _DTYPES:
+        if parameters.dtype not in _DTYPES:
             raise NetworkError(
                 f"parameters of dtype {parameters.dtype.name}; expected float32 or float64"
             )
@@ -238,9 +237,12 @@ class Network:
         statistics: NDArray[np.floating[Any]] | None = None,
     ) -> Network:
         """Return the same network with other parameters, and other statistics where given."""
-        made = copy(self)
-        for name in ("program", "predictors"):  # those of other parameters, maybe of another dtype
-            made.__dict__.pop(name, None)
+        # Its parts were checked when this network was made.
+        made = object.__new__(Network)
+        made.__dict__.update(self.__dict__)
+        made.__dict__.pop("predictors", None)
+        if np.asarray(parameters).dtype != self.dtype:
+            made.__dict__.pop("program", None)
         made._take(parameters, self.statistics if statistics is None else statistics)
         return made
 
@@ -362,7 +364,7 @@ def network(
     layers = tuple(sizes)
     check_architecture(layers, formulas)
     kind = np.dtype(dtype)
-    if kind.name not in _DTYPES:
+    if kind not in _DTYPES:
         raise NetworkError(f"networks are float32 or float64, not {kind.name}")
     hidden = len(layers) - 2
     named = [normalisation] * hidden if isinstance(normalisation, str) else list(normalisation)

@@ -67,7 +67,8 @@ class HeldOut:
             rows = np.ascontiguousarray(z), np.ascontiguousarray(y)
             _row_costs(kernel.address, kernel.parameters.ctypes.data, *rows, costs)
             total += costs
-        return float(np.average(total, weights=self.weights))
+        weighted = np.multiply(total, self.weights, dtype=np.float64)
+        return float(weighted.sum() / self.weights.sum(dtype=np.float64))
 
 
 def held_out(network: Network, validation: Any) -> tuple[HeldOut, ...]:
