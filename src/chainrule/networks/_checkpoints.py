@@ -1,10 +1,10 @@
 """Checkpoints: all that training needs to go on, bit for bit, in one file that holds data only.
 
-A safetensors file with the tensors ``parameters``, ``statistics`` (of layers
-normalised over the batch), ``memory`` (of the optimiser), ``curves`` (a row for each epoch), where
-examples are standardised ``inner``, and where the best network is asked for ``best``. The metadata
-hold ``format``, ``version``, ``arguments`` (of the training: numbers as they are, arrays as
-digests), ``progress`` and a ``checksum`` over all of it.
+A safetensors file with the tensors ``parameters``, ``statistics`` (of layers normalised over the
+batch), ``memory`` (of the optimiser), ``curves`` (a row for each epoch), where examples are
+shuffled their ``order``, where they are standardised ``inner``, and where the best network is asked
+for ``best``. The metadata hold ``format``, ``version``, ``arguments`` (of the training: numbers as
+they are, arrays as digests), ``progress`` and a ``checksum`` over all of it.
 """
 
 from __future__ import annotations
@@ -25,37 +25,20 @@ from numpy.typing import NDArray
 from chainrule.formulas import ChainruleError
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._files import describe_network, described_network, read_tensors, write_whole
-from chainrule.networks._kept_state import count, decoded, encoded
+from chainrule.networks._kept_state import encoded
 from chainrule.networks._locks import alone
+from chainrule.networks._moments import Moment, read_moment
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._span import Span
 from chainrule.networks._standardisation import Standardisation
-from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch, put_generator
+from chainrule.networks._state import TrainingState, put_generator
 from chainrule.networks._validation import HeldOut
 
-_FORMAT, _VERSION = "chainrule.checkpoint", "1"
+_FORMAT, _VERSION = "chainrule.checkpoint", "2"
 _DIGEST = "sha256:"
 _LAST = ("parameters", "statistics")
 _DAMAGES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """Training between two epochs.
-
-    `best` is the network of the best epoch, where it is asked for and there was one; `pending`
-    tells that nobody was told yet of the last epoch.
-    """
-
-    network: Network
-    state: TrainingState
-    best: Network | None = None
-    best_epoch: int | None = None
-    epochs: int = 0
-    pending: bool = False
-    converged: bool = False
-    stopped: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +81,8 @@ class Checkpoint:
             "memory": moment.state.memory,
             "curves": _rows(records[: moment.epochs]),
         }
+        if moment.state.order is not None:
+            tensors["order"] = moment.state.order
         if moment.state.inner is not None:
             tensors["inner"] = moment.state.inner
         if moment.best is not None:
@@ -174,7 +159,7 @@ class Checkpoint:
         try:
             self._compare(json.loads(metadata["arguments"]))
             progress = json.loads(metadata["progress"])
-            moment = _moment(progress, tensors, start, span)
+            moment = read_moment(progress, tensors, start, span)
             if generator is not None:
                 put_generator(moment.state.generator, generator)
             return moment, _records(tensors["curves"], scored, sets)
@@ -320,8 +305,10 @@ def described_standardisation(given: Standardisation | None) -> str | None:
 
 def state_digest(state: TrainingState) -> str:
     """Return a digest of a state of training."""
-    rest = replace(state, memory=np.empty(0), generator=encoded(state.generator), inner=None)
-    arrays = [state.memory] if state.inner is None else [state.memory, state.inner]
+    rest = replace(
+        state, memory=np.empty(0), generator=encoded(state.generator), order=None, inner=None
+    )
+    arrays = [part for part in (state.memory, state.order, state.inner) if part is not None]
     return text_digest(digest(*arrays) + repr(rest))
 
 
@@ -362,51 +349,3 @@ def _records(curves: NDArray[Any], scored: bool, sets: int) -> list[Record]:
         Record(loss, rate, score if scored else None, tuple(losses))
         for loss, rate, score, *losses in curves.tolist()
     ]
-
-
-def _moment(
-    progress: Any, tensors: Mapping[str, NDArray[Any]], start: Moment, span: Span
-) -> Moment:
-    epochs = len(tensors["curves"])
-    if epochs > span.epochs:
-        raise ModelFileError("it has more epochs than this training")
-    network = _network(tensors, "parameters", "statistics", start.network)
-    best = None
-    if "best" in tensors:
-        best = _network(tensors, "best", "statistics of best", start.network)
-    state = replace(
-        start.state,
-        memory=_tensor(tensors, "memory", start.state.memory),
-        steps=span.steps_before + epochs * span.steps,
-        epochs=span.epochs_before + epochs,
-        examples=span.examples_before + epochs * span.examples,
-        reductions=count(progress, "reductions", span.reductions + epochs),
-        seed=count(progress, "seed", LARGEST_SEED),
-        watch=Watch(
-            float(progress["best"]), count(progress, "waited", start.state.watch.waited + epochs)
-        ),
-        generator=decoded(progress["generator"]),
-        inner=_tensor(tensors, "inner", network.parameters) if "inner" in tensors else None,
-    )
-    best_epoch = None if progress["best_epoch"] is None else count(progress, "best_epoch", epochs)
-    flags = (bool(progress[name]) for name in ("pending", "converged", "stopped"))
-    return Moment(network, state, best, best_epoch, epochs, *flags)
-
-
-def _network(
-    tensors: Mapping[str, NDArray[Any]], parameters: str, statistics: str, like: Network
-) -> Network:
-    own = _tensor(tensors, parameters, like.parameters)
-    of_batches = _tensor(tensors, statistics, like.new_statistics())
-    if not (np.isfinite(own).all() and np.isfinite(of_batches).all()):
-        raise ModelFileError(f"{parameters} are not finite")
-    return like.with_parameters(own, of_batches)
-
-
-def _tensor(
-    tensors: Mapping[str, NDArray[Any]], name: str, like: NDArray[Any]
-) -> NDArray[np.floating[Any]]:
-    tensor = tensors[name]
-    if tensor.shape != like.shape or tensor.dtype != like.dtype:
-        raise ModelFileError(f"{name} does not fit the network")
-    return tensor

@@ -72,9 +72,8 @@ def save_network(
         tensors["statistics"] = network.statistics
     if state is not None:
         metadata["state"] = json.dumps(described_state(state))
-        tensors["memory"] = state.memory
-        if state.inner is not None:
-            tensors["inner"] = state.inner
+        kept = {"memory": state.memory, "order": state.order, "inner": state.inner}
+        tensors |= {name: part for name, part in kept.items() if part is not None}
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     write_whole(path, save(tensors, metadata), temporary)
@@ -119,11 +118,11 @@ def load_training(
     try:
         description = _mapping(json.loads(metadata["network"]))
         extra = _mapping(json.loads(metadata["extra"]))
-        memory, inner = tensors.pop("memory", None), tensors.pop("inner", None)
+        memory, order, inner = (tensors.pop(name, None) for name in ("memory", "order", "inner"))
         network, state = _network(description, tensors), None
         if memory is not None:
             described = _mapping(json.loads(metadata["state"]))
-            state = read_state(described, memory, network.parameters, inner)
+            state = read_state(described, memory, network.parameters, order, inner)
         return network, extra, state
     except ModelFileError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from None

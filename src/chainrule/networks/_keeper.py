@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from chainrule.networks._checkpoints import Checkpoint, Moment
+from chainrule.networks._checkpoints import Checkpoint
+from chainrule.networks._moments import Moment
 from chainrule.networks._records import Record
 
 _TRAINING_PER_WRITING = 10.0

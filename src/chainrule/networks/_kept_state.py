@@ -40,7 +40,7 @@ def described_state(state: TrainingState) -> dict[str, Any]:
 
 def read_state(
     described: Mapping[str, Any], memory: NDArray[Any], parameters: NDArray[Any],
-    inner: NDArray[Any] | None,
+    order: NDArray[Any] | None, inner: NDArray[Any] | None,
 ) -> TrainingState:  # fmt: skip
     """Return the state that a file describes.
 
@@ -59,6 +59,8 @@ def read_state(
         or not np.isfinite(inner).all()
     ):
         raise ModelFileError("its inner parameters do not fit the network")
+    if order is not None and (order.ndim != 1 or order.dtype != np.intp or not order.size):
+        raise ModelFileError("its order of examples is none")
     best = described["best"]
     counts = {
         name: count(described, name, _MOST)
@@ -68,7 +70,7 @@ def read_state(
         described["optimiser"], memory, **counts,
         seed=count(described, "seed", LARGEST_SEED),
         watch=Watch(-math.inf if best is None else float(best), count(described, "waited", _MOST)),
-        generator=decoded(described["generator"]), inner=inner,
+        generator=decoded(described["generator"]), order=order, inner=inner,
     )  # fmt: skip
     generator_of(state.generator)
     return state

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.networks._callbacks import Callback, Epoch, wants_to_stop
-from chainrule.networks._checkpoints import Moment
 from chainrule.networks._errors import DivergenceError
 from chainrule.networks._lbfgs_steps import Steps, Vector
+from chainrule.networks._moments import Moment
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record, curves, told, watched
 from chainrule.networks._standardisation import Standardisation

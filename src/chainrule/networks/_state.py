@@ -60,6 +60,8 @@ class TrainingState:
         Which inputs of layers are dropped.
     generator : mapping
         The state of the generator of the orders, as NumPy's bit generators tell theirs.
+    order : ndarray of shape (examples,), optional
+        The order of the last epoch, which the next one shuffles again; read-only.
     inner : ndarray of shape (parameters,), optional
         The network's parameters over standardised examples, where training had a standardisation:
         those of the network are computed from them, and rounded; read-only.
@@ -86,10 +88,11 @@ class TrainingState:
     seed: int = 0
     watch: Watch = field(default_factory=Watch)
     generator: Mapping[str, Any] = field(default_factory=dict)
+    order: NDArray[np.intp] | None = None
     inner: NDArray[np.floating[Any]] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("memory", "inner"):
+        for name in ("memory", "order", "inner"):
             given = getattr(self, name)
             if given is not None and given.flags.writeable:
                 own = given.copy()

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 
 from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
 from chainrule.networks._checkpoints import (
-    Moment,
     checkpoint_at,
     described,
     described_sets,
@@ -26,8 +25,10 @@ from chainrule.networks._checkpoints import (
 from chainrule.networks._checks import check_count, check_number
 from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
 from chainrule.networks._keeper import Keeper
+from chainrule.networks._moments import Moment
 from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
+from chainrule.networks._orders import fitting, shuffled
 from chainrule.networks._progress import progress
 from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
@@ -123,7 +124,7 @@ def train(
         examples; every network that training tells of takes raw ones, and losses are those of raw
         targets. The tolerance of losses counts in the cost of standardised targets.
     shuffle : bool
-        Whether every epoch takes the examples in a new order.
+        Whether every epoch shuffles the order of the one before.
     rng : numpy.random.Generator or int, optional
         Where the orders, and what is dropped, come from. The same seed gives the same parameters,
         bit for bit.
@@ -227,6 +228,8 @@ def _train(
     show_progress: bool | int,
 ) -> Training:
     run, epochs = plan.run, plan.span.epochs
+    known = fitting(moment.state.order, run.rows) if plan.shuffle else None
+    moment = replace(moment, state=replace(moment.state, order=known))
     run.begin(moment.network, moment.state.inner)
     moment.state.put_into(run)
     interrupted = False
@@ -270,8 +273,12 @@ def _has_ended(moment: Moment, epochs: int) -> bool:
 def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     """Train for an epoch, add its record, and return where training stands then."""
     run, before = plan.run, moment.state
-    span = replace(plan.span, reductions=before.reductions)
-    order = plan.generator.permutation(run.rows) if plan.shuffle else run.rows
+    span = plan.span
+    if span.reductions != before.reductions:
+        span = replace(span, reductions=before.reductions)
+    order = run.rows if before.order is None else before.order
+    if plan.shuffle:
+        order = shuffled(order, plan.generator)
     rates = plan.schedule.rates(np.arange(run.steps, run.steps + run.steps_of(order)), span)
     loss = run.epoch(order, rates)
     if not (math.isfinite(loss) and run.is_finite):
@@ -292,7 +299,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     state = TrainingState(
         before.optimiser, run.state, run.steps, before.epochs + 1,
         before.examples + run.rows.size, reductions, before.seed, watch,
-        plan.generator.bit_generator.state, run.inner,
+        plan.generator.bit_generator.state, order if plan.shuffle else None, run.inner,
     )  # fmt: skip
     return Moment(
         network, state, network if is_best else moment.best,
