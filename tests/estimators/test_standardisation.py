@@ -98,7 +98,7 @@ def test_folds_tell_how_long_to_train():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 10))
     noise, clear = rng.integers(0, 2, 200), (X[:, 0] + X[:, 1] > 0).astype(int)
-    options = {"max_iter": 100, "learning_rate_init": 0.005}
+    options = {"max_iter": 100, "learning_rate_init": 0.005, "recipe": "own"}
     epochs = [_classifier(**options).fit(X, y).n_iter_ for y in (noise, clear)]
     assert epochs[0] < 15 < epochs[1]
     assert _classifier(**options, stopping_folds=0).fit(X, noise).n_iter_ == 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Sequence
@@ -26,20 +27,17 @@ from chainrule.estimators._parameters import (
     learned_of,
     normalisations,
 )
+from chainrule.estimators._recipes import SCIKIT_LEARN, drawn, going_on, new_recipe, seeded
 from chainrule.estimators._start import output_name, start_from
-from chainrule.estimators._training import trained
+from chainrule.estimators._training import options_of, trained
 from chainrule.formulas import ParameterError
 from chainrule.networks import (
-    Network,
     Standardisation,
     Training,
     TrainingState,
     network,
-    standardisation,
 )
 from chainrule.networks._callbacks import Callback, checked_callbacks
-
-_ENOUGH = 10  # examples of a first partial_fit that tell the scale of those to come
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +96,7 @@ class Feedforward(Fitted):
     weight_decay: float
     standardise: bool
     stopping_folds: int | str
+    recipe: str
 
     loss_: float
     loss_curve_: list[float]
@@ -109,6 +108,7 @@ class Feedforward(Fitted):
     best_epoch_: int | None
     n_iter_: int
     t_: int
+    recipe_: str
     n_layers_: int
     n_outputs_: int
     out_activation_: str
@@ -127,6 +127,10 @@ class Feedforward(Fitted):
 
     def _rating(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any]) -> float:
         """Return the score of outputs against targets."""
+        raise NotImplementedError
+
+    def _errors(self, outputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
+        """Return how wrong each output is: what the score counts."""
         raise NotImplementedError
 
     def __sklearn_tags__(self) -> Any:
@@ -224,43 +228,41 @@ class Feedforward(Fitted):
         prepared = self._prepare(
             given, checked_weights(sample_weight, inputs), goes_on=goes_on, partial=partial
         )
+        as_there = self.recipe == SCIKIT_LEARN
         if not (partial and "_generator" in vars(self)):
-            self._generator = generator(self.random_state)
+            given = generator(self.random_state)
+            self._generator = seeded(self.random_state, given) if as_there else given
+        fresh = copy.deepcopy(self._generator)
         output, cost = self._output()
         sizes = (inputs.shape[1], *widths, prepared.matrix.shape[1])
+        layers: dict[str, Any] = {
+            "normalisation": kinds, "learned": learned, "blocks": prepared.blocks
+        }  # fmt: skip
         if goes_on:
-            start = start_from(
-                self, sizes, (*hidden, output), cost, inputs.dtype, normalisation=kinds,
-                learned=learned, blocks=prepared.blocks,
-            )  # fmt: skip
+            start = start_from(self, sizes, (*hidden, output), cost, inputs.dtype, **layers)
         else:
             start = network(
-                sizes, (*hidden, output), cost, dtype=inputs.dtype, rng=self._generator,
-                normalisation=kinds, learned=learned, blocks=prepared.blocks,
+                sizes, (*hidden, output), cost, dtype=inputs.dtype,
+                rng=0 if as_there else self._generator, **layers,
             )  # fmt: skip
+            start = drawn(start, self._generator) if as_there else start
         targets = np.ascontiguousarray(prepared.matrix, start.dtype)
         held = evaluation(
             self, start, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
             self._generator,
         )  # fmt: skip
-        if not goes_on:
-            start = self._standardised(start, held, partial=partial)
-        result = trained(
-            self, start, held, request, strata=prepared.strata, goes_on=goes_on,
-            by_hand=goes_on and "network_" not in vars(self),
-        )  # fmt: skip
+        if goes_on:
+            recipe = going_on(self, start, len(held.weights), partial=partial)
+        else:
+            recipe = new_recipe(
+                self, start, held, prepared.strata, fresh, options_of(self, start), partial=partial
+            )
+            self._standardisation = recipe.standardisation
+        self._generator, self.recipe_ = recipe.generator, recipe.name
+        result = trained(self, recipe, held, request)
         self._keep(result, held, goes_on=goes_on, partial=partial)
         self._penalty, self._is_weighted = float(self.alpha), sample_weight is not None
         return self
-
-    def _standardised(self, start: Network, held: Evaluation, *, partial: bool) -> Network:
-        """Return a new network as it is over raw inputs, and remember the standardisation."""
-        self._standardisation = None
-        if not self.standardise or (partial and np.count_nonzero(held.weights) < _ENOUGH):
-            return start
-        found = standardisation(start, held.inputs, held.targets, held.weights)
-        self._standardisation = found
-        return found.folded(start)
 
     def _keep(self, result: Training, held: Evaluation, *, goes_on: bool, partial: bool) -> None:
         past = vars(self) if goes_on else {}

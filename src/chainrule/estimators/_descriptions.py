@@ -213,6 +213,13 @@ def read_strings(values: Any) -> list[str]:
     return values
 
 
+def read_choice(value: Any, allowed: tuple[str, ...]) -> str:
+    """Return one of a few words, and refuse all else."""
+    if value not in allowed:
+        raise ModelFileError(f"expected one of {', '.join(allowed)}, got {value!r:.40}")
+    return str(value)
+
+
 def read_truth(value: Any) -> bool:
     """Return a truth value, and refuse all else."""
     if not isinstance(value, bool):

@@ -18,6 +18,7 @@ from chainrule.networks._validation import HeldOut, held_out
 
 Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 Rating = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], float]
+Errors = Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]
 
 _SPLIT = "validation"
 
@@ -31,11 +32,19 @@ class Evaluation:
     weights: NDArray[Any]
     sets: Mapping[str, HeldOut]
     rating: Rating
+    errors_of: Errors
     scores: dict[str, list[float]] = field(default_factory=dict)
 
     def score(self, network: Network) -> float:
         """Return the score on the last set, which decides when to stop."""
         return self._rated(list(self.sets.values())[-1], network)
+
+    def errors(self, outputs: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the weighted errors of what a network makes of some of the examples."""
+        errors: NDArray[np.float64] = self.weights[rows] * self.errors_of(
+            outputs, self.targets[rows]
+        )
+        return errors
 
     def rate(self, epoch: Epoch) -> None:
         """Write down the score on every set."""
@@ -107,4 +116,4 @@ def evaluation(
         sets[_SPLIT] = dense(X[aside]), targets[aside], weights[aside]
         X, targets, weights = X[rows], targets[rows], weights[rows]
     parts = {part.name: part for part in held_out(start, sets)}
-    return Evaluation(X, targets, weights, parts, estimator._rating)
+    return Evaluation(X, targets, weights, parts, estimator._rating, estimator._errors)

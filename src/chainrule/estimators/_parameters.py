@@ -111,6 +111,7 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "clip_value": (_NOT_NEGATIVE,),
     "weight_decay": (_NOT_NEGATIVE,),
     "standardise": (_TRUTH,),
+    "recipe": (Choice(("auto", "own", "scikit-learn")),),
     "stopping_folds": (Choice(("auto",)), Interval(0, math.inf, "[)", whole=True)),
 }
 

@@ -15,6 +15,7 @@ from chainrule.estimators._descriptions import (
     describe_parameters,
     describe_standardisation,
     mapping,
+    read_choice,
     read_classes,
     read_numbers,
     read_parameters,
@@ -30,6 +31,7 @@ from chainrule.estimators._parameters import (
     learned_of,
     normalisations,
 )
+from chainrule.estimators._recipes import OWN, SCIKIT_LEARN
 from chainrule.estimators._regressor import FeedforwardRegressor
 from chainrule.estimators._start import output_name
 from chainrule.formulas import ChainruleError
@@ -50,6 +52,7 @@ def save_estimator(estimator: Feedforward, path: str | os.PathLike[str], *, trai
     """Write a fitted estimator to a file, whole or not at all."""
     state = {name: getattr(estimator, name) for name in _CURVES}
     state["n_features_in_"] = int(estimator.n_features_in_)
+    state["recipe_"] = estimator.recipe_
     state["_penalty"], state["_is_weighted"] = estimator._penalty, estimator._is_weighted
     if hasattr(estimator, "feature_names_in_"):
         state["feature_names_in_"] = [str(name) for name in estimator.feature_names_in_]
@@ -124,9 +127,10 @@ def _restore(network: Network, extra: dict[str, Any]) -> Feedforward:
             raise ModelFileError("its feature names differ in number from the network's inputs")
         estimator.feature_names_in_ = np.array(names, object)
     _restore_curves(estimator, state)
+    estimator.recipe_ = read_choice(state.get("recipe_", OWN), (OWN, SCIKIT_LEARN))
     if "_standardisation" in state:
         estimator._standardisation = read_standardisation(state["_standardisation"], network)
-    # Files of earlier versions hold neither, nor sparse labels.
+    # Files of earlier versions hold neither, nor sparse labels, nor a recipe.
     estimator._penalty = read_numbers([state.get("_penalty", estimator.alpha)])[0]
     estimator._is_weighted = read_truth(state.get("_is_weighted", False))
     if isinstance(estimator, FeedforwardClassifier):

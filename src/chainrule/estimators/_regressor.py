@@ -50,7 +50,8 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
         Examples in a mini-batch; "auto" is a thirtieth of them, at least 25 and at most 200;
-        all of fewer than 40; and 200 where weights were assigned before the first `fit`.
+        all of fewer than 40; and 200 with scikit-learn's recipe, or where weights were assigned
+        before the first `fit`.
     learning_rate : str, Schedule
         How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
         "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
@@ -118,9 +119,17 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         How many times `fit` trains a new network on four fifths of the examples first, to learn
         after how many epochs the mean cost of the other fifth is the least; it then trains on all
         examples for as many. "auto" is 3 for 40 to 10,000 examples and a constant learning rate of
-        a solver other than "sgd", which may take up to four times as long, and 0 elsewhere, also
-        where ``tol=0``, `n_iter_no_change`, `early_stopping` or a `max_iter` below 100 say when to
-        stop.
+        a solver other than "sgd" and "lbfgs", and 0 elsewhere, also where ``tol=0``,
+        `n_iter_no_change`, `early_stopping` or a `max_iter` below 100 say when to stop.
+
+    recipe : {"auto", "own", "scikit-learn"}
+        How a new network is trained. "own" starts from weights scaled for the activation, takes the
+        batches that `batch_size` tells, and standardises. "scikit-learn" starts from the weights
+        and takes the batches of scikit-learn's networks, on inputs as they are: with a number as
+        `random_state`, and without `early_stopping`, it trains the same network. "auto" is "own",
+        but where `stopping_folds` count epochs and scikit-learn has the activation and all other
+        parameters, it trains by both recipes on four fifths of the examples, and takes
+        scikit-learn's unless its own is clearly closer on the other fifth.
 
     Attributes
     ----------
@@ -142,6 +151,8 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         The epoch of the network that was kept.
     n_iter_, t_ : int
         The number of epochs of the last fit, and of examples seen in all.
+    recipe_ : str
+        By which recipe the network was trained, "own" or "scikit-learn".
     n_layers_, n_outputs_, out_activation_ : int, int, str
         The number of layers with that of the inputs, the outputs, and the output activation.
     n_features_in_, feature_names_in_ : int, ndarray of str
@@ -199,6 +210,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         weight_decay: float = 0.01,
         standardise: bool = True,
         stopping_folds: int | str = "auto",
+        recipe: str = "auto",
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -235,6 +247,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         self.weight_decay = weight_decay
         self.standardise = standardise
         self.stopping_folds = stopping_folds
+        self.recipe = recipe
 
     @available_if(uses_epochs)
     def partial_fit(
@@ -293,6 +306,10 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
 
     def _rating(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any]) -> float:
         return float(r2_score(targets, outputs, sample_weight=weights))
+
+    def _errors(self, outputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
+        errors: NDArray[np.float64] = np.square(np.float64(outputs) - targets).sum(axis=1)
+        return errors
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the network's output.

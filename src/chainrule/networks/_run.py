@@ -104,15 +104,13 @@ class Run:
             network.program, self.batch_size, dtype, cost=self.held[1],
             statistics=self.statistics, dropout=_shares(dropout, len(sizes) - 1), seed=seed,
         )  # fmt: skip
-        operations = 6.0 * self.parameters.size * self.batch_size
-        most = max(int(operations / _OPERATIONS_PER_THREAD), 1)
         self.crew = Crew(
-            threads or min(available_processors(), most), size, dtype,
+            threads or threads_for(network, self.batch_size), size, dtype,
             tiles=max(self.parameters.size // _TILE + 2, self.batch_size),
             learned=len(self.tables.learned),
         )  # fmt: skip
         self.steps = 0
-        self.chunk = max(int(_OPERATIONS_PER_CALL / operations), 1)
+        self.chunk = max(int(_OPERATIONS_PER_CALL / _operations(network, self.batch_size)), 1)
 
     @property
     def network(self) -> Network:
@@ -187,6 +185,16 @@ class Run:
     def is_finite(self) -> bool:
         """Whether all parameters are numbers."""
         return bool(np.isfinite(self.parameters).all())
+
+
+def threads_for(network: Network, batch_size: int) -> int:
+    """Return how many threads train a network together."""
+    most = int(_operations(network, batch_size) / _OPERATIONS_PER_THREAD)
+    return min(available_processors(), max(most, 1))
+
+
+def _operations(network: Network, batch_size: int) -> float:
+    return 6.0 * network.parameters.size * batch_size
 
 
 def _inputs(

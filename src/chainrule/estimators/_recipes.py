@@ -1,0 +1,188 @@
+"""How a new network is trained: in the way of this package, or in scikit-learn's."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.catalogue import activation_formula
+from chainrule.estimators._evaluation import Evaluation
+from chainrule.estimators._start import assigned
+from chainrule.estimators._trials import Trials, is_better, trials
+from chainrule.networks import Network, Standardisation, standardisation
+
+OWN, SCIKIT_LEARN = "own", "scikit-learn"
+
+_SMALLEST_BATCH, _LARGEST_BATCH = 25, 200
+_STEPS = 30  # that an epoch has at least, as far as the smallest batch allows
+_FOLDS = 3
+_LONG = 100  # epochs: who allows fewer has chosen how long to train
+_FEWEST, _MOST = 40, 10_000  # examples on which epochs are counted; fewer are one batch
+_ENOUGH = 10  # examples of a first partial_fit that tell the scale of those to come
+# The activations there, with the factors of the bounds of their weights.
+_ACTIVATIONS = {"identity": 6.0, "relu": 6.0, "tanh": 6.0, "sigmoid": 2.0}
+_UNKNOWN_THERE = (
+    "activation_parameters", "output_activation", "cost", "class_weight", "label_smoothing",
+    "dropout", "normalisation", "learned_parameters", "clip_norm", "clip_value",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """Where training begins, over which examples, in which batches and for how many epochs.
+
+    `start` is over inputs and targets as they are given, also where training standardises them.
+    """
+
+    name: str
+    start: Network
+    generator: np.random.Generator
+    standardisation: Standardisation | None
+    batch_size: int
+    epochs: int
+
+
+def seeded(random_state: Any, generator: np.random.Generator) -> np.random.Generator:
+    """Return a generator of the bits that scikit-learn draws for a seed; for others the given."""
+    if not isinstance(random_state, int | np.integer):
+        return generator
+    bits = np.random.MT19937()
+    state: Any = np.random.RandomState(int(random_state)).get_state(legacy=False)
+    bits.state = state
+    return np.random.Generator(bits)
+
+
+def drawn(network: Network, generator: np.random.Generator) -> Network:
+    r"""Return a network with the parameters from which scikit-learn's networks start.
+
+    .. math:: w, b \sim U(-r, r), \qquad r = \sqrt{6/(n^{[l-1]} + n^{[l]})}
+
+    for every layer [1]_, and a third of that variance behind sigmoids.
+
+    References
+    ----------
+    .. [1] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
+       networks", AISTATS 2010, equation 16.
+    """
+    factors = {_ACTIVATIONS.get(formula.title, 6.0) for formula in network.activations[:-1]}
+    weights, biases = [], []
+    # A Generator draws uniform numbers as a RandomState does.
+    for count, width in pairwise(network.sizes):
+        reach = np.sqrt(min(factors, default=6.0) / (count + width))
+        weights.append(generator.uniform(-reach, reach, (count, width)))
+        biases.append(generator.uniform(-reach, reach, width))
+    return assigned(network, weights, biases)
+
+
+def going_on(estimator: Any, start: Network, count: int, *, partial: bool) -> Recipe:
+    """Return how training goes on from a network that is not new."""
+    given: Standardisation | None = vars(estimator).get("_standardisation")
+    by_hand = "network_" not in vars(estimator)
+    name = vars(estimator).get("recipe_", SCIKIT_LEARN if by_hand else OWN)
+    return Recipe(
+        name, start, estimator._generator, None if given is None else given.suited(start),
+        _batch_size(estimator.batch_size, count, name), 1 if partial else int(estimator.max_iter),
+    )  # fmt: skip
+
+
+def new_recipe(
+    estimator: Any,
+    start: Network,
+    held: Evaluation,
+    strata: NDArray[Any] | None,
+    fresh: np.random.Generator,
+    options: dict[str, Any],
+    *,
+    partial: bool,
+) -> Recipe:
+    """Return how a new network is trained.
+
+    Parameters
+    ----------
+    estimator : Feedforward
+    start : Network
+        With the parameters that the recipe asks for; with our own where it is open.
+    held : Evaluation
+        The examples.
+    strata : ndarray or None
+        Classes of the examples.
+    fresh : numpy.random.Generator
+        The estimator's generator as it was before anything was drawn.
+    options : dict
+        Further arguments of `train`, the same in every recipe.
+    partial : bool
+        Whether the examples are only the first of those to come.
+    """
+    epochs, count = 1 if partial else int(estimator.max_iter), len(held.weights)
+
+    def recipe(
+        name: str, start: Network, generator: np.random.Generator, given: Standardisation | None
+    ) -> Recipe:
+        size = _batch_size(estimator.batch_size, count, name)
+        return Recipe(name, start, generator, given, size, epochs)
+
+    if estimator.recipe == SCIKIT_LEARN:
+        return recipe(SCIKIT_LEARN, start, estimator._generator, None)
+    given = None
+    if estimator.standardise and not (partial and np.count_nonzero(held.weights) < _ENOUGH):
+        given = standardisation(start, held.inputs, held.targets, held.weights)
+    own = recipe(OWN, start if given is None else given.folded(start), estimator._generator, given)
+    folds = 0 if partial else _folds(estimator, count)
+    if not folds:
+        return own
+    other = None
+    if estimator.recipe == "auto" and _is_known_there(estimator, start):
+        generator = seeded(estimator.random_state, fresh)
+        other = recipe(SCIKIT_LEARN, drawn(start, generator), generator, None)
+    found: Trials = trials(
+        own, other, held, strata, folds, copy.deepcopy(estimator._generator),
+        {**options, "tolerance": float(estimator.tol), "patience": estimator.n_iter_no_change},
+    )  # fmt: skip
+    if other is not None and not is_better(found):
+        return other
+    return own if found.epochs is None else replace(own, epochs=found.epochs)
+
+
+def _batch_size(given: Any, count: int, name: str) -> int:
+    if given != "auto":
+        return int(given)
+    if name == SCIKIT_LEARN or count < _FEWEST:
+        return _LARGEST_BATCH
+    return min(max(count // _STEPS, _SMALLEST_BATCH), _LARGEST_BATCH)
+
+
+def _folds(estimator: Any, count: int) -> int:
+    """Return how many trainings count epochs: none where the length of training was chosen."""
+    if estimator.stopping_folds != "auto":
+        return int(estimator.stopping_folds)
+    is_open = (
+        estimator.tol > 0.0
+        and estimator.n_iter_no_change < estimator.max_iter
+        and estimator.max_iter >= _LONG
+        and estimator.learning_rate == "constant"
+        and estimator.solver not in ("sgd", "lbfgs")
+        and not estimator.early_stopping
+    )
+    return _FOLDS if is_open and _FEWEST <= count <= _MOST else 0
+
+
+def _is_known_there(estimator: Any, start: Network) -> bool:
+    """Tell whether scikit-learn would train the same network for the same cost."""
+    ours = inspect.signature(type(estimator)).parameters
+    hidden = {activation_formula(name) for name in _ACTIVATIONS}
+    return (
+        estimator.solver == "adam"
+        and len(start.blocks) == 1
+        and set(start.activations[:-1]) <= hidden
+        and all(
+            getattr(estimator, name) == ours[name].default
+            for name in _UNKNOWN_THERE
+            if name in ours
+        )
+    )

@@ -1,0 +1,121 @@
+"""The recipes: scikit-learn's gives scikit-learn's networks, and the better one is taken."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import scale
+
+from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
+from chainrule.formulas import ParameterError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+OPTIONS = [
+    {},
+    {"activation": "tanh", "hidden_layer_sizes": (12, 7), "batch_size": 32},
+    {"activation": "logistic", "solver": "sgd", "learning_rate_init": 0.02},
+    {"activation": "identity", "shuffle": False, "alpha": 0.1},
+    {"hidden_layer_sizes": (), "tol": 0.01},
+    {"solver": "lbfgs", "max_iter": 15},
+]
+
+
+def _same(own, other, tolerance=1e-9):
+    assert own.n_iter_ == other.n_iter_
+    for mine, theirs in zip(own.coefs_ + own.intercepts_, other.coefs_ + other.intercepts_,
+                            strict=True):  # fmt: skip
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("read", [load_iris, load_breast_cancer])
+def test_their_classifier(options, read):
+    """From the same seed the same network, for as many epochs."""
+    X, y = read(return_X_y=True)
+    options = {"max_iter": 60, "random_state": 5, **options}
+    own = FeedforwardClassifier(recipe="scikit-learn", **options).fit(scale(X), y)
+    _same(own, MLPClassifier(**options).fit(scale(X), y))
+    assert own.recipe_ == "scikit-learn"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_their_regressor(dtype):
+    """In either dtype, on inputs and targets as they are."""
+    X, y = (part.astype(dtype) for part in load_diabetes(return_X_y=True))
+    options = {"max_iter": 40, "random_state": 1, "learning_rate_init": 0.01}
+    own = FeedforwardRegressor(recipe="scikit-learn", **options).fit(X, y)
+    _same(own, MLPRegressor(**options).fit(X, y), 1e-9 if dtype == np.float64 else 2e-3)
+
+
+def test_any_activation_and_warm_start():
+    """Activations that scikit-learn lacks begin as its others do; going on keeps the recipe."""
+    X, y = load_iris(return_X_y=True)
+    options = {"recipe": "scikit-learn", "random_state": 0, "max_iter": 30}
+    model = FeedforwardClassifier(activation="z*tanh(z)", warm_start=True, **options).fit(X, y)
+    reach = np.sqrt(6.0 / 104.0)
+    start = FeedforwardClassifier(activation="z*tanh(z)", **options, learning_rate_init=1e-300)
+    weights = start.fit(X, y).coefs_[0]
+    assert 0.9 * reach < np.abs(weights).max() <= reach
+    assert model.fit(X, y).recipe_ == "scikit-learn"
+    assert len(model.loss_curve_) == 60
+
+
+def test_theirs_is_taken_where_it_is_as_good():
+    """Then a program with another import gives the same predictions."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6))
+    y = X[:, 0] + rng.standard_normal(300) > 0.0
+    own = FeedforwardClassifier(random_state=0).fit(X, y)
+    assert own.recipe_ == "scikit-learn"
+    _same(own, MLPClassifier(random_state=0).fit(X, y))
+
+
+def test_ours_is_taken_where_it_is_better():
+    """Inputs of unlike scales are too much for theirs, and so is noise."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    unlike = FeedforwardClassifier(random_state=0).fit(X * 1000.0 ** np.arange(-3, 3), y)
+    assert unlike.recipe_ == "own"
+    noise = rng.integers(0, 2, 300)
+    options = {"random_state": 0, "learning_rate_init": 0.03}
+    cautious = FeedforwardClassifier(**options).fit(X, noise)
+    assert cautious.recipe_ == "own"
+    assert cautious.n_iter_ < 20
+    targets = 1e4 + 100.0 * X[:, 0]
+    assert FeedforwardRegressor(random_state=0).fit(X, targets).recipe_ == "own"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation": "mish"},
+        {"cost": "focal"},
+        {"dropout": 0.1},
+        {"label_smoothing": 0.1},
+        {"class_weight": "balanced"},
+        {"solver": "adamw"},
+        {"stopping_folds": 0},
+        {"max_iter": 99},
+    ],
+)
+def test_what_scikit_learn_lacks_has_one_recipe(options):
+    """And so has a training whose length was chosen."""
+    X, y = load_breast_cancer(return_X_y=True)
+    assert FeedforwardClassifier((5,), random_state=0, **options).fit(scale(X), y).recipe_ == "own"
+
+
+def test_the_choice_is_the_same_each_time(tmp_path):
+    """For a seed; the recipe is in the file, and an unknown one is refused."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = scale(X)
+    model = FeedforwardClassifier((10,), random_state=np.random.RandomState(3)).fit(X, y)
+    again = FeedforwardClassifier((10,), random_state=np.random.RandomState(3)).fit(X, y)
+    np.testing.assert_array_equal(model.network_.parameters, again.network_.parameters)
+    model.save(tmp_path / "model")
+    assert load(tmp_path / "model").recipe_ == model.recipe_
+    with pytest.raises(ParameterError, match=r"recipe.*'scikit-learn'"):
+        clone(model).set_params(recipe="theirs").fit(X, y)
