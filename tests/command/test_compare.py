@@ -132,6 +132,20 @@ def test_scores_are_those_of_the_estimator_on_the_folds(folder):
     assert found["deviation"] == pytest.approx(np.std(expected, ddof=1))
 
 
+def test_all_activations_have_one_recipe(folder, monkeypatch):
+    """Also those that scikit-learn's recipe is for, where trials would choose it."""
+    seen = []
+    fit = FeedforwardClassifier.fit
+
+    def watched(self, *arguments, **options):
+        seen.append(self.recipe)
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(FeedforwardClassifier, "fit", watched)
+    compare("--activations", "tanh,mish")
+    assert set(seen) == {"own"}
+
+
 def test_the_report(folder):
     """Eighty columns are enough; the page stands alone; the picture is one."""
     printed = compare(

@@ -57,10 +57,13 @@ class Plan:
     settings: dict[str, Any]
 
     def estimator(self, formula: Formula, seed: int, **changed: Any) -> Any:
-        """Return an estimator with an activation on all hidden layers."""
+        """Return an estimator with an activation on all hidden layers.
+
+        All train by the same recipe: scikit-learn's is for a few activations alone.
+        """
         return estimator_of(self.table.task)(
             hidden_layer_sizes=self.hidden, activation=formula, random_state=seed,
-            early_stopping=self.early_stopping, **{**self.settings, **changed},
+            early_stopping=self.early_stopping, recipe="own", **{**self.settings, **changed},
         )  # fmt: skip
 
 
