@@ -21,7 +21,7 @@ OWN, SCIKIT_LEARN = "own", "scikit-learn"
 
 _SMALLEST_BATCH, _LARGEST_BATCH = 25, 200
 _STEPS = 30  # that an epoch has at least, as far as the smallest batch allows
-_FOLDS = 3
+_FOLDS, _IN_FOLDS = 3, 5000  # at most so many, and of so many examples in all
 _LONG = 100  # epochs: who allows fewer has chosen how long to train
 _FEWEST, _MOST = 40, 10_000  # examples on which epochs are counted; fewer are one batch
 _ENOUGH = 10  # examples of a first partial_fit that tell the scale of those to come
@@ -169,7 +169,7 @@ def _folds(estimator: Any, count: int) -> int:
         and estimator.solver not in ("sgd", "lbfgs")
         and not estimator.early_stopping
     )
-    return _FOLDS if is_open and _FEWEST <= count <= _MOST else 0
+    return min(_FOLDS, -(-_IN_FOLDS // count)) if is_open and _FEWEST <= count <= _MOST else 0
 
 
 def _is_known_there(estimator: Any, start: Network) -> bool:
