@@ -103,12 +103,15 @@ class Predictors:
 
         Where it is given, the pre-activations of the output layer are filled as well.
         """
-        rows = inputs.shape[0]
-        threads = 1
-        if rows >= 2 * _ROWS_PER_THREAD:
-            operations = rows * self.made_of[1].size
-            most = min(rows // _ROWS_PER_THREAD, operations // _OPERATIONS_PER_THREAD)
-            threads = min(available_processors(), int(most))
+        rows = len(inputs)
+        if rows <= BLOCK and pre_activations is None:
+            predictor = self._taken(rows)
+            predictor.run(inputs, outputs)
+            self.free.append(predictor)
+            return
+        operations = rows * self.made_of[1].size
+        most = min(rows // _ROWS_PER_THREAD, operations // _OPERATIONS_PER_THREAD)
+        threads = min(available_processors(), int(most)) if most > 1 else 1
         if threads < 2:
             self._run_alone(inputs, outputs, pre_activations)
             return
