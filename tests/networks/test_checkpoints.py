@@ -382,6 +382,10 @@ def _rewritten(path, **changes):
         {"curves": np.zeros((2, 4))},
         {"curves": np.zeros(())},
         {"curves": np.zeros((2, 3), np.int64)},
+        {"order": np.arange(3)},
+        {"order": np.full(40, 2**40)},
+        {"order": np.zeros(40, np.int64)},
+        {"order": np.arange(40.0)},
     ],
 )
 def test_hostile_files_are_refused_and_stay(problem, path, change):

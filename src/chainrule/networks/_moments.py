@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule.networks._errors import ModelFileError
 from chainrule.networks._kept_state import count, decoded
 from chainrule.networks._network import Network
+from chainrule.networks._orders import are_orders
 from chainrule.networks._span import Span
 from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch
 
@@ -63,7 +64,7 @@ def read_moment(
             float(progress["best"]), count(progress, "waited", start.state.watch.waited + epochs)
         ),
         generator=decoded(progress["generator"]),
-        order=_order(tensors),
+        order=_order(tensors, start.state.order),
         inner=_tensor(tensors, "inner", network.parameters) if "inner" in tensors else None,
     )
     best_epoch = None if progress["best_epoch"] is None else count(progress, "best_epoch", epochs)
@@ -81,10 +82,16 @@ def _network(
     return like.with_parameters(own, of_batches)
 
 
-def _order(tensors: Mapping[str, NDArray[Any]]) -> NDArray[np.intp] | None:
+def _order(
+    tensors: Mapping[str, NDArray[Any]], like: NDArray[np.intp] | None
+) -> NDArray[np.intp] | None:
     order = tensors.get("order")
-    if order is not None and (order.ndim != 1 or order.dtype != np.intp):
-        raise ModelFileError("its order of examples is none")
+    if (order is None) != (like is None) or (
+        order is not None
+        and like is not None
+        and not (order.dtype == np.intp and order.ndim == 1 and are_orders(order, like))
+    ):
+        raise ModelFileError("its order is not one of these examples")
     return order
 
 

@@ -28,7 +28,7 @@ from chainrule.networks._keeper import Keeper
 from chainrule.networks._moments import Moment
 from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
-from chainrule.networks._orders import fitting, shuffled
+from chainrule.networks._orders import are_orders, shuffled
 from chainrule.networks._progress import progress
 from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
@@ -203,7 +203,9 @@ def train(
     generator = _generator(rng)
     best = restores_best(restore_best, score, held)
     given = None if rng is None else generator_digest(generator)
-    start = _start(run, state, generator, seeded=rng is not None, restore_best=best)
+    start = _start(
+        run, state, generator, shuffle=bool(shuffle), seeded=rng is not None, restore_best=best
+    )  # fmt: skip
     plan = _Plan(
         run, _span(run, epochs, start.state), schedule or Constant(), bool(shuffle),
         generator, float(tolerance) * (run.unit if score is None else 1.0), float(patience),
@@ -228,8 +230,6 @@ def _train(
     show_progress: bool | int,
 ) -> Training:
     run, epochs = plan.run, plan.span.epochs
-    known = fitting(moment.state.order, run.rows) if plan.shuffle else None
-    moment = replace(moment, state=replace(moment.state, order=known))
     run.begin(moment.network, moment.state.inner)
     moment.state.put_into(run)
     interrupted = False
@@ -276,9 +276,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     span = plan.span
     if span.reductions != before.reductions:
         span = replace(span, reductions=before.reductions)
-    order = run.rows if before.order is None else before.order
-    if plan.shuffle:
-        order = shuffled(order, plan.generator)
+    order = run.rows if before.order is None else shuffled(before.order, plan.generator)
     rates = plan.schedule.rates(np.arange(run.steps, run.steps + run.steps_of(order)), span)
     loss = run.epoch(order, rates)
     if not (math.isfinite(loss) and run.is_finite):
@@ -299,7 +297,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     state = TrainingState(
         before.optimiser, run.state, run.steps, before.epochs + 1,
         before.examples + run.rows.size, reductions, before.seed, watch,
-        plan.generator.bit_generator.state, order if plan.shuffle else None, run.inner,
+        plan.generator.bit_generator.state, None if before.order is None else order, run.inner,
     )  # fmt: skip
     return Moment(
         network, state, network if is_best else moment.best,
@@ -328,6 +326,7 @@ def _start(
     state: TrainingState | None,
     generator: np.random.Generator,
     *,
+    shuffle: bool,
     seeded: bool,
     restore_best: bool,
 ) -> Moment:
@@ -340,7 +339,10 @@ def _start(
         raise NetworkError(f"state must be the state of a Training, got {type(state).__name__}")
     if begun.generator and not seeded:
         put_generator(begun.generator, generator)
-    begun = replace(begun, generator=generator.bit_generator.state)
+    order = begun.order if are_orders(begun.order, run.rows) else run.rows
+    begun = replace(
+        begun, generator=generator.bit_generator.state, order=order if shuffle else None
+    )
     begun.put_into(run)
     # Where an earlier training found a best network, that is where this one starts.
     found = restore_best and math.isfinite(begun.watch.best)
