@@ -21,8 +21,6 @@ from chainrule.networks.compiled._layers import (
     backward,
     dropout_key,
     forward,
-    rows_at_once,
-    tiles_of,
 )
 from chainrule.networks.compiled._loops import (
     copy,
@@ -42,6 +40,7 @@ from chainrule.networks.compiled._team import (
     stop,
     take,
 )
+from chainrule.networks.compiled._tiles import rows_at_once, tiles_of
 from chainrule.networks.compiled.steps import MUON, WEIGHT_DECAY, step
 from chainrule.networks.compiled.tables import (
     COST,
