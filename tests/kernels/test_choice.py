@@ -8,8 +8,14 @@ import pytest
 from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
-from chainrule.kernels._choice import _around_worst, inputs, neighbours, of_elements, zeros_of
+from chainrule.kernels._kept_choices import FUNCTIONS
 from chainrule.kernels._tiers import in_tiers
+from chainrule.kernels._trials import beside, inputs, neighbours, result_of, zeros_of
+from chainrule.kernels._ulps import farthest, in_ulp, of_elements
+
+
+def values_of(exact):
+    return {name: result_of(exact, name, inputs()) for name in FUNCTIONS}
 
 
 def test_what_only_compares_and_scales_runs_in_float32():
@@ -73,7 +79,7 @@ def test_source_gets_its_arithmetic_line_by_line(line, single):
 def test_neighbours_of_zeros_are_tried():
     """Among millions of inputs the few that cancel most would be missed."""
     exact = activation_kernels(activation_formula("mish"), np.float64)
-    tried = np.concatenate(neighbours(*zeros_of(exact)))
+    tried = np.concatenate(neighbours(*zeros_of(exact, values_of(exact))))
     nearest = np.float32(-1.19243121451)
     for neighbour in (nearest, *np.nextafter(nearest, np.float32([9, -9]))):
         assert neighbour in tried
@@ -82,7 +88,7 @@ def test_neighbours_of_zeros_are_tried():
 def test_zeros_up_to_the_largest_numbers_are_looked_for_without_a_warning():
     """The sine has them everywhere; beyond the last float32 there is none to try."""
     exact = activation_kernels(activation_formula("sine"), np.float64)
-    tried = np.concatenate(neighbours(*zeros_of(exact)))
+    tried = np.concatenate(neighbours(*zeros_of(exact, values_of(exact))))
     assert np.isfinite(tried).all()
     assert np.abs(tried).max() > 1e30
 
@@ -93,7 +99,9 @@ def test_all_inputs_beside_the_worst_are_tried():
     wanted = np.exp(z.astype(np.float64))
     got = wanted.astype(np.float32)
     got[500] += 8 * np.spacing(got[500])
-    around = _around_worst(z, got, wanted)
+    worst, places = farthest([(z, in_ulp(got, wanted))], 32)
+    assert worst > 7
+    around = beside(places)
     place = z[500]
     for _ in range(100):
         place = np.nextafter(place, np.float32(0))
