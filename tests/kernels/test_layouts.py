@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule
-from chainrule.kernels import _workers
+from chainrule.kernels import _arrays, _workers
 
 SIGMOID = chainrule.activation("1/(1 + exp(-z))")
 SOFTMAX = chainrule.activation("exp(z)/sum(exp(z))")
@@ -211,3 +211,11 @@ def test_what_is_no_array_is_refused_before_it_is_read(out):
                  lambda z, out: SIGMOID.backward_from_output(z, z, out=out)):  # fmt: skip
         with pytest.raises(chainrule.kernels.ArrayError, match="out must be a NumPy array"):
             call(z, out=out)
+
+
+def test_a_call_without_memory_for_its_tiles_says_so(monkeypatch):
+    """The result is not complete then, and is not returned."""
+    without = _arrays.NO_MEMORY
+    monkeypatch.setattr(_arrays, "apply_directly", lambda *_: without)
+    with pytest.raises(MemoryError, match="tiles"):
+        SIGMOID(np.zeros((3, 4)).T)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.formulas import ChainruleError, Formula
-from chainrule.kernels._driver import FINISHED_CALL, WORKERS_WANTED, apply_directly
+from chainrule.kernels._driver import apply_directly
 from chainrule.kernels._kernels import (
     Kernel,
     activation_kernels,
@@ -17,6 +17,7 @@ from chainrule.kernels._kernels import (
     product_kernel,
     slope_kernel,
 )
+from chainrule.kernels._plan import FINISHED_CALL, NO_MEMORY, TILES_WANTED, WORKERS_WANTED
 from chainrule.kernels._workers import pool
 
 Array = NDArray[Any]
@@ -279,12 +280,14 @@ def _with_own_type(x: Array) -> Array:
 
 
 def _started(kernel: Kernel, axis: int, *arrays: Array) -> int:
-    """Apply a kernel, and start the workers where they are wanted."""
+    """Apply a kernel, with what it turns out to want: code for tiles, or workers."""
     header, places = kernel.header.ctypes.data, [id(x) for x in arrays]
     status = apply_directly(header, axis, *places)
-    if status == WORKERS_WANTED:
-        pool.start()
+    if status in (TILES_WANTED, WORKERS_WANTED):
+        pool.start() if status == WORKERS_WANTED else pool.provide_tiles()
         status = apply_directly(header, axis, *places)
+    if status == NO_MEMORY:
+        raise MemoryError("there is no memory for the tiles of an array")
     return int(status)
 
 

@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 _BYTES = ir.IntType(8).as_pointer()
 _SIZE = ir.IntType(64)
+_IN_TILES = ir.FunctionType(_SIZE, [_SIZE] * 3)
 _NATIVE = ir.FunctionType(ir.VoidType(), [_BYTES, _BYTES, _BYTES, _SIZE, _SIZE, _BYTES])
 
 
@@ -44,5 +45,16 @@ def call_kernel(
         pointers = [builder.inttoptr(arguments[k], _BYTES) for k in (1, 2, 3, 6)]
         builder.call(function, [*pointers[:3], arguments[4], arguments[5], pointers[3]])
         return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def call_in_tiles(typing_context: Any, address: Any, pool: Any, plan: Any, own: Any) -> Any:
+    """Call ``in_tiles``, which lies at an address."""
+    signature = types.intp(*[types.intp] * 4)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.call(builder.inttoptr(arguments[0], _IN_TILES.as_pointer()), arguments[1:])
 
     return signature, generate

@@ -41,6 +41,43 @@ store_int32: Callable[[int, int], None] = _store(types.int32)
 store_int64: Callable[[int, int], None] = _store(types.int64)
 
 
+def _get(typing_context: Any, address: Any, number: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load(builder.gep(place, [arguments[1]]))
+
+    return types.int64(types.intp, types.intp), generate
+
+
+def _put(typing_context: Any, address: Any, number: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        builder.store(arguments[2], builder.gep(place, [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.int64), generate
+
+
+def words(count: int) -> Callable[[], int]:
+    """Return a function that gives the address of so many words, which live as long as its caller.
+
+    Parameters
+    ----------
+    count : int
+        How many words of 64 bits.
+    """
+
+    def allocate(typing_context: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(64), count))
+            return builder.ptrtoint(place, ir.IntType(64))
+
+        return types.intp(), generate
+
+    found: Callable[[], int] = intrinsic(allocate)
+    return found
+
+
 def _atomic_add(typing_context: Any, address: Any, value: Any) -> Any:
     """Generate an addition that no other thread sees half done; returns what was there before."""
 
@@ -97,6 +134,8 @@ def _pointer(typing_context: Any, address: Any, kind: Any) -> Any:
     return types.CPointer(kind)(types.intp, kind), generate
 
 
+get: Callable[[int, int], int] = intrinsic(_get)  # of words, by their number
+put: Callable[[int, int, int], None] = intrinsic(_put)
 atomic_add: Callable[[int, int], int] = intrinsic(_atomic_add)
 atomic_load: Callable[[int], int] = intrinsic(_atomic_load)
 atomic_store: Callable[[int, int], None] = intrinsic(_atomic_store)

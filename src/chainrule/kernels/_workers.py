@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.kernels._driver import (
+from chainrule.kernels._plan import (
     ADDRESS,
     COUPLED,
     DONE,
     GENERATION,
     HEADER_SIZE,
+    IN_TILES,
     ITEM,
     LEAST_FOR_WORKERS,
     MUTEX,
@@ -29,7 +30,6 @@ from chainrule.kernels._driver import (
     WORKERS,
     WRITES_SECOND,
     pool_size,
-    serve,
 )
 
 LEAST_SHARED = 65536  # elements from which on two threads are faster than one
@@ -38,7 +38,7 @@ LEAST_SHARED = 65536  # elements from which on two threads are faster than one
 class WorkerPool:
     """The threads of this process; started at the first call that is large enough.
 
-    What they share lies at ``address``, as ``_driver`` describes it. A process made by ``fork``
+    What they share lies at ``address``, as ``_plan`` describes it. A process made by ``fork``
     begins without workers and starts its own.
     """
 
@@ -64,11 +64,20 @@ class WorkerPool:
     def _set(self, place: int, value: int) -> None:
         self.shared[(self.address - self.shared.ctypes.data + place) // 8] = value
 
+    def provide_tiles(self) -> None:
+        """Let calls find what goes through tiles; it is compiled at the first use on a machine."""
+        from chainrule.kernels._tiles import in_tiles
+
+        self._set(IN_TILES, in_tiles.address)
+
     def start(self) -> None:
         """Start the workers, unless they run."""
         with self.lock:
             if self.threads or self.wanted <= 0:
                 return
+            from chainrule.kernels._tiles import serve
+
+            self.provide_tiles()
             for number in range(self.wanted):
                 thread = threading.Thread(
                     target=serve,
@@ -124,7 +133,7 @@ def call_header(
     coupled: bool,
     writes_second: bool,
 ) -> NDArray[np.int64]:
-    """Return what a call over arrays needs of a kernel, as ``_driver`` reads it."""
+    """Return what a call over arrays needs of a kernel, as ``_plan`` describes it."""
     header = np.zeros(HEADER_SIZE, np.int64)
     header[ADDRESS] = address
     header[PARAMETERS] = parameters.ctypes.data

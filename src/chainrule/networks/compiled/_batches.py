@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from chainrule.kernels._driver import DATA, SHAPE
 from chainrule.kernels._memory import load_int64, pointer
 from chainrule.kernels._native import compiled
 from chainrule.kernels._parts import inner
+from chainrule.kernels._plan import DATA, SHAPE
 from chainrule.networks.compiled._blocks import (
     call_over_blocks,
     has_one_block,
