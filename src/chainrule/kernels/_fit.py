@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -130,18 +131,25 @@ def _logarithm(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
 
 def series_of(function: Truth, low: float, high: float) -> tuple[Any, float] | None:
     """Return a function's Chebyshev coefficients on an interval, and its smallest magnitude."""
-    angles = [(2 * k + 1) * mpmath.pi / (2 * _NODES) for k in range(_NODES)]
+    rows = _cosines(mpmath.mp.prec)
     values = []
-    for angle in angles:
-        value = function(_place(mpmath.cos(angle), mpmath.mpf(low), mpmath.mpf(high)))
+    for cosine in rows[1]:
+        value = function(_place(cosine, mpmath.mpf(low), mpmath.mpf(high)))
         if value is None or not mpmath.isfinite(value):
             return None
         values.append(value)
-    rows = [[mpmath.cos(j * angle) for angle in angles] for j in range(_NODES)]
     series = [2 * mpmath.fdot(row, values) / _NODES for row in rows]
     series[0] /= 2
     smallest = float(min(map(abs, values)))
     return (np.array([float(c) for c in series]), smallest) if smallest > 0 else None
+
+
+@cache
+def _cosines(precision: int) -> list[list[Any]]:
+    """Return Chebyshev's polynomials at his nodes, row after row, in so many bits."""
+    with mpmath.workprec(precision):
+        angles = [(2 * k + 1) * mpmath.pi / (2 * _NODES) for k in range(_NODES)]
+        return [[mpmath.cos(j * angle) for angle in angles] for j in range(_NODES)]
 
 
 def _place(u: Any, low: Any, high: Any) -> Any:

@@ -22,7 +22,7 @@ from chainrule.derivations import (
     time_limit,
 )
 from chainrule.formulas import Formula
-from chainrule.kernels._pieces import Decay, InPieces, Piece, Side
+from chainrule.kernels._pieces import LEAST_WORK, Decay, InPieces, Piece, Side
 from chainrule.kernels._polynomials import Array, Series, Target, Truth, exactly, in_one, shortest
 from chainrule.kernels._repair import Judge
 from chainrule.kernels.elementary.tables import MOST
@@ -168,10 +168,11 @@ def _vanishing(truth: Truth, most: float, room: int) -> Side | None:
 
         last = float(np.float32(end / (end + scale)))
         target = Target(rest, exact, last)
-        pieces = shortest(target, room) if series.is_resolved else None
+        decay = Decay(phase, end, scale, powers, parts)
+        left = most - LEAST_WORK - decay.work
+        pieces = shortest(target, room, left) if series.is_resolved else None
         if pieces is not None:
-            side = Side(pieces, Decay(phase, end, scale, powers, parts))
-            sides.append((side, target))
+            sides.append((Side(pieces, decay), target))
     if not sides:
         return None
     side, target = min(sides, key=lambda pair: pair[0].work)
@@ -226,7 +227,7 @@ def _near_zero(truth: Truth, end: float, most: float, room: int) -> tuple[Piece,
     target = Target(series, truth, end, power, start, zeros)
     found = []
     for one in (target, replace(target, throughout=True))[: 2 if power > 0 else 1]:
-        pieces = shortest(one, room)
+        pieces = shortest(one, room, most - LEAST_WORK)
         if pieces is not None:
             found.append((one, pieces))
     if not found:

@@ -26,6 +26,7 @@ _WORK = {
 _DIVISION, _IN_FLOATS = 35, 16
 _FASTER = 1.1  # operations in pieces in the time of one in float64
 _DECAY, _FACTOR, _CHOICE = 45, 12, 5
+LEAST_WORK = 6  # of a side, besides its polynomials
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,16 @@ class Decay:
     powers: tuple[int, int]
     zeros: tuple[tuple[float, float], ...]
 
+    @property
+    def work(self) -> int:
+        """How many operations it takes, roughly."""
+        return _DECAY + _FACTOR * (sum(self.powers) + len(self.phase) - 1)
+
+
+def polynomial_work(length: int, count: int) -> int:
+    """Return how many operations a polynomial takes that is one of several of as many terms."""
+    return length if count == 1 else 2 * length + _CHOICE
+
 
 @dataclass(frozen=True)
 class Side:
@@ -113,14 +124,14 @@ class Side:
     def polynomial_work(self) -> int:
         """How many operations the polynomial takes: each coefficient is chosen, if of several."""
         length = max(len(piece.coefficients) for piece in self.pieces)
-        return length if len(self.pieces) == 1 else 2 * length + _CHOICE
+        return polynomial_work(length, len(self.pieces))
 
     @property
     def other_work(self) -> int:
         """How many operations the rest takes, roughly."""
-        work = 6 + max(p.power + (p.low != 0) for p in self.pieces)
+        work = LEAST_WORK + max(p.power + (p.low != 0) for p in self.pieces)
         if self.decay is not None:
-            work += _DECAY + _FACTOR * (sum(self.decay.powers) + len(self.decay.phase) - 1)
+            work += self.decay.work
         return work + _IN_FLOATS * any(piece.is_far for piece in self.pieces)
 
     @property

@@ -5,6 +5,7 @@ They are found quickly, and then made anew in many digits: the same on every mac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from chainrule.kernels._pieces import Piece, Side
+from chainrule.kernels._pieces import Piece, Side, polynomial_work
 
 Array = NDArray[np.float64]
 Truth = Callable[[Any], Any]
@@ -64,10 +65,10 @@ class Series:
     def __call__(self, t: Array) -> Array:
         result = np.empty_like(t)
         which = np.clip(np.searchsorted(self.edges, t, "right") - 1, 0, len(self.parts) - 1)
-        for k, series in enumerate(self.parts):
+        for k in np.unique(which):  # of many intervals few are asked for
             chosen = which == k
             a, b = self.edges[k], self.edges[k + 1]
-            result[chosen] = chebyshev.chebval((2 * t[chosen] - a - b) / (b - a), series)
+            result[chosen] = chebyshev.chebval((2 * t[chosen] - a - b) / (b - a), self.parts[k])
         return result
 
 
@@ -239,16 +240,23 @@ def _rounded_by(coefficients: Sequence[float], u: Array, values: Array) -> float
     return float(np.max(sizes / np.abs(values)))
 
 
-def shortest(target: Target, room: int) -> tuple[Piece, ...] | None:
-    """Return the pieces that take the least work, not more than `room`.
+def shortest(target: Target, room: int, work: float = math.inf) -> tuple[Piece, ...] | None:
+    """Return the pieces that take the least work, not more than `room`, nor much more than `work`.
 
     Their intervals have one length, or grow: two for each octave from a power of two on.
+
+    Parameters
+    ----------
+    target : Target
+    room : int
+    work : float
+        Which polynomials may take: where they need more, none is looked for.
     """
     found: list[tuple[Piece, ...]] = []
     for layouts in (_even(target.end, room), _growing(target.end, room)):
         most = _HIGHEST
         for edges in layouts:
-            pieces = _covered(target, edges, most)
+            pieces = _covered(target, edges, most, work)
             if pieces is not None:
                 most = len(pieces[0].coefficients) - 1
                 found.append(pieces)
@@ -282,15 +290,19 @@ def exactly(target: Target, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     return tuple(target.exactly(p, low) for p, low in zip(pieces, lows, strict=False))
 
 
-def _covered(target: Target, edges: Edges, most: int) -> tuple[Piece, ...] | None:
+def _covered(
+    target: Target, edges: Edges, most: int, work: float = math.inf
+) -> tuple[Piece, ...] | None:
     """Return a piece between each two edges, all of the lowest degree that suffices."""
     between = cache(target.on)
     ends = list(pairwise(edges))
+    degrees = range(_LOWEST, most + 1)
+    allowed = [d for d in degrees if polynomial_work(d + 1, len(ends)) <= work]
     # Where the highest degree does not suffice, as mostly, the others need not be tried; next to 0,
     # where values have fewer digits, that is not so.
-    if not all(between(*own).fitted(most, in_floats=False) for own in ends[1:]):
+    if not allowed or not all(between(*own).fitted(most, in_floats=False) for own in ends[1:]):
         return None
-    for degree in range(_LOWEST, most + 1):
+    for degree in allowed:
         pieces: list[Piece] = []
         for own in ends:
             piece = between(*own).fitted(degree)
