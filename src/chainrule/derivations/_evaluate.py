@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -129,10 +130,16 @@ def _given(e: Variable | Parameter, values: Values) -> Any:
     return values[e] if e in values else values[e.name]
 
 
+@lru_cache(maxsize=1024)
+def _quotient(numerator: int, denominator: int, precision: int) -> Any:
+    """Return a rational number in mpmath's precision, which is the given one."""
+    return mpmath.mpf(numerator) / denominator
+
+
 def _evaluate(e: Expression, values: Values, known: dict[int, Any]) -> Any:
     """Evaluate every part once: derivatives share theirs."""
     if isinstance(e, Constant):
-        return mpmath.mpf(e.value.numerator) / e.value.denominator
+        return _quotient(e.value.numerator, e.value.denominator, mpmath.mp.prec)
     if isinstance(e, Pi):
         return +mpmath.pi
     if isinstance(e, Variable | Parameter):

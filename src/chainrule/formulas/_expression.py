@@ -74,14 +74,28 @@ def subexpressions(expression: Expression) -> Iterator[Expression]:
 def substitute(
     expression: Expression, replacement: Callable[[Expression], Expression | None]
 ) -> Expression:
-    """Replace every subexpression for which `replacement` returns something, outermost first."""
-    replaced = replacement(expression)
-    if replaced is not None:
-        return replaced
-    if isinstance(expression, Apply):
-        arguments = tuple(substitute(argument, replacement) for argument in expression.arguments)
-        return Apply(expression.operation, arguments)
-    return expression
+    """Replace every subexpression for which `replacement` returns something, outermost first.
+
+    What occurs several times as one object is replaced once, and stays one object.
+    """
+    return _substituted(expression, replacement, {})
+
+
+def _substituted(
+    expression: Expression,
+    replacement: Callable[[Expression], Expression | None],
+    known: dict[int, Expression],
+) -> Expression:
+    if id(expression) in known:
+        return known[id(expression)]
+    result = replacement(expression)
+    if result is None:
+        result = expression
+        if isinstance(expression, Apply):
+            arguments = tuple(_substituted(e, replacement, known) for e in expression.arguments)
+            result = Apply(expression.operation, arguments)
+    known[id(expression)] = result
+    return result
 
 
 def variables_of(expression: Expression) -> frozenset[str]:

@@ -8,7 +8,7 @@ agrees on one sign only is marked so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmath
@@ -79,7 +79,7 @@ def marked(body: Sequence[str], formula: Formula, *, slope: bool) -> list[str]:
         return list(body)
     try:
         with mpmath.workdps(_DIGITS), time_limit(_SECONDS):
-            statements = read_body(body)
+            statements = tuple(replace(s, value=_plain(s.value)) for s in read_body(body))
             own, varied = (
                 _matches(statements, graph, parameters, slope=slope)
                 for parameters in _parameter_sets(formula)
@@ -117,7 +117,7 @@ def _matches(
         for place in places:
             values = {**source_values, "z": mpmath.mpf(place)}
             for s in statements:
-                values[s.name] = evaluate(_plain(s.value), values)
+                values[s.name] = evaluate(s.value, values)
                 computed[s.line].append(values[s.name])
         for line, results in computed.items():
             if line == statements[-1].line:  # the result is one quantity, be it 1 on one side
