@@ -43,6 +43,8 @@ _WORST = 32  # places around which all inputs are tried
 _MENDABLE = 400.0  # ulp that keeping rounding errors may mend
 _LITTLE = 36  # operations in pieces, which take less time than keeping rounding errors does
 _CHEAPER = ("single", "fitted")
+_MENDED = (*_CHEAPER, "divided")  # by the next tiers
+_TOLD = 1 << 15  # places to which a candidate is applied at once without compiling it
 _SURELY = 1.25  # few places show what compiled code does, but for fused operations
 
 
@@ -106,8 +108,10 @@ def choose(
             if coupled:
                 worst[name] = of_rows(result_of(kernels, name, z, da), wanted[name])
                 continue
-            worst[name] = _reason_against(kernels, exact, name, some)
-            if worst[name] <= _SURELY * bounds[name] or tiers[name] == order[-1]:
+            allowed = _SURELY * bounds[name]
+            is_last = tiers[name] == order[-1]
+            worst[name] = 0.0 if is_last else _reason_against(kernels, exact, name, some, allowed)
+            if worst[name] <= allowed:
                 worst[name] = _deviation(kernels, exact, name, trials[name])
         failed = [
             name
@@ -149,21 +153,32 @@ def _deviation(
 
 
 def _reason_against(
-    kernels: ActivationKernels, exact: ActivationKernels, name: str, z: Array
+    kernels: ActivationKernels, exact: ActivationKernels, name: str, z: Array, allowed: float
 ) -> float:
-    """Return an error that a candidate has without compiling it, in ulp; 0 if there is none."""
+    """Return an error that a candidate has without compiling it, in ulp; 0 if there is none.
+
+    It is the largest one, or one that is larger than needs be told.
+    """
     tier, source = kernels.choice.tiers[name], kernels.source
     if tier == "compensated" and is_dear(source, name):
         return np.inf
     function = name_in_pieces(name) if f"def {name_in_pieces(name)}(" in source else name
     kind = np.float32 if f"{function}(np.float32(z[i])" in source else np.float64
     values = [value for _, value in kernels.formula.parameters]
-    try:
-        got = emulated(source, function, z.astype(kind), values)
-    except NotEmulatedError:
-        return 0.0
-    with np.errstate(all="ignore"):
-        return of_elements(got.astype(np.float32), result_of(exact, name, z))
+    enough = _MENDABLE if tier in _MENDED else allowed
+    largest = 0.0
+    # What lies next to zeros, where most is lost, stands last.
+    for part in (z[max(end - _TOLD, 0) : end] for end in range(z.size, 0, -_TOLD)):
+        try:
+            got = emulated(source, function, part.astype(kind), values)
+        except NotEmulatedError:
+            return 0.0
+        with np.errstate(all="ignore"):
+            error = of_elements(got.astype(np.float32), result_of(exact, name, part))
+        largest = max(largest, error)
+        if largest > enough:
+            break
+    return largest
 
 
 def _next(
