@@ -137,7 +137,8 @@ class _Worst:
         if error > self.deviation.ulp or not self.deviation.z:
             self.deviation = Deviation(error, z, unit, computed, to_number(true), targets)
         own = magnitude(true) if scale is None else scale
-        error, true = from_sides(computed, *sides, self.form, scale=max(own, change))
+        if change > own or self.form.overflows(true):  # else the last place is the same
+            error, true = from_sides(computed, *sides, self.form, scale=max(own, change))
         if error > self.conditioned.ulp or not self.conditioned.z:
             self.conditioned = Deviation(error, z, unit, computed, to_number(true), targets)
 

@@ -73,7 +73,9 @@ def from_sides(
     computed: float, left: Raw, right: Raw, form: Format, *, scale: int | None = None
 ) -> tuple[float, Raw]:
     """Return the distance to the interval between two one-sided derivatives, and its nearer end."""
-    if left != right and not math.isnan(computed):
+    if left == right:
+        return distance_in_ulp(computed, left, form, scale=scale), left
+    if not math.isnan(computed):
         low, high = (left, right) if libmp.mpf_lt(left, right) else (right, left)
         number = libmp.from_float(computed)
         if libmp.mpf_ge(number, low) and libmp.mpf_le(number, high):
