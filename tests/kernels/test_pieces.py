@@ -204,6 +204,15 @@ def test_even_and_odd_functions_have_one_side(name, slope, sign):
     assert found.left is None
 
 
+@pytest.mark.parametrize(("name", "slope"), [("gelu", False), ("tanh", True)])
+def test_a_bound_on_the_work_changes_no_pieces(name, slope):
+    """Those that keep it are found as without one, and none that do not."""
+    formula = activation_formula(name)
+    found = in_pieces(formula, slope=slope)
+    assert in_pieces(formula, slope=slope, most=found.work) == found
+    assert in_pieces(formula, slope=slope, most=found.work - 1) is None
+
+
 def test_a_first_coefficient_may_have_two_parts():
     """tanh(1), the slope of z*tanh(exp(z)) at 0, is no float32; a half, that of gelu, is one."""
     first = in_pieces(activation_formula("tanhexp"), slope=False).right.pieces[0]
