@@ -59,14 +59,15 @@ def crossings_of(
     """
     if "z" not in variables_of(difference):
         return [], False
-    polynomial = _polynomial_roots(difference, values)
+    polynomial = polynomial_roots(difference, values)
     found = (
         polynomial if polynomial is not None else _Scan(difference, values).crossings(between, most)
     )
     return sorted(found, key=lambda crossing: crossing[1]), polynomial is None
 
 
-def _polynomial_roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
+def polynomial_roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
+    """Return where a polynomial of low degree is zero; None of anything else."""
     return attempt(_SECONDS, lambda: _roots(difference, values), None)
 
 
@@ -79,15 +80,16 @@ def _roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] 
         return None
     if not e.is_polynomial(z) or sympy.degree(e, z) > 2:
         return None
-    found = []
+    found: dict[Any, Expression] = {}
     for root in sympy.roots(e, z):
         if not _is_real(root, translation, values):
             continue
         location = translation.to_expression(root)
         place = evaluate(location, values)
         if mpmath.isfinite(place):
-            found.append((location, place))
-    return found
+            # Two roots that are one, for these values, are no root of either name.
+            found[place] = _located(place) if place in found else location
+    return [(location, place) for place, location in found.items()]
 
 
 def _is_real(root: Any, translation: Translation, values: Mapping[str, Any]) -> bool:

@@ -20,12 +20,13 @@ from chainrule.derivations._arithmetic import (
     total,
     written_length,
 )
+from chainrule.derivations._branches import BRANCHING
 from chainrule.derivations._chain_rule import Step, derivative_in_variables, node_names
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
 from chainrule.derivations._parameter_form import in_output, shortened
-from chainrule.derivations._pieces import BRANCHING, Pieces, differentiate
+from chainrule.derivations._pieces import Pieces, differentiate
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm

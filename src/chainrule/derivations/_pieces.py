@@ -17,30 +17,40 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ONE, ZERO, multiply, negate, rebuilt, total
+from chainrule.derivations._arithmetic import ONE, ZERO, multiply, rebuilt, total
+from chainrule.derivations._branches import (
+    BRANCHING,
+    chosen,
+    difference_of,
+    innermost_branching,
+    places_touched,
+)
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._crossings import MANY_DIGITS, TooManyCrossingsError, crossings_of
+from chainrule.derivations._crossings import (
+    MANY_DIGITS,
+    TooManyCrossingsError,
+    crossings_of,
+)
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
 from chainrule.derivations._remembered import remembered
 from chainrule.formulas import (
-    COMPARISONS,
     Apply,
+    Constant,
     Expression,
     Formula,
     Variable,
-    constant,
     subexpressions,
     substitute,
     variables_of,
 )
 
 MAXIMUM_PIECES = 16
-_DIGITS_NEXT_TO_A_PLACE = 160
+_DIGITS_NEXT_TO_A_PLACE = 1000
 _NEXT_TO_A_PLACE = (20, 40, 60, 80, 100)
 _DIGITS = 60
-BRANCHING = ("where", "maximum", "minimum", "abs", "sign")
+_LARGEST_DENOMINATOR = 10**12  # of a place that is known exactly
 _Z = Variable("z")
 
 
@@ -107,6 +117,11 @@ class Pieces:
     breakpoints: tuple[Breakpoint, ...]
 
 
+def is_rounded(location: Expression) -> bool:
+    """Tell whether a place was found by bisection, and stands there as the nearest double."""
+    return isinstance(location, Constant) and location.value.denominator > _LARGEST_DENOMINATOR
+
+
 def differentiate(expression: Expression, variable: Expression = _Z) -> Expression:
     """Return the derivative of a smooth element-wise expression, by the chain rule."""
     graph = computation_graph(expression)
@@ -128,29 +143,6 @@ def differentiate(expression: Expression, variable: Expression = _Z) -> Expressi
     return result
 
 
-def chosen(e: Apply, difference: Any, branches: tuple[Expression, ...]) -> Expression:
-    """Return one of the branches of a choice, by the difference of what it compares.
-
-    Where ``max`` or ``min`` tie it is that of a constant argument, else of the first.
-    """
-    if e.operation == "where":
-        comparison = e.arguments[0]
-        assert isinstance(comparison, Apply)
-        holds = evaluate(Apply(comparison.operation, (Variable("d"), ZERO)), {"d": difference})
-        return branches[1] if holds else branches[2]
-    if e.operation in ("maximum", "minimum"):
-        if difference == 0:
-            return branches[0] if variables_of(e.arguments[1]) else branches[1]
-        return branches[0] if (difference > 0) == (e.operation == "maximum") else branches[1]
-    if mpmath.isnan(difference):
-        return branches[0]
-    if e.operation == "sign":
-        return constant(int(mpmath.sign(difference)))
-    if difference == 0:
-        return ZERO
-    return branches[0] if difference > 0 else negate(branches[0])
-
-
 class TooManyPiecesError(Exception):
     """The formula has more breakpoints than can be told apart."""
 
@@ -168,9 +160,15 @@ def smooth_pieces(formula: Formula) -> Pieces:
         return _Cutter(formula).pieces()
 
 
+def pieces_between(formula: Formula, low: float, high: float) -> Pieces:
+    """Cut what an element-wise formula is between two places, like `smooth_pieces`."""
+    with mpmath.workdps(_DIGITS):
+        return _Cutter(formula, low, high).pieces()
+
+
 class _Cutter:
-    def __init__(self, formula: Formula) -> None:
-        self.expression = formula.expression
+    def __init__(self, formula: Formula, low: float = -math.inf, high: float = math.inf) -> None:
+        self.expression, self.low, self.high = formula.expression, low, high
         self.values: dict[str, Any] = dict(formula.parameters)
         self.scanned = False
 
@@ -178,11 +176,12 @@ class _Cutter:
         return evaluate(expression, {**self.values, "z": z})
 
     def pieces(self) -> Pieces:
-        cut = self.cut(self.expression, mpmath.mpf("-inf"), mpmath.mpf("inf"))
+        cut = self.cut(self.expression, mpmath.mpf(self.low), mpmath.mpf(self.high))
         merged: list[tuple[Expression, Expression | None, Any]] = []  # expression, where it begins
         for expression, location, place in cut:
             is_new = not merged or merged[-1][0] != expression
-            if is_new or self.has_own_value(expression, place) or self.begins(expression, place):
+            ends_here = (self.has_own_value, self.begins, self.bends)
+            if is_new or any(ends(expression, place) for ends in ends_here):
                 merged.append((expression, location, place))
         smooth = tuple(Piece(e, _derivative(e)) for e, _, _ in merged)
         breakpoints = tuple(
@@ -199,7 +198,7 @@ class _Cutter:
         generator = random.Random(0)
         places = [generator.uniform(-12, 12) for _ in range(300)]
         places += [s * 10 ** generator.uniform(-8, 38) for _ in range(60) for s in (-1, 1)]
-        for number in places:
+        for number in (x for x in places if self.low < x < self.high):
             place = mpmath.mpf(number)
             k = sum(b.place < number for b in breakpoints)
             wanted, got = self.at(self.expression, place), self.at(smooth[k].expression, place)
@@ -211,12 +210,14 @@ class _Cutter:
 
     def cut(self, e: Expression, low: Any, high: Any) -> list[tuple[Expression, Any, Any]]:
         """Return (smooth expression, location and place of its left end) from left to right."""
-        branching = _innermost_branching(e)
+        branching = innermost_branching(e)
         if branching is None:
-            return [(e, None, low)]
+            touched = sorted(places_touched(e, self.values), key=lambda crossing: crossing[1])
+            inside = [(e, *at) for at in touched if low < at[1] < high and self.bends(e, at[1])]
+            return [(e, None, low), *inside]
         try:
             crossings, is_scanned = crossings_of(
-                _difference(branching), self.values, (low, high), MAXIMUM_PIECES + 1
+                difference_of(branching), self.values, (low, high), MAXIMUM_PIECES + 1
             )
         except TooManyCrossingsError as error:
             raise TooManyPiecesError from error
@@ -237,7 +238,7 @@ class _Cutter:
     def branch(self, e: Apply, z: Any) -> Expression:
         """Return the branch taken at a place between two roots of what is compared."""
         undefined = self.undefined(e.operation, e.arguments, z)
-        return undefined or chosen(e, self.compared(_difference(e), z), e.arguments)
+        return undefined or chosen(e, self.compared(difference_of(e), z), e.arguments)
 
     def undefined(
         self, operation: str, branches: tuple[Expression, ...], z: Any
@@ -277,6 +278,12 @@ class _Cutter:
         left, right = (mpmath.isnan(self.beside(expression, place, side)) for side in (-1, 1))
         return bool(left != right)
 
+    def bends(self, expression: Expression, place: Any) -> bool:
+        """Tell whether an expression may have a kink of its own, as ``sqrt(z**2)`` at 0."""
+        beside = (self.beside(expression, place, side) for side in (0, -1, 1))
+        slope = self.at(differentiate(expression), place)
+        return all(map(mpmath.isfinite, beside)) and not mpmath.isfinite(slope)
+
     def breakpoint(self, location: Expression, place: Any, left: Piece, right: Piece) -> Breakpoint:
         own = rebuilt(self.own(self.expression, place))
         slopes = [self.slope_beside(piece, place, s) for piece, s in ((left, -1), (right, 1))]
@@ -297,6 +304,13 @@ class _Cutter:
             slope_from, slope = owners[0] if owners else ("own", self.own_slope(own, place))
         if mpmath.isnan(slope) or (slope_from == "own" and mpmath.isinf(slope)):
             slope_from, slope = "left", slopes[0]
+        owner = {"left": left, "right": right}.get(slope_from)
+        if (
+            owner
+            and mpmath.isfinite(slope)
+            and not mpmath.isfinite(self.at(owner.derivative, place))
+        ):
+            slope_from = "own"  # it is a limit, which the piece does not tell at the place
         return Breakpoint(
             location, float(place), value_from, slope_from, own, float(slope),
             float(slopes[0]), float(slopes[1]),
@@ -338,7 +352,7 @@ class _Cutter:
         undefined = self.undefined(e.operation, arguments, place)
         if undefined is not None:
             return undefined
-        difference = _difference(Apply(e.operation, arguments))
+        difference = difference_of(Apply(e.operation, arguments))
         value = self.compared(difference, place)
         # A place is rounded: what a move by as much changes is not told from zero.
         moved = self.at(difference, place * (1 + mpmath.mpf(10) ** (15 - _DIGITS)))
@@ -355,12 +369,14 @@ def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, sid
     if mpmath.isfinite(value):
         return value
     scale = abs(place) or 1
-    # With digits to spare: what cancels must not look like growth.
+    # With digits to spare: what cancels must look neither like growth nor like nothing.
     with mpmath.workdps(_DIGITS_NEXT_TO_A_PLACE):
         found = [
             evaluate(expression, {**values, "z": place + side * scale * mpmath.mpf(10) ** -digits})
             for digits in _NEXT_TO_A_PLACE
         ]
+        if all(abs(a) > abs(b) * mpmath.mpf("1.01") for a, b in pairwise(found)):
+            return mpmath.mpf(0)
         if all(abs(b) > abs(a) * mpmath.mpf("1.01") and a * b > 0 for a, b in pairwise(found)):
             return mpmath.sign(found[-1]) * mpmath.inf
         return found[-1] if abs(found[-1] - found[-2]) < 1e-6 * (1 + abs(found[-1])) else mpmath.nan
@@ -378,22 +394,6 @@ def _derivative(expression: Expression) -> Expression:
 
 def _replaced(expression: Expression, old: Expression, new: Expression) -> Expression:
     return rebuilt(substitute(expression, lambda part: new if part == old else None))
-
-
-def _innermost_branching(expression: Expression) -> Apply | None:
-    found = [
-        e for e in subexpressions(expression) if isinstance(e, Apply) and e.operation in BRANCHING
-    ]
-    return found[-1] if found else None
-
-
-def _difference(branching: Apply) -> Expression:
-    x = branching.arguments
-    if branching.operation == "where":
-        assert isinstance(x[0], Apply)
-        assert x[0].operation in COMPARISONS
-        return Apply("subtract", x[0].arguments)
-    return Apply("subtract", x) if len(x) == 2 else x[0]
 
 
 def place_between(low: Any, high: Any) -> Any:

@@ -18,9 +18,9 @@ import sympy
 
 from chainrule.derivations import time_limit
 from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations._branches import BRANCHING, chosen
 from chainrule.derivations._crossings import crossings_of
 from chainrule.derivations._evaluate import evaluate, evaluate_layer
-from chainrule.derivations._pieces import BRANCHING, chosen
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.formulas import (
     COMPARISONS,

@@ -17,7 +17,6 @@ from chainrule.derivations._pieces import differentiate, place_between
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.formulas import (
     Apply,
-    Constant,
     Expression,
     Parameter,
     Variable,
@@ -85,7 +84,7 @@ def _open_conditions(
 ) -> list[tuple[Expression, bool]]:
     return [
         (condition, positive)
-        for condition, positive in dict.fromkeys(_conditions(expression))
+        for condition, positive in dict.fromkeys(_conditions(expression, values))
         if not _always(condition, positive, values, low, high)
     ]
 
@@ -107,7 +106,7 @@ def _always(
     return sign > 0 or (sign < 0 and not positive)
 
 
-def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
+def _conditions(e: Expression, values: Mapping[str, float]) -> Iterator[tuple[Expression, bool]]:
     """Yield what must differ from zero, and whether it must be positive."""
     for part in subexpressions(e):
         if not isinstance(part, Apply) or not variables_of(part):
@@ -120,10 +119,12 @@ def _conditions(e: Expression) -> Iterator[tuple[Expression, bool]]:
                 yield Apply("add", (constant(1), x[0])), True
             case "divide" if variables_of(x[1]):
                 yield x[1], False
-            case "power" if not (isinstance(x[1], Constant) and x[1].value.denominator == 1):
-                yield x[0], True
-            case "power" if isinstance(x[1], Constant) and x[1].value < 0:
-                yield x[0], False
+            case "power":
+                exponent = mpmath.nan if variables_of(x[1]) else evaluate(x[1], values)
+                if not mpmath.isint(exponent):
+                    yield x[0], True
+                elif exponent < 0:
+                    yield x[0], False
 
 
 def _roots(condition: Expression, values: Mapping[str, float]) -> dict[float, Expression] | None:

@@ -14,7 +14,11 @@ import mpmath
 from chainrule.derivations._algebra import Translation, attempt
 from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Breakpoint
+from chainrule.derivations._pieces import (
+    Breakpoint,
+    TooManyPiecesError,
+    pieces_between,
+)
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
 from chainrule.formulas import (
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 1.2
 _DIGITS = 30
+_WINDOW = (-4.0, 4.0)  # in which a formula of too many pieces may have few
 _FAR = (Fraction(10) ** 9, Fraction(10) ** 30)
 _LARGEST_DENOMINATOR = 1000  # of a number between the outputs of two pieces
 
@@ -74,7 +79,7 @@ def joined(derivation: Derivation, forms: Mapping[int, Expression]) -> Expressio
     values = dict(derivation.formula.parameters)
     edges = [-inf, *(b.place for b in pieces.breakpoints), inf]
     branches = {k: Branch(pieces.pieces[k], edges[k], edges[k + 1]) for k in sorted(forms)}
-    _refuse_with_witness(list(branches.values()), values)
+    refuse_with_witness(derivation)
     parts = [_part(k, forms[k], branch, values) for k, branch in branches.items()]
     is_one = len(set(forms.values())) == 1
     result = parts[0].form if is_one else _by_outputs(derivation, parts)
@@ -84,11 +89,18 @@ def joined(derivation: Derivation, forms: Mapping[int, Expression]) -> Expressio
     return result
 
 
-def _refuse_with_witness(branches: list[Branch], values: Mapping[str, float]) -> None:
+def refuse_with_witness(derivation: Derivation) -> None:
+    """Raise where two places, on whichever pieces, share their output and not their slope."""
+    formula, pieces = derivation.formula, derivation.pieces
     try:
         with time_limit(_SECONDS):
-            witness = find_witness(branches, values)
-    except TimeLimitError:
+            ends = (-inf, inf)
+            if pieces is None:
+                pieces, ends = pieces_between(formula, *_WINDOW), _WINDOW
+            edges = [ends[0], *(b.place for b in pieces.breakpoints), ends[1]]
+            branches = map(Branch, pieces.pieces, edges[:-1], edges[1:])
+            witness = find_witness(list(branches), dict(formula.parameters))
+    except (TimeLimitError, TooManyPiecesError):
         return
     if witness is not None:
         raise NotJoinedError(f"{witness}: the output does not tell which slope holds")
@@ -145,6 +157,11 @@ def _boundary(derivation: Derivation, lower: _Part, upper: _Part) -> tuple[str, 
             number = evaluate(threshold, dict(derivation.formula.parameters))
         if lower.high <= number <= upper.low:
             belongs = at.slope_from == ("left" if lower.index < upper.index else "right")
+            if at.slope_from == "own":
+                with mpmath.workdps(_DIGITS):
+                    known = {**dict(derivation.formula.parameters), "a": number}
+                    told = [evaluate(part.form, known) for part in (lower, upper)]
+                    belongs = [_agree(x, mpmath.mpf(at.slope)) for x in told] == [True, False]
             return "less_equal" if belongs else "less", threshold
     return "less", _between(lower.high, upper.low)
 
@@ -211,6 +228,8 @@ def _with_own_slope(
         told = evaluate(result, {**values, "a": output})
         if _agree(told, slope):
             return result
+        if at.left_slope == at.right_slope and mpmath.isinf(slope) and not mpmath.isfinite(told):
+            return result  # the slope grows without bound on either side, as the form does
         if not mpmath.isfinite(slope):
             raise NotJoinedError(f"no slope is defined at the kink z = {at.place:g}")
         for part in parts:

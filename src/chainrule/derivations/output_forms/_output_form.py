@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import mpmath
 
 from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._arithmetic import multiply, size
+from chainrule.derivations._arithmetic import multiply, rebuilt, size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
-from chainrule.derivations._pieces import Piece
+from chainrule.derivations._pieces import Piece, differentiate
 from chainrule.derivations._time_limit import time_budget, time_limit
-from chainrule.derivations.output_forms._candidates import Candidate, Relation
+from chainrule.derivations.output_forms._candidates import OUTPUT, Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
 from chainrule.derivations.output_forms._domain import Stretch, domain, positive_conditions
 from chainrule.derivations.output_forms._elimination import Elimination
@@ -26,12 +27,16 @@ from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
-from chainrule.formulas import Expression, variables_of
+from chainrule.formulas import Apply, Expression, Parameter, constant, substitute, variables_of
 
 _SECONDS = 1.2  # for each way of looking
 _SEARCH_SECONDS = 1.4  # for all of them, so that a proof of what is not found has its time
 _HOLE_DIGITS = 120
+_SHORT_PLACES = range(-6, 7)  # halves
+_LARGEST_DENOMINATOR, _ROUNDING = 1000, mpmath.mpf(10) ** -40
+_LARGEST_SHORT = 8  # of the numbers that are written for parameters
 _LONGEST = 150  # parts of an equation that is shown
+_LONGEST_SPECIAL = 60  # of a form for one number alone
 _LONGEST_FORM = 350  # parts of a form: an equation says more than what is longer
 PROVED = "proved symbolically"
 UNDEFINED = "the formula has no value there"
@@ -91,9 +96,38 @@ def output_form(
     """Return the form through the output of a smooth piece on (low, high), or why there is none.
 
     Every candidate is proved by a zero test in the piece's field, or checked in high precision
-    at places all over the piece; else it is rejected.
+    at places all over the piece; else it is rejected. A parameter that is 0 is written so, and one
+    that is another short number where its name stands in the way.
     """
     low, high = float(low), float(high)
+    piece = _with_numbers(piece, {name: x for name, x in values.items() if x == 0})
+    found = _sought(piece, values, low, high)
+    if isinstance(found, OutputForm) or found.witness is not None:
+        return found
+    special = _with_numbers(piece, {name: x for name, x in values.items() if _is_short(x)})
+    if special == piece:
+        return found
+    again = _sought(special, values, low, high)
+    if isinstance(again, OutputForm):
+        return again if size(again.derivative) <= _LONGEST_SPECIAL else found
+    return again if again.witness is not None else found
+
+
+def _is_short(value: float) -> bool:
+    return abs(value) <= _LARGEST_SHORT and (2 * value).is_integer()
+
+
+def _with_numbers(piece: Piece, values: dict[str, float]) -> Piece:
+    numbers: dict[Expression, Expression] = {
+        Parameter(name): constant(Fraction(value)) for name, value in values.items()
+    }
+    expression = rebuilt(substitute(piece.expression, numbers.get)) if numbers else piece.expression
+    return piece if expression == piece.expression else Piece(expression, differentiate(expression))
+
+
+def _sought(
+    piece: Piece, values: dict[str, float], low: float, high: float
+) -> OutputForm | NoOutputForm:
     stretches = _bounded(lambda: domain(piece.expression, values, low, high))
     known = stretches if stretches is not None else (Stretch(low, high),)
     places = places_of(piece, values, [(s.low, s.high) for s in known])
@@ -120,7 +154,8 @@ def output_form(
     if mixed is not None and low < 0 < high and not _holds_at_zero(mixed, piece, values):
         mixed = replace(mixed, proof=f"{mixed.proof}, for z ≠ 0")
     if found is not None:
-        return replace(found, through_preactivation=mixed)
+        derivative = _mended(found.derivative, piece, values, low, high)
+        return replace(found, derivative=derivative, through_preactivation=mixed)
     if witness is not None:
         return NoOutputForm(f"{witness}: the output does not tell the slope", witness, mixed)
     direction = _direction(piece, values, stretches)
@@ -185,6 +220,30 @@ def _reason(direction: int, equation: ImplicitForm | None, places: list[Place]) 
     if equation is not None:
         return f"{sure}, but as a root of an equation that no short formula solves"
     return f"{sure}, but no formula for it was found"
+
+
+def _mended(
+    form: Expression, piece: Piece, values: dict[str, float], low: float, high: float
+) -> Expression:
+    """Take the slopes at some places of the piece from these, where a form is 0/0 there."""
+    with mpmath.workdps(DIGITS):
+        for place in (Fraction(k, 2) for k in _SHORT_PLACES if low < k / 2 < high):
+            at = {**values, "z": mpmath.mpf(place.numerator) / place.denominator}
+            output, slope = (evaluate(e, at) for e in (piece.expression, piece.derivative))
+            told = evaluate(form, {**values, "a": output})
+            numbers = [_short(x) for x in (output, slope)]
+            if mpmath.isnan(told) and None not in numbers:
+                there, taken = (constant(x) for x in numbers if x is not None)
+                form = Apply("where", (Apply("equal", (OUTPUT, there)), taken, form))
+    return form
+
+
+def _short(x: Any) -> Fraction | None:
+    if not abs(x) < _LARGEST_DENOMINATOR:
+        return None
+    found = Fraction(float(x)).limit_denominator(_LARGEST_DENOMINATOR)
+    is_near = abs(mpmath.mpf(found.numerator) / found.denominator - x) < _ROUNDING
+    return found if is_near else None
 
 
 def _holds_at_zero(form: OutputForm, piece: Piece, values: dict[str, float]) -> bool:

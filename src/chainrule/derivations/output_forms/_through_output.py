@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from chainrule.derivations._derivation import Derivation
 from chainrule.derivations._pieces import Piece
-from chainrule.derivations.output_forms._joined import NotJoinedError, joined
-from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
-from chainrule.formulas import (
-    Apply,
-    ChainruleError,
-    Expression,
-    Formula,
-    Variable,
+from chainrule.derivations._whole_slope import by_pieces
+from chainrule.derivations.output_forms._joined import (
+    NotJoinedError,
+    joined,
+    refuse_with_witness,
 )
+from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
+from chainrule.formulas import ChainruleError, Expression, Formula
 
 
 class NoOutputFormError(ChainruleError, ValueError):
@@ -53,18 +52,20 @@ def through_output(derivation: Derivation) -> Expression:
                 )
             raise NoOutputFormError(_refusal(formula, reason))
         return product
-    pieces = derivation.pieces
-    if pieces is None:
-        raise NoOutputFormError(_refusal(formula, "the places where it changes form are too many"))
     forms: dict[int, Expression] = {}  # of the pieces on which the formula has a value
-    for k, form in enumerate(derivation.output_forms):
-        if isinstance(form, OutputForm):
-            forms[k] = form.derivative
-        elif form.reason != UNDEFINED:
-            raise NoOutputFormError(_refusal(formula, form.reason))
-    if not forms:
-        raise NoOutputFormError(_refusal(formula, "it has no value anywhere"))
     try:
+        for k, form in enumerate(derivation.output_forms):
+            if isinstance(form, OutputForm):
+                forms[k] = form.derivative
+            elif form.reason != UNDEFINED:
+                if form.witness is None:
+                    refuse_with_witness(derivation)
+                raise NotJoinedError(form.reason)
+        if derivation.pieces is None:
+            refuse_with_witness(derivation)
+            raise NotJoinedError("the places where it changes form are too many")
+        if not forms:
+            raise NotJoinedError("it has no value anywhere")
         return joined(derivation, forms)
     except NotJoinedError as error:
         raise NoOutputFormError(_refusal(formula, str(error))) from None
@@ -80,18 +81,15 @@ def slopes(derivation: Derivation) -> tuple[Expression, ...]:
     try:
         return (through_output(derivation),)
     except NoOutputFormError:
-        if pieces is None or any(at.slope_from == "own" for at in pieces.breakpoints):
+        if pieces is None:
             return (whole,)
     found = []
     for mixed in (True, False):
-        *parts, result = (
+        parts = [
             _slope(piece, form, mixed)
             for piece, form in zip(pieces.pieces, derivation.output_forms, strict=True)
-        )
-        for at, part in zip(reversed(pieces.breakpoints), reversed(parts), strict=True):
-            sign = "less_equal" if at.slope_from == "left" else "less"
-            result = Apply("where", (Apply(sign, (Variable("z"), at.location)), part, result))
-        found.append(result)
+        ]
+        found.append(by_pieces(pieces, parts))
     return tuple(dict.fromkeys((*found, whole)))
 
 

@@ -7,19 +7,18 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Breakpoint, Piece, Pieces, one_sided
+from chainrule.derivations._pieces import Breakpoint, Piece, Pieces, is_rounded, one_sided
 from chainrule.documents import text_of
 from chainrule.formulas import Apply, Constant, Expression, Formula, subexpressions, variables_of
 
 _DIGITS = 60
 _SAME = mpmath.mpf(10) ** -12  # a place found by bisection is the nearest double
-_LARGEST_DENOMINATOR = 10**12
 _WORDS = {"maximum": "max", "minimum": "min"}
 
 
 def place_text(location: Expression) -> str:
     """Write where a breakpoint lies; a place that was found by bisection in decimals."""
-    if isinstance(location, Constant) and location.value.denominator > _LARGEST_DENOMINATOR:
+    if isinstance(location, Constant) and is_rounded(location):
         return f"{float(location.value):.6g}"
     return text_of(location)
 
@@ -43,6 +42,7 @@ def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
         jump = _jump(left, right, values, place)
         sides = [_slope(piece, values, place, side) for piece, side in ((left, -1), (right, 1))]
         reason = _reason(formula, {**values, "z": place})
+        own = _value_of_its_own(b, left, right, values, place)
     at = f"At z = {place_text(b.location)}"
     if has_gap(formula, b):
         return f"{at} the formula has no value."
@@ -51,7 +51,8 @@ def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
     elif jump:
         met = f"the slope is {b.slope:.6g} on both sides"
     else:
-        return f"{at} the pieces join smoothly, with slope {b.slope:.6g}."
+        alone = f", but the value there is one of its own, {own}" if own else ""
+        return f"{at} the pieces join smoothly, with slope {b.slope:.6g}{alone}."
     return f"{at} {met}{reason}." + (f" The function itself jumps there, {jump}." if jump else "")
 
 
@@ -76,6 +77,19 @@ def _jump(left: Piece, right: Piece, values: dict[str, Any], place: Any) -> str:
     if abs(low - high) <= _SAME * (1 + abs(low)):
         return ""
     return f"from {float(low):.6g} to {float(high):.6g}"
+
+
+def _value_of_its_own(
+    b: Breakpoint, left: Piece, right: Piece, values: dict[str, Any], place: Any
+) -> str:
+    """Return the value at a place where it is what neither piece tends to."""
+    value = evaluate(b.value, {**values, "z": place})
+    limits = [
+        one_sided(piece.expression, values, place, side) for piece, side in ((left, -1), (right, 1))
+    ]
+    if any(abs(value - limit) <= _SAME * (1 + abs(limit)) for limit in limits):
+        return ""
+    return f"{float(value):.6g}"
 
 
 def _slope(piece: Piece, values: dict[str, Any], place: Any, side: int) -> str:
