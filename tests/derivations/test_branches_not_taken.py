@@ -68,6 +68,25 @@ def test_functions_have_the_slopes_of_difference_quotients(text, place):
     assert abs(evaluate(slope, {"z": mpmath.mpf(place)}) - wanted) < 1e-13
 
 
+_CHOSEN = {
+    "where(sum(abs(z)) == 0, 0, z/sum(abs(z)))": [0, 0, 0],
+    "where(max(abs(z)) > 0, z/max(abs(z)), z)": [2, -1, 3],
+    "where(max(z) == min(z), 3*z, (z - min(z))/(max(z) - min(z)))": [6, -3, 9],
+    "where(sum(z**2) == 0, z/2, z*tanh(sqrt(sum(z**2)))/sqrt(sum(z**2)))": [1, -0.5, 1.5],
+}
+
+
+@pytest.mark.parametrize(("text", "wanted"), _CHOSEN.items())
+def test_a_choice_of_the_whole_layer_keeps_out_what_is_undefined(text, wanted):
+    """What all units share is not asked for what the branch that is not taken would pass back."""
+    z, g = np.zeros((1, 3)), np.array([[2.0, -1.0, 3.0]])
+    assert chainrule.activation(text).backward(g, z).tolist() == [wanted]
+    product = derive(parse(text)).product
+    known = {name: list(map(mpmath.mpf, row[0])) for name, row in (("z", z), ("g", g))}
+    known["a"] = evaluate_layer(parse(text).expression, known)
+    assert evaluate_layer(product, known) == wanted
+
+
 def test_a_kink_of_a_unit_is_no_kink_of_what_is_not_taken():
     """At 0 the slope of max(z, 0) is taken as 0, whatever it multiplies."""
     z, g = np.zeros((1, 2)), np.ones((1, 2))

@@ -12,12 +12,14 @@ from chainrule.derivations._crossings import Crossing, polynomial_roots
 from chainrule.derivations._evaluate import evaluate
 from chainrule.formulas import (
     COMPARISONS,
+    REDUCTIONS,
     Apply,
     Constant,
     Expression,
     Variable,
     constant,
     subexpressions,
+    substitute,
     variables_of,
 )
 
@@ -63,6 +65,43 @@ def difference_of(branching: Apply) -> Expression:
         assert x[0].operation in COMPARISONS
         return Apply("subtract", x[0].arguments)
     return Apply("subtract", x) if len(x) == 2 else x[0]
+
+
+def with_extremes(e: Expression) -> Expression:
+    """Write ``where(x > c, x, c)`` with a number c as ``max(x, c)``, which has the same slopes.
+
+    And ``where(x < c, x, c)`` as ``min(x, c)``; where a value is compared with itself, the branch
+    that is taken.
+    """
+    operations = {"greater": "maximum", "less": "minimum"}
+
+    def written(part: Expression) -> Expression | None:
+        match part:
+            case Apply("where", (Apply(comparison, (x, c)), *branches)):
+                if x == c:
+                    holds = comparison in ("equal", "greater_equal", "less_equal")
+                    return with_extremes(branches[not holds])
+                if branches == [x, c] and comparison in operations and not variables_of(c):
+                    return Apply(operations[comparison], (with_extremes(x), c))
+        return None
+
+    return substitute(e, written)
+
+
+def shared_choice(e: Expression) -> tuple[Apply, Expression, Expression] | None:
+    """Return condition and branches where all units take the same branch of the two."""
+    match e:
+        case Apply("where", (Apply() as condition, x, y)):
+            if "z" in variables_of(condition) and "z" not in variables_of(_outside(condition)):
+                return condition, x, y
+    return None
+
+
+def _outside(e: Expression) -> Expression:
+    """Return what an expression is outside of its reductions."""
+    return substitute(
+        e, lambda part: ZERO if isinstance(part, Apply) and part.operation in REDUCTIONS else None
+    )
 
 
 def places_touched(e: Expression, values: Mapping[str, Any]) -> Iterator[Crossing]:

@@ -92,7 +92,7 @@ def _shorter_and_shorter(
     """Yield forms that are proved, each shorter than the one before."""
     forward = computation_graph(formula.expression)
     graph, _ = backward_graph(forward)
-    chained = graph.expression()
+    chained = backward_graph(forward, selects=True)[0].expression()
     best: tuple[bool, int] | None = None
     looked_at = _dividing_ways if divides else ways
     for e, rules, algebra in (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from chainrule.derivations._arithmetic import ZERO, rebuilt
+from chainrule.derivations._branches import with_extremes
 from chainrule.derivations._chain_rule import Step, chain_rule, in_variables, node_names
 from chainrule.derivations._further_derivatives import (
     ParameterDerivative,
@@ -160,28 +161,34 @@ class Derivation(Documented):
             return ""
         if self._proof_of_layers or self.layer_witness is not None:
             return self._proof_of_layers
-        return in_time(_PROOF_SECONDS, lambda: why_told(self.formula))
+        return in_time(_PROOF_SECONDS, lambda: why_told(self._with_extremes))
 
     @cached_property
     def _proof_of_layers(self) -> str:
-        return in_time(_FURTHER_SECONDS, lambda: why_determined(self.formula))
+        return in_time(_FURTHER_SECONDS, lambda: why_determined(self._with_extremes))
 
     @cached_property
     def told_by_output(self) -> tuple[tuple[Expression, Expression], ...]:
         """Reductions over `z` that the output tells, where `product` needs `z`: value in `a`."""
         if not self.needs_preactivation:
             return ()
-        return in_time(_FURTHER_SECONDS, lambda: determined(self.formula, self.graph))
+        plain = self._with_extremes
+        graph = computation_graph(plain.expression)
+        return in_time(_FURTHER_SECONDS, lambda: determined(plain, graph))
+
+    @cached_property
+    def _with_extremes(self) -> Formula:
+        return replace(self.formula, expression=with_extremes(self.formula.expression))
 
     @cached_property
     def product_from_output(self) -> Expression | None:
         """∂J/∂z of a layer-coupled formula in `a` and `g` alone, where that form is found."""
         if not self.needs_preactivation:
             return self.product
-        chained = backward_graph(self.graph)[0].expression()
-        products = (chained,) if self.product is None else (self.product, chained)
-        told = self.told_by_output
-        return in_time(_FURTHER_SECONDS, lambda: layer_output_form(self.formula, products, told))
+        plain, told = self._with_extremes, self.told_by_output
+        chained = backward_graph(computation_graph(plain.expression))[0].expression()
+        known = [chained] if self.product is None else [with_extremes(self.product), chained]
+        return in_time(_FURTHER_SECONDS, lambda: layer_output_form(plain, tuple(known), told))
 
     @property
     def needs_preactivation(self) -> bool:

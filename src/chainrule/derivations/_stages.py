@@ -8,11 +8,12 @@ and ∂J/∂z follows from one and then the other.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
-from chainrule.derivations._arithmetic import multiply, negate, rebuilt, size
+from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt, size
+from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._chain_rule import chain_rule
 from chainrule.derivations._closed_form import closed_form, length
 from chainrule.derivations._graph import Graph, computation_graph
@@ -77,11 +78,30 @@ def composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...
     ['g - mean(g)', 'g*a*(1 - a)']
     """
     product, stages = _composed_form(formula)
+    chosen = _of_branches(formula)
+    if chosen is not None and (product is None or length(chosen) < length(product)):
+        return chosen, ()
     if product is None or "z" in variables_of(product):
         divided = closed_form(formula, seconds=_SECONDS, divides=True)
         if divided is not None and "z" not in variables_of(divided):
             return divided, stages
     return product, stages
+
+
+def _of_branches(formula: Formula) -> Expression | None:
+    """Return the products of two layers between which something that units share decides."""
+    choice = shared_choice(formula.expression)
+    if choice is None:
+        return None
+    condition, *branches = choice
+    products = []
+    for branch in branches:
+        part = replace(formula, expression=branch)
+        stage = None if "z" not in variables_of(branch) else _stage(part, is_first=True)
+        if stage is None and "z" in variables_of(branch):
+            return None
+        products.append(ZERO if stage is None else stage.product)
+    return Apply("where", (condition, *products))
 
 
 def _composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...]]:
@@ -118,7 +138,7 @@ def _composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ..
     if stages is None or len(stages) == 1:
         return whole, ()
     product = inlined(stages)
-    chained = backward_graph(graph)[0].expression()
+    chained = backward_graph(graph, selects=True)[0].expression()
     if not (proved(formula, product) and agrees_where_awkward(formula, product, chained)):
         return whole, ()
     return (product if whole is None or length(product) < length(whole) else whole), stages

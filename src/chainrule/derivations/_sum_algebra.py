@@ -17,7 +17,7 @@ from chainrule.derivations._algebra import (
     without_shared,
 )
 from chainrule.derivations._arithmetic import size
-from chainrule.derivations._graph import UNIT_COUNT, Graph
+from chainrule.derivations._graph import UNIT_COUNT, Graph, Node
 from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Parameter, Variable
 
 
@@ -68,9 +68,11 @@ class SumAlgebra:
             return self.translation.to_sympy(node.leaf)
         if index in self.kept:
             return self.translation.symbol(self.graph.expression(index))
-        x = [self.value(k) for k in node.arguments]
         if index in self.shared:
             return self.shared[index]
+        if node.operation == "where" and (masked := self._masked(node)) is not None:
+            return masked
+        x = [self.value(k) for k in node.arguments]
         if node.operation == "reduce_sum":
             return self.sum(x[0])
         if node.operation == "indicator":
@@ -82,11 +84,21 @@ class SumAlgebra:
             return rule(*x)
         return self.translation.symbol(self.graph.expression(index))
 
+    def _masked(self, node: Node) -> Any | None:
+        """Write ``where(condition, x, 0)`` as a product, which the backward pass has, too."""
+        condition, *branches = node.arguments
+        x, y = (self.value(k) for k in branches)
+        if y == 0:
+            return self.indicator(condition) * x
+        return (1 - self.indicator(condition)) * y if x == 0 else None
+
     def indicator(self, index: int) -> Any:
         """Return the symbol of I(x > y), or one less it: opposite comparisons share a symbol."""
         node = self.graph.nodes[index]
         opposite = node.operation in ("greater_equal", "less_equal", "not_equal")
         x, y = node.arguments
+        if sympy.expand(self.value(x) - self.value(y)) == 0:
+            return sympy.Integer(node.operation in ("equal", "greater_equal", "less_equal"))
         if node.operation in ("less", "greater_equal"):
             x, y = y, x
         if node.operation in ("equal", "not_equal"):

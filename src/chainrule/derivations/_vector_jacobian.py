@@ -80,15 +80,19 @@ def backward_graph(
 def _conditions(graph: Graph) -> dict[int, frozenset[Expression]]:
     """Return for every node the conditions without which nothing that is wanted needs it."""
     found: dict[int, frozenset[Expression]] = {graph.output: frozenset()}
+    shared: set[Expression] = set()
     for index in reversed(graph.reached()):
         node = graph.nodes[index]
         for position, argument in enumerate(node.arguments):
             needs = found[index]
             if node.operation == "where" and position > 0:
                 holds = graph.expression_of_condition(node.arguments[0])
-                needs |= {holds if position == 1 else complement(holds)}
+                branch = holds if position == 1 else complement(holds)
+                needs |= {branch}
+                if not graph.nodes[node.arguments[0]].per_unit:
+                    shared.add(branch)
             if not graph.nodes[argument].per_unit:
-                needs = frozenset()  # some unit may take the branch
+                needs &= shared  # of a choice that units make by themselves some may need it
             found[argument] = found[argument] & needs if argument in found else needs
     return found
 

@@ -11,6 +11,8 @@ from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations.output_forms._along_shifts import PROOF as SHIFTED
 from chainrule.derivations.output_forms._along_shifts import is_told_along_shifts
+from chainrule.derivations.output_forms._clamped_units import PROOF as CLAMPED
+from chainrule.derivations.output_forms._clamped_units import is_told_by_clamped
 from chainrule.derivations.output_forms._proportional_layers import PROOF as PROPORTIONAL
 from chainrule.derivations.output_forms._proportional_layers import is_proportional
 from chainrule.derivations.output_forms._rectified_layers import PROOF as RECTIFIED
@@ -70,6 +72,8 @@ def why_determined(formula: Formula) -> str:
                 return IN_BOTH.format(subject)
             if is_proportional(e, values):
                 return PROPORTIONAL.format(subject)
+        if any(is_told_by_clamped(e, values) for e in subjects):
+            return CLAMPED
         return ""
 
     return attempt(_SECONDS, sought, "")

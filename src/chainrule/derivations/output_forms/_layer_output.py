@@ -12,19 +12,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product as product_of
+from math import inf
 
 import mpmath
 
 from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import rebuilt, size
+from chainrule.derivations._arithmetic import multiply, rebuilt, size
+from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
+from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
+from chainrule.derivations.output_forms._output_form import OutputForm, output_form
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms._rectified_layers import is_never_on
 from chainrule.derivations.output_forms._related_forms import (
@@ -32,6 +36,7 @@ from chainrule.derivations.output_forms._related_forms import (
     inner_layer,
     with_extremes_of_parts,
 )
+from chainrule.derivations.output_forms._singled_out import singles_out
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
@@ -42,7 +47,6 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
-    subexpressions,
     substitute,
     variables_of,
 )
@@ -54,7 +58,6 @@ _MOST_WAYS = 4
 _Completion = Callable[[Expression], Expression]
 _Form = tuple[Expression, _Completion, Expression, Mapping[Expression, Expression]]
 _IS_EXTREME = tuple(Apply("equal", (_Z, Apply(extreme, (_Z,)))) for extreme in ("max", "min"))
-_SINGLES = ("equal", "not_equal")
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
@@ -85,19 +88,20 @@ def layer_output_form(
     'g - where(a >= 0, sum(g), 0)'
     """
     numbers = dict(formula.parameters)
-    if any(
-        isinstance(e, Apply) and e.operation in _SINGLES for e in subexpressions(formula.expression)
-    ):
+    if singles_out(formula.expression, numbers):
         return None  # what holds at many layers may not hold at one where a formula is another
 
     whole = rebuilt(formula.expression)
     if attempt(_SECONDS, lambda: is_never_on(whole, numbers), False):
         return constant(0)
 
+    graph = computation_graph(formula.expression)
+    chained = backward_graph(graph, selects=True)[0].expression()
+
     def holds(form: Expression) -> bool:
         return (
-            agrees_where_awkward(formula, form, products[-1])
-            and _agrees_at_many(formula, form, products[-1])
+            agrees_where_awkward(formula, form, chained)
+            and _agrees_at_many(formula, form, chained)
             and proved(formula, form)
         )
 
@@ -139,6 +143,13 @@ def layer_output_form(
 
 def _of_related(formula: Formula) -> Iterator[Expression]:
     """Yield forms of layers that are nearly this one."""
+    choice = shared_choice(formula.expression)
+    if choice is not None:
+        condition, *branches = choice
+        forms = (_form_alone(replace(formula, expression=branch)) for branch in branches)
+        found = [form for form in forms if form is not None]
+        if len(found) == len(branches):
+            yield Apply("where", (exchanged(condition, _Z, _A), *found))
     inner = inner_layer(formula)
     if inner is not None:
         form = _form_alone(inner[0])
@@ -152,9 +163,25 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
 
 
 def _form_alone(formula: Formula) -> Expression | None:
+    if "z" not in variables_of(formula.expression):
+        return constant(0)
+    if not formula.is_layer_coupled:
+        return _form_of_units(formula)
     graph = computation_graph(formula.expression)
     chained = backward_graph(graph)[0].expression()
     return layer_output_form(formula, (chained,), determined(formula, graph))
+
+
+def _form_of_units(formula: Formula) -> Expression | None:
+    """Return the form of a layer of which every unit is by itself, where it is smooth."""
+    try:
+        pieces = smooth_pieces(formula).pieces
+    except TooManyPiecesError:
+        return None
+    found = output_form(pieces[0], dict(formula.parameters), -inf, inf)
+    if len(pieces) > 1 or not isinstance(found, OutputForm):
+        return None
+    return rebuilt(multiply(SEED, found.derivative))
 
 
 def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._time_limit import time_limit
@@ -22,7 +23,7 @@ from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._layer_maps import CHECKED_DIGITS, Layer, LayerMap
 from chainrule.derivations.output_forms._layer_search import layers_alike
-from chainrule.formulas import Formula
+from chainrule.formulas import Apply, Formula, constant, subexpressions, variables_of
 
 _SECONDS = 0.7
 _DIGITS = 2 * CHECKED_DIGITS
@@ -31,6 +32,8 @@ _PLACES = (
     *(("-2", "-1", "-4"), ("0", "-2", "-3")),
 )
 _PAIR = ("1", "2")  # two units alone may share what others would not leave them
+_USUAL = (constant(0), constant(1))
+_ABOUT = ((0, -1, "-2.5"), (0, 1, "2.5"), (-1, 2, -1))  # of which an end or the mean is 0
 _ADDED = tuple(mpmath.mpf(k) / 2 for k in (2, -2, 1, -1, 4, -4, 3, -3, 5, -5, 6, -6, 8, -8))
 _APART, _NEGLIGIBLE, _INVISIBLE = map(mpmath.mpf, ("1e-3", "1e-12", "1e-20"))
 _NEARLY, _ROUNDING = mpmath.mpf(10) ** -CHECKED_DIGITS, mpmath.mpf(10) ** (3 - _DIGITS)
@@ -129,23 +132,48 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
         for i, j in combinations(range(len(z)), 2):
             order = {i: j, j: i}
             yield z, [z[order.get(k, k)] for k in range(len(z))], exchanged
+    reason = f"its own outputs as a layer leave a as it is, as computed in {_DIGITS} digits"
+    singled_out = list(_singled_out(layers.formula))
+    for z in (*places, *singled_out):
+        outputs = layers.outputs(z)
+        if outputs != z and all(map(mpmath.isfinite, outputs)):
+            yield z, outputs, reason
     reason = f"a number added to all z leaves a as it is, as computed in {_DIGITS} digits"
     for added, z in product(_ADDED, places):
         yield z, [x + added for x in z], reason
     reason = f"other signs of some units leave a as it is, as computed in {_DIGITS} digits"
-    for z in places:
+    for z in (*places, *singled_out):
         for signs in product((1, -1), repeat=len(z)):
-            if len(set(signs)) > 1:
+            if -1 in signs:
                 yield z, [sign * x for sign, x in zip(signs, z, strict=True)], reason
     for z in places:
         for alike in layers.alike(z):
             yield alike, [alike[1], alike[0], *alike[2:]], exchanged
     reason = f"found by solving for equal outputs, and checked to {CHECKED_DIGITS} digits"
+    for z in singled_out:
+        for start in (layers.outputs(z), [-x for x in z]):
+            solved = layers.solved(z, start, _STEPS)
+            if solved is not None:
+                yield z, solved, reason
     for layer, start in layers_alike(graph, dict(layers.formula.parameters)):
         z = _numbers(layer)
         solved = layers.solved(z, _numbers(start), _STEPS)
         if solved is not None:
             yield z, solved, reason
+
+
+def _singled_out(formula: Formula) -> Iterator[Layer]:
+    """Yield layers of which a unit, an end, the mean or a norm is what an equality asks for."""
+    equalities = [
+        e.arguments
+        for e in subexpressions(formula.expression)
+        if isinstance(e, Apply) and e.operation in ("equal", "not_equal")
+    ]
+    compared = [x for pair in equalities for x in pair if not variables_of(x)]
+    for place in dict.fromkeys((*compared, *_USUAL) if equalities else ()):
+        value = evaluate(place, dict(formula.parameters))
+        yield from ([value + x for x in _numbers(layer)] for layer in _ABOUT)
+        yield [value, *_numbers("00")]
 
 
 def _numbers(layer: Iterable[str | float]) -> Layer:

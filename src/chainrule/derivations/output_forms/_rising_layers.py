@@ -75,8 +75,8 @@ class Rising:
     def __init__(self, values: Mapping[str, float], sign: int) -> None:
         self.values, self.sign = values, sign
 
-    def holds(self, e: Expression) -> bool:
-        """Tell whether all terms rise, and tell their derivatives."""
+    def holds(self, e: Expression, *, strictly: bool = False) -> bool:
+        """Tell whether all terms rise, and tell their derivatives, or the layer where strictly."""
         per_unit: Expression = ZERO
         mean: Expression = ZERO
         whole: Expression = ZERO
@@ -98,7 +98,8 @@ class Rising:
         least = negate(shared) if self.side(shared) < 0 else ZERO
         # A softmax falls by no more than half of what its exponents rise by.
         rest = rebuilt(subtract(per_unit, multiply(add(least, fallen), _Z)))
-        return self.side(whole) >= 0 and self.rises(rest, strictly=fallen != ZERO)
+        strictly = strictly or fallen != ZERO
+        return self.side(whole) >= 0 and self.rises(rest, strictly=strictly, jumps=True)
 
     def side(self, e: Expression) -> int:
         """Return the sign of a number, turned round where a fall is to be shown."""
@@ -150,8 +151,13 @@ class Rising:
         vanishes = abs(_at(grown, ZERO, self.values)) < NEGLIGIBLE
         return bool(vanishes) and self.rises(grown, 0.0) and self.begins(grown, 0.0)
 
-    def rises(self, e: Expression, low: float = -inf, *, strictly: bool = False) -> bool:
-        """Tell whether what a unit adds rises beyond a place, and tells its slope."""
+    def rises(
+        self, e: Expression, low: float = -inf, *, strictly: bool = False, jumps: bool = False
+    ) -> bool:
+        """Tell whether what a unit adds rises beyond a place, and tells its slope.
+
+        Where it may jump, it may do so upwards.
+        """
         e = e if self.sign > 0 else negate(e)
         try:
             cut = smooth_pieces(Formula(e, tuple(self.values.items())))
@@ -163,7 +169,7 @@ class Rising:
         within = [k for k in range(len(cut.pieces)) if ends[k + 1] > low]
         return all(
             self.piece_rises(cut, k, max(low, ends[k]), ends[k + 1]) for k in within
-        ) and all(self.is_joined(cut, k) for k in within[1:])
+        ) and all(self.is_joined(cut, k, jumps=jumps) for k in within[1:])
 
     def piece_rises(self, cut: Pieces, k: int, low: float, high: float) -> bool:
         """Tell whether a piece rises, or is flat and has its slope at its ends too."""
@@ -171,7 +177,13 @@ class Rising:
         if piece.derivative == ZERO:
             before, after = cut.breakpoints[:k][-1:], cut.breakpoints[k:][:1]
             sides = [*((b, "right") for b in before), *((b, "left") for b in after)]
-            return all(b.slope_from == side or not b.is_kink for b, side in sides)
+            return all(
+                b.slope_from == side
+                or not b.is_kink
+                or abs(_at(subtract(b.value, piece.expression), b.location, self.values))
+                > NEGLIGIBLE
+                for b, side in sides
+            )
         stretches = domain(piece.expression, self.values, low, high)
         if stretches is None or len(stretches) != 1:
             return False
@@ -185,12 +197,13 @@ class Rising:
         here, beside = (_at(x, place, self.values) for x in (e, right))
         return bool(abs(here - beside) < NEGLIGIBLE)
 
-    def is_joined(self, cut: Pieces, k: int) -> bool:
-        """Tell whether the k-th piece begins where the one before has ended, value and all."""
+    def is_joined(self, cut: Pieces, k: int, *, jumps: bool) -> bool:
+        """Tell whether the k-th piece begins where the one before has ended, or above it."""
         b = cut.breakpoints[k - 1]
-        sides = (p.expression for p in cut.pieces[k - 1 : k + 1])
-        here, *beside = (_at(e, b.location, self.values) for e in (b.value, *sides))
-        return all(bool(abs(value - here) < NEGLIGIBLE) for value in beside)
+        before, after = (p.expression for p in cut.pieces[k - 1 : k + 1])
+        left, here, right = (_at(e, b.location, self.values) for e in (before, b.value, after))
+        steps = (here - left, right - here)
+        return all(bool(x > -NEGLIGIBLE and (jumps or x < NEGLIGIBLE)) for x in steps)
 
 
 def _at(e: Expression, place: Expression, values: Mapping[str, float]) -> Any:
