@@ -184,3 +184,39 @@ def test_all_that_takes_time_runs_within_the_budget(monkeypatch, text):
     assert within[0] == "in"
     assert within[-1] == "out"
     assert len(within) > 2
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("z/(exp(z) - 1)", "defined for z ≠ 0"),
+        ("log(1 + tanh(z))", "defined for every real z"),
+        ("sqrt(log(1 + exp(z)))", "defined for every real z"),
+        ("log((1 + exp(z + 1))/(1 + exp(z - 1)))", "defined for every real z"),
+    ],
+)
+def test_domains_are_told_by_algebra_where_intervals_do_not(text, wanted):
+    """An argument of a logarithm may tend to 0."""
+    found = portrait(activation_formula(text))
+    assert [(s.text, s.proved) for s in found.about("domain")] == [(wanted, True)]
+    assert not [s for s in found.about("monotone") if not s.proved]
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "slopes"),
+    [
+        ("z**alpha", {"alpha": 2.0}, ["decreasing on (-∞, 0)", "increasing on (0, ∞)"]),
+        ("z**alpha", {"alpha": 3.0}, ["increasing on (-∞, ∞)"]),
+        (
+            "(z + sqrt(z**2 + alpha))/2",
+            {"alpha": 0.0},
+            ["constant on (-∞, 0)", "increasing on (0, ∞)"],
+        ),
+        ("(z + sqrt(z**2))/2", {}, ["constant on (-∞, 0)", "increasing on (0, ∞)"]),
+    ],
+)
+def test_parameters_that_are_whole_numbers_are_written_so(text, parameters, slopes):
+    """And magnitudes that are written as roots of squares."""
+    found = portrait(activation_formula(text, **parameters))
+    assert [s.text for s in found.about("monotone")] == slopes
+    assert all(s.proved for s in found.statements)

@@ -14,7 +14,7 @@ _NUMBER_BITS = 1 << 13
 
 
 def add(x: Expression, y: Expression) -> Expression:
-    """``0 + x -> x``, ``x + (-y) -> x - y``."""
+    """``0 + x -> x``, ``x + (-y) -> x - y``, ``z - z -> 0``."""
     if x == ZERO:
         return y
     if y == ZERO:
@@ -22,6 +22,8 @@ def add(x: Expression, y: Expression) -> Expression:
     if isinstance(x, Constant) and isinstance(y, Constant):
         return Constant(x.value + y.value)
     negated = _negated(y)
+    if negated == x and not isinstance(x, Apply):  # which is defined everywhere
+        return ZERO
     return Apply("subtract", (x, negated)) if negated is not None else Apply("add", (x, y))
 
 

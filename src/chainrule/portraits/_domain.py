@@ -20,6 +20,7 @@ import sympy
 
 from chainrule.derivations import Pieces, evaluate, time_limit
 from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations.output_forms._domain import domain as stretches_of
 from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._interval import Program
@@ -91,7 +92,10 @@ def domain(pieces: Pieces, parameters: Mapping[str, float]) -> tuple[Span, ...] 
     for k, piece in enumerate(pieces.pieces):
         try:
             with time_limit(_SECONDS):
-                found = _spans(k, piece.expression, parameters, edges[k], edges[k + 1])
+                at = (piece.expression, parameters, edges[k], edges[k + 1])
+                found = _spans(k, *at)
+                if found is None:
+                    found = _spans_by_signs(k, *at)
         except FAILURES:
             return None
         if found is None:
@@ -139,6 +143,23 @@ def _spans(
         if has_value and all(value > 0 if pos else value != 0 for value, pos in signs):
             spans.append(Span(k, left, right))
     return spans
+
+
+def _spans_by_signs(
+    k: int, e: Expression, parameters: Mapping[str, float], low: Edge, high: Edge
+) -> list[Span] | None:
+    """Return stretches on which signs are proved by algebra, where intervals do not tell them."""
+    stretches = stretches_of(e, parameters, low.place, high.place)
+    if stretches is None:
+        return None
+
+    def edge(end: Expression | None, usual: Edge) -> Edge:
+        if end is None:
+            return usual
+        exact = _tail.exact_sympy(end, parameters, 1)
+        return Edge(float(exact), exact, None, _is_rounded(end))
+
+    return [Span(k, edge(s.ends[0], low), edge(s.ends[1], high)) for s in stretches]
 
 
 def _between(low: float, high: float) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.derivations import (
@@ -12,12 +12,24 @@ from chainrule.derivations import (
     Pieces,
     TimeLimitError,
     TooManyPiecesError,
+    evaluate,
     smooth_pieces,
     time_budget,
     time_limit,
 )
+from chainrule.derivations._arithmetic import rebuilt
 from chainrule.documents import Document, Documented, Section, Table
-from chainrule.formulas import Formula
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Parameter,
+    constant,
+    parameters_of,
+    substitute,
+    variables_of,
+)
 from chainrule.portraits import _shape
 from chainrule.portraits._axis import axis
 from chainrule.portraits._domain import domain, written
@@ -36,6 +48,7 @@ from chainrule.portraits._symmetry import (
 
 _SECONDS = 3.5
 _GRACE = 0.3
+_TWO = 2
 _COMPUTED = ("kink", "jump")
 _METHOD = (
     "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits and "
@@ -117,7 +130,8 @@ def portrait(formula: Formula) -> Portrait:
             if formula.is_layer_coupled:
                 found += layer_statements(formula)
             else:
-                for statement in _statements(formula, smooth_pieces(formula)):
+                plain = _plainly(formula)
+                for statement in _statements(plain, smooth_pieces(plain)):
                     found.append(statement)  # so that what is found in time is kept
     except TooManyPiecesError:
         reason = "more kinks than can be told apart"
@@ -129,6 +143,29 @@ def portrait(formula: Formula) -> Portrait:
         return Portrait(formula, tuple(found))
     rest = f"no {'more' if found else 'portrait'}: {reason}"
     return Portrait(formula, (*found, Statement("portrait", rest, False)))
+
+
+def _plainly(formula: Formula) -> Formula:
+    """Write whole exponents and zeros as numbers, and ``sqrt(x**2)`` as ``abs(x)``."""
+    values = dict(formula.parameters)
+
+    def with_numbers(e: Expression) -> Expression | None:
+        match e:
+            case Parameter(name) if values[name] == 0:
+                return constant(0)
+            case Apply("power", (x, exponent)) if parameters_of(exponent):
+                if not variables_of(exponent) and (number := evaluate(exponent, values)) % 1 == 0:
+                    return Apply("power", (substitute(x, with_numbers), constant(int(number))))
+        return None
+
+    def with_magnitudes(e: Expression) -> Expression | None:
+        match e:
+            case Apply("sqrt", (Apply("power", (x, Constant(two))),)) if two == _TWO:
+                return Apply("abs", (substitute(x, with_magnitudes),))
+        return None
+
+    plain = rebuilt(substitute(formula.expression, with_numbers))
+    return replace(formula, expression=substitute(plain, with_magnitudes))
 
 
 def _statements(formula: Formula, pieces: Pieces) -> Iterator[Statement]:

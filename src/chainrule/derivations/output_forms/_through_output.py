@@ -81,7 +81,7 @@ def slopes(derivation: Derivation) -> tuple[Expression, ...]:
     try:
         return (through_output(derivation),)
     except NoOutputFormError:
-        if pieces is None:
+        if pieces is None or any(at.slope_from == "own" for at in pieces.breakpoints):
             return (whole,)
     found = []
     for mixed in (True, False):
