@@ -168,6 +168,7 @@ def _check_on_a_lattice(derivation: Derivation) -> int:
         *("where(abs(z) == max(abs(z)), z, 0)", "where(sum(abs(z)) == 0, 0, z/(1 + sum(abs(z))))"),
         *("where(z == max(z), z - mean(z), 0)", "where(z > 1/2, z, 0) + mean(z)"),
         *("max(z, 0) + mean(max(z, 0))", "where(z >= 0, z + 1, 0) + mean(z)"),
+        *("where(max(z) + 2 == 0, 2, z) + max(z)", "where(z > -1/2, z, 0) + mean(z)"),
     ],
 )
 def test_what_is_said_of_a_layer_holds_where_equalities_do(text: str) -> None:
@@ -202,6 +203,7 @@ _SETTLED = {
     "where(z > 1/2, z, 0) + mean(z)": "(f(x) - f(y))·(x - y) ≥ 0",
     "where(z >= 0, z + 1, 0) + mean(z)": "(f(x) - f(y))·(x - y) ≥ 0",
     "where(z > -1/2, z, 0) + mean(z)": "two units exchanged",
+    "where(z >= z, z - max(z), z*mean(z))": ("g - indicator(a == 0)*sum(g)/sum(indicator(a == 0))"),
     "where(z == 0, mean(z), z)": "its own outputs as a layer",
     "where(max(z) == 1, 5, z)": "its own outputs as a layer",
     "where(max(z) != 1, -z, z)": "its own outputs as a layer",

@@ -46,6 +46,7 @@ def test_the_slope_where_a_value_is_filled_in_is_the_limit(text, slope):
         ("where(z == 1, 1, z)", "1"),
         ("where(z == 1, 3, z)", "1"),
         ("where(z != 2, z**2, 4)", "2*z"),
+        ("where(z != 2, z**2*exp(z), 4*exp(2))", "z*exp(z)*(2 + z)"),
         ("where(z*(z - 1) == 0, 2, z)", "1"),
         ("where(z == 0, 1, (exp(z) - 1)/z)", "where(z == 0, 1/2, (1 + z*exp(z) - exp(z))/z**2)"),
         ("where(z <= 0, where(z == 0, 1, -1), 1)*abs(z)", "1"),
@@ -121,6 +122,7 @@ def test_a_form_has_a_value_where_it_would_be_0_over_0(text):
     [
         ("z**alpha", {"alpha": 2.0}),
         ("z**alpha", {"alpha": -2.0}),
+        ("z**alpha", {"alpha": 12.0}),
         ("where(z == 0, 1, sinh(z)/z)", {}),
         ("where(z > 0, z + tanh(z), z/10 + tanh(z)/2 + 1)", {}),
         ("max(sin(z), cos(z))", {}),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import mpmath
 from mpmath import iv
 
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable
@@ -111,6 +112,10 @@ def _sqrt(x: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
+    exponent = mpmath.mpf(y.mid)
+    if y.a == y.b and mpmath.isint(exponent):  # a parameter that is a whole number
+        _require(bool(exponent > 0) or 0 not in x)
+        return x ** int(exponent)
     return _exp(y * _log(x))
 
 
