@@ -56,6 +56,8 @@ def domain(
         return (Stretch(low, high),)
     ends: dict[float, Expression] = {}
     for condition, _ in open_conditions:
+        if not variables_of(condition) and evaluate(condition, values) == 0:
+            return None  # 0**z has values for some exponents
         roots = _roots(condition, values)
         if roots is None:
             roots = _only_root(condition, values, low, high)
