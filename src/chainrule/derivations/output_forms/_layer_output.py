@@ -76,16 +76,17 @@ def layer_output_form(
     formula : Formula
         Layer-coupled.
     products : sequence of Expression
-        ∂J/∂z in `z`, `a` and `g`, written in several ways; the last as the chain rule gives it.
+        ∂J/∂z in `z`, `a` and `g`, written in several ways.
     told : sequence of pair of Expression
         Values of `z` and what they are in `a`.
 
     Examples
     --------
     >>> from chainrule.formulas import parse, to_text
-    >>> product = parse("g - where(z >= max(z), sum(g), 0)", variables=("g", "z")).expression
+    >>> chained = "g - where(z >= max(z), sum(g)/sum(where(z >= max(z), 1, 0)), 0)"
+    >>> product = parse(chained, variables=("g", "z")).expression
     >>> to_text(layer_output_form(parse("z - max(z)"), (product,), ()))
-    'g - where(a >= 0, sum(g), 0)'
+    'g - where(a >= 0, sum(g)/sum(where(a >= 0, 1, 0)), 0)'
     """
     numbers = dict(formula.parameters)
     if singles_out(formula.expression, numbers):
