@@ -7,7 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
 
-from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
+from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, _trials, load
 from chainrule.formulas import ParameterError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -71,6 +71,19 @@ def test_theirs_is_taken_where_it_is_as_good():
     own = FeedforwardClassifier(random_state=0).fit(X, y)
     assert own.recipe_ == "scikit-learn"
     _same(own, MLPClassifier(random_state=0).fit(X, y))
+
+
+def test_one_fold_shows_that_theirs_does_as_well(monkeypatch):
+    """Then no further one is trained; where ours may be better there are three."""
+    seen = []
+    whole = _trials._whole
+    monkeypatch.setattr(_trials, "_whole", lambda *given: seen.append(1) or whole(*given))
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6))
+    FeedforwardClassifier((10,), random_state=0).fit(X, X[:, 0] + rng.standard_normal(300) > 0.0)
+    assert len(seen) == 1
+    FeedforwardClassifier((10,), random_state=0).fit(X * 1000.0, X[:, 0] * X[:, 1] > 0.0)
+    assert len(seen) == 1 + 3
 
 
 def test_ours_is_taken_where_it_is_better():
