@@ -232,7 +232,8 @@ class Feedforward(Fitted):
         if not (partial and "_generator" in vars(self)):
             given = generator(self.random_state)
             self._generator = seeded(self.random_state, given) if as_there else given
-        fresh = copy.deepcopy(self._generator)
+        # A further partial_fit draws nothing anew: no copy for it.
+        fresh = None if goes_on else copy.deepcopy(self._generator)
         output, cost = self._output()
         sizes = (inputs.shape[1], *widths, prepared.matrix.shape[1])
         layers: dict[str, Any] = {
@@ -251,7 +252,7 @@ class Feedforward(Fitted):
             self, start, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
             self._generator,
         )  # fmt: skip
-        if goes_on:
+        if fresh is None:
             recipe = going_on(self, start, len(held.weights), partial=partial)
         else:
             recipe = new_recipe(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule.catalogue import activation_formula
 from chainrule.estimators._evaluation import Evaluation
 from chainrule.estimators._start import assigned
-from chainrule.estimators._trials import Trials, is_better, trials
+from chainrule.estimators._trials import is_better, trials
 from chainrule.networks import Network, Standardisation, standardisation
 
 OWN, SCIKIT_LEARN = "own", "scikit-learn"
@@ -140,7 +140,7 @@ def new_recipe(
     if estimator.recipe == "auto" and _is_known_there(estimator, start):
         generator = seeded(estimator.random_state, fresh)
         other = recipe(SCIKIT_LEARN, drawn(start, generator), generator, None)
-    found: Trials = trials(
+    found = trials(
         own, other, held, strata, folds, copy.deepcopy(estimator._generator),
         {**options, "tolerance": float(estimator.tol), "patience": estimator.n_iter_no_change},
     )  # fmt: skip

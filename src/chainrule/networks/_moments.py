@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.networks._errors import ModelFileError
 from chainrule.networks._kept_state import count, decoded
 from chainrule.networks._network import Network
-from chainrule.networks._orders import are_orders
+from chainrule.networks._orders import is_order
 from chainrule.networks._span import Span
 from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch
 
@@ -89,7 +89,7 @@ def _order(
     if (order is None) != (like is None) or (
         order is not None
         and like is not None
-        and not (order.dtype == np.intp and order.ndim == 1 and are_orders(order, like))
+        and not (order.dtype == np.intp and order.ndim == 1 and is_order(order, np.sort(like)))
     ):
         raise ModelFileError("its order is not one of these examples")
     return order

@@ -17,6 +17,6 @@ def shuffled(order: NDArray[np.intp], generator: np.random.Generator) -> NDArray
     return other
 
 
-def are_orders(given: NDArray[np.intp] | None, other: NDArray[np.intp]) -> bool:
-    """Tell whether one holds the same examples as the other."""
-    return given is not None and np.array_equal(np.sort(given), np.sort(other))
+def is_order(given: NDArray[np.intp] | None, rows: NDArray[np.intp]) -> bool:
+    """Tell whether it is an order of these rows, which ascend."""
+    return given is not None and given.size == rows.size and np.array_equal(np.sort(given), rows)

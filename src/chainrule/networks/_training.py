@@ -28,7 +28,7 @@ from chainrule.networks._keeper import Keeper
 from chainrule.networks._moments import Moment
 from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Adam, Optimiser
-from chainrule.networks._orders import are_orders, shuffled
+from chainrule.networks._orders import is_order, shuffled
 from chainrule.networks._progress import progress
 from chainrule.networks._records import Record, curves, restores_best, told, watched
 from chainrule.networks._run import Run
@@ -339,7 +339,7 @@ def _start(
         raise NetworkError(f"state must be the state of a Training, got {type(state).__name__}")
     if begun.generator and not seeded:
         put_generator(begun.generator, generator)
-    order = begun.order if are_orders(begun.order, run.rows) else run.rows
+    order = begun.order if is_order(begun.order, run.rows) else run.rows
     begun = replace(
         begun, generator=generator.bit_generator.state, order=order if shuffle else None
     )
