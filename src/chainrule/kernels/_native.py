@@ -24,20 +24,22 @@ from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 
 from chainrule.kernels._compile import cache_folder
+from chainrule.kernels._parts import counting
 from chainrule.kernels._upkeep import note_use
 from chainrule.kernels._vectors import KernelCompiler
 
 _PACKAGE = "chainrule."
 
 
-def compiled(**options: Any) -> Callable[[Any], Any]:
+def compiled(*, makes_arrays: bool = False, **options: Any) -> Callable[[Any], Any]:
     """Return ``njit`` without the interpreter's lock, for functions of the package's own files.
 
-    The cache watches the file of the function that is called, and those it takes functions from.
+    See `counting`. The cache watches the file of the function that is called, and those it takes
+    functions from.
     """
 
     def decorate(function: Any) -> Any:
-        dispatcher = njit(nogil=True, **options)(function)
+        dispatcher = njit(nogil=True, **counting(makes_arrays), **options)(function)
         dispatcher._cache = _cache_of(function)
         return dispatcher
 

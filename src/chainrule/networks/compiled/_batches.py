@@ -285,14 +285,14 @@ def run_batches(
     return loss
 
 
-@inner()
+@inner(makes_arrays=True)
 def _at(header: int, number: int, kind: Any) -> Any:
     """Return the vector that is number so and so in a header."""
     size = load_int64(header + 16 * number + 8)
     return carray(pointer(load_int64(header + 16 * number), kind), (size,))
 
 
-@compiled()
+@compiled(makes_arrays=True)
 def run_rows(header: int, inputs: int, outputs: int, block: int, kind: Any) -> None:
     """Fill the output activations, a block of rows at a time.
 
