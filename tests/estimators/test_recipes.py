@@ -1,5 +1,8 @@
 """The recipes: scikit-learn's gives scikit-learn's networks, and the better one is taken."""
 
+import signal
+import threading
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -132,3 +135,47 @@ def test_the_choice_is_the_same_each_time(tmp_path):
     assert load(tmp_path / "model").recipe_ == model.recipe_
     with pytest.raises(ParameterError, match=r"recipe.*'scikit-learn'"):
         clone(model).set_params(recipe="theirs").fit(X, y)
+
+
+class _Impatient(FeedforwardRegressor):
+    """Somebody presses Ctrl-C while recipes are tried."""
+
+    def _errors(self, outputs, targets):
+        self.looks_ = vars(self).get("looks_", 0) + 1
+        if self.looks_ == self.patience_:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return super()._errors(outputs, targets)
+
+
+@pytest.mark.parametrize("recipe", ["auto", "own"])
+def test_an_interrupted_trial_leaves_its_network(recipe):
+    """It predicts on the examples as they are, its curve is of their targets; it can go on."""
+    X, y = load_diabetes(return_X_y=True)
+    model = _Impatient(random_state=0, recipe=recipe)
+    model.patience_ = 60
+    with pytest.warns(UserWarning, match="was interrupted after"):
+        model.fit(X, y)
+    assert 1 <= model.n_iter_ < model.max_iter
+    assert model.score(X, y) > 0.2
+    half_squared = 0.5 * np.mean((model.predict(X) - y) ** 2)
+    assert 0.3 * model.loss_ < half_squared < 3.0 * model.loss_
+    before = half_squared
+    for _ in range(20):
+        model.partial_fit(X, y)
+    assert 0.5 * np.mean((model.predict(X) - y) ** 2) < 1.1 * before
+    assert model.n_iter_ == 1
+
+
+def test_an_interrupt_before_the_first_epoch_is_one(monkeypatch):
+    """Where nothing was learned there is nothing to leave."""
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_trials, "_told", interrupted)
+    monkeypatch.setattr(_trials, "_counted", lambda *arguments: None)
+    X, y = load_diabetes(return_X_y=True)
+    model = FeedforwardRegressor(random_state=0, recipe="own")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert not hasattr(model, "network_")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,14 @@ class Evaluation:
     def _rated(self, part: HeldOut, network: Network) -> float:
         _, outputs = part.output_layer(network)
         return self.rating(outputs, part.targets, part.weights)
+
+    def not_looked_at(self, result: Training) -> Training:
+        """Return a training that was interrupted, for which nothing is known of the sets."""
+        unknown = (float("nan"),) * len(result.loss_curve)
+        return replace(
+            result, validation_scores=(), validation_losses=dict.fromkeys(self.sets, unknown),
+            converged=False, interrupted=True, stopped=False, best_epoch=None,
+        )  # fmt: skip
 
     def keep(self, estimator: Any, past: Mapping[str, Any], result: Training) -> None:
         """Write the curves to an estimator, behind those of earlier fits."""

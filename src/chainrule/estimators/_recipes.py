@@ -15,7 +15,7 @@ from chainrule.catalogue import activation_formula
 from chainrule.estimators._evaluation import Evaluation
 from chainrule.estimators._start import assigned
 from chainrule.estimators._trials import is_better, trials
-from chainrule.networks import Network, Standardisation, standardisation
+from chainrule.networks import Network, Standardisation, Training, standardisation
 
 OWN, SCIKIT_LEARN = "own", "scikit-learn"
 
@@ -38,6 +38,7 @@ class Recipe:
     """Where training begins, over which examples, in which batches and for how many epochs.
 
     `start` is over inputs and targets as they are given, also where training standardises them.
+    `ended` is the best training so far where an interrupt came before the recipe was chosen.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Recipe:
     standardisation: Standardisation | None
     batch_size: int
     epochs: int
+    ended: Training | None = None
 
 
 def seeded(random_state: Any, generator: np.random.Generator) -> np.random.Generator:
@@ -144,6 +146,9 @@ def new_recipe(
         own, other, held, strata, folds, copy.deepcopy(estimator._generator),
         {**options, "tolerance": float(estimator.tol), "patience": estimator.n_iter_no_change},
     )  # fmt: skip
+    if found.ended is not None:
+        number, training = found.ended
+        return replace(own if number == 0 or other is None else other, ended=training)
     if other is not None and not is_better(found):
         return other
     return own if found.epochs is None else replace(own, epochs=found.epochs)

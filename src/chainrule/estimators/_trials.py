@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from chainrule.networks import (
     Network,
     NetworkError,
     Standardisation,
+    Training,
     train,
     validation_split,
 )
@@ -51,11 +52,15 @@ class Trials:
         For each example the second one's error less the first one's.
     costs : tuple of float
         The mean cost of either: infinity where it diverged, NaN where nothing is known.
+    ended : tuple of (int, Training), optional
+        Where an interrupt ended the trials, the best of their trainings and whose it was: 0 for the
+        first recipe's, 1 for the second's.
     """
 
     epochs: int | None
     gains: NDArray[np.float64]
     costs: tuple[float, float]
+    ended: tuple[int, Training] | None = None
 
 
 _NOTHING = Trials(None, np.empty(0), (np.nan, np.nan))
@@ -97,6 +102,11 @@ def trials(
 
     The second one trains as long as it would on all examples, the first one as long as that pays.
     What comes of it depends on `rng` alone, not on the number of processors that share the work.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        There was one before any training had come to the end of an epoch.
     """
     try:
         splits = [validation_split(len(held.weights), _SHARE, rng, strata) for _ in range(folds)]
@@ -107,30 +117,30 @@ def trials(
     counted = {**options, "tolerance": 0.0, "patience": _PATIENCE, "callbacks": _end_at(ended)}
     whole = {**options, "callbacks": _end_at(ended)}
     workers = available_processors() // threads_for(first.start, first.batch_size)
-    ours: list[_Fold | None] = []
-    theirs: list[_Fold | None] = []
+    begun: tuple[list[Future[_Fold | None]], list[Future[_Fold | None]]] = [], []
     with ThreadPoolExecutor(max(workers, 1), "chainrule trials") as pool:
         try:
             # One fold alone shows in most cases that the second recipe does as well.
             for part in (slice(folds),) if second is None else (slice(1), slice(1, folds)):
-                own = [
+                begun[0].extend(
                     pool.submit(_counted, place, first, held, *split, {**counted, "rng": seed})
                     for split, seed in zip(splits[part], seeds[0][part], strict=True)
-                ]
-                other = [
+                )
+                begun[1].extend(
                     pool.submit(_whole, second, held, *split, {**whole, "rng": seed})
                     for split, seed in zip(splits[part], seeds[1][part], strict=True)
                     if second is not None
-                ]
-                ours += [trial.result() for trial in own]
-                theirs += [trial.result() for trial in other]
+                )
+                ours, theirs = ([trial.result() for trial in trials] for trials in begun)
                 found = _told(ours, theirs)
                 if _evidence(found) < _HOPE:
                     break
             return found
-        except BaseException:
+        except BaseException as error:
             ended.set()
             pool.shutdown(cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt) and (best := _best_of(begun)) is not None:
+                return replace(_NOTHING, ended=best)
             raise
 
 
@@ -138,12 +148,24 @@ def _end_at(event: Event) -> Callable[[Epoch], bool]:
     return lambda epoch: event.is_set()
 
 
+def _best_of(begun: Sequence[Sequence[Future[_Fold | None]]]) -> tuple[int, Training] | None:
+    """Return what came of the training with the lowest cost, and whose it was."""
+    known = [
+        (float(fold.costs.min()), number, fold.training)
+        for number, trials in enumerate(begun)
+        for trial in trials
+        if not trial.cancelled() and (fold := trial.result()) is not None
+    ]
+    return min(known, key=lambda one: one[0])[1:] if known else None
+
+
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """The mean cost, and the error of each example kept aside, after epochs."""
+    """The mean cost, and the error of each example kept aside, after epochs; what was trained."""
 
     costs: NDArray[np.float64]
     errors: NDArray[np.float64]
+    training: Training
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +179,7 @@ class _Place:
     scale: float = 1.0
     centres: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     unit: float = 1.0
+    unfolded: Standardisation | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, held: Evaluation) -> _Place:
@@ -167,7 +190,17 @@ class _Place:
         return cls(
             given.unfolded(start), given.inputs(held.inputs), given.targets(held.targets), None,
             given.target_scale, np.asarray(given.target_centres, np.float64), given.unit(start),
+            given,
         )  # fmt: skip
+
+    def seen_from_outside(self, training: Training) -> Training:
+        """Return a training's network and losses for examples as they are given."""
+        network = training.network
+        return replace(
+            training,
+            network=network if self.unfolded is None else self.unfolded.folded(network),
+            loss_curve=tuple(loss * self.unit for loss in training.loss_curve),
+        )
 
 
 def _counted(
@@ -198,7 +231,8 @@ def _counted(
         # The training on all examples tells what is wrong, if anything is.
         return None
     (costs,) = result.validation_losses.values()
-    return _Fold(np.array(costs) * place.unit, np.array(errors))
+    training = place.seen_from_outside(result)
+    return _Fold(np.array(costs) * place.unit, np.array(errors), training)
 
 
 def _whole(
@@ -210,16 +244,17 @@ def _whole(
 ) -> _Fold | None:
     """Train as on all examples; None where it diverges."""
     try:
-        trained = train(
+        result = train(
             recipe.start, held.inputs[rows], held.targets[rows],
             sample_weight=held.weights[rows], standardisation=recipe.standardisation,
             batch_size=recipe.batch_size, epochs=recipe.epochs, **options,
-        ).network  # fmt: skip
+        )  # fmt: skip
+        trained = result.network
         (part,) = held_out(trained, (held.inputs[aside], held.targets[aside], held.weights[aside]))
     except (DivergenceError, NetworkError):
         return None
     cost, (_, outputs) = part.mean_cost(trained), part.output_layer(trained)
-    return _Fold(np.array([cost]), held.errors(outputs, aside)[None])
+    return _Fold(np.array([cost]), held.errors(outputs, aside)[None], result)
 
 
 def _told(ours: list[_Fold | None], theirs: list[_Fold | None]) -> Trials:
