@@ -10,6 +10,9 @@ from chainrule.networks.compiled import PANEL_SIZE, new_team, product_kernel
 from chainrule.networks.compiled._products import DEPTH, product
 from chainrule.networks.compiled._team import take
 
+# Whether A and B are given transposed.
+GIVEN = [(False, False), (True, False), (False, True)]
+
 
 @njit
 def _multiply(address, team, rows, columns, depth, a, a_apart, down, b, b_apart, turned, c, start,
@@ -36,18 +39,26 @@ def _product(A, B, start, down, turned):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.integers(1, 60), st.integers(1, 100), st.integers(1, 70), st.booleans(), st.booleans(),
+    st.integers(1, 60), st.integers(1, 100), st.integers(1, 70), st.sampled_from(GIVEN),
     st.sampled_from([np.float32, np.float64]), st.integers(0, 1000),
 )  # fmt: skip
-def test_products_of_any_shape(rows, columns, depth, down, turned, dtype, seed):
-    _compare(rows, columns, depth, down, turned, dtype, seed)
+def test_products_of_any_shape(rows, columns, depth, given, dtype, seed):
+    _compare(rows, columns, depth, *given, dtype, seed)
 
 
-@pytest.mark.parametrize("down", [False, True])
-@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("given", GIVEN)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_products_that_need_panels(down, turned, dtype):
-    _compare(601, 97, 2 * DEPTH + 5, down, turned, dtype, 0)
+def test_products_that_need_panels(given, dtype):
+    _compare(601, 97, 2 * DEPTH + 5, *given, dtype, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("rows", [15, 32, 33, 64, 200])
+def test_products_with_few_columns(rows, columns, dtype):
+    """Those of gradients to the weights of few outputs."""
+    for depth in (1, 32, DEPTH + 5):
+        _compare(rows, columns, depth, True, False, dtype, depth)
 
 
 def _compare(rows, columns, depth, down, turned, dtype, seed):

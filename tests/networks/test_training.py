@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -376,6 +377,8 @@ def test_an_interrupt_ends_all_threads_after_a_whole_step(delay):
         go_on()
     for thread in threading.enumerate():
         if thread.name.startswith("chainrule training"):
+            while thread.ident is None:  # the interrupt came while it was started
+                time.sleep(0.001)
             thread.join(30)
             assert not thread.is_alive()
     assert run.is_finite

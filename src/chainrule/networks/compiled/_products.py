@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from chainrule.kernels._memory import copy_bytes
+from chainrule.kernels._memory import copy_bytes, load_int32, load_int64, store_int32, store_int64
 from chainrule.kernels._native import native
 from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._team import take
@@ -36,6 +36,7 @@ _GROUP = 8  # for so many panels
 PANEL_SIZE = DEPTH * WIDTH + _COPIED_DEPTH * 8 * _COPIED_HEIGHT  # bytes
 _NARROW = 65536  # bytes of a matrix B that needs no panels of its own
 _FEW = 2 * ROWS[0]  # rows of A for which a panel would not pay
+_WIDE = 4 * REGISTER  # bytes across a tile of few rows: in a narrow one a sum waits for itself
 
 
 def _strip(heights: tuple[int, ...], vectors: int, *, down: bool) -> Any:
@@ -83,6 +84,7 @@ _fill_wide = _strip(ROWS, VECTORS, down=False)
 _fill_narrow = _strip(ROWS, 1, down=False)
 _fill_wide_down = _strip(ROWS, VECTORS, down=True)
 _fill_narrow_down = _strip(ROWS, 1, down=True)
+_fill_few_down = _strip((4, 2, 1), _WIDE // REGISTER, down=True)
 
 
 @inner()
@@ -125,21 +127,60 @@ def _fill(
 
 
 @inner()
+def _has_few_columns(rows: int, columns: int, down: int, item: int) -> bool:
+    """Tell whether columns of C leave most of a register empty, which rows of it would fill."""
+    lanes = REGISTER // item
+    return down != 0 and 4 * columns <= lanes and rows >= 2 * lanes
+
+
+@inner()
+def _fill_turned(
+    kind: Any, item: int, rows: int, columns: int, depth: int, a: int, a_apart: int,
+    b: int, b_apart: int, c: int, start: int, start_apart: int, panel: int,
+) -> None:  # fmt: skip
+    """Fill rows of C, which has few columns: those of its transpose, in the panel, turned back.
+
+    A is given transposed.
+    """
+    for row in range(rows):
+        for column in range(columns):
+            source = start + row * start_apart + column * item
+            _copy_element(item, source, panel + column * _WIDE + row * item)
+    _fill_few_down(
+        kind, columns, rows, depth, b, item, b_apart, a, a_apart, panel, _WIDE, panel, _WIDE
+    )
+    for row in range(rows):
+        for column in range(columns):
+            source = panel + column * _WIDE + row * item
+            _copy_element(item, source, c + (row * columns + column) * item)
+
+
+@inner()
+def _copy_element(item: int, source: int, destination: int) -> None:
+    if item == 4:
+        store_int32(destination, load_int32(source))
+    else:
+        store_int64(destination, load_int64(source))
+
+
+@inner()
 def product_tiles(rows: int, columns: int, depth: int, down: int, item: int) -> int:
     """Return into how many tiles a product of this shape falls."""
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    height, group = _height(panels, depth, down), _group(depth, down)
+    height, group = _height(rows, columns, depth, down, item), _group(depth, down)
     tiles: int = ((panels + group - 1) // group) * ((rows + height - 1) // height)
     return tiles
 
 
 @inner()
-def _height(panels: int, depth: int, down: int) -> int:
+def _height(rows: int, columns: int, depth: int, down: int, item: int) -> int:
+    if _has_few_columns(rows, columns, down, item):
+        return _WIDE // item
     if _group(depth, down) > 1:
         return _COPIED_HEIGHT
     # Where there are few panels, rows are what threads can share.
-    return _HEIGHT if panels > 3 else 4 * ROWS[0]
+    return _HEIGHT if columns * item > 3 * WIDTH else 4 * ROWS[0]
 
 
 @inner()
@@ -167,7 +208,7 @@ def _product(
     """
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    height, group = _height(panels, depth, down), _group(depth, down)
+    height, group = _height(rows, columns, depth, down, item), _group(depth, down)
     groups = (panels + group - 1) // group
     tiles = product_tiles(rows, columns, depth, down, item)
     copied = turned != 0 or (columns * depth * item > _NARROW and rows > _FEW)
@@ -179,6 +220,13 @@ def _product(
         row = (number - first) // groups * height
         left_panel = (number - first) % groups * group
         high = min(height, rows - row)
+        if _has_few_columns(rows, columns, down, item):
+            _fill_turned(
+                kind, item, high, columns, depth, a + row * item, a_apart, b, b_apart,
+                c + row * c_apart, start + row * start_apart, start_apart, panel,
+            )  # fmt: skip
+            number = take(team)
+            continue
         for above in range(0, depth, deep):
             terms = min(deep, depth - above)
             left, left_row, left_apart = a + row * a_apart + above * item, a_apart, a_apart
@@ -270,7 +318,7 @@ def product(
     a, a_apart, down : int
         Address and distance from row to row in bytes; `down` is 1 if what is given is A transposed.
     b, b_apart, turned : int
-        Likewise; `turned` is 1 if what is given is B transposed.
+        Likewise; `turned` is 1 if what is given is B transposed. One of them is at most.
     c : int
         Address of the result, contiguous.
     start, start_apart : int
