@@ -76,8 +76,8 @@ def test_theirs_is_taken_where_it_is_as_good():
     _same(own, MLPClassifier(random_state=0).fit(X, y))
 
 
-def test_one_fold_shows_that_theirs_does_as_well(monkeypatch):
-    """Then no further one is trained; where ours may be better there are three."""
+def test_one_fold_shows_which_is_better(monkeypatch):
+    """Then no further one is trained; where it leaves that open there are three."""
     seen = []
     whole = _trials._whole
     monkeypatch.setattr(_trials, "_whole", lambda *given: seen.append(1) or whole(*given))
@@ -85,8 +85,12 @@ def test_one_fold_shows_that_theirs_does_as_well(monkeypatch):
     X = rng.standard_normal((300, 6))
     FeedforwardClassifier((10,), random_state=0).fit(X, X[:, 0] + rng.standard_normal(300) > 0.0)
     assert len(seen) == 1
+    ours = FeedforwardClassifier((10,), random_state=0).fit(X * 1000.0, X[:, 0] * X[:, 1] > 0.0)
+    assert ours.recipe_ == "own"
+    assert len(seen) == 1 + 1
+    monkeypatch.setattr(_trials, "_PLAIN", np.inf)
     FeedforwardClassifier((10,), random_state=0).fit(X * 1000.0, X[:, 0] * X[:, 1] > 0.0)
-    assert len(seen) == 1 + 3
+    assert len(seen) == 1 + 1 + 3
 
 
 def test_ours_is_taken_where_it_is_better():
@@ -152,7 +156,7 @@ def test_an_interrupted_trial_leaves_its_network(recipe):
     """It predicts on the examples as they are, its curve is of their targets; it can go on."""
     X, y = load_diabetes(return_X_y=True)
     model = _Impatient(random_state=0, recipe=recipe)
-    model.patience_ = 60
+    model.patience_ = 25
     with pytest.warns(UserWarning, match="was interrupted after"):
         model.fit(X, y)
     assert 1 <= model.n_iter_ < model.max_iter

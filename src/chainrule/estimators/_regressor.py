@@ -121,7 +121,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         examples for as many. "auto" is 3 for 40 to 10,000 examples (2 from 2500 on, 1 from 5000 on)
         and a constant learning rate of a solver other than "sgd" and "lbfgs", and 0 elsewhere, also
         where ``tol=0``, `n_iter_no_change`, `early_stopping` or a `max_iter` below 100 say when to
-        stop.
+        stop. Where the first one leaves no doubt which recipe is better, there are no others.
 
     recipe : {"auto", "own", "scikit-learn"}
         How a new network is trained. "own" starts from weights scaled for the activation, takes the
