@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from chainrule.formulas import ChainruleError
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._files import describe_network, described_network, read_tensors, write_whole
+from chainrule.networks._generators import put_generator
 from chainrule.networks._kept_state import encoded
 from chainrule.networks._locks import alone
 from chainrule.networks._moments import Moment, read_moment
@@ -32,7 +33,7 @@ from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._span import Span
 from chainrule.networks._standardisation import Standardisation
-from chainrule.networks._state import TrainingState, put_generator
+from chainrule.networks._state import TrainingState
 from chainrule.networks._validation import HeldOut
 
 _FORMAT, _VERSION = "chainrule.checkpoint", "2"

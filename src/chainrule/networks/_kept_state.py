@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from chainrule.networks import _optimisers
 from chainrule.networks._errors import ModelFileError
+from chainrule.networks._generators import put_generator
 from chainrule.networks._optimisers import Optimiser
-from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch, put_generator
+from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch
 
 _OPTIMISERS = {
     name

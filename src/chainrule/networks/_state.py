@@ -158,20 +158,3 @@ class Training:
     stopped: bool
     best_epoch: int | None
     state: TrainingState | None
-
-
-def put_generator(state: Mapping[str, Any], generator: np.random.Generator) -> None:
-    """Set a generator to a state that was kept.
-
-    Raises
-    ------
-    NetworkError
-        The state is of another kind of generator, or is none.
-    """
-    try:
-        generator.bit_generator.state = dict(state)
-    except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
-        raise NetworkError(
-            f"the state of the random numbers does not fit {type(generator.bit_generator).__name__}"
-            f": {error}\nGive rng the same kind of generator as before."
-        ) from error

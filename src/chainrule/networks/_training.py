@@ -24,6 +24,7 @@ from chainrule.networks._checkpoints import (
 )
 from chainrule.networks._checks import check_count, check_number
 from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
+from chainrule.networks._generators import generator_of, generator_state, put_generator
 from chainrule.networks._keeper import Keeper
 from chainrule.networks._moments import Moment
 from chainrule.networks._network import Network
@@ -35,7 +36,7 @@ from chainrule.networks._run import Run
 from chainrule.networks._schedules import Constant, lowered
 from chainrule.networks._span import Schedule, Span
 from chainrule.networks._standardisation import Standardisation
-from chainrule.networks._state import LARGEST_SEED, Training, TrainingState, put_generator
+from chainrule.networks._state import LARGEST_SEED, Training, TrainingState
 from chainrule.networks._validation import HeldOut, held_out
 
 
@@ -200,7 +201,7 @@ def train(
         standardisation=standardisation,
     )  # fmt: skip
     held = held_out(network, validation)
-    generator = _generator(rng)
+    generator = generator_of(rng)
     best = restores_best(restore_best, score, held)
     given = None if rng is None else generator_digest(generator)
     start = _start(
@@ -297,7 +298,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     state = TrainingState(
         before.optimiser, run.state, run.steps, before.epochs + 1,
         before.examples + run.rows.size, reductions, before.seed, watch,
-        plan.generator.bit_generator.state, None if before.order is None else order, run.inner,
+        generator_state(plan.generator), None if before.order is None else order, run.inner,
     )  # fmt: skip
     return Moment(
         network, state, network if is_best else moment.best,
@@ -312,7 +313,7 @@ def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: boo
         network = run.network
         state = replace(
             state, memory=run.state, steps=run.steps, inner=run.inner,
-            generator=plan.generator.bit_generator.state,
+            generator=generator_state(plan.generator),
         )  # fmt: skip
     return Training(
         moment.best or network, *curves(records, plan.held),
@@ -340,9 +341,7 @@ def _start(
     if begun.generator and not seeded:
         put_generator(begun.generator, generator)
     order = begun.order if is_order(begun.order, run.rows) else run.rows
-    begun = replace(
-        begun, generator=generator.bit_generator.state, order=order if shuffle else None
-    )
+    begun = replace(begun, generator=generator_state(generator), order=order if shuffle else None)
     begun.put_into(run)
     # Where an earlier training found a best network, that is where this one starts.
     found = restore_best and math.isfinite(begun.watch.best)
@@ -384,15 +383,6 @@ def _arguments(
         "restore_best": plan.restore_best,
         "state": None if state is None else state_digest(state),
     }
-
-
-def _generator(rng: np.random.Generator | int | None) -> np.random.Generator:
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise NetworkError(
-            f"rng must be a seed of at least 0 or a numpy.random.Generator, got {rng!r:.60}"
-        ) from error
 
 
 def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> DivergenceError:
