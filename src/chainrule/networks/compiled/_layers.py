@@ -222,7 +222,7 @@ def backward(
             through_normalisation(space, tables, parameters, gradient, layer, rows, training)
             to_product = data + plan[TO_PRODUCT] * item
         below = inputs if layer == 0 else data + tables.layers[layer - 1, A] * item
-        following = product_tiles(count, width, rows, 1, item)
+        following = product_tiles(team, count, width, rows, 1, item)
         tile = product(
             plan[PRODUCT_KERNEL], team, take(team), 0, count, width, rows,
             below, count * item, 1,
@@ -237,7 +237,7 @@ def backward(
                 parameters.ctypes.data + own[WEIGHTS] * item, width * item, 1,
                 data + place * item, nothing, 0, space.panel,
             )  # fmt: skip
-            following += product_tiles(rows, count, width, 0, item)
+            following += product_tiles(team, rows, count, width, 0, item)
         if own[NORMALISATION] == NO_NORMALISATION:
             while tile < following + tiles_of(width, COLUMNS):
                 column = (tile - following) * COLUMNS

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from chainrule.kernels._memory import copy_bytes, load_int32, load_int64, store_int32, store_int64
 from chainrule.kernels._native import native
 from chainrule.kernels._parts import inner
-from chainrule.networks.compiled._team import take
+from chainrule.networks.compiled._team import has_several, take
 from chainrule.networks.compiled._vectors import (
     REGISTER,
     ROWS,
@@ -164,23 +164,24 @@ def _copy_element(item: int, source: int, destination: int) -> None:
 
 
 @inner()
-def product_tiles(rows: int, columns: int, depth: int, down: int, item: int) -> int:
+def product_tiles(team: int, rows: int, columns: int, depth: int, down: int, item: int) -> int:
     """Return into how many tiles a product of this shape falls."""
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    height, group = _height(rows, columns, depth, down, item), _group(depth, down)
+    height, group = _height(team, rows, columns, depth, down, item), _group(depth, down)
     tiles: int = ((panels + group - 1) // group) * ((rows + height - 1) // height)
     return tiles
 
 
 @inner()
-def _height(rows: int, columns: int, depth: int, down: int, item: int) -> int:
+def _height(team: int, rows: int, columns: int, depth: int, down: int, item: int) -> int:
     if _has_few_columns(rows, columns, down, item):
         return _WIDE // item
     if _group(depth, down) > 1:
         return _COPIED_HEIGHT
     # Where there are few panels, rows are what threads can share.
-    return _HEIGHT if columns * item > 3 * WIDTH else 4 * ROWS[0]
+    is_shared = columns * item <= 3 * WIDTH and has_several(team)
+    return 4 * ROWS[0] if is_shared else _HEIGHT
 
 
 @inner()
@@ -208,9 +209,9 @@ def _product(
     """
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    height, group = _height(rows, columns, depth, down, item), _group(depth, down)
+    height, group = _height(team, rows, columns, depth, down, item), _group(depth, down)
     groups = (panels + group - 1) // group
-    tiles = product_tiles(rows, columns, depth, down, item)
+    tiles = product_tiles(team, rows, columns, depth, down, item)
     copied = turned != 0 or (columns * depth * item > _NARROW and rows > _FEW)
     deepest = _COPIED_DEPTH if group > 1 else DEPTH
     pieces = (depth + deepest - 1) // deepest

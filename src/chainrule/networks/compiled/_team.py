@@ -45,6 +45,12 @@ def request_stop(words: NDArray[np.int64]) -> None:
 
 
 @inner()
+def has_several(team: int) -> bool:
+    """Tell whether there is more than one thread."""
+    return load_int64(team + _THREADS) > 1
+
+
+@inner()
 def is_requested(team: int) -> bool:
     """Tell whether somebody outside asked the team to stop."""
     return atomic_load(team + _REQUESTED) == 1
