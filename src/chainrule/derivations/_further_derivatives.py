@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -87,6 +87,8 @@ class ParameterDerivative:
         `a` and `z`, where that is shorter.
     step : ParameterStep or None
         Of an element-wise formula: how the chain rule gets there.
+    limits : tuple of Expression
+        Bases of powers: where one is 0 the derivative by the exponent is taken as 0, its limit.
     """
 
     name: str
@@ -95,19 +97,7 @@ class ParameterDerivative:
     moves_kinks: bool
     through_output: tuple[Expression | None, ...] = ()
     step: ParameterStep | None = None
-
-    @property
-    def limits(self) -> tuple[Expression, ...]:
-        """Powers whose derivative by the exponent is taken as 0, its limit, where the base is 0."""
-        found: dict[Expression, None] = {}
-        for part in (self.derivative, *self.pieces):
-            for e in subexpressions(part):
-                match e:
-                    case Apply("where", (Apply("equal", (base, zero)), taken, _)) if (
-                        zero == taken == ZERO
-                    ):
-                        found[base] = None
-        return tuple(found)
+    limits: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,10 +141,39 @@ def parameter_derivatives(
             ):
                 through.append(in_output(piece.expression, slope, values, bounds))
         step = parameter_step(graph, steps, name, values) if steps else None
+        wholes = (formula.expression, *(piece.expression for piece in smooth))
+        limits = [
+            base
+            for whole, slope in zip(wholes, (derivative, *slopes), strict=True)
+            for base in _limits(whole, slope, name)
+        ]
         found.append(
-            ParameterDerivative(name, derivative, tuple(slopes), moved, tuple(through), step)
+            ParameterDerivative(
+                name,
+                derivative,
+                tuple(slopes),
+                moved,
+                tuple(through),
+                step,
+                tuple(dict.fromkeys(limits)),
+            )
         )
     return tuple(found)
+
+
+def _limits(expression: Expression, slope: Expression, name: str) -> Iterator[Expression]:
+    """Yield the bases of powers of which a slope takes the limit where they are 0."""
+    bases = {
+        e.arguments[0]
+        for e in subexpressions(expression)
+        if isinstance(e, Apply) and e.operation == "power" and name in parameters_of(e.arguments[1])
+    }
+    for e in subexpressions(slope):
+        match e:
+            case Apply("where", (Apply("equal", (base, Constant(value))), taken, _)) if (
+                value == 0 and taken == ZERO and base in bases
+            ):
+                yield base
 
 
 def parameter_step(

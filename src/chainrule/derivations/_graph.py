@@ -102,6 +102,8 @@ class Graph:
     def expression_of_condition(self, index: int) -> Expression:
         """Return a comparison of nodes by their plain indices, ``u3 > u5``."""
         node = self.nodes[index]
+        if node.leaf is not None:
+            return node.leaf
         parts = tuple(
             self.expression(k) if self.nodes[k].operation == "value" else Variable(f"u{k}")
             for k in node.arguments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from chainrule.formulas._expression import (
     Apply,
@@ -32,35 +32,28 @@ _VALUES: dict[str, Callable[..., float]] = {
     "less_equal": operator.le,
     "equal": operator.eq,
     "not_equal": operator.ne,
-    "where": lambda condition, x, y: x if condition else y,
 }
 
 
 def undefined_constant(expression: Expression, values: Mapping[str, float]) -> Expression | None:
-    """Return a part without variables whose value is not a finite number, or by which 0 divides."""
-    for part in _constant_parts(expression):
-        if not math.isfinite(_value(part, values)):
-            return part
-    for part in _divisors(expression):
-        if not variables_of(part) and _value(part, values) == 0.0:
-            return part
-    return None
+    """Return a part without variables whose value is not a finite number, or by which 0 divides.
 
-
-def _constant_parts(e: Expression) -> Iterator[Expression]:
-    if not variables_of(e):
-        yield e
-    elif isinstance(e, Apply):
-        for argument in e.arguments:
-            yield from _constant_parts(argument)
-
-
-def _divisors(e: Expression) -> Iterator[Expression]:
-    if isinstance(e, Apply):
-        if e.operation == "divide":
-            yield e.arguments[1]
-        for argument in e.arguments:
-            yield from _divisors(argument)
+    A branch that the parameters' values do not take is not evaluated.
+    """
+    if not variables_of(expression):
+        return None if math.isfinite(_value(expression, values)) else expression
+    if not isinstance(expression, Apply):
+        return None
+    match expression.operation, expression.arguments:
+        case "where", (condition, x, y) if not variables_of(condition):
+            branch = x if _value(condition, values) else y
+            parts: tuple[Expression, ...] = (condition, branch)
+        case "divide", (_, divisor) if not variables_of(divisor) and not _value(divisor, values):
+            return divisor
+        case _, parts:
+            pass
+    undefined = (undefined_constant(part, values) for part in parts)
+    return next((part for part in undefined if part is not None), None)
 
 
 def _value(e: Expression, values: Mapping[str, float]) -> float:
@@ -71,6 +64,8 @@ def _value(e: Expression, values: Mapping[str, float]) -> float:
             return math.pi
         case Parameter(name):
             return values[name]
+        case Apply("where", (condition, x, y)):
+            return _value(x if _value(condition, values) else y, values)
         case Apply(operation, arguments):
             try:
                 function = _VALUES.get(operation) or getattr(math, operation)
