@@ -36,6 +36,8 @@ _TOLD = [
     "max(z, z/10)*sum(max(z, z/10)**2)", "max(z, z/10)/(1 + sum(abs(max(z, z/10))))",
     "tanh(z)/(1 + max(abs(tanh(z))))", "max(z, 0)/(1 + max(max(z, 0)))",
     "max(z, 0)/(1 + max(z))", "max(2*z - max(z)/3, 0)**2", "log(1 + max(z - max(z)/3, 0))",
+    "z*(max(z) - min(z))", "z*abs(mean(z))", "z/sqrt(max(z) - min(z))", "z*mean(z)**2",
+    "min(max(z - mean(z), -1), 1)", "abs(z - max(z))", "max(min(z - mean(z), 1), -2)",
     "where(z > mean(z), z, mean(z))", "exp(where(z > mean(z), z, mean(z)))",
 ]  # fmt: skip
 _EXCLUDED = [
@@ -82,6 +84,14 @@ def test_what_the_output_tells_of_the_layer_tells_each_unit():
     wanted = [y / (2 * mpmath.sqrt(x) * mean) - total / mean / 3 for x, y in zip(z, g, strict=True)]
     got = evaluate_layer(form, {"a": a, "g": g})
     assert all(abs(x - y) < 1e-12 for x, y in zip(got, wanted, strict=True))
+
+
+@pytest.mark.parametrize("text", ["z*(max(z) - min(z))", "z*abs(mean(z))"])
+def test_where_a_factor_vanishes_so_do_output_and_derivative(text):
+    """Layers of equal units, and of mean 0: the output is 0 then, and tells that much."""
+    form = through_output(derive(parse(text)))
+    nothing = [mpmath.mpf(0)] * 3
+    assert evaluate_layer(form, {"a": nothing, "g": [mpmath.mpf(k) for k in (2, -1, 5)]}) == nothing
 
 
 def test_what_a_layer_of_the_output_shares_is_put_in():

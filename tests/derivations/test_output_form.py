@@ -54,6 +54,10 @@ FORMS = {
     ),
     "exponential": ("exp(2*z)", {}, [lambda a: 2 * a]),
     "logit scaled": ("3/(1 + exp(-z/2))", {}, [lambda a: a * (3 - a) / 6]),
+    "two rates": (
+        "(exp(p*z) - exp(q*z))/(exp(p*z) + exp(q*z))", {"p": 0.75, "q": -0.375},
+        [lambda a: 9 * (1 - a**2) / 16],
+    ),
     "identity": ("z", {}, [lambda a: 1]),
     "cubed": ("where(z > 0, z**2, 0)", {}, [lambda a: 0, lambda a: 2 * mpmath.sqrt(a)]),
     "rational": ("1/(1 + z)", {}, [lambda a: -(a**2)]),
@@ -186,6 +190,12 @@ def test_a_witness_across_pieces_is_named_in_the_refusal(text):
     """The message shows both places."""
     with pytest.raises(NoOutputFormError, match=r"f\(.*\) = f\(.*\) = .*slopes"):
         through_output(derive(parse(text)))
+
+
+def test_a_slope_at_the_end_of_a_level_piece_excludes_a_form():
+    """At 0 the slope taken is 2, left of it 0, and the output is 0 at both."""
+    with pytest.raises(NoOutputFormError, match=r"f\(0\) = f\(-.*slopes 2 and 0"):
+        through_output(derive(parse("where(z >= 0, z + tanh(z), 0)")))
 
 
 def test_falling_functions_of_several_pieces_have_a_form_too():

@@ -110,15 +110,20 @@ class Elimination:
         generators = self.generators_of(wanted)
         relations = [r for r in self.field.relations() if r.free_symbols & set(generators)]
         transcendental = [g for g in generators if not self.is_root(g)]
+        roots = [g for g in generators if self.is_root(g)]
+        inverse: tuple[Expression | None, Expression | None] = None, None
+        polynomials = [*wanted, *relations]
+        if len(transcendental) == 1:
+            inverse = self.inverse(transcendental[0], symbol, wanted[0], roots)
+        elif len(transcendental) == 2:
+            polynomials = self.in_quotient(polynomials, *transcendental)
+            transcendental = transcendental[1:]
         if len(transcendental) != 1:
             return
-        roots = [g for g in generators if self.is_root(g)]
-        polynomials = [*wanted, *relations]
         for generator in [*reversed(roots), *transcendental]:
             polynomials = self.eliminated(polynomials, generator)
         for polynomial in polynomials:
             if polynomial.has(self.d):
-                inverse = self.inverse(transcendental[0], symbol, wanted[0], roots)
                 for solution in self.solutions(polynomial, symbol, in_output):
                     if isinstance(solution, Relation):
                         yield solution
@@ -131,6 +136,16 @@ class Elimination:
                     for way in dict.fromkeys(ways):
                         yield Candidate(self.shortest(way), proved, *inverse)
                 return
+
+    def in_quotient(self, polynomials: list[Any], one: Any, other: Any) -> list[Any]:
+        """Write polynomials in two generators in the quotient of these; empty if one is not.
+
+        ``exp(z)/(exp(z) + exp(alpha*z))`` holds ``exp(alpha*z - z)`` alone.
+        """
+        quotients = [sympy.Poly(p, one, other) for p in polynomials]
+        if not all(p.is_homogeneous for p in quotients):
+            return []
+        return [p.as_expr().subs(one, 1) for p in quotients]
 
     def generators_of(self, polynomials: list[Any]) -> list[Any]:
         """Return the symbols that occur in polynomials and in the arguments of their roots."""

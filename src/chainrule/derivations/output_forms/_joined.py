@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -76,11 +76,9 @@ def joined(derivation: Derivation, forms: Mapping[int, Expression]) -> Expressio
         return next(iter(forms.values()))
     pieces = derivation.pieces
     assert pieces is not None
-    values = dict(derivation.formula.parameters)
-    edges = [-inf, *(b.place for b in pieces.breakpoints), inf]
-    branches = {k: Branch(pieces.pieces[k], edges[k], edges[k + 1]) for k in sorted(forms)}
     refuse_with_witness(derivation)
-    parts = [_part(k, forms[k], branch, values) for k, branch in branches.items()]
+    parts = _parts(derivation, forms)
+    _refuse_where_level(derivation, parts)
     is_one = len(set(forms.values())) == 1
     result = parts[0].form if is_one else _by_outputs(derivation, parts)
     for k in range(len(pieces.breakpoints)):
@@ -104,6 +102,51 @@ def refuse_with_witness(derivation: Derivation) -> None:
         return
     if witness is not None:
         raise NotJoinedError(f"{witness}: the output does not tell which slope holds")
+
+
+def refuse_without_forms(derivation: Derivation, defined: Collection[int]) -> None:
+    """Raise where places share their output and not their slope, whatever the pieces' forms.
+
+    Parameters
+    ----------
+    derivation : Derivation
+        Of an element-wise formula.
+    defined : collection of int
+        The indices of the pieces on which the formula has a value.
+    """
+    refuse_with_witness(derivation)
+    if derivation.pieces is not None:
+        slopes = {k: derivation.pieces.pieces[k].derivative for k in defined}
+        _refuse_where_level(derivation, _parts(derivation, slopes))
+
+
+def _refuse_where_level(derivation: Derivation, parts: list[_Part]) -> None:
+    """Raise where a slope other than 0 is taken at a kink with the output of a level piece."""
+    assert derivation.pieces is not None
+    for at in derivation.pieces.breakpoints:
+        output = _output_at(derivation, at)
+        for part in parts:
+            is_there = part.low == part.high and _agree(part.low, output)
+            if is_there and not _agree(mpmath.mpf(0), mpmath.mpf(at.slope)):
+                raise NotJoinedError(
+                    f"f({at.place:g}) = f({part.somewhere:g}) = {float(output):.6g}, with slopes "
+                    f"{at.slope:.4g} and 0: the output does not tell which slope holds"
+                )
+
+
+def _output_at(derivation: Derivation, at: Breakpoint) -> Any:
+    values = dict(derivation.formula.parameters)
+    with mpmath.workdps(_DIGITS):
+        place = evaluate(at.location, values)
+        return evaluate(derivation.formula.expression, {**values, "z": place})
+
+
+def _parts(derivation: Derivation, forms: Mapping[int, Expression]) -> list[_Part]:
+    pieces, values = derivation.pieces, dict(derivation.formula.parameters)
+    assert pieces is not None
+    edges = [-inf, *(b.place for b in pieces.breakpoints), inf]
+    branches = {k: Branch(pieces.pieces[k], edges[k], edges[k + 1]) for k in sorted(forms)}
+    return [_part(k, forms[k], branch, values) for k, branch in branches.items()]
 
 
 def _part(k: int, form: Expression, branch: Branch, values: Mapping[str, float]) -> _Part:
@@ -208,23 +251,14 @@ def _with_own_slope(
     derivation: Derivation, k: int, parts: list[_Part], result: Expression
 ) -> Expression:
     """Take the slope of a breakpoint itself at its output, where it is that of neither side."""
-    pieces, formula = derivation.pieces, derivation.formula
-    assert pieces is not None
-    at = pieces.breakpoints[k]
-    values = dict(formula.parameters)
+    assert derivation.pieces is not None
+    at = derivation.pieces.breakpoints[k]
+    values = dict(derivation.formula.parameters)
     with mpmath.workdps(_DIGITS):
-        place = evaluate(at.location, values)
-        output = evaluate(formula.expression, {**values, "z": place})
+        output = _output_at(derivation, at)
         slope = mpmath.mpf(at.slope)
         if not mpmath.isfinite(output):
             return result  # no place of the formula
-        for part in parts:
-            is_there = part.low == part.high and _agree(part.low, output)
-            if is_there and not _agree(mpmath.mpf(0), slope):
-                raise NotJoinedError(
-                    f"f({at.place:g}) = f({part.somewhere:g}) = {float(output):.6g}, with slopes "
-                    f"{at.slope:.4g} and 0: the output does not tell which slope holds"
-                )
         told = evaluate(result, {**values, "a": output})
         if _agree(told, slope):
             return result

@@ -17,7 +17,7 @@ from math import inf
 import mpmath
 
 from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import multiply, rebuilt, size
+from chainrule.derivations._arithmetic import multiply, negate, rebuilt, size
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
@@ -28,6 +28,7 @@ from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
+from chainrule.derivations.output_forms._multiples import multiples_of_the_output
 from chainrule.derivations.output_forms._output_form import OutputForm, output_form
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms._rectified_layers import is_never_on
@@ -59,6 +60,7 @@ _Completion = Callable[[Expression], Expression]
 _Form = tuple[Expression, _Completion, Expression, Mapping[Expression, Expression]]
 _IS_EXTREME = tuple(Apply("equal", (_Z, Apply(extreme, (_Z,)))) for extreme in ("max", "min"))
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
+_OPPOSITE = {"max": "min", "min": "max"}
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 
@@ -111,6 +113,7 @@ def layer_output_form(
             dict(told),
             *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
             *_layers_of_the_output(formula),
+            *multiples_of_the_output(formula),
         ]
         found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
         for written, values in product_of(_with_conditions(products), values_known):
@@ -231,13 +234,32 @@ def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
             return exchanged(e, _Z, _A)
         return None
 
+    def at_bounds(e: Expression) -> Expression | None:
+        if isinstance(e, Apply) and e.operation in COMPARISONS:
+            sides = tuple(_A if "z" in variables_of(x) else x for x in e.arguments)
+            return Apply(e.operation, sides) if sides != (_A, _A) else None
+        return None
+
+    def falling(e: Expression) -> Expression | None:
+        match e:
+            case Apply("equal", (x, Apply("max" | "min" as extreme, (y,)))) if x == y == _Z:
+                return Apply("equal", (_A, Apply(_OPPOSITE[extreme], (_A,))))
+            case Apply("sign", (x,)) if "z" in variables_of(x):
+                return negate(Apply("sign", (_A,)))
+        return None
+
     def of_own_outputs(e: Expression) -> Expression | None:
         if isinstance(e, Apply) and e.operation in COMPARISONS and _Z in e.arguments:
             return Apply(e.operation, tuple(_A if x == _Z else x for x in e.arguments))
         return None
 
     for product in products:
-        ways: list[Callable[[Expression], Expression | None]] = [of_outputs, of_own_outputs]
+        ways: list[Callable[[Expression], Expression | None]] = [
+            of_outputs,
+            of_own_outputs,
+            at_bounds,
+            falling,
+        ]
         ways += [
             partial(compared, operation=operation, extremes=extremes)
             for extremes in (False, True)

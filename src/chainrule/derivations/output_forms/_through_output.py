@@ -9,6 +9,7 @@ from chainrule.derivations.output_forms._joined import (
     NotJoinedError,
     joined,
     refuse_with_witness,
+    refuse_without_forms,
 )
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
 from chainrule.formulas import ChainruleError, Expression, Formula
@@ -53,13 +54,19 @@ def through_output(derivation: Derivation) -> Expression:
             raise NoOutputFormError(_refusal(formula, reason))
         return product
     forms: dict[int, Expression] = {}  # of the pieces on which the formula has a value
+    defined = [
+        k
+        for k, form in enumerate(derivation.output_forms)
+        if isinstance(form, OutputForm) or form.reason != UNDEFINED
+    ]
     try:
-        for k, form in enumerate(derivation.output_forms):
+        for k in defined:
+            form = derivation.output_forms[k]
             if isinstance(form, OutputForm):
                 forms[k] = form.derivative
-            elif form.reason != UNDEFINED:
+            else:
                 if form.witness is None:
-                    refuse_with_witness(derivation)
+                    refuse_without_forms(derivation, defined)
                 raise NotJoinedError(form.reason)
         if derivation.pieces is None:
             refuse_with_witness(derivation)
