@@ -148,6 +148,14 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
     [
         ("z/sqrt(1 + sum(z**2))", "sqrt(1 - sum(a**2))*(g - a*sum(a*g))"),
         ("z/(1 + sum(abs(z)))", "(1 - sum(abs(a)))*(g - sign(a)*sum(a*g))"),
+        (
+            "z/(1 + sqrt(mean(z**2)))",
+            "(1 - sqrt(mean(a**2)))*(g - a*mean(a*g)/sqrt(mean(a**2)))",
+        ),
+        (
+            "(z - mean(z))/(1 + sqrt(mean((z - mean(z))**2)))",
+            "(1 - sqrt(mean(a**2)))*(g - mean(g) - a*mean(a*g)/sqrt(mean(a**2)))",
+        ),
         ("z/(1/2 + mean(abs(z)))", "2*(1 - mean(abs(a)))*(g - mean(a*g)*sign(a))"),
         ("exp(2*z)/sum(exp(z))", "2*a*g - sum(a*g)*sqrt(a)/sum(sqrt(a))"),
         (

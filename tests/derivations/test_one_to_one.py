@@ -266,6 +266,11 @@ def test_the_form_in_a_and_z_goes_through_a_part_of_the_formula(text, wanted):
     ("text", "wanted"),
     [
         ("z/sqrt(1 + z**2)", "(1 - a**2)**(3/2)"),
+        (
+            "tanh(z) + tanh(z - 2)",
+            "sqrt(16*exp(4) + (exp(4) - 1)**2*a**2)*(2 + 2*exp(4)"
+            " - sqrt(16*exp(4) + (exp(4) - 1)**2*a**2))/(exp(4) - 1)**2",
+        ),
         ("1/(1 + exp(-z))**2", "2*(a - a**(3/2))"),
         ("1.702/(1 + exp(-1.702*z))", "a*(1.702 - a)"),
         ("log(1 + log(1 + exp(z)))", "exp(-a) - exp(1 - a - exp(a))"),

@@ -28,6 +28,8 @@ SHORT = {
     "exp(z)/(1 + exp(z))**2": "exp(z)·(1 - exp(z))/(1 + exp(z))³",
     "sinh(z)/(1 + cosh(z))": "1/(1 + cosh(z))",
     "tanh(z)/cosh(z)": "(1 - 2·tanh(z)²)/cosh(z)",
+    "z*sqrt(abs(z))": "3·sqrt(|z|)/2",
+    "z**2*sqrt(abs(z))": "5·z·sqrt(|z|)/2",
     "z**z": "z^z·(1 + log(z))",
     "z/sqrt(1 + alpha*z**2) + z": "1 + 1/(1 + alpha·z²)^(3/2)",
 }

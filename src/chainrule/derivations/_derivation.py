@@ -49,6 +49,7 @@ _COUPLED_SECONDS = 2.3  # stages are sought after all else
 _SECTIONS_SECONDS = 1.5
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.0
+_OUTPUT_SECONDS = 2.0  # for a form of layers through the output alone
 _PROOF_SECONDS = 1.3
 
 
@@ -188,7 +189,7 @@ class Derivation(Documented):
         plain, told = self._with_extremes, self.told_by_output
         chained = backward_graph(computation_graph(plain.expression))[0].expression()
         known = [chained] if self.product is None else [with_extremes(self.product), chained]
-        return in_time(_FURTHER_SECONDS, lambda: layer_output_form(plain, tuple(known), told))
+        return in_time(_OUTPUT_SECONDS, lambda: layer_output_form(plain, tuple(known), told))
 
     @property
     def needs_preactivation(self) -> bool:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt, size
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._chain_rule import chain_rule
-from chainrule.derivations._closed_form import closed_form, length
+from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form, length
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
@@ -37,7 +37,6 @@ _A, _Z = Variable("a"), Variable("z")
 _SHORT = 30  # parts: a form as short as this is not looked at in stages
 _A_CUT = 6  # by how many parts every stage more must shorten the others
 _MOST_CUTS = 5
-_SECONDS = 0.9  # of processor time for one stage
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...
     if chosen is not None and (product is None or length(chosen) < length(product)):
         return chosen, ()
     if product is None or "z" in variables_of(product):
-        divided = closed_form(formula, seconds=_SECONDS, divides=True)
+        divided = closed_form(formula, seconds=STAGE_SECONDS, divides=True)
         if divided is not None and "z" not in variables_of(divided):
             return divided, stages
     return product, stages
@@ -109,7 +108,7 @@ def _composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ..
     cuts = _cuts(graph)
     if len(cuts) == 2:
         return closed_form(formula), ()
-    whole = closed_form(formula, seconds=_SECONDS)
+    whole = closed_form(formula, seconds=STAGE_SECONDS)
     if whole is not None and _score(whole) <= _SHORT:
         return whole, ()
     values = dict(formula.parameters)
@@ -212,7 +211,7 @@ def _between(graph: Graph, low: int, high: int) -> Expression:
 
 def _stage(formula: Formula, *, is_first: bool) -> Stage | None:
     if formula.is_layer_coupled:
-        product = closed_form(formula, seconds=_SECONDS)
+        product = closed_form(formula, seconds=STAGE_SECONDS)
         return None if product is None else Stage(formula.expression, product)
     slope = chain_rule(computation_graph(formula.expression))[-1].in_variables
     through = None if is_first else _slope_in_output(formula)

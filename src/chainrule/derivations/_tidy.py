@@ -223,13 +223,13 @@ class Tidy:
                     yield symbol, other, square
 
     def _cancelled(self, above: Any, below: Any) -> tuple[Any, Any]:
-        """Divide by what a fraction has in common above and below the line."""
+        """Divide by what a fraction has in common above and below: ``x/sqrt(x) -> sqrt(x)``."""
         kept = []
         for factor in sympy.Mul.make_args(below):
             base, exponent = factor.as_base_exp()
             step = 2 if base in self.roots else 1
             value, denominator = self._fraction(self.roots.get(base, base))
-            while denominator == 1 and exponent.is_Rational and exponent >= step:
+            while denominator == 1 and exponent.is_Rational and exponent >= 1:
                 if not value.free_symbols & above.free_symbols:
                     break
                 quotient, rest = sympy.div(above, value)

@@ -19,6 +19,7 @@ import mpmath
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import multiply, negate, rebuilt, size
 from chainrule.derivations._branches import shared_choice
+from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
@@ -35,6 +36,7 @@ from chainrule.derivations.output_forms._rectified_layers import is_never_on
 from chainrule.derivations.output_forms._related_forms import (
     composed_forms,
     inner_layer,
+    linear_first,
     with_extremes_of_parts,
 )
 from chainrule.derivations.output_forms._singled_out import singles_out
@@ -53,14 +55,18 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
-_SECONDS = 0.8
+_SECONDS, _RELATED_SECONDS = 0.8, 1.3
 _MOST_LAYERS = 6
 _MOST_WAYS = 4
+_LONG = 120  # parts before a form is shortened: that of a related layer may be much shorter
 _Completion = Callable[[Expression], Expression]
 _Form = tuple[Expression, _Completion, Expression, Mapping[Expression, Expression]]
 _IS_EXTREME = tuple(Apply("equal", (_Z, Apply(extreme, (_Z,)))) for extreme in ("max", "min"))
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
 _OPPOSITE = {"max": "min", "min": "max"}
+_CENTRED: Mapping[Expression, Expression] = {
+    Apply(reduction, (_A,)): constant(0) for reduction in ("sum", "mean")
+}
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 
@@ -131,12 +137,21 @@ def layer_output_form(
         partial(_without_quotient_at_zero, product=products[-1]),
     )
 
+    def of_related() -> Expression | None:
+        no_form: Expression | None = None
+        return attempt(
+            _RELATED_SECONDS, lambda: next(filter(holds, _of_related(formula)), None), no_form
+        )
+
     nothing: _Form | None = None
     found = attempt(_SECONDS, shortest, nothing)
     if found is None:
-        no_form: Expression | None = None
-        return attempt(_SECONDS, lambda: next(filter(holds, _of_related(formula)), None), no_form)
+        return of_related()
     form, completed, written, values = found
+    if size(form) > _LONG:
+        related = of_related()
+        if related is not None and size(related) < size(form) / 2:
+            return related
     no_ways: list[Expression] = []
     ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways) or [form]
     ways = [*_with_plain_comparisons(ways[0]), *ways]
@@ -160,20 +175,34 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
         if form is not None:
             for composed in composed_forms(form, inner[1], dict(formula.parameters)):
                 yield from (*_with_plain_comparisons(composed), composed)
+    first = linear_first(formula)
+    if first is not None:
+        outer, product = first
+        form = _form_alone(outer, closed_form(outer, seconds=STAGE_SECONDS))
+        if form is not None:
+            received: dict[Expression, Expression] = {SEED: form}
+            composed = substitute(product, received.get)
+            ways = attempt(
+                _SECONDS,
+                lambda: written_shortly(composed, {}, dict(formula.parameters)),
+                [composed],
+            )
+            yield from sorted((*(put_in(way, _CENTRED) for way in ways), *ways), key=size)
     for other in with_extremes_of_parts(formula):
         form = _form_alone(other)
         if form is not None:
             yield form
 
 
-def _form_alone(formula: Formula) -> Expression | None:
+def _form_alone(formula: Formula, product: Expression | None = None) -> Expression | None:
     if "z" not in variables_of(formula.expression):
         return constant(0)
     if not formula.is_layer_coupled:
         return _form_of_units(formula)
     graph = computation_graph(formula.expression)
     chained = backward_graph(graph)[0].expression()
-    return layer_output_form(formula, (chained,), determined(formula, graph))
+    products = (chained,) if product is None else (product, chained)
+    return layer_output_form(formula, products, determined(formula, graph))
 
 
 def _form_of_units(formula: Formula) -> Expression | None:

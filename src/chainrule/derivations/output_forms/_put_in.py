@@ -13,7 +13,7 @@ from chainrule.derivations._arithmetic import rebuilt, size
 from chainrule.derivations._closed_form import writings
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._kept_values import is_shared
 from chainrule.formulas import (
@@ -63,10 +63,9 @@ def written_shortly(
     shared = {left: right for left, right in values.items() if is_shared(left)}
     kept = {left: left for left in shared}
     of_units = {left: right for left, right in values.items() if left not in shared}
-    found = [product]
-    for step in ({**of_units, **kept}, values):
-        found = _ways(put_in(found[0], step), numbers)
-    return found
+    found = _ways(put_in(product, {**of_units, **kept}), numbers)
+    whole = put_in(found[0], values)
+    return found if whole == found[0] else _ways(whole, numbers)
 
 
 def folded(e: Expression) -> Expression:
@@ -111,6 +110,7 @@ def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
     tries: list[Callable[[], Any]] = [lambda: _factored(value)]
     if any(map(_is_root, value.atoms(sympy.Pow))):
         tries.insert(0, lambda: _factored(_with_roots_split(value)))
+        tries.insert(0, lambda: _factored_in_roots(value, algebra))
     if value.has(sign):
         tries.insert(0, lambda: _with_sizes(value, algebra))
     ways = dict.fromkeys(attempt(_SECONDS, work, None) for work in tries)
@@ -133,9 +133,13 @@ def _mean_as_sum(e: Expression) -> Expression | None:
 
 
 def _divided(e: Any) -> Iterator[Any]:
-    """``c*(g*n - s)/n -> c*(g - s/n)``, where n counts units, or is what is added up over them."""
+    """``c*(g*n - s)/n -> c*(g - s/n)``, where n is what units add up to, or a root of it."""
     above, below = sympy.fraction(e)
-    sums = [part for part in sympy.Mul.make_args(below) if isinstance(part, SumFunction)]
+    sums = [
+        part
+        for part in sympy.Mul.make_args(below)
+        if isinstance(part.as_base_exp()[0], SumFunction | MeanFunction)
+    ]
     for divisor in dict.fromkeys((*sums, sympy.Mul(*sums))):
         for factor in sympy.Mul.make_args(above):
             if factor.is_Add and all(map(factor.has, sympy.Mul.make_args(divisor))):
@@ -160,6 +164,19 @@ def _with_roots_split(value: Any) -> Any:
 
 def _factored(e: Any) -> Any:
     return sympy.factor(sympy.cancel(sympy.together(e)))
+
+
+def _factored_in_roots(e: Any, algebra: SumAlgebra) -> Any:
+    """``x - sqrt(x) -> sqrt(x)*(sqrt(x) - 1)``: what roots are taken of is a square of these."""
+    if e.has(algebra.count):
+        e = algebra.with_means(e)
+    roots = {
+        part.base: sympy.Dummy("root", positive=True)
+        for part in filter(_is_root, e.atoms(sympy.Pow))
+    }
+    for base, root in roots.items():
+        e = e.subs(base, root**2)
+    return _factored(e).subs({root: sympy.sqrt(base) for base, root in roots.items()})
 
 
 def _without_tangents(value: Any) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from chainrule.derivations._arithmetic import multiply, rebuilt
 from chainrule.derivations._chain_rule import derivative_in_variables
+from chainrule.derivations._closed_form import closed_form
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
@@ -23,6 +24,7 @@ from chainrule.formulas import (
     is_layer_coupled,
     subexpressions,
     substitute,
+    variables_of,
 )
 
 _A, _Z = Variable("a"), Variable("z")
@@ -34,6 +36,21 @@ def inner_layer(formula: Formula) -> tuple[Formula, Expression] | None:
         if is_layer_coupled(part):
             outer = exchanged(rebuilt(formula.expression), part, _Z)
             return None if is_layer_coupled(outer) else (replace(formula, expression=part), outer)
+    return None
+
+
+def linear_first(formula: Formula) -> tuple[Formula, Expression] | None:
+    """Return a layer of what a linear map of z gives out, and the product of that; or None.
+
+    What is passed back to a linear map depends on neither its input nor its output.
+    """
+    whole = rebuilt(formula.expression)
+    for part in common_parts(whole):
+        outer = exchanged(whole, part, _Z)
+        if is_layer_coupled(part) and is_layer_coupled(outer):
+            product = closed_form(replace(formula, expression=part))
+            if product is not None and variables_of(product) == {SEED.name}:
+                return replace(formula, expression=outer), product
     return None
 
 

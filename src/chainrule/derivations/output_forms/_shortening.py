@@ -25,10 +25,14 @@ from chainrule.derivations._arithmetic import (
 )
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._places import Place
-from chainrule.formulas import Apply, Expression
+from chainrule.derivations.output_forms._short_roots import (
+    COSINE,
+    through_square,
+    with_conjugate,
+    with_one_root,
+)
+from chainrule.formulas import Apply, Expression, Variable
 
-# Of what tangents are taken: they come from inverses of atan alone, so that it is positive.
-_COSINE = sympy.Dummy("cosine", positive=True)
 _LONGEST = 80  # operations of what is looked at in several ways
 _LARGE = 8  # operations of a part that algebra need not look into
 
@@ -56,6 +60,12 @@ def shortest(
         assert isinstance(held, Apply)
         cases = (shortest(e.subs(choice, part), translation) for part in (beyond, within))
         return Apply("where", (held.arguments[0], *cases))
+    named, exponentials = _with_exponentials_named(e, translation)
+    letters = (x for x, meaning in translation.meaning.items() if isinstance(meaning, Variable))
+    squares = [way.subs(exponentials) for way in through_square(named, letters)]
+    short = min(squares, key=sympy.count_ops, default=e)
+    if short.count_ops() < e.count_ops():
+        return translation.to_expression(short)
     if e.count_ops() > _LONGEST:
         return translation.to_expression(_without_inverses(e))
     signs = _Signs(translation, places or [], values or {})
@@ -74,8 +84,8 @@ def shortest(
         ways += [way.subs(parts) for other in _hyperbolic(core) for way in usual_ways(other)]
     if core.has(sympy.sin, sympy.cos):
         ways += [way.subs(parts) for way in _with_angles_doubled(core)]
-    ways += _with_one_root(_without_signs(e))
-    ways += _with_conjugate(_without_signs(e))
+    ways += with_one_root(_without_signs(e))
+    ways += with_conjugate(_without_signs(e))
     plain = signs.without_roots_of_products(e)
     if e.has(sympy.Pow) and plain.is_rational_function() and not e.is_rational_function():
         ways += usual_ways(plain)
@@ -85,6 +95,21 @@ def shortest(
     ways += [way.replace(_is_power_of_letters, _of_reciprocal) for way in ways]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
     return min(written or [translation.to_expression(e)], key=written_length)
+
+
+def _with_exponentials_named(e: Any, translation: Translation) -> tuple[Any, dict[Any, Any]]:
+    """Put a symbol for ``exp(3)``, and its square for ``exp(6)``: algebra then sees powers."""
+
+    def is_number(part: Any) -> bool:
+        is_exponential = isinstance(part, sympy.exp | type(sympy.E))
+        return is_exponential and part.as_base_exp()[1].is_Rational
+
+    exponents = [x.as_base_exp()[1] for x in e.atoms(sympy.exp, type(sympy.E)) if is_number(x)]
+    if not exponents:
+        return e, {}
+    unit, symbol = sympy.gcd_list(exponents), sympy.Dummy("exponential", positive=True)
+    named = e.replace(is_number, lambda part: symbol ** (part.as_base_exp()[1] / unit))
+    return named, {symbol: sympy.exp(unit)}
 
 
 def polynomial_in(e: Any, variable: Any, translation: Translation) -> Expression:
@@ -271,42 +296,6 @@ def _with_angles_doubled(e: Any) -> Iterator[Any]:
         yield written.subs(sine * cosine, sympy.sin(2 * angle) / 2)
 
 
-def _with_one_root(e: Any) -> list[Any]:
-    """``sqrt(x) + x**(3/2)/y -> sqrt(x)*(1 + x/y)``, cancelled: where there is one root."""
-    roots = [part for part in e.atoms(sympy.Pow) if part.exp.is_Rational and part.exp.q == 2]
-    bases = {part.base for part in roots}
-    if len(roots) < 2 or len(bases) != 1:
-        return []
-    base, root = bases.pop(), sympy.Dummy("root", positive=True)
-    named = e.replace(
-        lambda part: part.is_Pow and part.base == base and (2 * part.exp).is_Integer is True,
-        lambda part: root ** (2 * part.exp),
-    )
-    above, below = sympy.fraction(sympy.together(named))
-    if not (above.is_polynomial(root) and below.is_polynomial(root)):
-        return []
-    base = sympy.cancel(sympy.together(base))
-    above, below = (sympy.rem(part, root**2 - base, root) for part in (above, below))
-    joined = with_factors_joined(sympy.factor(sympy.cancel(sympy.together(above / below))))
-    ways = [joined.subs(root, sympy.sqrt(base))]
-    for angle in dict.fromkeys(part.args[0] for part in atoms_of(e, sympy.tan)):
-        inside = _with_double_angle(base, angle)
-        ways.append(_with_double_angle(joined, angle).subs(root, sympy.sqrt(inside)))
-        ways[-1] = ways[-1].subs(_COSINE, sympy.cos(angle))
-    return ways
-
-
-def _with_double_angle(e: Any, angle: Any) -> Any:
-    """``1 - tan(x)**2 -> cos(2*x)/c**2``, where c is the cosine of x, which is positive."""
-    tangent, double = sympy.tan(angle), sympy.Dummy("double")
-    e = e.replace(
-        lambda part: part.is_Pow and part.base == tangent and part.exp.is_even is True,
-        lambda part: ((1 - double) / (1 + double)) ** (part.exp / 2),
-    )
-    factored = sympy.factor(sympy.cancel(sympy.together(e)))
-    return factored.subs(1 + double, 2 * _COSINE**2).subs(double, sympy.cos(2 * angle))
-
-
 def with_cosines(e: Any) -> Any:
     """Write even powers of tangents and of (hyperbolic) sines through the cosines."""
     e = e.replace(
@@ -335,54 +324,15 @@ def through_cosine(e: Any, tangent: Any, angle: Any) -> Any:
     Beyond a right angle that root would have the other sign than the cosine.
     """
     s = sympy.Dummy("s", real=True)
-    e = e.subs(tangent, s / _COSINE)
+    e = e.subs(tangent, s / COSINE)
     e = e.replace(
         lambda part: part.is_Pow and part.exp.is_Rational and part.exp.q == 2,
-        lambda part: _root_of_quotient(part.base.subs(s**2, 1 - _COSINE**2), part.exp),
+        lambda part: _root_of_quotient(part.base.subs(s**2, 1 - COSINE**2), part.exp),
     )
-    e = sympy.cancel(sympy.together(sympy.expand(e).subs(s**2, 1 - _COSINE**2)))
-    return e.subs({s: sympy.sin(angle), _COSINE: sympy.cos(angle)})
+    e = sympy.cancel(sympy.together(sympy.expand(e).subs(s**2, 1 - COSINE**2)))
+    return e.subs({s: sympy.sin(angle), COSINE: sympy.cos(angle)})
 
 
 def _root_of_quotient(base: Any, exponent: Any) -> Any:
     above, below = sympy.fraction(sympy.cancel(sympy.together(base)))
     return sympy.powdenest(above**exponent) / sympy.powdenest(below**exponent)
-
-
-def _with_conjugate(e: Any) -> list[Any]:
-    """``(x - sqrt(y))/b -> (x**2 - y)/((x + sqrt(y))*b)``, where that cancels what is left."""
-    roots = [part for part in e.atoms(sympy.Pow) if part.exp.is_Rational and part.exp.q == 2]
-    bases = {part.base for part in roots}
-    if len(bases) != 1 or not next(iter(bases)).is_Add:
-        return []
-    base, root = bases.pop(), sympy.Dummy("root", positive=True)
-    named = e.replace(
-        lambda part: part.is_Pow and part.base == base and (2 * part.exp).is_Integer is True,
-        lambda part: root ** (2 * part.exp),
-    )
-    # In the root what is under it is a polynomial, where it is linear in one exponential or letter.
-    for inner in (*atoms_of(base, sympy.exp), *sorted(base.free_symbols, key=str)):
-        letter = sympy.Dummy("letter", positive=True)
-        line = base.subs(inner, letter)
-        if not line.is_polynomial(letter) or sympy.degree(line, letter) != 1:
-            continue
-        solved = sympy.solve(root**2 - line, letter)
-        whole = _with_powers_of(named, inner, letter)
-        if len(solved) == 1 and whole.is_rational_function(root, letter):
-            short = sympy.factor(sympy.cancel(sympy.together(whole.subs(letter, solved[0]))))
-            return [short.subs(root, sympy.sqrt(base))] if not short.has(letter) else []
-    return []
-
-
-def _with_powers_of(e: Any, inner: Any, letter: Any) -> Any:
-    """Put a letter for a symbol, or for an exponential and its powers."""
-    if not isinstance(inner, sympy.exp):
-        return e.subs(inner, letter)
-
-    def times(part: Any) -> Any:
-        return sympy.cancel(part.args[0] / inner.args[0])
-
-    return e.replace(
-        lambda part: isinstance(part, sympy.exp) and times(part).is_Integer is True,
-        lambda part: letter ** times(part),
-    )
