@@ -1,5 +1,6 @@
 """What the mathematics says: computation graph, chain rule, simplification, forms."""
 
+from chainrule.derivations._by_parameter import by_parameter as by_parameter
 from chainrule.derivations._chain_rule import Step as Step
 from chainrule.derivations._chain_rule import chain_rule as chain_rule
 from chainrule.derivations._chain_rule import (
@@ -19,7 +20,6 @@ from chainrule.derivations._field import Generator as Generator
 from chainrule.derivations._field import NotInFieldError as NotInFieldError
 from chainrule.derivations._further_derivatives import ParameterDerivative as ParameterDerivative
 from chainrule.derivations._further_derivatives import SecondDerivative as SecondDerivative
-from chainrule.derivations._further_derivatives import by_parameter as by_parameter
 from chainrule.derivations._graph import Graph as Graph
 from chainrule.derivations._graph import GraphBuilder as GraphBuilder
 from chainrule.derivations._graph import Node as Node

@@ -14,13 +14,13 @@ from chainrule.derivations._further_derivatives import (
     SecondDerivative,
     parameter_derivatives,
     second_derivatives,
-    simplified,
 )
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations._simplified import simplified
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time

@@ -6,44 +6,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-import mpmath
-import sympy
-
 from chainrule.derivations._algebra import FAILURES, Translation, attempt
 from chainrule.derivations._arithmetic import (
-    LARGEST_DENOMINATOR,
-    ONE,
     ZERO,
-    divide,
     multiply,
     size,
     total,
     written_length,
 )
-from chainrule.derivations._branches import BRANCHING
+from chainrule.derivations._by_parameter import by_parameter
 from chainrule.derivations._chain_rule import Step, derivative_in_variables, node_names
-from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
 from chainrule.derivations._parameter_form import in_output, shortened
+from chainrule.derivations._parameter_switch import forms_beside, limit_of_slopes
 from chainrule.derivations._pieces import Pieces, differentiate
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations._simplified import simplified
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm
-from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.formulas import (
-    COMPARISONS,
-    REDUCTIONS,
     Apply,
     Constant,
     Expression,
     Formula,
-    Parameter,
     Variable,
     parameters_of,
     subexpressions,
-    substitute,
-    variables_of,
 )
 
 _SECONDS = 0.8
@@ -89,6 +77,9 @@ class ParameterDerivative:
         Of an element-wise formula: how the chain rule gets there.
     limits : tuple of Expression
         Bases of powers: where one is 0 the derivative by the exponent is taken as 0, its limit.
+    switches : {"", "limit", "branch"}
+        Whether the formula changes its form at the parameter's value, and what is taken there:
+        the limit of the derivatives beside, or that of the branch that is taken.
     """
 
     name: str
@@ -98,6 +89,7 @@ class ParameterDerivative:
     through_output: tuple[Expression | None, ...] = ()
     step: ParameterStep | None = None
     limits: tuple[Expression, ...] = ()
+    switches: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,6 +116,13 @@ def parameter_derivatives(
     """
     found = []
     for name, _ in formula.parameters:
+        beside = forms_beside(formula.expression, name, dict(formula.parameters))
+        limit = beside and limit_of_slopes(
+            formula.expression, beside, name, dict(formula.parameters)
+        )
+        if limit is not None:
+            found.append(ParameterDerivative(name, limit, (), False, switches="limit"))
+            continue
         smooth = () if pieces is None or len(pieces.pieces) == 1 else pieces.pieces
         moved = pieces is not None and any(
             name in parameters_of(b.location) for b in pieces.breakpoints
@@ -156,6 +155,7 @@ def parameter_derivatives(
                 tuple(through),
                 step,
                 tuple(dict.fromkeys(limits)),
+                "branch" if beside else "",
             )
         )
     return tuple(found)
@@ -215,93 +215,6 @@ def _merged(e: Expression) -> Expression:
         return e
 
 
-def by_parameter(expression: Expression, name: str, values: Mapping[str, float]) -> Expression:
-    """Return the derivative by a parameter, from the inside out.
-
-    A parameter is shared by all units, so that a reduction's derivative is the reduction of the
-    derivatives; units that share the extreme value share its derivative.
-
-    Parameters
-    ----------
-    expression : Expression
-    name : str
-        The parameter.
-    values : mapping of str to float
-        Of all parameters: they tell whether a power has a value where its base is 0.
-    """
-    slopes: dict[Expression, Expression] = {}
-    for e in reversed(list(subexpressions(expression))):
-        if e not in slopes:
-            slopes[e] = _slope(e, name, values, slopes)
-    return slopes[expression]
-
-
-def _slope(
-    e: Expression, name: str, values: Mapping[str, float], slopes: dict[Expression, Expression]
-) -> Expression:
-    if not isinstance(e, Apply):
-        return ONE if e == Parameter(name) else ZERO
-    inner = tuple(slopes.get(part, ZERO) for part in e.arguments)
-    if e.operation in COMPARISONS or all(slope == ZERO for slope in inner):
-        return ZERO
-    if e.operation == "where":
-        return _chosen(e.arguments[0], inner[1], inner[2])
-    if e.operation in ("maximum", "minimum"):
-        first_counts = LOCAL_DERIVATIVES[e.operation](e.arguments, e)[0]
-        assert isinstance(first_counts, Apply)
-        return _chosen(first_counts.arguments[0], *inner)
-    if e.operation not in REDUCTIONS:
-        partials = partials_by_parameter(e, name, values)
-        return total(multiply(p, s) for p, s in zip(partials, inner, strict=True) if s != ZERO)
-    if e.operation in ("sum", "mean"):
-        return Apply(e.operation, inner)
-    attains = indicator(Apply("equal", (e.arguments[0], e)))
-    return divide(Apply("sum", (multiply(attains, inner[0]),)), Apply("sum", (attains,)))
-
-
-def _chosen(condition: Expression, x: Expression, y: Expression) -> Expression:
-    """Return one of two slopes; the other one may be undefined there, which 0 times it is too."""
-    return x if x == y else Apply("where", (condition, simplified(x), simplified(y)))
-
-
-def partials_by_parameter(
-    e: Apply, name: str, values: Mapping[str, float]
-) -> tuple[Expression, ...]:
-    """Return the local derivatives of an operation whose arguments may hold a parameter."""
-    if e.operation != "power":
-        return LOCAL_DERIVATIVES[e.operation](e.arguments, e)
-    base, exponent = e.arguments
-    positive = Apply("greater", (exponent, ZERO))
-    is_positive = None if variables_of(exponent) else _is_positive(exponent, values)
-    if base == ZERO and is_positive:
-        return ZERO, ZERO
-    # The rule spares the logarithm of the base where no variable stands in the exponent.
-    to_variable: dict[Expression, Expression] = {Parameter(name): Variable(name)}
-    to_parameter: dict[Expression, Expression] = {Variable(name): Parameter(name)}
-    arguments = tuple(substitute(part, to_variable.get) for part in e.arguments)
-    partials = LOCAL_DERIVATIVES["power"](arguments, Apply("power", arguments))
-    by_base, by_exponent = (substitute(part, to_parameter.get) for part in partials)
-    if by_exponent != ZERO and (
-        isinstance(base, Variable)
-        or any(
-            isinstance(part, Apply) and part.operation in BRANCHING for part in subexpressions(base)
-        )
-    ):
-        # Such a base may be 0, some on a whole piece: for p > 0 there 0**p stays 0 when p changes,
-        # and for p <= 0 it has no value.
-        held = _chosen(Apply("equal", (base, ZERO)), ZERO, by_exponent)
-        if is_positive is None:
-            by_exponent = Apply("where", (positive, held, by_exponent))
-        elif is_positive:
-            by_exponent = held
-    return by_base, by_exponent
-
-
-def _is_positive(exponent: Expression, values: Mapping[str, float]) -> bool:
-    with mpmath.workdps(40):
-        return bool(evaluate(exponent, values) > 0)
-
-
 @remembered
 def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[SecondDerivative, ...]:
     """Return ∂²a/∂z² of every piece; through the output it is D'(a) D(a).
@@ -333,32 +246,3 @@ def _bend(slope: Expression) -> Expression:
         )
         return min(plain, collected, key=written_length)
     return min(simplified(plain), derivative_in_variables(slope), key=written_length)
-
-
-@remembered
-def simplified(expression: Expression) -> Expression:
-    """Return the shortest of a few ways to write an expression; unchanged if time runs out."""
-    translation = Translation(names_long_numbers=True)
-    # As a fraction 1.702 would become 851 over 500, in every product anew.
-    decimals: dict[Expression, Expression] = {
-        e: Variable(f"decimal{k}")
-        for k, e in enumerate(sorted(filter(_is_decimal, set(subexpressions(expression))), key=str))
-    }
-    numbers = {symbol: e for e, symbol in decimals.items()}
-    try:
-        with time_limit(_SECONDS):
-            plain = translation.to_sympy(substitute(expression, decimals.get))
-            short = shortest(sympy.together(plain), translation)
-            logarithms: dict[Expression, Expression] = {
-                translation.to_expression(translation.to_sympy(e)): e
-                for e in subexpressions(expression)
-                if isinstance(e, Apply) and e.operation == "log1p"
-            }
-            written = substitute(substitute(short, logarithms.get), numbers.get)
-    except FAILURES:
-        return expression
-    return min(written, expression, key=written_length)
-
-
-def _is_decimal(e: Expression) -> bool:
-    return isinstance(e, Constant) and e.value.denominator > LARGEST_DENOMINATOR

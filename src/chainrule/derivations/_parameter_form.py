@@ -47,7 +47,7 @@ def shortened(formula: Formula, derivative: Expression) -> Expression:
 
     Examples
     --------
-    >>> from chainrule.derivations._further_derivatives import by_parameter
+    >>> from chainrule.derivations._by_parameter import by_parameter
     >>> from chainrule.formulas import parse, to_text
     >>> softmax = parse("exp(z/T)/sum(exp(z/T))", {"T": 2.0})
     >>> to_text(shortened(softmax, by_parameter(softmax.expression, "T", {"T": 2.0})))
@@ -95,7 +95,7 @@ def in_output(
 
     Examples
     --------
-    >>> from chainrule.derivations._further_derivatives import by_parameter
+    >>> from chainrule.derivations._by_parameter import by_parameter
     >>> from chainrule.formulas import parse, to_text
     >>> swish = parse("z/(1 + exp(-beta*z))", {"beta": 1.5})
     >>> slope = by_parameter(swish.expression, "beta", dict(swish.parameters))

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _ELSE = "everywhere else"
 _LONGEST_THROUGH_OUTPUT = 40  # parts of a second derivative in a that is shown if longer than in z
 _LONGEST_ENTRY = 60  # parts of an entry of a Hessian that is shown
+_AT_SWITCHES = {
+    "limit": "the limit of those of the forms beside",
+    "branch": "that of the branch that is taken, whatever holds beside",
+}
 _LONGEST_PRODUCT = 160  # parts of a Hessian–vector product that is shown
 
 
@@ -63,6 +67,12 @@ def _by_parameters(derivation: Derivation) -> Section:
         summed = Apply("sum_examples", (Apply("sum_units", (term,)),))
         equations.append(Equation((partial(J, parameter), summed)))
         sentences += [_limit_sentence(base, found.name) for base in found.limits]
+        if found.switches:
+            value = dict(derivation.formula.parameters)[found.name]
+            sentences.append(
+                f"At {found.name} = {value:g} the formula changes its form: the derivative by "
+                f"{found.name} is {_AT_SWITCHES[found.switches]}."
+            )
         if found.moves_kinks:
             sentences.append(
                 f"{text_of(parameter)} moves a kink: the derivative is that of the piece on which "

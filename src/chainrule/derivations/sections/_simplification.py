@@ -12,8 +12,8 @@ import mpmath
 from chainrule.derivations._algebra import Translation
 from chainrule.derivations._arithmetic import ZERO, size
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._further_derivatives import simplified
 from chainrule.derivations._pieces import Breakpoint, Piece
+from chainrule.derivations._simplified import simplified
 from chainrule.derivations.output_forms._domain import Stretch, domain
 from chainrule.derivations.output_forms._output_form import (
     UNDEFINED,
