@@ -84,7 +84,10 @@ REFUSED = [
     "1/(1 + (z - 1000)**2)",
     "sin(50*z)", "asinh(z) - z*erf(z)", "z*(z - 1e-3)", "exp(z)/(1 + exp(z) + exp(2*z))",
 ]  # fmt: skip
-ONE_TO_ONE = ["z - tanh(z)", "z + exp(z)", "z + sin(z)**2", "erf(z)", "z + erf(z)"]
+ONE_TO_ONE = [
+    "z - tanh(z)", "z + exp(z)", "z + sin(z)**2", "erf(z)", "z + erf(z)",
+    "z*(1/2 + atan(z)/pi)", "z*(1.25 + 0.75*erf(1.875*z))/2",
+]  # fmt: skip
 WITHOUT = ["silu", "gelu", "mish", "gelu_tanh", "gaussian"]
 LEFT_PLACES, RIGHT_PLACES = ("-4.7", "-2.2", "-0.6", "-0.13"), ("0.11", "0.7", "1.9", "5.3")
 

@@ -116,3 +116,11 @@ def test_an_exponent_that_does_not_change_needs_no_logarithm():
 def test_places_and_gaps_are_written_to_be_read(text, sentence):
     """Poles between pieces, half-axes, and places found by bisection."""
     assert sentence in str(derive(parse(text)))
+
+
+@pytest.mark.parametrize("text", ["z*(1/2 + atan(z)/pi) - z/5", "z*(1.25 + erf(z))/2"])
+def test_what_turns_is_not_said_to_rise(text):
+    """Both have a valley below 0, where the slope is less than 0."""
+    (found,) = derive(parse(text)).output_forms
+    assert isinstance(found, NoOutputForm)
+    assert found.direction == 0

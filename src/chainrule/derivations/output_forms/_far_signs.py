@@ -7,10 +7,66 @@ from typing import Any
 import mpmath
 import sympy
 
+from chainrule.derivations._field import Field, Generator
+
 _LEAST_LEADING = mpmath.mpf("1e-20")  # less may be a zero that was not seen
 
 
-def far_logarithm(
+def far_sign(
+    factor: Any, field: Field, falling: tuple[list[Generator], ...], far: float, side: int
+) -> int:
+    """Return the sign of a polynomial in generators beyond ``side*far``; 0 if not proved.
+
+    Parameters
+    ----------
+    factor : sympy.Expr
+    field : Field
+    falling : tuple of list of Generator
+        Logarithms in the exponential; exponentials of concave polynomials; error functions of
+        lines: what these differ by from lines and from numbers falls off.
+    far : float
+    side : int
+    """
+    logarithms, bells, areas = falling
+    x = field.x
+    falls = [
+        mpmath.mpf(sympy.N(-side * sympy.diff(g.argument, x).subs(x, side * far), 30))
+        for g in bells
+    ]
+    ends = [mpmath.mpf(sympy.N(g.argument.subs(x, side * far), 30)) for g in areas]
+    rates = [mpmath.mpf(sympy.N(sympy.diff(g.argument, x), 30)) for g in areas]
+    # Beyond u what erf lacks of 1 falls by 2 u at least.
+    falls += [2 * side * rate * u for rate, u in zip(rates, ends, strict=True)]
+    if field.exponential is None:
+        exponential, rate = sympy.Dummy("t", positive=True), min(falls)
+    else:
+        exponential = field.exponential.symbol
+        rate = mpmath.mpf(field.number(field.rate))
+    if any(fall < abs(rate) for fall in falls):
+        return 0
+    rests: list[tuple[Any, mpmath.mpf]] = []
+    for g in logarithms:
+        line, bound = _far_logarithm(g.argument, exponential, rate, far, side)
+        if bound is None:
+            return 0
+        rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), bound))
+        factor = factor.subs(g.symbol, line.subs(exponential, field.rate * x) + rests[-1][0])
+    for g in bells:
+        bound = mpmath.exp(mpmath.mpf(sympy.N(g.argument.subs(x, side * far), 30)))
+        rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), bound))
+        factor = factor.subs(g.symbol, rests[-1][0])
+    for g, u in zip(areas, ends, strict=True):
+        rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), mpmath.erfc(abs(u))))
+        factor = factor.subs(g.symbol, int(mpmath.sign(u)) + rests[-1][0])
+    symbols = x, exponential, *(rest for rest, _ in rests)
+    polynomial = sympy.Poly(sympy.expand(factor), *symbols)
+    terms = [
+        (powers, mpmath.mpf(sympy.N(coefficient, 30))) for powers, coefficient in polynomial.terms()
+    ]
+    return _outweighing(terms, rate, far, side, [bound for _, bound in rests])
+
+
+def _far_logarithm(
     argument: Any, exponential: Any, rate: Any, far: float, side: int
 ) -> tuple[Any, Any]:
     """Write ``log(P(E))`` beyond ``side*far`` as a line in ``log(E)``, named E, and a rest.
@@ -37,7 +93,7 @@ def far_logarithm(
     return line, bound
 
 
-def outweighing(
+def _outweighing(
     terms: list[tuple[tuple[int, ...], Any]], rate: Any, far: float, side: int, bounds: list[Any]
 ) -> int:
     """Return the sign of a sum of c z**n exp(k rate z) r**m beyond ``side*far``; 0 if not proved.

@@ -25,7 +25,7 @@ from chainrule.derivations.output_forms._implicit_form import ImplicitForm, impl
 from chainrule.derivations.output_forms._layers import without_areas
 from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
-from chainrule.derivations.output_forms._signs import proved_sign
+from chainrule.derivations.output_forms._signs import proved_sign, sign_from_end
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
 from chainrule.formulas import Apply, Expression, Parameter, constant, substitute, variables_of
 
@@ -188,7 +188,9 @@ def _direction_on(piece: Piece, values: dict[str, float], stretch: Stretch) -> i
         slope = reduce(multiply, known, piece.derivative)
         return proved_sign(slope, values, low, high)
 
-    return _bounded(sign) or 0
+    return (
+        _bounded(sign) or _bounded(lambda: sign_from_end(piece.derivative, values, low, high)) or 0
+    )
 
 
 def _goes_on(

@@ -20,7 +20,7 @@ from chainrule.derivations._arithmetic import multiply, negate, rebuilt
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import Field, Generator, NotInFieldError
 from chainrule.derivations._pieces import differentiate
-from chainrule.derivations.output_forms._far_signs import far_logarithm, outweighing
+from chainrule.derivations.output_forms._far_signs import far_sign
 from chainrule.derivations.output_forms._rational_ends import exponential, inside, rational
 from chainrule.derivations.output_forms._sign_of_terms import sign_of_terms
 from chainrule.derivations.output_forms._signs_by_parts import sign_by_parts
@@ -98,6 +98,30 @@ def proved_sign(
         lambda: sign_by_parts(expression, low, high, strict),
     )
     return next(filter(None, (attempt(_SECONDS, way, 0) for way in ways)), 0)
+
+
+def sign_from_end(
+    expression: Expression, values: Mapping[str, float], low: float, high: float
+) -> int:
+    """Return the sign of what rises or falls all the way from a limit; 0 if that is not proved.
+
+    What is continuous between two places is meant: ``1/2 + atan(z)/pi + z/(pi*(1 + z**2))``
+    rises from 0.
+    """
+    direction = proved_sign(differentiate(expression), values, low, high)
+    if not direction:
+        return 0
+    translation = Translation()
+    z, value = translation.symbol(Variable("z")), translation.to_sympy(expression)
+    numbers = {translation.symbol(Parameter(name)): rational(x) for name, x in values.items()}
+    at_low, at_high = (
+        sympy.limit(value.subs(numbers), z, rational(end), side)
+        for end, side in ((low, "+"), (high, "-"))
+    )
+    least, most = (at_low, at_high) if direction > 0 else (at_high, at_low)
+    if least.is_extended_nonnegative:
+        return 1
+    return -1 if most.is_extended_nonpositive else 0
 
 
 def is_zero(expression: Expression, place: float) -> bool:
@@ -282,7 +306,8 @@ class _Signs:
         exponential = self.field.exponential
         logarithms = [g for g in used if g.kind == "log"]
         bells = [g for g in used if g is not exponential and self._is_bell(g)]
-        rest = {g.symbol for g in used if g.kind != "log" and g not in bells}
+        areas = [g for g in used if g.kind == "erf" and self._is_line(g.argument)]
+        rest = {g.symbol for g in used if g.kind != "log" and g not in (*bells, *areas)}
         known = {self.field.x} if exponential is None else {self.field.x, exponential.symbol}
         if not rest <= known or (exponential is None and (logarithms or not bells)):
             return 0
@@ -290,7 +315,7 @@ class _Signs:
             return 0
         for far in _FAR:
             signs = {
-                self._far_sign(factor, logarithms, bells, far, side)
+                far_sign(factor, self.field, (logarithms, bells, areas), far, side)
                 for end, side in ((self.low, -1), (self.high, 1))
                 if mpmath.isinf(end)
             }
@@ -304,6 +329,10 @@ class _Signs:
         """Tell whether an expression is rational in some symbols, and has no others."""
         return bool(e.free_symbols <= symbols and e.is_rational_function(*symbols))
 
+    def _is_line(self, e: Any) -> bool:
+        x = self.field.x
+        return bool(e.free_symbols == {x} and e.is_polynomial(x) and sympy.degree(e, x) == 1)
+
     def _is_bell(self, g: Generator) -> bool:
         """Tell whether a generator is an exponential of a concave polynomial: ``exp(-z**2)``."""
         x = self.field.x
@@ -314,48 +343,6 @@ class _Signs:
             power % 2 == 0 and sympy.N(coefficient, 30) < 0
             for (power,), coefficient in curvature.terms()
         )
-
-    def _far_sign(
-        self,
-        factor: Any,
-        logarithms: list[Generator],
-        bells: list[Generator],
-        far: float,
-        side: int,
-    ) -> int:
-        """Return the factor's sign beyond ``side*far``, with logarithms written as there."""
-        x = self.field.x
-        falls = [
-            mpmath.mpf(sympy.N(-side * sympy.diff(g.argument, x).subs(x, side * far), 30))
-            for g in bells
-        ]
-        if self.field.exponential is None:
-            exponential, rate = sympy.Dummy("t", positive=True), min(falls)
-        else:
-            exponential = self.field.exponential.symbol
-            rate = mpmath.mpf(self.field.number(self.field.rate))
-        if any(fall < abs(rate) for fall in falls):
-            return 0
-        rests: list[tuple[Any, mpmath.mpf]] = []
-        for g in logarithms:
-            line, bound = far_logarithm(g.argument, exponential, rate, far, side)
-            if bound is None:
-                return 0
-            rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), bound))
-            factor = factor.subs(
-                g.symbol, line.subs(exponential, self.field.rate * x) + rests[-1][0]
-            )
-        for g in bells:
-            bound = mpmath.exp(mpmath.mpf(sympy.N(g.argument.subs(x, side * far), 30)))
-            rests.append((sympy.Dummy(f"rest{len(rests)}", real=True), bound))
-            factor = factor.subs(g.symbol, rests[-1][0])
-        symbols = x, exponential, *(rest for rest, _ in rests)
-        polynomial = sympy.Poly(sympy.expand(factor), *symbols)
-        terms = [
-            (powers, mpmath.mpf(sympy.N(coefficient, 30)))
-            for powers, coefficient in polynomial.terms()
-        ]
-        return outweighing(terms, rate, far, side, [bound for _, bound in rests])
 
     def of_slope(self, factor: Any) -> int:
         """Return the sign of what rises or falls away from zero: of ``z exp(z) - exp(z) + 1``."""
