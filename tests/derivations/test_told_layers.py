@@ -24,6 +24,7 @@ _ADDED = [  # one number to all units
     "log(1 + exp(z)) + 1/(1 + mean(tanh(z))**2)",
     "exp(z) - 1/(1 + max(exp(-z**2))**2)",
     "sinh(z) + sqrt(1 + mean(abs(z))**2)",
+    "z - log(1 + mean(z**2))",
 ]
 _MULTIPLIED = [
     "exp(z)*(1/2 + sinh(z))*sum(cosh(z))",

@@ -8,7 +8,8 @@ output tells s, and with it the layer. Likewise ``a_j = h(z_j) t(T)``, where t k
 shift is of all ``log|h(z_j)|``, with ``r = u' h/h'`` and ``t'/t`` in place of t'; units at the zero
 of h stay there.
 
-A line ``r <= α + β u`` bounds R' by ``α + β T``. And where T is the largest or smallest u(z), the
+A line ``r <= α + β u`` bounds R' by ``α + β T``, and ``r**2 <= α + β u`` a mean of r by the root of
+that, as its square is at most the mean of squares. And where T is the largest or smallest u(z), the
 unit that has it gives out ``f(z) = H(z, u(z))``. What a shift changes the output by is continuous,
 and at any time that of one of the units: where f rises strictly, so does it.
 
@@ -23,33 +24,39 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
 from itertools import islice, pairwise, product
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 from typing import Any
 
 import mpmath
 import numpy as np
-import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
+from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import (
     ONE,
     ZERO,
     add,
+    divide,
     multiply,
     negate,
+    power,
     rebuilt,
     subtract,
 )
 from chainrule.derivations._pieces import Piece, Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations.output_forms._domain import domain
-from chainrule.derivations.output_forms._layers import exchanged, factors_apart
+from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms._lines import Line, bounding_lines
+from chainrule.derivations.output_forms._named_total import (
+    TOTAL,
+    is_nothing,
+    separated,
+    with_total_named,
+)
 from chainrule.derivations.output_forms._rising_in_both import sign_from
 from chainrule.derivations.output_forms._rising_layers import (
     NEGLIGIBLE,
     Rising,
     number_of,
-    terms_of,
 )
 from chainrule.derivations.output_forms._shared_ranges import (
     PLACES,
@@ -61,24 +68,19 @@ from chainrule.derivations.output_forms._shared_ranges import (
 )
 from chainrule.derivations.output_forms._signs import proved_sign
 from chainrule.formulas import (
-    REDUCTIONS,
-    Apply,
     Constant,
     Expression,
     Formula,
-    Parameter,
     Variable,
-    is_layer_coupled,
-    subexpressions,
+    constant,
     substitute,
-    variables_of,
 )
 
 PROOF = (
     "layers with the same {} differ by one shift of all h(z_j), or of all log|h(z_j)|, and along "
     "it the output rises or falls strictly"
 )
-_Z, TOTAL = Variable("z"), Parameter("shared_by_the_layer")
+_Z = Variable("z")
 _EXTREMES = ("max", "min")
 _MOST_LINES, _LARGEST, _CLOSE = 3, 1e100, 1e-9
 _ZERO_SECONDS = 0.1
@@ -105,42 +107,6 @@ def is_told_along_shifts(e: Expression, values: Mapping[str, float]) -> bool:
     return False
 
 
-def with_total_named(e: Expression) -> tuple[Expression, Apply] | None:
-    """Return a layer with a name for the one reduction that it has, and that; None if it has more.
-
-    The name is `TOTAL`.
-    """
-    shared = {
-        part
-        for part in subexpressions(e)
-        if isinstance(part, Apply) and part.operation in REDUCTIONS and "z" in variables_of(part)
-    }
-    if len(shared) != 1:
-        return None
-    (total,) = shared
-    named = exchanged(e, total, TOTAL)
-    is_plain = not is_layer_coupled(total.arguments[0]) and not is_layer_coupled(named)
-    return (named, total) if is_plain else None
-
-
-def separated(e: Expression) -> Iterator[tuple[Expression, Expression, bool]]:
-    """Yield what depends on z alone and what on T alone, that add or multiply to an expression."""
-    own: Expression = ZERO
-    common: Expression = ZERO
-    for term in (multiply(*parts) for parts in terms_of(e)):
-        if TOTAL not in subexpressions(term):
-            own = add(own, term)
-        elif "z" not in variables_of(term):
-            common = add(common, term)
-        else:
-            break
-    else:
-        yield own, common, False
-    parts = factors_apart(e, TOTAL)
-    if parts is not None:
-        yield *parts, True
-
-
 @dataclass(frozen=True)
 class _Shift:
     """A layer ``h(z) + t(R(u(z)))`` or ``h(z) t(R(u(z)))`` with h strictly rising; t is in z."""
@@ -156,7 +122,15 @@ class _Shift:
         """Tell whether the output rises or falls strictly along a shift of all units."""
         if not self._is_continuous(self._cuts[1], -inf, inf):
             return False
-        return (self.reduction in _EXTREMES and self._by_one_unit()) or self._by_lines()
+        if self.reduction in _EXTREMES and self._by_one_unit():
+            return True
+        low, high = self._range
+        if not self._is_continuous(self._cuts[2], low, high) or not self._ends_well():
+            return False
+        sign = self._sign_of_t() if self.is_product else 1
+        return sign != 0 and (
+            self._by_lines(sign) or (self.reduction == "mean" and self._by_squares(sign))
+        )
 
     def _by_one_unit(self) -> bool:
         upwards, downwards = (Rising(self.values, way) for way in (1, -1))
@@ -196,20 +170,37 @@ class _Shift:
         ]
         return not any((*sides, *(b.slope for b in t.breakpoints if b.place == place)))
 
-    def _by_lines(self) -> bool:
-        t = self._cuts[2]
-        low, high = self._range
-        if not self._is_continuous(t, low, high) or not self._ends_well():
-            return False
-        sign = 1
-        if self.is_product:
-            sign = self._sign_of_t()
-        return sign != 0 and any(
+    def _by_lines(self, sign: int) -> bool:
+        return any(
             all(map(self._is_bound, lines))
             and all(self._keeps_sign(line, sign * direction) for line in lines)
             for direction in (1, -1)
             for lines in self._lines(direction)
         )
+
+    def _by_squares(self, sign: int) -> bool:
+        """Bound the mean of r, on either side of 0, by the root of a line above r²."""
+        u, r = self._samples
+        if len(u) < 2:
+            return False
+        lines = bounding_lines(u, r**2, 1, places_between(*self._range), through_origin=False)
+        return any(
+            line.beta > 0 and self._is_bound(line, 2) and self._keeps_sign_within(line, sign)
+            for line in islice(lines, _MOST_LINES)
+        )
+
+    def _keeps_sign_within(self, line: Line, sign: int) -> bool:
+        """Prove that the output goes one way, with the root of a line for what z is."""
+        total = divide(subtract(power(_Z, constant(2)), Constant(line.alpha)), Constant(line.beta))
+        for piece, *ends in self._of_t:
+            low, high = (sqrt(max(line.at(end), 0.0)) for end in ends)
+            base = piece.expression if self.is_product else ONE
+            for way in (_Z, negate(_Z)):
+                grows = multiply(exchanged(piece.derivative, _Z, total), way)
+                along = rebuilt(add(exchanged(base, _Z, total), grows))
+                if proved_sign(along, self.values, low, high) != sign:
+                    return False
+        return True
 
     def _sign_of_t(self) -> int:
         """Return the sign that t has wherever T may be, its ends excepted; 0 where unknown."""
@@ -361,14 +352,15 @@ class _Shift:
             way *= self._sign_of_t()
         return signs == {way}
 
-    def _is_bound(self, line: Line) -> bool:
-        """Prove that a line is above, or below, r for all z."""
+    def _is_bound(self, line: Line, times: int = 1) -> bool:
+        """Prove that a line is above, or below, a power of r for all z."""
         h, u = self._cuts[:2]
         edges = sorted({b.place for cut in (h, u) for b in cut.breakpoints})
         for low, high in pairwise([-inf, *edges, inf]):
             own, inner = (piece_over(cut, low, high) for cut in (h, u))
             grows = multiply(inner.derivative, own.expression if self.is_product else ONE)
-            apart = subtract(multiply(line.over(inner.expression), own.derivative), grows)
+            over, whole = line.over(inner.expression), constant(times)
+            apart = subtract(multiply(over, power(own.derivative, whole)), power(grows, whole))
             if attempt(_ZERO_SECONDS, partial(is_nothing, apart), False):
                 continue
             if proved_sign(rebuilt(apart), self.values, low, high) != line.side:
@@ -383,8 +375,3 @@ class _Shift:
             if proved_sign(along, self.values, low, high) != sign:
                 return False
         return True
-
-
-def is_nothing(e: Expression) -> bool:
-    """Tell whether all terms of an expression cancel."""
-    return bool(sympy.expand(Translation().to_sympy(e)) == 0)

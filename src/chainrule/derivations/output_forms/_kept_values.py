@@ -223,21 +223,21 @@ def _roots(
     """Yield values that the layer shares with what they are: a sum over z, or a root of it."""
     unknown, norm = (sympy.Dummy(name, positive=True) for name in ("unknown", "norm"))
     a = algebra.translation.symbol(_A)
-    powers = [part for part in equation.atoms(sympy.Pow) if part.base == symbol]
-    order = lcm(*(int(part.exp.q) for part in powers if part.exp.is_Rational))
+    base, order = _root_in(equation, symbol)
+    absolute, slope = base.subs(symbol, 0), sympy.diff(base, symbol)
     # Named by its root, the sum of squares lets equations of squares be factored.
     squares, root = SumFunction(a**2), sympy.sqrt(SumFunction(a**2))
     times = sympy.S.One
     if equation.has(algebra.count):
         times, root = algebra.count, sympy.sqrt(MeanFunction(a**2))
-    named = equation.subs(symbol, unknown**order).subs(squares, times * norm**2)
-    above = sympy.fraction(sympy.together(named))[0]
-    left = algebra.translation.meaning[symbol]
+    named = equation.subs(symbol, (unknown**order - absolute) / slope)
+    above = sympy.fraction(sympy.together(named.subs(squares, times * norm**2)))[0]
+    left, rooted = (algebra.to_expression(e) for e in (symbol, base))
     if not above.is_polynomial(unknown):
         for value in _by_inversion(above, unknown, algebra):
             if order == 1:
                 yield left, value
-            elif order == 2:
+            elif order == 2 and base == symbol:
                 yield Apply("sqrt", (left,)), value
                 yield left, Apply("power", (value, constant(2)))
         return
@@ -248,10 +248,26 @@ def _roots(
         for solution in (*_without_cancellation(polynomial), *solutions(polynomial)):
             if not solution.has(sympy.Piecewise, sympy.sign):
                 value = sympy.factor(solution)
-                power = with_factors_joined(sympy.factor(value**order))
-                yield left, algebra.to_expression(power.subs(norm, root))
+                whole = sympy.factor((value**order - absolute) / slope)
+                yield left, algebra.to_expression(with_factors_joined(whole).subs(norm, root))
                 if order == 2:
-                    yield Apply("sqrt", (left,)), algebra.to_expression(value.subs(norm, root))
+                    yield Apply("sqrt", (rooted,)), algebra.to_expression(value.subs(norm, root))
+
+
+def _root_in(equation: Any, symbol: Any) -> tuple[Any, int]:
+    """Return of what line in a symbol roots are taken, and the least root of which all are powers.
+
+    The line is the symbol itself where there is no other, or more than one.
+    """
+    powers = [part for part in equation.atoms(sympy.Pow) if part.exp.is_Rational]
+    orders: dict[Any, int] = {}
+    for part in powers:
+        if part.base.has(symbol) and part.base.is_polynomial(symbol) and part.exp.q > 1:
+            orders[part.base] = lcm(orders.get(part.base, 1), int(part.exp.q))
+    (base, order), *others = orders.items() or [(symbol, 1)]
+    if others or sympy.degree(base, symbol) != 1:
+        return symbol, orders.get(symbol, 1)
+    return base, order
 
 
 def _without_cancellation(polynomial: Any) -> Iterator[Any]:

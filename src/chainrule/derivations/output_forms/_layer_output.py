@@ -50,6 +50,7 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
+    subexpressions,
     substitute,
     variables_of,
 )
@@ -68,6 +69,7 @@ _CENTRED: Mapping[Expression, Expression] = {
     Apply(reduction, (_A,)): constant(0) for reduction in ("sum", "mean")
 }
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
+_COUNTS, _OF_MANY_UNITS = (2, 3, 5), ((0.3, 2, 600), (0.3, -2, 600))
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 
 
@@ -221,26 +223,29 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
     """Compare with the chain rule at layers near and far, moved up and down.
 
     Whether a layer of the output has the same derivative may depend on where the layer lies: on
-    which side of a number, say, its units are.
+    which side of a number, say, its units are. And a sum over many units may outweigh what it is
+    added to, which one over a few does not.
     """
     parameters = dict(formula.parameters)
+    parts = subexpressions(formula.expression)
+    has_sum = any(isinstance(e, Apply) and e.operation == "sum" for e in parts)
+    many = _OF_MANY_UNITS if has_sum else ()
     drawn = random.Random(0)
     checked = 0
     with mpmath.workdps(_DIGITS):
-        for scale, shift in product_of(_SCALES, _MOVED):
-            for units in (2, 3, 5):
-                z = [mpmath.mpf(shift + scale * drawn.gauss(0, 1)) for _ in range(units)]
-                g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in range(units)]
-                a = evaluate_layer(formula.expression, {**parameters, "z": z})
-                known: Values = {**parameters, SEED: g}
-                wanted = evaluate_layer(product, {**known, "z": z, "a": a})
-                if not all(map(mpmath.isfinite, (*a, *wanted))):
-                    continue
-                got = evaluate_layer(form, {**known, "a": a})
-                size_of = 1 + max(map(abs, wanted))
-                if not all(abs(x - y) < 1e-12 * size_of for x, y in zip(got, wanted, strict=True)):
-                    return False
-                checked += 1
+        for scale, shift, units in (*product_of(_SCALES, _MOVED, _COUNTS), *many):
+            z = [mpmath.mpf(shift + scale * drawn.gauss(0, 1)) for _ in range(units)]
+            g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in range(units)]
+            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            known: Values = {**parameters, SEED: g}
+            wanted = evaluate_layer(product, {**known, "z": z, "a": a})
+            if not all(map(mpmath.isfinite, (*a, *wanted))):
+                continue
+            got = evaluate_layer(form, {**known, "a": a})
+            size_of = 1 + max(map(abs, wanted))
+            if not all(abs(x - y) < 1e-12 * size_of for x, y in zip(got, wanted, strict=True)):
+                return False
+            checked += 1
     return checked > 0
 
 

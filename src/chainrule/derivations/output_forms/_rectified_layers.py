@@ -21,13 +21,13 @@ import numpy as np
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import ZERO, negate, rebuilt, subtract
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
-from chainrule.derivations.output_forms._along_shifts import (
+from chainrule.derivations.output_forms._layers import exchanged
+from chainrule.derivations.output_forms._named_total import (
     TOTAL,
     is_nothing,
     separated,
     with_total_named,
 )
-from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms._rising_layers import NEGLIGIBLE, Rising, number_of
 from chainrule.derivations.output_forms._shared_ranges import (
     PLACES,
