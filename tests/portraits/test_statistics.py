@@ -125,3 +125,28 @@ def test_the_hard_shrink_is_proved_to_shrink_every_variance(subject):
     assert statement.text.startswith("none with 0.01 ≤")
     formula = chainrule.catalogue.activation_formula("hard_shrink")
     assert _expectation(formula, mpmath.mpf("45.2"), 2) < 45.2
+
+
+@pytest.mark.parametrize(
+    ("text", "function", "contracts"),
+    [
+        ("sin(z)/z", lambda z: mpmath.sin(z) / z, True),
+        ("z/(exp(z) - 1)", lambda z: z / mpmath.expm1(z), True),
+        ("atan(1/z)", lambda z: mpmath.atan(1 / z), False),
+        ("z/abs(z)", mpmath.sign, False),
+    ],
+)
+def test_a_place_left_out_changes_no_moment(text, function, contracts):
+    """Quadrature on either side of it; and where the function jumps there it may not contract."""
+    drawn = chainrule.activation(text).portrait()
+    (gain,) = drawn.about("gain")
+    with mpmath.workdps(30):
+
+        def weighted(z):
+            return function(z) ** 2 * mpmath.npdf(z)
+
+        sides = ([-9, -4, -2, -1, 0], [0, 1, 2, 4, 9])
+        moment = mpmath.fsum(mpmath.quad(weighted, side) for side in sides)
+    assert gain.proved
+    assert gain.bounds[0] <= 1 / math.sqrt(moment) <= gain.bounds[1]
+    assert ("none with ν > 0" in str(drawn)) is contracts

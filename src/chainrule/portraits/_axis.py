@@ -285,6 +285,14 @@ class Axis:
         return found == list(pairwise(wanted))
 
     @property
+    def is_almost_everywhere(self) -> bool:
+        """Whether the spans leave out nothing but single places."""
+        ends = [(line.span.low.place, line.span.high.place) for line in self.lines]
+        return (ends[0][0], ends[-1][1]) == (-math.inf, math.inf) and all(
+            before[1] == after[0] for before, after in pairwise(ends)
+        )
+
+    @property
     def gaps(self) -> list[float]:
         """The ends of spans, other than breakpoints, between which the function is cut."""
         edges = [edge for line in self.lines for edge in (line.span.low, line.span.high)]

@@ -61,7 +61,7 @@ def growth(programs: Sequence[Sequence[Program]], places: Sequence[float]) -> Gr
 
 def growth_by_expansion(axis: Axis, order: int) -> Growth | None:
     """Bound a derivative far out by the terms of its expansion, where none grows exponentially."""
-    places = [edge.place for edge in axis.edges]
+    places = [line.span.high.place for line in axis.lines[:-1]]
     size, power = _largest([line.program(order) for line in axis.lines], places), 0
     for line, end in ((axis.lines[0], 0), (axis.lines[-1], 1)):
         start = Fraction(_reach(places))

@@ -136,7 +136,7 @@ def normal_moments(
         if not np.isfinite(derivatives).all():
             panels = _panels(begin, end, scales, refinement, graded=True) or panels
             derivatives = majorants(program, (panels.left, panels.right), _ORDER)
-        parts = _integrals(program, panels, derivatives, powers)
+        parts = _integrals(program, panels, derivatives, growth, powers)
         for p, part in parts.items():
             low[p] += part[0]
             high[p] += part[1]
@@ -208,7 +208,11 @@ def _near_ends(ends: Sequence[float], width: float) -> list[float]:
 
 
 def _integrals(
-    program: Program, panels: _Panels, derivatives: Array, powers: Sequence[int]
+    program: Program,
+    panels: _Panels,
+    derivatives: Array,
+    growth: Growth,
+    powers: Sequence[int],
 ) -> dict[int, Interval]:
     left, right, scale = panels.left, panels.right, panels.scale
     middle, half = (left + right) / 2, (right - left) / 2
@@ -218,6 +222,7 @@ def _integrals(
     weights, spread = _laguerre(nodes / scale)
     factor = half / scale * _WEIGHTS[:, None] / math.sqrt(2 * math.pi)
     weights, spread = weights * factor, spread * factor
+    largest = growth.size * (1 + np.maximum(np.abs(left), np.abs(right))) ** growth.power
     around = _weight_majorants(left / scale, right / scale, scale)
     result: dict[int, Interval] = {}
     power, raised = values, derivatives
@@ -237,7 +242,7 @@ def _integrals(
             high = (np.maximum(*ends) + size).sum(1) + rest
             # Where the derivatives have no bounds, next to the end of a piece, the values may.
             singular = ~np.isfinite(rest).all(axis=0)
-            within = 2 * half / scale * raised[0] * around[:, 0]
+            within = 2 * half / scale * np.minimum(raised[0], largest**p) * around[:, 0]
             low[:, singular] = -within[:, singular]
             high[:, singular] = within[:, singular]
             slack = 1e-15 * np.sqrt(len(left)) * panels.total(np.abs(low) + np.abs(high))

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from chainrule.portraits._axis import Axis, is_defined
+from chainrule.portraits._axis import Axis, Line, is_defined
 from chainrule.portraits._closed_moment import closed_function
 from chainrule.portraits._domain import Edge
 from chainrule.portraits._fixed_points import (
@@ -44,9 +44,10 @@ def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Stat
     jumps : bool
         Whether the function may jump.
     """
-    if not axis.is_everywhere:
+    if not axis.is_almost_everywhere:
         reason = "the function is not defined for every z"
         return [unsettled(s, reason) for s in ("gain", _CENTRED, _SECOND)]
+    jumps = jumps or not all(map(_goes_on, axis.lines, axis.lines[1:]))
     known = _known(axis, 0, _growth(axis, steepest), (1, 2))
     if known is None:
         return [unsettled(s) for s in ("gain", _CENTRED, _SECOND)]
@@ -67,8 +68,16 @@ def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Stat
     return result
 
 
+def _goes_on(before: Line, after: Line) -> bool:
+    """Tell whether a function that is left out between two lines has one limit there."""
+    if before.span.high.breakpoint is not None and before.is_regular(1, 0):
+        return True  # whether it jumps there is known
+    left, right = before.ends[1].limit(0), after.ends[0].limit(0)
+    return left is not None and bool(left.is_finite) and left == right
+
+
 def _places(axis: Axis) -> list[float]:
-    return [edge.place for edge in axis.edges]
+    return [line.span.high.place for line in axis.lines[:-1]]
 
 
 def _programs(axis: Axis, order: int) -> list[list[Program]]:
@@ -78,14 +87,29 @@ def _programs(axis: Axis, order: int) -> list[list[Program]]:
 def _growth(axis: Axis, steepest: Bounds | None) -> Growth | None:
     found = growth(_programs(axis, 0), _places(axis))
     if found is None or found.power > 1:
-        at_zero = max(abs(x) for x in _value_at_zero(axis))
-        if steepest is not None and math.isfinite(steepest[1] + at_zero):
-            return Growth(max(at_zero, steepest[1]), 1)
+        size = steepest[1] if steepest is not None else math.inf
+        size = max(size, _largest_at_zero(axis, size))
+        if math.isfinite(size):
+            return Growth(size, 1)
     return found or growth_by_expansion(axis, 0)
 
 
 def _steepness(axis: Axis) -> Growth | None:
     return growth(_programs(axis, 1), _places(axis)) or growth_by_expansion(axis, 1)
+
+
+def _largest_at_zero(axis: Axis, steepest: float) -> float:
+    """Bound the function at 0 as each of its lines would go on to there."""
+    at_zero = max(abs(x) for x in _value_at_zero(axis))
+    if math.isfinite(at_zero):
+        return at_zero
+    sizes = []
+    for line in axis.lines:
+        low, high = line.span.low.place, line.span.high.place
+        ways = (0.0, low + 1, high - 1, (low + high) / 2)
+        place = next(x for x in ways if low < x < high)
+        sizes.append(max(abs(x) for x in line.program(0).at(place)) + steepest * abs(place))
+    return max(sizes) * (1 + 1e-12)
 
 
 def _value_at_zero(axis: Axis) -> Bounds:
