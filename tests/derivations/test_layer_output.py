@@ -47,25 +47,29 @@ _EXCLUDED = [
 ]  # fmt: skip
 
 
+def assert_true_product(formula, form, places):
+    with mpmath.workdps(60):
+        z = [mpmath.mpf(x) for x in places]
+        g = [mpmath.mpf(2 + 3 * k) / (5 - 2 * k) for k in range(len(z))]
+        a = layer_values(formula.expression, {"z": z})
+        got = layer_values(form, {"a": a, "g": g})
+        for j in range(len(z)):
+
+            def cost(t, j=j):
+                moved = [t if k == j else x for k, x in enumerate(z)]
+                return mpmath.fdot(g, layer_values(formula.expression, {"z": moved}))
+
+            assert abs(got[j] - slope_of(cost, z[j])) < mpmath.mpf(10) ** -15
+
+
 @pytest.mark.parametrize("text", _TOLD)
 def test_the_form_in_the_output_alone_has_the_true_product(text):
     """Compared with difference quotients of the tests' own evaluation, at layers of many sizes."""
     formula = parse(text)
     form = through_output(derive(formula))
     assert variables_of(form) <= {"a", "g"}
-    with mpmath.workdps(60):
-        for places in _LAYERS:
-            z = [mpmath.mpf(x) for x in places]
-            g = [mpmath.mpf(2 + 3 * k) / (5 - 2 * k) for k in range(len(z))]
-            a = layer_values(formula.expression, {"z": z})
-            got = layer_values(form, {"a": a, "g": g})
-            for j in range(len(z)):
-
-                def cost(t, j=j, z=z, g=g):
-                    moved = [t if k == j else x for k, x in enumerate(z)]
-                    return mpmath.fdot(g, layer_values(formula.expression, {"z": moved}))
-
-                assert abs(got[j] - slope_of(cost, z[j])) < mpmath.mpf(10) ** -15
+    for places in _LAYERS:
+        assert_true_product(formula, form, places)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,20 @@ def test_where_a_factor_vanishes_so_do_output_and_derivative(text):
     form = through_output(derive(parse(text)))
     nothing = [mpmath.mpf(0)] * 3
     assert evaluate_layer(form, {"a": nothing, "g": [mpmath.mpf(k) for k in (2, -1, 5)]}) == nothing
+
+
+@pytest.mark.parametrize(
+    "text", ["z*max(0, 1 - 1/sqrt(sum(z**2)))", "z*max(1 - 1/mean(abs(z)), 0)"]
+)
+def test_layers_that_are_zero_below_a_threshold_have_a_form(text):
+    """Above it compared with difference quotients; below, output and derivative are 0."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    for places in (_LAYERS[0], _LAYERS[2]):
+        assert_true_product(formula, form, places)
+    below = [mpmath.mpf(x) for x in _LAYERS[1]]
+    a = layer_values(formula.expression, {"z": below})
+    assert a == evaluate_layer(form, {"a": a, "g": [mpmath.mpf(3), mpmath.mpf(-2)]}) == [0, 0]
 
 
 def test_what_a_layer_of_the_output_shares_is_put_in():

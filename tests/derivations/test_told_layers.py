@@ -39,6 +39,7 @@ _MULTIPLIED = [
     "z/(1 + abs(z))/(1 + min(tanh(z)))",
     "max(z, z/10)*exp(min(exp(z)))",
     "sinh(z)/min(exp(z))",
+    "(1 - 1/exp(sqrt(sum(z**2))))*(z/(sqrt(sum(z**2)) + 1/10))",
 ]
 _ZERO_WITH_ONE_UNIT = ["z**3*min(abs(z))", "(z + sin(z)/2)*min(max(z, 0))"]
 _RECTIFIED = [  # told by the units that are on

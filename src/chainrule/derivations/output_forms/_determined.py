@@ -93,6 +93,8 @@ def why_told(formula: Formula) -> str:
 
     def sought() -> str:
         for e, subject in _subjects(formula).items():
+            if is_proportional(e, values):
+                return PROPORTIONAL.format(subject)
             if is_told_by_those_on(e, values):
                 return RECTIFIED.format(subject)
             if is_told_along_shifts(e, values):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from math import lcm
 from typing import Any
 
@@ -70,7 +71,9 @@ def _kept(e: Expression) -> Iterator[Expression]:
 
 
 @remembered
-def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expression], ...]:
+def determined(
+    formula: Formula, graph: Graph, rectified: Formula | None = None
+) -> tuple[tuple[Expression, Expression], ...]:
     """Return reductions over `z`, and `z` itself, where the output tells them, each in `a`.
 
     Parameters
@@ -79,6 +82,8 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
         Layer-coupled.
     graph : Graph
         Its computation graph.
+    rectified : Formula, optional
+        A formula that is the first one wherever it is not 0: there it has to hold for that.
 
     Examples
     --------
@@ -92,6 +97,7 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
     ['z', 'a*sqrt(1 + sum(z**2))']
     """
     found: dict[Expression, Expression] = {}
+    holds = partial(_holds, rectified or formula, is_rectified=rectified is not None)
     try:
         with time_limit(_SECONDS):
             algebra = SumAlgebra(graph, dict(formula.parameters))
@@ -100,23 +106,23 @@ def determined(formula: Formula, graph: Graph) -> tuple[tuple[Expression, Expres
                 for left, right in _roots(equation, symbol, algebra):
                     if "z" in variables_of(right):
                         continue  # in what algebra does not look into
-                    if left not in found and _holds(formula, left, right):
+                    if left not in found and holds(left, right):
                         found[left] = right
                 for left, value in told if algebra.translation.meaning[symbol] in found else ():
                     for part, right in _with_root(left, algebra.to_expression(value)):
-                        if part not in found and _holds(formula, part, right):
+                        if part not in found and holds(part, right):
                             found[part] = right
             factor = _factor(graph, algebra)
             if factor is not None and _Z not in found and _is_told(factor, algebra, found):
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
-                if _holds(formula, _Z, own):
+                if holds(_Z, own):
                     found[_Z] = own
             for left, right in _of_extreme_outputs(formula):
-                if left not in found and _holds(formula, left, right):
+                if left not in found and holds(left, right):
                     found[left] = right
             if all(map(is_shared, found)):
                 for left, right in _of_common_parts(formula):
-                    if left not in found and _holds(formula, left, right):
+                    if left not in found and holds(left, right):
                         found[left] = right
     except FAILURES:
         pass
@@ -329,15 +335,15 @@ def _with_root(left: Expression, right: Expression) -> Iterator[tuple[Expression
             yield base, Apply("sqrt", (right,))
 
 
-def _holds(formula: Formula, left: Expression, right: Expression) -> bool:
-    """Compare both sides in many digits, wherever the output is defined."""
+def _holds(formula: Formula, left: Expression, right: Expression, *, is_rectified: bool) -> bool:
+    """Compare both sides in many digits, wherever the output is defined, and not 0 if rectified."""
     checked = 0
     with mpmath.workdps(_DIGITS):
         for places in (*PLACES, *AWKWARD, *_OTHER_COUNTS):
             z = [mpmath.mpf(x) for x in places]
             a = evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
             known = {**dict(formula.parameters), "z": z, "a": a}
-            if not all(map(mpmath.isfinite, a)):
+            if not all(map(mpmath.isfinite, a)) or (is_rectified and not any(a)):
                 continue
             got = evaluate_layer(right, known)
             if not is_shared(left) and mpmath.isnan(got[0]):

@@ -34,10 +34,13 @@ from chainrule.derivations.output_forms._output_form import OutputForm, output_f
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms._rectified_layers import is_never_on
 from chainrule.derivations.output_forms._related_forms import (
+    SOME_OUTPUT,
     composed_forms,
     inner_layer,
     linear_first,
+    where_not_zero,
     with_extremes_of_parts,
+    without_rectifier,
 )
 from chainrule.derivations.output_forms._singled_out import singles_out
 from chainrule.formulas import (
@@ -171,6 +174,9 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
         found = [form for form in forms if form is not None]
         if len(found) == len(branches):
             yield Apply("where", (exchanged(condition, _Z, _A), *found))
+    bare = without_rectifier(formula)
+    if bare is not None:
+        yield from where_not_zero(bare, formula)
     inner = inner_layer(formula)
     if inner is not None:
         form = _form_alone(inner[0])
@@ -328,9 +334,7 @@ def _with_plain_comparisons(form: Expression) -> Iterator[Expression]:
 def _without_quotient_at_zero(form: Expression, product: Expression) -> Expression:
     """Take the product at ``z = 0`` where the whole output is zero, as ``0/0`` says nothing."""
     zero: dict[Expression, Expression] = {_Z: constant(0), _A: constant(0)}
-    largest = Apply("max", (Apply("abs", (_A,)),))
-    there = folded(put_in(product, zero))
-    return Apply("where", (Apply("greater", (largest, constant(0))), form, there))
+    return Apply("where", (SOME_OUTPUT, form, folded(put_in(product, zero))))
 
 
 def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Expression]]:

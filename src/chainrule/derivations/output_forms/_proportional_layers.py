@@ -6,7 +6,8 @@ is ``c y`` with one c > 0. Along the multiples of y the outputs are ``c**d t(c**
 those of h: where ``r**d t(r**e)`` rises or falls strictly for r > 0, that tells c.
 
 Here ``S >= 0``, and x is z or what is strictly monotone in it. Layers with ``S = 0`` are multiples
-of one another too, and t(0) tells which; where t(0) is 0, they have to be one layer.
+of one another too, and t(0) tells which; where t(0) is 0, they have to be one layer. And t may be
+``max(t0, 0)``: where t0 is not above 0 outputs are 0, and so is the derivative.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import inf
 
-from chainrule.derivations._arithmetic import multiply, negate, rebuilt
+from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._kept_values import is_shared
@@ -71,6 +72,11 @@ def _tells_multiple(e: Expression) -> bool:
     if parts is None or not _is_nowhere_negative(common):
         return False
     own, t = parts
+    match t:
+        case Apply("maximum", (x, y)) if ZERO in (x, y):
+            t, is_rectified = (y if x == ZERO else x), True
+        case _:
+            is_rectified = False
     power, times = (degree(computation_graph(part)) for part in (own, common))
     if not power or power < 0 or times is None or not _is_monotone(own):
         return False
@@ -79,14 +85,21 @@ def _tells_multiple(e: Expression) -> bool:
         exchanged(t, _S, Apply("power", (_Z, Constant(times)))),
     )
     of_shared = exchanged(t, _S, _Z)
-    if not sign_from(of_shared, {}, 0.0, None)[1] or not _is_monotone(rebuilt(along), 0.0):
+    # Where t0 rises and is above 0, ``r**d t0`` rises strictly.
+    rises = is_rectified and Rising({}, 1).rises(of_shared, 0.0)
+    if not rises and not _is_monotone(rebuilt(along), 0.0):
+        return False
+    if is_rectified:
+        return _vanishes_at_zero_alone(common)
+    if not sign_from(of_shared, {}, 0.0, None)[1]:
         return False
     return sign_from(of_shared, {}, 0.0, 0.0)[1] or _vanishes_at_zero_alone(common)
 
 
 def _homogeneous(e: Expression) -> Iterator[Expression]:
     """Yield the largest shared parts that a factor of all z multiplies by a power of it."""
-    power = degree(computation_graph(e)) if is_shared(e) else None
+    is_negated = isinstance(e, Apply) and e.operation == "negate"
+    power = degree(computation_graph(e)) if is_shared(e) and not is_negated else None
     if power is not None and power > 0:
         yield e
     elif isinstance(e, Apply):

@@ -12,15 +12,20 @@ from dataclasses import replace
 from chainrule.derivations._arithmetic import multiply, rebuilt
 from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._closed_form import closed_form
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
+from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
+from chainrule.derivations.output_forms._put_in import put_in, written_shortly
 from chainrule.formulas import (
+    COMPARISONS,
     Apply,
     Constant,
     Expression,
     Formula,
     Variable,
+    constant,
     is_layer_coupled,
     subexpressions,
     substitute,
@@ -28,6 +33,7 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
+SOME_OUTPUT = Apply("greater", (Apply("max", (Apply("abs", (_A,)),)), constant(0)))
 
 
 def inner_layer(formula: Formula) -> tuple[Formula, Expression] | None:
@@ -52,6 +58,37 @@ def linear_first(formula: Formula) -> tuple[Formula, Expression] | None:
             if product is not None and variables_of(product) == {SEED.name}:
                 return replace(formula, expression=outer), product
     return None
+
+
+def without_rectifier(formula: Formula) -> Formula | None:
+    """Return a layer with x for ``max(x, 0)`` where the units share x; None if none is so."""
+    for part in subexpressions(formula.expression):
+        match part:
+            case Apply("maximum", (x, y)) if constant(0) in (x, y) and is_shared(part):
+                bare = y if x == constant(0) else x
+                return replace(formula, expression=exchanged(formula.expression, part, bare))
+    return None
+
+
+def where_not_zero(bare: Formula, rectified: Formula) -> Iterator[Expression]:
+    """Yield forms of a layer where its output is not 0, and 0 where it is.
+
+    Parameters
+    ----------
+    bare, rectified : Formula
+        What the layer is where it is not 0, and the layer.
+    """
+
+    def of_outputs(e: Expression) -> Expression | None:
+        is_compared = isinstance(e, Apply) and e.operation in (*COMPARISONS, "sign")
+        return exchanged(e, _Z, _A) if is_compared else None
+
+    graph = computation_graph(bare.expression)
+    told, numbers = dict(determined(bare, graph, rectified)), dict(bare.parameters)
+    product = substitute(backward_graph(graph)[0].expression(), of_outputs)
+    for way in (*written_shortly(product, told, numbers), put_in(product, told)):
+        if "z" not in variables_of(way):
+            yield Apply("where", (SOME_OUTPUT, way, constant(0)))
 
 
 def composed_forms(
