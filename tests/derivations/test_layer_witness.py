@@ -94,7 +94,7 @@ _TELLS_A_FACTOR = [  # which may be 0, and with it all outputs
     "asinh(z)*sqrt(sum(abs(z)))",
     "erf(z)*max(max(z - 1, 0))",
     "z*tanh(mean(abs(z)))",
-    "max(z, z/10)*mean(max(z, 0))**2",
+    "sinh(z)*mean(max(z, 0))**2",
 ]
 _MOVED_LESS = [
     "z - log(sum(exp(z))) + z**3",
