@@ -134,6 +134,7 @@ def test_the_hard_shrink_is_proved_to_shrink_every_variance(subject):
         ("z/(exp(z) - 1)", lambda z: z / mpmath.expm1(z), True),
         ("atan(1/z)", lambda z: mpmath.atan(1 / z), False),
         ("z/abs(z)", mpmath.sign, False),
+        ("z/10 + 50*(1 + z/abs(z))", lambda z: z / 10 + 50 * (1 + mpmath.sign(z)), False),
     ],
 )
 def test_a_place_left_out_changes_no_moment(text, function, contracts):
@@ -150,3 +151,16 @@ def test_a_place_left_out_changes_no_moment(text, function, contracts):
     assert gain.proved
     assert gain.bounds[0] <= 1 / math.sqrt(moment) <= gain.bounds[1]
     assert ("none with ν > 0" in str(drawn)) is contracts
+
+
+def test_a_jump_where_a_function_is_left_out_counts_in_its_moments():
+    """At z = 1 it jumps from -15π to 15π, where none of its pieces has a value."""
+    (gain,) = chainrule.activation("30*atan(1/(3*(z - 1)))").portrait().about("gain")
+    with mpmath.workdps(30):
+
+        def weighted(z):
+            return (30 * mpmath.atan(1 / (3 * (z - 1)))) ** 2 * mpmath.npdf(z)
+
+        moment = mpmath.quad(weighted, [-9, -4, -1, 1]) + mpmath.quad(weighted, [1, 2, 4, 9])
+    assert gain.proved
+    assert gain.bounds[0] <= 1 / math.sqrt(moment) <= gain.bounds[1]

@@ -48,7 +48,7 @@ def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Stat
         reason = "the function is not defined for every z"
         return [unsettled(s, reason) for s in ("gain", _CENTRED, _SECOND)]
     jumps = jumps or not all(map(_goes_on, axis.lines, axis.lines[1:]))
-    known = _known(axis, 0, _growth(axis, steepest), (1, 2))
+    known = _known(axis, 0, _growth(axis, steepest, jumps=jumps), (1, 2))
     if known is None:
         return [unsettled(s) for s in ("gain", _CENTRED, _SECOND)]
     function, moments = known
@@ -84,11 +84,11 @@ def _programs(axis: Axis, order: int) -> list[list[Program]]:
     return [[line.program(order + k) for line in axis.lines] for k in range(_DERIVATIVES)]
 
 
-def _growth(axis: Axis, steepest: Bounds | None) -> Growth | None:
+def _growth(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> Growth | None:
     found = growth(_programs(axis, 0), _places(axis))
     if found is None or found.power > 1:
         size = steepest[1] if steepest is not None else math.inf
-        size = max(size, _largest_at_zero(axis, size))
+        size = max(size, _largest_at_zero(axis, size, jumps=jumps))
         if math.isfinite(size):
             return Growth(size, 1)
     return found or growth_by_expansion(axis, 0)
@@ -98,10 +98,10 @@ def _steepness(axis: Axis) -> Growth | None:
     return growth(_programs(axis, 1), _places(axis)) or growth_by_expansion(axis, 1)
 
 
-def _largest_at_zero(axis: Axis, steepest: float) -> float:
+def _largest_at_zero(axis: Axis, steepest: float, *, jumps: bool) -> float:
     """Bound the function at 0 as each of its lines would go on to there."""
     at_zero = max(abs(x) for x in _value_at_zero(axis))
-    if math.isfinite(at_zero):
+    if math.isfinite(at_zero) and not jumps:
         return at_zero
     sizes = []
     for line in axis.lines:
