@@ -44,6 +44,8 @@ COUPLED_TIERS = ("single", "narrow", "wide", "double")
 _CALLS = re.compile(rf"(?<![\w.])({'|'.join(ELEMENTARY)})\(")
 _NUMBERS = re.compile(r"(?<![\w.])(\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)(?![\w.])")
 _TABLE = re.compile(r"\w+ = tables\.|\)\)$")
+# What is divided by and the same for all elements: a number of a formula's parameters.
+_BY_PARAMETERS = re.compile(r" / (p_\w+|\((?=[^()]*\bp_)(?:p_\w+|[\d.e*+/ -])+\))")
 _READS = re.compile(r"\bnumbers\[\d+\]")
 IN_FLOATS = ("single", "fitted", "divided", "compensated", "pieces")
 _WITH_FITS = ("fitted", "divided", "compensated", "narrow_fitted")
@@ -111,7 +113,12 @@ def _is_text(line: str) -> bool:
 
 
 def _in_tier(line: str, tier: str) -> str:
-    return in_single(line) if tier == "single" else _CALLS.sub(rf"{tier}.\1(", line)
+    if tier == "single":
+        return in_single(line)
+    if tier != "double":
+        # The reciprocal is taken once: what it rounds is far below float32.
+        line = _BY_PARAMETERS.sub(r" * (1.0 / \1)", line)
+    return _CALLS.sub(rf"{tier}.\1(", line)
 
 
 def in_single(line: str) -> str:
