@@ -299,7 +299,8 @@ def single_constants() -> dict[str, Value]:
     # 15 bits leave 9 for the multiplier: the product with any exponent is exact.
     ln2_high, ln2_rest = split(mp.log(2), 15)
     half_pi_high, half_pi_rest = split(mp.pi / 2, 24)
-    half_pi_low, half_pi_last = split(half_pi_rest, 24)
+    # Its product with the quarter turns of what is near is exact.
+    half_pi_low, half_pi_last = split(half_pi_rest, 15)
     return {
         "LN2_HIGH": single(ln2_high),
         "LN2_LOW": single(ln2_rest),

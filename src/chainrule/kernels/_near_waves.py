@@ -1,8 +1,8 @@
 """Loops of their own for waves of what is near, which need no table of 2/π.
 
 Sine and cosine of a number of any size look up 2/π times its power of two, element by element. So
-a kernel first finds how far the arguments of its waves reach, and then runs one of two loops: for
-what is near, or for what may be.
+a kernel takes all for near first, and finds how far the arguments of its waves reach; where some
+are not near, another loop follows. What is read is never what is written.
 """
 
 from __future__ import annotations
@@ -145,7 +145,6 @@ def _with_two_loops(own: Sequence[str], reaches: dict[str, list[str]]) -> list[s
     if not called:
         return list(own)
     names = set(reaches)
-    before = takewhile(lambda line: not any(call in line for call in called), body)
     chosen = [_near(line, names) for line in body]
     one_by_one = list(body)
     for call in called:
@@ -154,13 +153,14 @@ def _with_two_loops(own: Sequence[str], reaches: dict[str, list[str]]) -> list[s
         one_by_one = [line.replace(call, choice) for line in one_by_one]
     return [
         *own[:start],
-        "    farthest = np.float32(0.0)",
+        "    farthest = place(np.float32(0.0))",
         _LOOP,
-        *before,
-        *(f"        farthest = larger(farthest, np.float32({_reach_of(call)}))" for call in called),
-        f"    if farthest < {LAST_NEAR}:",
-        *(f"    {line}" for line in [_LOOP, *chosen]),
-        "    else:",
+        *chosen,
+        *(
+            f"        farthest = max(farthest, place(np.float32({_reach_of(call)})))"
+            for call in called
+        ),
+        f"    if farthest >= place(np.float32({LAST_NEAR})):",
         *(f"    {line}" for line in [_LOOP, *one_by_one]),
         *own[start + 1 + len(body) :],
     ]

@@ -38,7 +38,7 @@ def _prefers_wide() -> bool:
 class _WideLower(Lower):
     """Marks a function for the full width, and an element-wise kernel's loop for several vectors.
 
-    A kernel with more loops goes over rows, most of which have few vectors.
+    A kernel with loops inside of loops goes over rows, most of which have few vectors.
     """
 
     def setup_function(self, fndesc: Any) -> None:
@@ -51,21 +51,23 @@ class _WideLower(Lower):
 
     def lower_function_body(self) -> Any:
         end = super().lower_function_body()
-        jumps = self._jumps_back()
-        if len(jumps) == 1:
-            jumps[0].set_metadata("llvm.loop", _several_at_once(self.module))
+        for jump in self._jumps_of_loops():
+            jump.set_metadata("llvm.loop", _several_at_once(self.module))
         return end
 
-    def _jumps_back(self) -> list[ir.Branch]:
-        """Return the jumps to what stands further up, which end a loop."""
+    def _jumps_of_loops(self) -> list[ir.Branch]:
+        """Return the jumps to what stands further up, which end a loop; none where loops nest."""
         places = {block: place for place, block in self.blkmap.items()}
-        found, place = [], -1
+        found, place, last = [], -1, -1
         for block in self.function.blocks:
             # A block of the source is made of several, which bear its place in their names.
             place = int(block.name.split(".")[0][1:]) if block.name.startswith("B") else place
             jump = block.terminator
             if isinstance(jump, ir.Branch) and places.get(jump.operands[0], math.inf) <= place:
+                if places[jump.operands[0]] <= last:
+                    return []
                 found.append(jump)
+                last = place
         return found
 
 

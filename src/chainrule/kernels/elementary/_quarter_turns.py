@@ -20,7 +20,7 @@ MANTISSA_MASK = 0x000FFFFFFFFFFFFF
 SIGN_BIT = -0x8000000000000000
 BIAS = 1023
 # Below this, functions named near_… need no table.
-LAST_NEAR = 32768.0
+LAST_NEAR = 768.0
 # A rounded sum with 1.5 * 2**52 holds an integer in its lowest bits.
 ROUNDER = 6755399441055744.0
 

@@ -2,7 +2,7 @@
 
 Results are within 1 unit in the last place for every float32, subnormal arguments and results,
 infinities, NaN and signed zeros included: ``make sweep-elementary`` tries them all. Sine, cosine
-and powers alone compute in float64; for sines and cosines of arguments below 32768 ``near_sin`` and
+and powers alone compute in float64; for sines and cosines of arguments below 768 ``near_sin`` and
 ``near_cos`` stand in.
 """
 
