@@ -170,12 +170,33 @@ def test_layer_norm_goes_back_in_three_passes():
     assert fewer.nodes[place[graph.output]] == fewer.nodes[fewer.output]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layer_norm_in_float32_goes_back_in_two_passes():
+    """Counted from the first unit, squares of differences from the mean may be taken apart."""
+    source = chainrule.activation("layer_norm").source().split("def backward")[1]
+    assert source.count("for j in range(columns)") == 3  # the last one in float32, or as it is
+    assert source.count("(z[i, j] - high_v") == 1
+    wide = activation_kernels(chainrule.activation("layer_norm").formula, np.float64).source
+    assert "z[i, 0]" not in wide
+
+
 @pytest.mark.parametrize("units", [1, 2, 10, 100, 1000])
-def test_sums_taken_apart_keep_the_gradient(dtype, units):
+@pytest.mark.parametrize(
+    ("dtype", "offset", "scale", "first"),
+    [
+        (np.float64, 0, 3, 0),
+        (np.float32, 0, 3, 0),
+        (np.float32, 1e6, 1, 0),
+        (np.float32, 0, 1, 1e9),
+        (np.float32, 0, 1e25, 0),
+        (np.float32, -1e20, 1e17, 0),
+        (np.float32, 0, 1e-19, 1),
+    ],
+)
+def test_sums_taken_apart_keep_the_gradient(units, dtype, offset, scale, first):
     """Against the closed form in extended precision, of the terms' magnitude."""
     random = np.random.default_rng(6)
-    z = (random.normal(size=(20, units)) * 3).astype(dtype)
+    z = (random.normal(size=(20, units)) * scale + offset).astype(dtype)
+    z[:, 0] += dtype(first)
     da = random.normal(size=z.shape).astype(dtype)
     got = chainrule.activation("layer_norm").backward(da, z)
     wide, g = z.astype(np.longdouble), da.astype(np.longdouble)

@@ -20,6 +20,7 @@ from chainrule.derivations._field import Generator as Generator
 from chainrule.derivations._field import NotInFieldError as NotInFieldError
 from chainrule.derivations._further_derivatives import ParameterDerivative as ParameterDerivative
 from chainrule.derivations._further_derivatives import SecondDerivative as SecondDerivative
+from chainrule.derivations._graph import UNIT_COUNT as UNIT_COUNT
 from chainrule.derivations._graph import Graph as Graph
 from chainrule.derivations._graph import GraphBuilder as GraphBuilder
 from chainrule.derivations._graph import Node as Node

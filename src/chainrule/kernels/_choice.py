@@ -6,7 +6,7 @@ certificate measures against a reference of many digits, over inputs from the wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ def choose(
     candidate: Callable[[dict[str, str], Zeros], ActivationKernels],
     *,
     coupled: bool,
-    in_floats: bool = False,
+    in_floats: Collection[str] = (),
     work_in_pieces: Callable[[str], float] = lambda name: np.inf,
 ) -> tuple[ActivationKernels, Choice]:
     """Try tiers in order of cost until both functions are within their bounds.
@@ -66,8 +66,8 @@ def choose(
         Compiles both functions for float32 in given tiers, and tells it their zeros.
     coupled : bool
         Whether the units of a layer are coupled. Sums over them need more than float32.
-    in_floats : bool
-        Whether what each of coupled units has may be in float32 nonetheless, forward.
+    in_floats : collection of str
+        The functions of which what each of coupled units has may be in float32 nonetheless.
     work_in_pieces : callable
         Tells how many operations a function takes as polynomials on a few intervals; infinity if
         it may not be that.
@@ -93,13 +93,9 @@ def choose(
         }
     order: Sequence[str] = TIERS
     if coupled:
-        order = COUPLED_TIERS if in_floats else COUPLED_TIERS[1:]
-    tiers = dict.fromkeys(FUNCTIONS, order[0])
-    bounds = BOUNDS
-    if in_floats:
-        # What cancels in a vector-Jacobian product needs float64.
-        tiers["derivative"] = order[1]
-        bounds = {**BOUNDS, "activation": _OF_LARGEST}
+        order = COUPLED_TIERS
+    tiers = {name: order[coupled and name not in in_floats] for name in FUNCTIONS}
+    bounds = {**BOUNDS, "activation": _OF_LARGEST} if in_floats else BOUNDS
     worst: dict[str, float] = {}
     failed = list(tiers)
     while True:

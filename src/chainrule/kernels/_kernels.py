@@ -324,7 +324,7 @@ def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
 
 def _measured(formula: Formula, *, with_pieces: bool = True) -> ActivationKernels:
     from chainrule.kernels._choice import choose
-    from chainrule.kernels._modules import has_floats, work_in_pieces
+    from chainrule.kernels._modules import in_floats, work_in_pieces
 
     exact = activation_kernels(formula, np.float64)
     before = kept_modules()  # with other parameters they may be the same
@@ -336,12 +336,11 @@ def _measured(formula: Formula, *, with_pieces: bool = True) -> ActivationKernel
         return kernels
 
     coupled = formula.is_layer_coupled
-    in_floats = coupled and has_floats(formula)
     kernels, choice = choose(
         exact,
         candidate,
         coupled=coupled,
-        in_floats=in_floats,
+        in_floats=in_floats(formula) if coupled else (),
         work_in_pieces=lambda name: work_in_pieces(formula, name) if with_pieces else math.inf,
     )
     for name in tried - before - set(kernels.modules):

@@ -28,7 +28,7 @@ def module_source(
     """Return a whole module: what its lines need, and the lines in their tiers."""
     others = "double" if dtype == "float64" else "wide"
     text = "\n".join(with_near_loops(in_tiers(body, tiers or {}, others)))
-    used = [*tiers_of(text), *re.findall(r"\b(larger|smaller|place|at_place)\(", text)]
+    used = [*tiers_of(text), *re.findall(r"\b(larger|smaller|place|at_place|is_moderate)\(", text)]
     shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
     if re.search(r"\bsqrt\(", text):

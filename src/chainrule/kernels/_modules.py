@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from chainrule.derivations import (
@@ -37,7 +38,7 @@ from chainrule.kernels._pieces import (
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._roundings import is_right_in_floats
 from chainrule.kernels._rows import RowProgram
-from chainrule.kernels._shift import shifted
+from chainrule.kernels._shift import is_free_of_origin, shifted
 from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import format_of, has_fits
 from chainrule.kernels._zeros import fits_at_zeros, name_of_fit, with_fits
@@ -247,10 +248,7 @@ def _coupled_module(formula: Formula, dtype: str, function: str, tier: str) -> s
     """Return the source of a kernel of a layer-coupled activation; see `kernel_module`."""
     parameters = tuple(name for name, _ in formula.parameters)
     name = KERNELS[function]
-    graph, names = _coupled_graph(formula, name)
-    values = dict(formula.parameters)
-    in_floats = tier == "single" and RowProgram(graph, READS, values=values).has_floats
-    program = RowProgram(graph, READS, names=names, in_floats=in_floats, values=values)
+    program = _program(formula, dtype, name, tier)
     views = matrix_views(("output", "output"), *_COUPLED_INPUTS[name])
     lines = kernel_source(name, _COUPLED_SAYS[name], parameters, [*views, *program.source()])
     # What the units share is in float64 in either case.
@@ -258,20 +256,38 @@ def _coupled_module(formula: Formula, dtype: str, function: str, tier: str) -> s
     return module_source(_title(formula, function), dtype, lines, tiers)
 
 
-def has_floats(formula: Formula) -> bool:
-    """Tell whether the forward kernel of a layer-coupled formula may have units in float32."""
-    graph = _coupled_graph(formula, "forward")[0]
-    program = RowProgram(graph, READS, values=dict(formula.parameters))
-    return bool(program.costly) and program.has_floats
+def _program(formula: Formula, dtype: str, name: str, tier: str) -> RowProgram:
+    """Return what writes the body of a kernel of a layer-coupled activation."""
+    from_first = dtype == "float32" and is_free_of_origin(formula)
+    graph, names = _coupled_graph(formula, name, is_near_zero=from_first)
+    values = dict(formula.parameters)
+    reads = {**READS, "z": "np.float64(z[i, j]) - np.float64(z[i, 0])"} if from_first else READS
+    program = RowProgram(graph, reads, names=names, values=values)
+    if tier != "single":
+        return program
+    in_floats = bool(program.costly) and program.has_floats
+    return replace(program, in_floats=in_floats, ends_in_floats=not in_floats)
+
+
+def in_floats(formula: Formula) -> list[str]:
+    """Return the functions of a layer-coupled formula whose units may be in float32."""
+    programs = {
+        name: _program(formula, "float32", kernel, "single") for name, kernel in KERNELS.items()
+    }
+    return [
+        name for name, program in programs.items() if program.in_floats or program.is_linear_at_last
+    ]
 
 
 @lru_cache(maxsize=8)
-def _coupled_graph(formula: Formula, name: str) -> tuple[Graph, dict[int, str]]:
+def _coupled_graph(
+    formula: Formula, name: str, *, is_near_zero: bool = False
+) -> tuple[Graph, dict[int, str]]:
     """Return what a kernel computes, and what the derivation calls its nodes."""
     if name == "forward":
         graph = computation_graph(rewrite(shifted(formula, sharp=True)))
     else:
         graph = backward_graph(computation_graph(rewrite(shifted(formula))), selects=True)[0]
-    fewer, place = in_few_passes(graph)
+    fewer, place = in_few_passes(graph, is_near_zero=is_near_zero)
     names = names_of_nodes(graph, formula)
     return fewer, {place[k]: name for k, name in names.items() if k in place}

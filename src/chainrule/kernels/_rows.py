@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from chainrule.derivations import Graph
 from chainrule.formulas import COMPARISONS, Apply, Expression, Variable
+from chainrule.kernels._last_loops import LINEAR, with_loop_in_floats
 from chainrule.kernels._passes import levels
 from chainrule.kernels._powers import is_any_number, powers, stands_in
 from chainrule.kernels._row_blocks import over_rows
@@ -55,6 +56,8 @@ class RowProgram:
         Whether what each unit has is in float32; see `has_floats`.
     values : dict of str to float
         Of the parameters: their signs tell what does not overflow.
+    ends_in_floats : bool
+        Whether the last pass is in float32 where that is possible.
     """
 
     graph: Graph
@@ -63,6 +66,7 @@ class RowProgram:
     names: Mapping[int, str] = field(default_factory=dict)
     in_floats: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
+    ends_in_floats: bool = False
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -110,6 +114,14 @@ class RowProgram:
         return len(extremes) <= 1 and all(
             k in self.powers or self._is_exp_of_input(k) or stands_in(self.graph, self.powers, k)
             for k in self.costly
+        )
+
+    @property
+    def is_linear_at_last(self) -> bool:
+        """Whether the last pass but adds and multiplies inputs and what all units share."""
+        below = self._units_below(self.graph.output)
+        return self._last() > 0 and all(
+            self.graph.nodes[k].operation in ("input", *LINEAR) for k in below
         )
 
     def _is_exp_of_input(self, index: int) -> bool:
@@ -216,7 +228,11 @@ class RowProgram:
             ends = [self._accumulate(index) for index in reductions]
             if writes:
                 ends.append(f"output[i, j] = {self._name(self.graph.output)}")
+            start = len(self.lines)
             self._loop(roots, before, ends)
+            if writes and self.ends_in_floats and self.is_linear_at_last:
+                shared = [f"v{k}" for k in self.graph.reached() if not nodes[k].per_unit]
+                self.lines[start:] = with_loop_in_floats(self.lines[start:], shared)
             for index in reductions:
                 name = self._name(index)
                 if nodes[index].operation == "reduce_mean":

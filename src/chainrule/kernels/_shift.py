@@ -62,6 +62,12 @@ def shifted(formula: Formula, *, sharp: bool = False) -> Expression:
     return Apply("add", (result, Apply("multiply", (times, extreme))))
 
 
+def is_free_of_origin(formula: Formula) -> bool:
+    """Tell whether `z` may be counted from any number: f(z + c) = f(z), without an extreme."""
+    is_invariant = behaviour_of(formula.expression, dict(formula.parameters)) == _INVARIANT
+    return is_invariant and shifted(formula) == formula.expression
+
+
 def _with_unit_at_zero(expression: Expression, values: Mapping[str, float]) -> Expression:
     """Write numbers next to exponentials as those of a unit that stays at 0.
 

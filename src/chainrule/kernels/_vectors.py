@@ -8,6 +8,7 @@ more than a few instructions: a polynomial then waits for itself at every step.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,7 @@ from chainrule.kernels._parts import pipeline_with
 
 _SLOWED_BY_WIDE = ("skylake-avx512", "cascadelake", "cooperlake")
 _WIDEST = 512
-_AT_ONCE = 4  # of 32 registers, each chain of operations needs a few
+_AT_ONCE, _OF_ROWS = 4, 2  # of 32 registers, each chain of operations needs a few
 
 
 @cache
@@ -36,9 +37,10 @@ def _prefers_wide() -> bool:
 
 
 class _WideLower(Lower):
-    """Marks a function for the full width, and an element-wise kernel's loop for several vectors.
+    """Marks a function for the full width, and loops for how many vectors they take at once.
 
-    A kernel with loops inside of loops goes over rows, most of which have few vectors.
+    Where loops lie inside of others a kernel goes over rows, most of which have few vectors: it
+    takes two of float32, which LLVM would take four of, and what LLVM takes of float64.
     """
 
     def setup_function(self, fndesc: Any) -> None:
@@ -51,29 +53,54 @@ class _WideLower(Lower):
 
     def lower_function_body(self) -> Any:
         end = super().lower_function_body()
-        for jump in self._jumps_of_loops():
-            jump.set_metadata("llvm.loop", _several_at_once(self.module))
+        loops = self._loops()
+        innermost = [own for own in loops if not any(own.holds(other) for other in loops)]
+        are_nested = len(innermost) < len(loops)
+        for own in innermost:
+            if not (are_nested and own.has_doubles()):
+                count = _OF_ROWS if are_nested else _AT_ONCE
+                own.jump.set_metadata("llvm.loop", _several_at_once(self.module, count))
         return end
 
-    def _jumps_of_loops(self) -> list[ir.Branch]:
-        """Return the jumps to what stands further up, which end a loop; none where loops nest."""
+    def _loops(self) -> list[_Loop]:
+        """Return the loops: what ends with a jump to what stands further up."""
         places = {block: place for place, block in self.blkmap.items()}
-        found, place, last = [], -1, -1
+        found, place = [], -1
+        of_places: dict[int, list[ir.Block]] = {}
         for block in self.function.blocks:
             # A block of the source is made of several, which bear its place in their names.
             place = int(block.name.split(".")[0][1:]) if block.name.startswith("B") else place
+            of_places.setdefault(place, []).append(block)
             jump = block.terminator
-            if isinstance(jump, ir.Branch) and places.get(jump.operands[0], math.inf) <= place:
-                if places[jump.operands[0]] <= last:
-                    return []
-                found.append(jump)
-                last = place
+            if isinstance(jump, ir.Branch):
+                first = places.get(jump.operands[0], math.inf)
+                if first <= place:
+                    blocks = [b for p, own in of_places.items() if p >= first for b in own]
+                    found.append(_Loop(blocks, jump))
         return found
 
 
-def _several_at_once(module: ir.Module) -> ir.MDValue:
-    """Return a name of a loop of which several vectors are to be computed at a time."""
-    count = ir.Constant(ir.IntType(32), _AT_ONCE)
+@dataclass(frozen=True)
+class _Loop:
+    """A loop's blocks, and the jump from its end to its start."""
+
+    blocks: list[ir.Block]
+    jump: ir.Branch
+
+    def holds(self, other: _Loop) -> bool:
+        """Tell whether another loop lies inside of this one."""
+        return self is not other and other.blocks[0] in self.blocks
+
+    def has_doubles(self) -> bool:
+        """Tell whether anything in it is computed in float64."""
+        return any(
+            isinstance(step.type, ir.DoubleType) for b in self.blocks for step in b.instructions
+        )
+
+
+def _several_at_once(module: ir.Module, number: int) -> ir.MDValue:
+    """Return a name of a loop of which a number of vectors are to be computed at a time."""
+    count = ir.Constant(ir.IntType(32), number)
     hint = module.add_metadata([ir.MetaDataString(module, "llvm.loop.interleave.count"), count])
     name = ir.MDValue(module, (), name=str(len(module.metadata)))
     name.operands = (name, hint)  # LLVM tells such a name by its holding itself

@@ -177,6 +177,12 @@ def rounding_error(a: Any, b: Any, total: Any) -> float:
 
 
 @inlined
+def is_moderate(x: float) -> bool:
+    """Tell whether a number is 0 or so that float32 has room for products with it."""
+    return 2.0**-100 < abs(x) < 2.0**100 or x == 0.0
+
+
+@inlined
 def place(x: Any) -> Any:
     """Return a float32's place among all of them as an int32, NaN at either end.
 
