@@ -114,6 +114,27 @@ def test_a_product_with_an_exponential_is_rounded_about_once():
             assert abs(float(got) - true) <= 0.9 * float(unit), (a, b)
 
 
+@njit
+def times_power(a, a_low, x, y, rate):
+    return pairs.times_power((a, a_low), x, y, rate)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0, 1.7])
+def test_the_exponential_of_a_product_that_is_never_rounded(rate):
+    """Within 1.5 ulp, against 50 digits."""
+    generator = np.random.default_rng(4)
+    rate = np.float32(rate)
+    with mpmath.workdps(50):
+        for x in generator.uniform(0, np.sqrt(100 / rate), 2000).astype(np.float32):
+            a = generator.uniform(0.5, 2) * generator.choice([-1, 1])
+            high, low = np.float32(a), np.float32(a - np.float32(a))
+            got = times_power(high, low, x, x, rate)
+            true = mpmath.mpf(float(high)) + float(low)
+            true *= mpmath.exp(-mpmath.mpf(float(rate)) * mpmath.mpf(float(x)) ** 2)
+            unit = np.spacing(np.float32(max(float(abs(true)), SMALLEST_NORMAL)))
+            assert abs(float(got) - true) <= 1.5 * float(unit), (a, x)
+
+
 def in_tier(text, tier):
     formula = parse(text)
     return kernels_in(formula, "float32", Choice(dict.fromkeys(FUNCTIONS, tier), {}, ""))

@@ -110,10 +110,11 @@ def _with_fits(
 def _pieces(lines: Sequence[str], formula: Formula, name: str) -> InPieces | None:
     """Return a function in pieces where that is faster than its source in float64.
 
-    With parameters those alone that are kept: others would be fitted anew for every value.
+    With parameters those alone that are kept: others would be fitted anew for every value. What is
+    kept chooses from tables; a processor that has no instruction for these may do with less.
     """
     slope = name == "derivative"
-    kept = kept_pieces(formula, slope=slope)
+    kept = kept_pieces(formula, slope=slope) if tables.is_quick() else None
     if kept is not None or formula.parameters:
         return kept
     return in_pieces(formula, slope=slope, most=operations_for(lines, name))

@@ -25,6 +25,7 @@ from chainrule.formulas import Formula
 from chainrule.kernels._pieces import LEAST_WORK, Decay, InPieces, Piece, Side
 from chainrule.kernels._polynomials import Array, Series, Target, Truth, exactly, in_one, shortest
 from chainrule.kernels._repair import Judge
+from chainrule.kernels.elementary import tables
 from chainrule.kernels.elementary.tables import MOST
 from chainrule.references import FORMATS
 
@@ -146,31 +147,36 @@ def _vanishing(truth: Truth, most: float, room: int) -> Side | None:
         return truth(t) * mpmath.exp(mpmath.fsum(c * mpmath.mpf(t) ** k for k, c in phase))
 
     series = Series(raised, _doubling(end))
-    lowest, growth = _power_at_zero(truth), max(growth - len(series.zeros), 0)
-    if len(series.zeros) > _MOST_ZEROS or growth > lowest:
+    if len(series.zeros) > _MOST_ZEROS or not series.is_resolved:
         return None
-    zeros, powers = [float(zero) for zero in series.zeros], (growth, lowest - growth)
+    zeros = [float(zero) for zero in series.zeros]
     parts = tuple(_in_two_parts(zero) for zero in series.zeros)
+    lowest, growth = _power_at_zero(truth), max(growth - len(zeros), 0)
     sides = []
-    for scale in _SCALES:
+    scales = [math.inf] if len(phase) == 1 and tables.is_quick() else []
+    scales += _SCALES if growth <= lowest else ()
+    for scale in scales:
+        powers = (0, 0) if math.isinf(scale) else (growth, lowest - growth)
 
-        def exact(y: Any, scale: float = scale) -> Any:
-            t = scale * y / (1 - y)
+        def exact(y: Any, scale: float = scale, powers: tuple[int, int] = powers) -> Any:
+            t = y if math.isinf(scale) else scale * y / (1 - y)
             distances = mpmath.fprod(t - zero for zero in series.zeros)
             return raised(t) / (t ** powers[0] * y ** powers[1] * distances)
 
-        def rest(y: Array, scale: float = scale) -> Array:
-            t = scale * y / (1.0 - y)
+        def rest(y: Array, scale: float = scale, powers: tuple[int, int] = powers) -> Array:
+            t = y if math.isinf(scale) else scale * y / (1.0 - y)
             result = series(t) / (t ** powers[0] * y ** powers[1])
             for zero in zeros:
                 result /= t - zero
             return result
 
-        last = float(np.float32(end / (end + scale)))
-        target = Target(rest, exact, last)
         decay = Decay(phase, end, scale, powers, parts)
-        left = most - LEAST_WORK - decay.work
-        pieces = shortest(target, room, left) if series.is_resolved else None
+        target = Target(rest, exact, decay.last)
+        if math.isinf(scale) and lowest:
+            place = mpmath.mpf(2) ** -70
+            start = float(exact(place) / place**lowest)
+            target = replace(target, power=lowest, start=start, is_from_zero=True)
+        pieces = shortest(target, room, most - LEAST_WORK - decay.work)
         if pieces is not None:
             sides.append((Side(pieces, decay), target))
     if not sides:
@@ -178,7 +184,16 @@ def _vanishing(truth: Truth, most: float, room: int) -> Side | None:
     side, target = min(sides, key=lambda pair: pair[0].work)
     if side.work > most:
         return None
-    return replace(side, pieces=exactly(target, side.pieces))
+    pieces = exactly(target, side.pieces)
+    return replace(side, pieces=tuple(map(_without_factor, pieces)))
+
+
+def _without_factor(piece: Piece) -> Piece:
+    """Return a piece, expanded at 0, whose factor ``t**k`` is one of its polynomial."""
+    if not piece.power:
+        return piece
+    zeros = (0.0,) * piece.power
+    return replace(piece, power=0, coefficients=(*zeros, *piece.coefficients), low=0.0)
 
 
 def _in_two_parts(value: Any) -> tuple[float, float]:

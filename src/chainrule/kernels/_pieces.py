@@ -2,9 +2,10 @@
 
 On either side of 0, with ``t = |z|``, the function is a polynomial on each of a few intervals of
 one length, and farther out a line, or a polynomial in 1/t times a power of t. Where it vanishes
-faster than that, it is the product of an exponential of t, of its zeros' distances, and of
-polynomials in ``y = t / (t + scale)``, one of which often suffices. The intervals of both sides
-share one polynomial, whose coefficients the interval's number chooses.
+faster than that, it is the product of an exponential of a power of t, of its zeros' distances, and
+of polynomials in t; or of exponentials of several powers, and of polynomials in
+``y = t / (t + scale)``. The intervals of both sides share one polynomial, whose coefficients the
+interval's number chooses.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import frexp, log2
+from math import frexp, isinf, log2
 
 import numpy as np
 
@@ -25,7 +26,7 @@ _WORK = {
 }  # fmt: skip
 _DIVISION, _IN_FLOATS = 35, 16
 _FASTER = 1.1  # operations in pieces in the time of one in float64
-_DECAY, _FACTOR, _CHOICE = 45, 12, 5
+_DECAY, _DECAY_OF_T, _FACTOR, _CHOICE = 45, 20, 12, 5
 LEAST_WORK = 6  # of a side, besides its polynomials
 
 
@@ -68,7 +69,7 @@ class Decay:
     end : float
         The t from which on the function has vanished.
     scale : float
-        Of y.
+        Of y; infinity where t itself stands for y.
     powers : tuple of int
         j and k of the factor ``t**j * y**k``.
     zeros : tuple of (float, float)
@@ -82,8 +83,17 @@ class Decay:
     zeros: tuple[tuple[float, float], ...]
 
     @property
+    def last(self) -> float:
+        """The largest y."""
+        if isinf(self.scale):
+            return self.end
+        return float(np.float32(self.end / (self.end + self.scale)))
+
+    @property
     def work(self) -> int:
         """How many operations it takes, roughly."""
+        if isinf(self.scale):
+            return _DECAY_OF_T
         return _DECAY + _FACTOR * (sum(self.powers) + len(self.phase) - 1)
 
 
@@ -328,10 +338,13 @@ def _polynomial_source(name: str, rows: Sequence[Piece], sides: Mapping[str, Sid
     has_centre, has_low = any(p.centre for p in rows), any(p.low for p in rows)
     centred = f"(x - {name}_centre(index))" if has_centre else "x"
     rest = "" if set(factors.values()) == {"-0.0"} or not has_centre else f" + ({rest})"
-    low = f"{name}_low(index) + " if has_low else ""
     lines = [f"x = {x}", f"index = {index}", f"u = {centred}{rest}"]
-    lines += [f"first = {name}_first(index)", f"q = {low}u * {name}_tail(u, index)"]
-    return [*lines, "p = first + q", "r = (first - p) + q"]
+    lines += [f"first = {name}_first(index)", f"tail = {name}_tail(u, index)"]
+    low = f"{name}_low(index)"
+    if not any(side.decay for side in sides.values()) and all(p.power <= 1 for p in rows):
+        return [*lines, f"p = first + {f'({low} + u * tail)' if has_low else 'u * tail'}"]
+    lines.append("p, r = pairs.product_added(first, u, tail)")
+    return [*lines, f"r = r + {low}"] if has_low else lines
 
 
 def _by_sign(sources: Mapping[str, str]) -> str:
@@ -353,7 +366,7 @@ def _result_source(side: Side, word: str, first: int) -> str:
         factor = " * t" * piece.power if piece.power > 0 else " * v" * -piece.power
         own = f"p{factor}"
         if piece.power == 1 and not piece.is_far:
-            own = "p * t + r * t"  # the product is not rounded, and infinite t not meant
+            own = "p * t"
         elif piece.power > 1:  # several roundings would add up
             own = f"pairs.rounded({_scaled('(p, r)', piece.power)})"
         is_here = f"index_{word} < {number(first + k + 1)}"
@@ -378,7 +391,9 @@ def _line_source(slope: float, constant: float) -> str:
 def _variable_source(decay: Decay, word: str) -> list[str]:
     t, end, scale = f"t_{word}", number(decay.end), number(decay.scale)
     lines = [f"{t} = {end} if t > {end} else t"]
-    if decay.powers[1]:
+    if isinf(decay.scale):
+        lines.append(f"y_{word} = {t}")
+    elif decay.powers[1]:
         below = f"pairs.add(pairs.lifted({t}), pairs.lifted(np.float32({scale})))"
         lines.append(f"factor_{word} = pairs.divide(pairs.lifted({t}), {below})")
         lines.append(f"y_{word} = factor_{word}[0]")
@@ -398,6 +413,10 @@ def _product(decay: Decay, word: str) -> str:
     for high, low in decay.zeros:
         distance = f"({t} - np.float32({number(high)})) - np.float32({number(low)})"
         product = f"pairs.scaled({product}, {distance})"
+    if isinf(decay.scale):
+        ((power, rate),) = decay.phase
+        other = t if power == 2 else "np.float32(1.0)"
+        return f"pairs.times_power({product}, {t}, {other}, {number(rate)})"
     return f"pairs.times_exp({product}, {_phase_source(decay, t)})"
 
 

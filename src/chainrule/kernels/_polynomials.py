@@ -100,6 +100,8 @@ class Target:
         The float32 nearest to each zero, and the value there.
     throughout : bool
         Whether the other pieces have the factor as well.
+    is_from_zero : bool
+        Whether the first piece has to be expanded at 0.
     """
 
     values: Callable[[Array], Array]
@@ -109,6 +111,7 @@ class Target:
     start: float | None = None
     zeros: dict[float, float] | None = None
     throughout: bool = False
+    is_from_zero: bool = False
 
     def on(self, low: float, high: float) -> _Interval:
         """Return what every fit on an interval needs."""
@@ -151,6 +154,8 @@ class Target:
         """Yield where to expand, and the value there: at a zero, else where a float32 is near."""
         if low == 0 and self.start is not None:
             yield 0.0, self.start
+            if self.is_from_zero:
+                return
         inside = [zero for zero in self.zeros or {} if low < zero < high]
         if len(inside) == 1:
             yield inside[0], (self.zeros or {})[inside[0]] / inside[0] ** power

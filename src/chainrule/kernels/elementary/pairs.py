@@ -10,12 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.elementary._words import fma, inlined, rounding_error
+from chainrule.kernels.elementary._words import (
+    bits_to_float,
+    float_to_bits,
+    fma,
+    inlined,
+    rounding_error,
+)
 from chainrule.kernels.elementary.single._error import erfc_near
 from chainrule.kernels.elementary.single._exponential import (
     HALF,
     ONE,
     RAISED_BY,
+    ROUNDER,
     TWO,
     ZERO,
     expm1_below_zero_near,
@@ -32,10 +39,12 @@ from chainrule.kernels.elementary.single._exponential import raised_exp as singl
 from chainrule.kernels.elementary.single._exponential import (
     raised_exp_below_one as single_raised_exp_below_one,
 )
+from chainrule.kernels.elementary.wide._constants import LN2
 
 Pair = tuple[Any, Any]
 # What added to any number leaves it as it is, a zero of either sign too: it costs nothing.
 NOTHING = np.float32(-0.0)
+SHORT = np.int32(-512)  # its bits leave 15 of a mantissa: the product with an exponent is exact
 
 
 @inlined
@@ -112,6 +121,13 @@ def product(a: Any, b: Any) -> Pair:
 def doubled(a: Pair, power: Any) -> Pair:
     """Return a times a power of two."""
     return a[0] * power, a[1] * power
+
+
+@inlined
+def product_added(a: Any, b: Any, c: Any) -> Pair:
+    """Return a + b * c, where |b * c| <= |a|, or a is 0."""
+    high = fma(b, c, a)
+    return high, fma(b, c, a - high)
 
 
 @inlined
@@ -233,6 +249,24 @@ def times_exp(a: Pair, b: Pair) -> Any:
     growth = fma(r * r, exponential_tail(r), r_low)
     low = fma(a[0], growth, fma(a[1], r, a[1]))
     return scale(a[0] + fma(a[0], r, low), shifted)
+
+
+@inlined
+def times_power(a: Pair, x: Any, y: Any, rate: float) -> Any:
+    """Return a * exp(-rate * x * y) as one number, where the exponent is from -150 to 0.
+
+    The product of x and y is never rounded: from it, multiples of log(2) over the rate are taken.
+    """
+    step = LN2 / rate
+    nearest: Any = np.float32(step)
+    high = bits_to_float(np.int32(float_to_bits(nearest) & SHORT))
+    low = np.float32(step - np.float64(high))
+    shifted = fma(x * y, np.float32(-1.0 / step), ROUNDER)
+    count = shifted - ROUNDER
+    rest = fma(count, low, fma(x, y, count * high))
+    r = rest * np.float32(-rate)
+    growth = fma(r * r, exponential_tail(r), r)
+    return scale(a[0] + fma(a[0], growth, a[1]), shifted)
 
 
 @inlined
