@@ -56,6 +56,13 @@ def softmax_product(da: Array, z: Array) -> Array:
     return result
 
 
+def test_a_formula_is_measured_once_in_a_format() -> None:
+    """Its page shows the same certificate each time."""
+    first = certify("z/(1 + abs(z))")
+    assert certify("z/(1 + abs(z))") is first
+    assert certify("z/(1 + abs(z))", dtype=np.float64) is not first
+
+
 @pytest.fixture(scope="module")
 def good() -> Certificate:
     return measure(SIGMOID, sigmoid, sigmoid_slope, FLOAT32)

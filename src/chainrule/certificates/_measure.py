@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,20 +61,23 @@ def certify(formula: Formula | str, *, dtype: Any = np.float32) -> Certificate:
     >>> print(certify("z*tanh(log(1 + exp(z)))").summary)  # doctest: +SKIP
     z*tanh(log(1 + exp(z))) in float32: value 0.51 ulp, derivative 0.51 ulp at worst over ...
     """
+    return _certified(parse(formula), format_of(dtype))
+
+
+@lru_cache(maxsize=64)
+def _certified(formula: Formula, form: Format) -> Certificate:
     from chainrule import kernels  # Numba is loaded when a kernel runs, not before
 
-    read = parse(formula)
-
     def forward(z: Array) -> Array:
-        result: Array = kernels.forward(read, z)
+        result: Array = kernels.forward(formula, z)
         return result
 
     def backward(da: Array, z: Array) -> Array:
-        result: Array = kernels.backward(read, da, z)
+        result: Array = kernels.backward(formula, da, z)
         return result
 
-    measured = measure(read, forward, backward, format_of(dtype))
-    compiled = kernels.activation_kernels(read, measured.dtype)
+    measured = measure(formula, forward, backward, form)
+    compiled = kernels.activation_kernels(formula, measured.dtype)
     return replace(measured, arithmetic=compiled.choice.says)
 
 
