@@ -134,6 +134,47 @@ def test_the_family_of_softmax_keeps_its_digits(formula):
             assert units_apart(activation(z), shares(z, rate, beside)) < 4, (offset, units)
 
 
+# Of masked ratios: the sign of what they choose, and a number beside the sum.
+MASKED = {
+    "where(z > 0, exp(z), 0)/(1 + sum(where(z > 0, exp(z), 0)))": (1.0, 1.0),
+    "where(z > 0, exp(z), 0)/sum(where(z > 0, exp(z), 0))": (1.0, 0.0),
+    "where(z > 0, 0, exp(z))/sum(where(z > 0, 0, exp(z)))": (-1.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("text", MASKED)
+@pytest.mark.parametrize("scale", [1.0, 300.0, 1e6])
+def test_masked_ratios_neither_overflow_nor_vanish(text, scale):
+    """Their units' own extreme counts, not that of the units left out."""
+    z = (np.random.default_rng(9).normal(size=(40, 9)) * scale).astype(np.float32)
+    z[:, :2] = np.abs(z[:, :2]) * [1, -1]  # some of either sign
+    (sign, beside), wide = MASKED[text], z.astype(np.longdouble)
+    chosen = sign * z > 0
+    top = np.where(chosen, wide, -np.inf).max(axis=1, keepdims=True)
+    parts = np.where(chosen, np.exp(np.where(chosen, wide - top, 0)), 0)
+    rest = np.exp(-top) if beside else 0
+    wanted = parts / (parts.sum(axis=1, keepdims=True) + rest)
+    got = chainrule.activation(text)(z)
+    assert units_apart(got, wanted.astype(np.float64)) < 4
+    slopes = chainrule.activation(text).backward(np.ones_like(z), z)
+    total = wanted * (1 - wanted.sum(axis=1, keepdims=True))
+    assert np.abs(slopes - total).max() < 1e-6
+
+
+def test_logs_of_masked_sums_do_not_overflow():
+    """A part is shifted where the whole cannot be."""
+    z = np.array([[1000.0, 999.0, -1.0]], np.float32)
+    got = chainrule.activation("where(z > 0, z, 0) - log(sum(where(z > 0, exp(z), 0)))")(z)
+    np.testing.assert_allclose(got, [[-0.3132617, -1.3132617, -1000.31323]], rtol=1e-6)
+
+
+def test_a_condition_keeps_the_origin():
+    """Units counted from the first one of a row would be other ones."""
+    z = np.array([[5.0, -1.0, 3.0, -3.0]], np.float32)
+    got = chainrule.activation("where(z > 0, z - mean(z), 0)")(z)
+    np.testing.assert_array_equal(got, [[4.0, 0.0, 2.0, 0.0]])
+
+
 def test_rows_longer_than_a_block():
     """A block is one row there, and what it keeps is as long as the row."""
     z = (np.random.default_rng(5).normal(size=(3, 5000)) * 3).astype(np.float32)

@@ -7,7 +7,9 @@ and none is lost, for f has the same derivative at z and at z + c.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from chainrule.derivations import evaluate
@@ -19,6 +21,7 @@ from chainrule.formulas import (
     Formula,
     Variable,
     constant,
+    subexpressions,
     substitute,
     variables_of,
 )
@@ -27,43 +30,75 @@ Behaviour = tuple[str, float] | None
 _INVARIANT = ("adds", 0.0)
 _Z = Variable("z")
 _ORIGIN = Variable("origin")
+_LARGEST = sys.float_info.max
 
 
 def shifted(formula: Formula, *, sharp: bool = False) -> Expression:
-    """Return a formula's expression evaluated at ``z - max(z)`` where that changes nothing.
+    """Return a formula's expression with its parts evaluated at ``z - max(z)`` where that is equal.
 
-    Only formulas with exponentials of `z` in a sum over the units gain; others are returned as
-    they are. Exponentials that fall with z are shifted by ``min(z)``. With ``sharp``, logarithms
-    of sums are also written such that one dominant unit does not hide the others; that form is
-    for values, it has no derivative of its own.
+    Only parts with exponentials of `z` in a sum over the units gain; others are returned as
+    they are. Exponentials that fall with z are shifted by ``min(z)``, and where a condition chooses
+    them, the extreme is that of the units chosen. With ``sharp``, logarithms of sums are also
+    written such that one dominant unit does not hide the others; that form is for values, it has no
+    derivative of its own.
     """
-    values = dict(formula.parameters)
-    expression = _with_unit_at_zero(formula.expression, values)
-    rates = list(_rates_in_sums(expression, values, inside=False))
+    return _shifted(formula.expression, dict(formula.parameters), sharp)
+
+
+def _shifted(e: Expression, values: Mapping[str, float], sharp: bool) -> Expression:
+    whole = _shifted_as_one(e, values, sharp)
+    if whole is not None or not isinstance(e, Apply):
+        return e if whole is None else whole
+    return Apply(e.operation, tuple(_shifted(part, values, sharp) for part in e.arguments))
+
+
+def _shifted_as_one(e: Expression, values: Mapping[str, float], sharp: bool) -> Expression | None:
+    expression = _with_unit_at_zero(e, values)
+    found = list(_rates_in_sums(expression, values, inside=False))
+    rates, masks = [rate for rate, _ in found], {mask for _, mask in found}
     behaviour = behaviour_of(expression, values)
-    if not rates or behaviour is None or behaviour[0] != "adds":
-        return formula.expression
+    if len(masks) != 1 or behaviour is None or behaviour[0] != "adds":
+        return None
     if all(rate > 0 for rate in rates):
-        reduction, choice = "max", "maximum"
+        reduction, choice, farthest = "max", "maximum", -_LARGEST
     elif all(rate < 0 for rate in rates):
-        reduction, choice = "min", "minimum"
+        reduction, choice, farthest = "min", "minimum", _LARGEST
     else:
-        return formula.expression
-    largest: Expression = Apply(reduction, (_Z,))
-    if expression != formula.expression:
+        return None
+    mask = masks.pop()
+    chosen = _Z if mask is None else mask.of(_Z, constant(Fraction(farthest)))
+    largest: Expression = Apply(reduction, (chosen,))
+    if expression != e:
         largest = Apply(choice, (largest, constant(0)))
     extreme = Apply("held", (largest,))
     moved = Apply("subtract", (_Z, extreme))
-    result = substitute(expression, lambda e: _moved(e, moved, sharp))
-    result = substitute(result, lambda e: Apply("negate", (extreme,)) if e == _ORIGIN else None)
+    result = substitute(expression, lambda part: _moved(part, moved, sharp))
+    origin = Apply("negate", (extreme,))
+    result = substitute(result, lambda part: origin if part == _ORIGIN else None)
     if behaviour[1] == 0.0:
         return result
     times = _exact(behaviour[1])
     return Apply("add", (result, Apply("multiply", (times, extreme))))
 
 
+@dataclass(frozen=True)
+class _Mask:
+    """The units for which a condition holds, or those for which it does not."""
+
+    condition: Expression
+    holds: bool
+
+    def of(self, value: Expression, others: Expression) -> Expression:
+        """Return a value for these units and one for the others."""
+        branches = (value, others) if self.holds else (others, value)
+        return Apply("where", (self.condition, *branches))
+
+
 def is_free_of_origin(formula: Formula) -> bool:
     """Tell whether `z` may be counted from any number: f(z + c) = f(z), without an extreme."""
+    parts = subexpressions(formula.expression)
+    if any(isinstance(part, Apply) and part.operation == "where" for part in parts):
+        return False  # its condition would have to be known to stay
     is_invariant = behaviour_of(formula.expression, dict(formula.parameters)) == _INVARIANT
     return is_invariant and shifted(formula) == formula.expression
 
@@ -76,6 +111,8 @@ def _with_unit_at_zero(expression: Expression, values: Mapping[str, float]) -> E
     """
 
     def of_unit(e: Expression) -> Expression | None:
+        if isinstance(e, Apply) and e.operation == "where":
+            return _in_branches(e, lambda part: _with_unit_at_zero(part, values))
         if not isinstance(e, Apply) or e.operation not in ("add", "subtract"):
             return None
         parts = [_with_unit_at_zero(part, values) for part in e.arguments]
@@ -104,6 +141,10 @@ def _moved(e: Expression, moved: Expression, sharp: bool) -> Expression | None:
             ties = Apply("where", (below, constant(0), constant(1)))
             others = Apply("subtract", (Apply("sum", (ties,)), constant(1)))
             return Apply("log1p", (Apply("add", (Apply("sum", (rest,)), others)),))
+        case Apply("where"):
+            return _in_branches(
+                e, lambda branch: substitute(branch, lambda part: _moved(part, moved, sharp))
+            )
     return moved if e == _Z else None
 
 
@@ -122,15 +163,31 @@ def _exact(value: float) -> Constant:
     return constant(Fraction(value))
 
 
-def _rates_in_sums(e: Expression, values: Mapping[str, float], *, inside: bool) -> Iterator[float]:
+def _in_branches(e: Apply, change: Callable[[Expression], Expression]) -> Expression:
+    """Return a choice with its branches changed: its condition is one of z as it is."""
+    condition, *branches = e.arguments
+    return Apply("where", (condition, *map(change, branches)))
+
+
+def _rates_in_sums(
+    e: Expression, values: Mapping[str, float], *, inside: bool, mask: _Mask | None = None
+) -> Iterator[tuple[float, _Mask | None]]:
+    """Yield the rates of exponentials in sums, and of which units they are."""
     if not isinstance(e, Apply):
         return
     if e.operation == "exp" and inside:
         behaviour = behaviour_of(e.arguments[0], values)
         if behaviour is not None and behaviour[0] == "adds" and behaviour[1] != 0.0:
-            yield behaviour[1]
-    for argument in e.arguments:
-        yield from _rates_in_sums(argument, values, inside=inside or e.operation in REDUCTIONS)
+            yield behaviour[1], mask
+    inside |= e.operation in REDUCTIONS
+    if e.operation != "where":
+        for argument in e.arguments:
+            yield from _rates_in_sums(argument, values, inside=inside, mask=mask)
+        return
+    condition, *branches = e.arguments
+    for branch, holds in zip(branches, (True, False), strict=True):
+        own = _Mask(condition, holds)
+        yield from _rates_in_sums(branch, values, inside=inside, mask=own)
 
 
 def behaviour_of(e: Expression, values: Mapping[str, float]) -> Behaviour:
@@ -162,6 +219,16 @@ def behaviour_of(e: Expression, values: Mapping[str, float]) -> Behaviour:
             return inner[0]
         case "mean" | "max" | "min":
             return inner[0]
+        case "where":
+            return _choice(e, inner[1], inner[2])
+    return None
+
+
+def _choice(e: Apply, x: Behaviour, y: Behaviour) -> Behaviour:
+    """Return how a choice behaves whose condition stays: 0 scales like anything."""
+    for own, other, branch in ((x, y, e.arguments[2]), (y, x, e.arguments[1])):
+        if own == other or (branch == constant(0) and _rate(own, "scales") is not None):
+            return own
     return None
 
 
