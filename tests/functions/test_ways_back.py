@@ -62,4 +62,4 @@ def test_the_page_states_the_memory():
     page = chainrule.activation("tanh").derivation().to_html()
     shown = re.sub("<[^>]+>", "", page[page.rindex("Ways back") :])
     assert "backwardz, 4 bytes" in shown
-    assert "slopes keep three digits for z above −5.2 and below 5.2" in shown
+    assert "slopes keep three digits for z above −5.58 and below 5.58" in shown

@@ -16,7 +16,8 @@ from chainrule.formulas import parse
 from chainrule.kernels import _modules, activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._pieces import InPieces, Piece, Side, name_in_pieces, operations_for
+from chainrule.kernels._piece_source import name_in_pieces
+from chainrule.kernels._pieces import InPieces, Piece, Side, operations_for
 from chainrule.kernels.elementary import tables
 
 NORMAL = 2.0**-126

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chainrule.kernels._emulation import NotEmulatedError, emulated
 from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Pairs, Zeros
-from chainrule.kernels._pieces import name_in_pieces
+from chainrule.kernels._piece_source import name_in_pieces
 from chainrule.kernels._tiers import COUPLED_TIERS, TIERS, has_fits, is_dear
 from chainrule.kernels._trials import (
     beside,

@@ -29,12 +29,8 @@ from chainrule.kernels._module_parts import (
 )
 from chainrule.kernels._passes import in_few_passes
 from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._pieces import (
-    InPieces,
-    name_in_pieces,
-    operations_for,
-    with_pieces,
-)
+from chainrule.kernels._piece_source import name_in_pieces, with_pieces
+from chainrule.kernels._pieces import InPieces, operations_for
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._roundings import is_right_in_floats
 from chainrule.kernels._rows import RowProgram
