@@ -15,6 +15,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from chainrule.catalogue import activation_formula, activations
 from chainrule.certificates import sweep
@@ -36,21 +37,26 @@ def main() -> int:
         formula = activation_formula(name)
         if formula.is_layer_coupled:
             continue
-        kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         digest = source_digest(formula)
-        if kept.get(name, {}).get("source") == digest:
+        if _kept().get(name, {}).get("source") == digest:
             continue
         key = hashlib.sha256(f"{formula} {digest}".encode()).hexdigest()[:32]
         whole = sweep(formula, state=cache_folder() / f"{key}.sweep", threads=arguments.threads)
         sample = sweep(formula, parts=SAMPLE, threads=arguments.threads)
         print(f"{name}: {whole}", flush=True)
         failed += [] if whole.passed else [name]
-        kept[name] = {**asdict(whole), "sample": asdict(sample)}
+        # Another sweep may have ended meanwhile.
+        kept = {**_kept(), name: {**asdict(whole), "sample": asdict(sample)}}
         text = json.dumps(dict(sorted(kept.items())), indent=1)
         RESULTS.write_text(text + "\n", encoding="utf-8")
     if failed:
         print(f"not within the bounds: {', '.join(failed)}", file=sys.stderr)
     return bool(failed)
+
+
+def _kept() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else found
 
 
 if __name__ == "__main__":
