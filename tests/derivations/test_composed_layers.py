@@ -65,6 +65,10 @@ def test_products_and_jacobians_agree_with_differences(text, parameters):
     [
         ("exp(max(z, 0))/sum(exp(max(z, 0)))", "a*indicator(z > 0)*(g - sum(a*g))"),
         ("z**2/sum(z**2)", "2*z*(g - sum(a*g))/sum(z**2)"),
+        (
+            "(z - mean(z))/(1 + mean((z - mean(z))**2))",
+            "(g - mean(g))/(1 + mean((z - mean(z))**2)) - 2*a*mean(a*g)",
+        ),
         ("max(z - mean(z), 0)", "g*indicator(z > mean(z)) - mean(g*indicator(z > mean(z)))"),
     ],
 )

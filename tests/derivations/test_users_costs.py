@@ -81,6 +81,52 @@ def test_what_depends_on_the_difference_alone_is_written_in_it(text: str, expect
     assert to_text(derivation.fused.by_output) == expected
 
 
+SHORT = [
+    ("sum((a - y)**2)/(1 + sum((a - y)**2))", "identity", "2*(a - y)/(1 + sum((a - y)**2))**2"),
+    (
+        "sum((a - y)**2)/(1 + sum((a - y)**2))",
+        "sigmoid",
+        "2*a*(1 - a)*(a - y)/(1 + sum((a - y)**2))**2",
+    ),
+    (
+        "sum((a - y)**2)/(1 + sum((a - y)**2))",
+        "softmax",
+        "2*a*(a - y - sum(a*(a - y)))/(1 + sum((a - y)**2))**2",
+    ),
+    ("sqrt(sum((a - y)**2))", "softmax", "a*(a - y - sum(a*(a - y)))/sqrt(sum((a - y)**2))"),
+    ("sum(sqrt(1 + (a - y)**2) - 1)", "sigmoid", "a*(1 - a)*(a - y)/sqrt(1 + (a - y)**2)"),
+    (
+        "-sum((2*y - 1)*a)/(1 + sum(abs(a)))",
+        "softmax",
+        "a*(1 + sign(a)*sum((2*y - 1)*a)/(1 + sum(abs(a))) - 2*y - "
+        "sum(a*(1 + sign(a)*sum((2*y - 1)*a)/(1 + sum(abs(a))) - 2*y)))/(1 + sum(abs(a)))",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "output", "expected"), SHORT)
+def test_sums_of_a_cost_stay_together(text: str, output: str, expected: str) -> None:
+    """What outputs share stands once before the rest, and equals differences."""
+    activation, cost = activation_formula(output), parse(text, variables=("a", "y"))
+    form = derive_cost(activation, cost).fused.by_preactivation
+    assert form is not None
+    assert to_text(form) == expected
+    with mpmath.workdps(60):
+        z, y = _random(text)
+        step = mpmath.mpf(10) ** -20
+
+        def total(units: list[mpmath.mpf]) -> mpmath.mpf:
+            a = layer_values(activation.expression, {"z": units})
+            return layer_values(cost.expression, {"a": a, "y": y})[0]
+
+        got = layer_values(form, {"a": layer_values(activation.expression, {"z": z}), "y": y})
+        for j in range(3):
+            up, down = (
+                total([x + side * step * (k == j) for k, x in enumerate(z)]) for side in (1, -1)
+            )
+            assert abs(got[j] - (up - down) / (2 * step)) < 1e-30
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize(("name", "text", "parameters"), COSTS, ids=[c[0] for c in COSTS])

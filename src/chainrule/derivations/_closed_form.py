@@ -227,10 +227,21 @@ def writings(e: Any, algebra: SumAlgebra) -> list[Any]:
     g = algebra.translation.symbol(SEED)
     linear = [g, *(part for part in atoms_of(e, SumFunction) if part.has(g))]
     expanded = sympy.expand(e)
-    ways = [e, expanded, _grouped(e), sympy.collect(expanded, linear, sympy.factor)]
+    collected = sympy.collect(expanded, linear, sympy.factor)
+    ways = [e, expanded, _grouped(e), collected]
     if linear[1:] and e.has(algebra.count):
         ways.append(sympy.factor(sympy.cancel(algebra.with_means(e))))
+        ways.append(_by_denominators(algebra.with_means(collected)))
     return ways
+
+
+def _by_denominators(e: Any) -> Any:
+    """``u/s + w - v/s -> (u - v)/s + w``."""
+    above: dict[Any, Any] = {}
+    for term in sympy.Add.make_args(e):
+        over, under = sympy.fraction(sympy.cancel(term))
+        above[under] = above.get(under, 0) + over
+    return sympy.Add(*(sympy.factor_terms(over) / under for under, over in above.items()))
 
 
 def _grouped(e: Any) -> Any:
@@ -308,20 +319,29 @@ def cost_gradient(cost: Formula) -> Expression:
     """Return ∂(cost of one example)/∂a in `a` and `y`, by the chain rule through the cost."""
     forward = computation_graph(cost.expression)
     graph, _ = backward_graph(forward, "a", ONE)
-    algebra = SumAlgebra(graph, dict(cost.parameters))
-    plain = graph.expression()
+    plain, written = graph.expression(), list[Expression]()
     try:
         with time_limit(_COST_SECONDS):
+            algebra = SumAlgebra(graph, dict(cost.parameters))
             value = algebra.value(graph.output)
             plain = algebra.to_expression(value)
-            factored = sympy.factor(sympy.cancel(sympy.together(value)))
-            ways = [factored, value, sympy.factor_terms(value)]
-            if value.has(sympy.sinh):
-                ways.append(sympy.cancel(value.replace(sympy.sinh, _sine_by_tangent)))
-            written = [algebra.piecewise(way) for way in ways]
-            return min((*written, *_in_difference(value, algebra)), key=size)
+            written.extend(_gradient_ways(value, algebra))
+            if value.has(SumFunction):
+                keeping = SumAlgebra(graph, dict(cost.parameters))
+                keeping.name_reductions(forward.output)
+                written.extend(_gradient_ways(keeping.value(graph.output), keeping))
     except FAILURES:
-        return plain
+        pass  # what was found until then is right
+    return min(written, key=size, default=plain)
+
+
+def _gradient_ways(value: Any, algebra: SumAlgebra) -> Iterator[Expression]:
+    yield algebra.piecewise(sympy.factor(sympy.cancel(sympy.together(value))))
+    yield algebra.piecewise(value)
+    yield algebra.piecewise(sympy.factor_terms(value))
+    if value.has(sympy.sinh):
+        yield algebra.piecewise(sympy.cancel(value.replace(sympy.sinh, _sine_by_tangent)))
+    yield from _in_difference(value, algebra)
 
 
 def _in_difference(value: Any, algebra: SumAlgebra) -> Iterator[Expression]:

@@ -161,7 +161,7 @@ class SumAlgebra:
             lambda part: isinstance(part, SumFunction), lambda part: sympy.Integer(1)
         )
         meaning = self.translation.meaning
-        return any(s in meaning and _is_per_unit(meaning[s]) for s in outside.free_symbols)
+        return any(s in meaning and is_per_unit(meaning[s]) for s in outside.free_symbols)
 
     def canonical(self, e: Any) -> Any:
         """Renew the sums of an expression, the innermost first."""
@@ -188,10 +188,10 @@ def _is_indicator(e: Expression | None) -> bool:
     return isinstance(e, Apply) and e.operation == "indicator"
 
 
-def _is_per_unit(e: Expression) -> bool:
+def is_per_unit(e: Expression) -> bool:
     """Tell whether a value differs from unit to unit, as all variables do outside reductions."""
     if isinstance(e, Apply):
-        return e.operation not in REDUCTIONS and any(_is_per_unit(part) for part in e.arguments)
+        return e.operation not in REDUCTIONS and any(is_per_unit(part) for part in e.arguments)
     return isinstance(e, Variable)
 
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 
 import sympy
 
 from chainrule.derivations._algebra import ARITHMETIC, FAILURES, Translation
-from chainrule.derivations._arithmetic import multiply, size
+from chainrule.derivations._arithmetic import ONE, divide, multiply, negate, size
 from chainrule.derivations._closed_form import closed_form, cost_gradient, without_reductions
 from chainrule.derivations._derivation import derive
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
+from chainrule.derivations._sum_algebra import is_per_unit
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.costs._joined import simplified
@@ -158,7 +160,7 @@ def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedG
     through = closed_form(formula)
     joined = None
     if through is not None:
-        joined = substitute(through, lambda e: by_output if e == SEED else None)
+        joined = _put_in(by_output, through)
     found: tuple[Expression, str] | None = None
     for given in dict.fromkeys(("", assumption)):
         known = _equation(given) if given else None
@@ -168,6 +170,28 @@ def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedG
     if found is None:
         return FusedGradient(by_output, None, joined=joined)
     return FusedGradient(by_output, *found, joined)
+
+
+def _put_in(by_output: Expression, through: Expression) -> Expression:
+    """Put ∂J/∂a in for g, in which the form is linear: what the layer shares stands before it."""
+    above, below = _fraction(by_output)
+    (own, shared), divisor = _shared_apart(above), below
+    if is_per_unit(below):
+        own, divisor = divide(own, below), ONE
+    linear = substitute(through, lambda e: own if e == SEED else None)
+    return _product(divide(shared, divisor), linear)
+
+
+def _shared_apart(product: Expression) -> tuple[Expression, Expression]:
+    """Return a product as that of what differs from unit to unit and what the layer shares."""
+    match product:
+        case Apply("negate", (x,)):
+            own, shared = _shared_apart(x)
+            return negate(own), shared
+        case Apply("multiply", (x, y)):
+            (own, shared), (more_own, more_shared) = _shared_apart(x), _shared_apart(y)
+            return multiply(own, more_own), multiply(shared, more_shared)
+    return (product, ONE) if is_per_unit(product) else (ONE, product)
 
 
 def _coupled_forms(
@@ -181,7 +205,7 @@ def _coupled_forms(
         ways = [joined] if known is None else []
         try:
             with time_limit(_SECONDS):
-                ways.append(simplified(joined, dict(formula.parameters), known))
+                ways.append(simplified(joined, by_output, dict(formula.parameters), known))
         except FAILURES:
             pass
         yield from (way for way in ways if proved(formula, way, by_output, known))
@@ -211,7 +235,7 @@ def _elementwise(
     chained = backward_graph(computation_graph(formula.expression), seed=by_output)[0].expression()
     joined, found = None, []
     for slope in slopes(derive(activation)):
-        product = multiply(by_output, slope)
+        product = _product(slope, by_output)
         joined = joined or product
         for form in dict.fromkeys((_by_pieces(by_output, slope, translation), product)):
             if "z" in variables_of(form) and not agrees_where_awkward(
@@ -234,7 +258,7 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
         sides = (translation.to_expression(translation.to_sympy(x)) for x in condition.arguments)
         products = (_by_pieces(by_output, piece, translation) for piece in pieces)
         return Apply("where", (Apply(condition.operation, tuple(sides)), *products))
-    product = multiply(by_output, slope)
+    product = _product(slope, by_output)
     functions: dict[Expression, Expression] = {}
     named = substitute(product, lambda e: _named(e, functions))
     meaning = {name: e for e, name in functions.items()}
@@ -245,6 +269,35 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
             return min((short, product), key=size)
     except FAILURES:
         return product
+
+
+def _product(x: Expression, y: Expression) -> Expression:
+    """Multiply over one fraction line, choices last: ``u*(v*w/x) -> u*v*w/x``."""
+    (above, below), (further_above, further_below) = map(_fraction, (x, y))
+    factors = sorted((*_factors(above), *_factors(further_above)), key=_is_choice)
+    return divide(reduce(multiply, factors), multiply(below, further_below))
+
+
+def _factors(e: Expression) -> Iterator[Expression]:
+    if isinstance(e, Apply) and e.operation == "multiply":
+        for part in e.arguments:
+            yield from _factors(part)
+    else:
+        yield e
+
+
+def _is_choice(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation == "where"
+
+
+def _fraction(e: Expression) -> tuple[Expression, Expression]:
+    match e:
+        case Apply("negate", (x,)):
+            above, below = _fraction(x)
+            return negate(above), below
+        case Apply("divide", (above, below)):
+            return above, below
+    return e, ONE
 
 
 def _named(e: Expression, functions: dict[Expression, Expression]) -> Expression | None:

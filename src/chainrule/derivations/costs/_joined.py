@@ -14,16 +14,23 @@ from typing import Any
 import sympy
 
 from chainrule.derivations._arithmetic import divide, size
-from chainrule.derivations._graph import UNIT_COUNT, computation_graph
+from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
 from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations.output_forms._shortening import usual_ways
-from chainrule.formulas import REDUCTIONS, Apply, Expression, Parameter, substitute, variables_of
-
-_REDUCTIONS = tuple(f"reduce_{operation}" for operation in REDUCTIONS)
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Expression,
+    Parameter,
+    subexpressions,
+    substitute,
+    variables_of,
+)
 
 
 def simplified(
     joined: Expression,
+    by_output: Expression,
     values: dict[str, float],
     assumption: tuple[Expression, Expression] | None = None,
 ) -> Expression:
@@ -33,25 +40,45 @@ def simplified(
     ----------
     joined : Expression
         In `a`, `y` and sums or means of `z`.
+    by_output : Expression
+        ∂J/∂a, whose sums over the units may stay as they are: ``sum((a - y)**2)``.
     values : dict of str to float
         Of the parameters.
     assumption : pair of Expression, optional
         A sum over the units and its value.
     """
     graph = computation_graph(_without_means(joined))
+    sums = {e for e in subexpressions(_without_means(by_output)) if _is_reduction(e)}
+    ways = (
+        way
+        for kept in dict.fromkeys((frozenset[Expression](), frozenset(sums)))
+        for way in _written(graph, values, kept, assumption)
+    )
+    return min(ways, key=size)
+
+
+def _written(
+    graph: Graph,
+    values: dict[str, float],
+    kept: frozenset[Expression],
+    assumption: tuple[Expression, Expression] | None,
+) -> Iterator[Expression]:
     algebra = SumAlgebra(graph, values)
     for index in graph.reached():
-        if graph.nodes[index].operation in _REDUCTIONS:
-            expression = graph.expression(index)
-            if variables_of(expression) == {"z"}:
-                algebra.shared[index] = algebra.translation.symbol(expression)
+        expression = graph.expression(index)
+        if _is_reduction(expression) and (variables_of(expression) == {"z"} or expression in kept):
+            algebra.shared[index] = algebra.translation.symbol(expression)
     e = sympy.expand(algebra.value(graph.output))
     if assumption is not None:
         total, known = assumption
         assert isinstance(total, Apply)
         atom = SumFunction(algebra.translation.to_sympy(total.arguments[0]))
         e = sympy.expand(e.subs(atom, algebra.translation.to_sympy(known)))
-    return min((algebra.to_expression(way) for way in _writings(e, algebra)), key=size)
+    yield from map(algebra.to_expression, _writings(e, algebra))
+
+
+def _is_reduction(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation in REDUCTIONS
 
 
 def _without_means(e: Expression) -> Expression:
