@@ -33,7 +33,7 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1 / x,
 }
 _NUMBER_BITS = 1 << 13
-_HIGHEST_DEGREE = 1 << 10  # factors of polynomials are sought with primes of as many bits
+HIGHEST_DEGREE = 1 << 10  # factors of polynomials are sought with primes of as many bits
 _SHORT_BITS = 128
 _T = TypeVar("_T")
 # What SymPy raises where it cannot do what is asked, and what `time_limit` raises.
@@ -182,7 +182,7 @@ def is_short(base: Any, exponent: Any) -> bool:
     # Of a root of several primes it writes out a product of their powers below the root's degree.
     simple = all(part < 2 or sympy.isprime(part) for part in parts)
     steps = max(abs(exponent.p) // exponent.q, 1 if simple else exponent.q)
-    return bool(steps * bits <= (_NUMBER_BITS if base.is_number else _HIGHEST_DEGREE))
+    return bool(steps * bits <= (_NUMBER_BITS if base.is_number else HIGHEST_DEGREE))
 
 
 def put_in(e: Any, symbol: Any, value: Any) -> Any:

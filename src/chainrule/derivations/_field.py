@@ -19,7 +19,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, Translation, is_short
+from chainrule.derivations._algebra import ARITHMETIC, HIGHEST_DEGREE, Translation, is_short
 from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions
 
 _Z = Variable("z")
@@ -73,7 +73,11 @@ class Field:
     # -- reading formulas ---------------------------------------------------------------------
 
     def prepare(self, *expressions: Expression) -> None:
-        """Choose the exponential of z of which all others that occur are whole powers."""
+        """Choose the exponential of z of which all others that occur are whole powers.
+
+        Where these would be too high (1 and the double next to 1/3 are 2**54 and more times their
+        common divisor), exponentials of other rates become generators of their own.
+        """
         rates = []
         for expression in expressions:
             for e in subexpressions(expression):
@@ -85,7 +89,10 @@ class Field:
             return
         ratios = [sympy.cancel(rate / rates[0]) for rate in rates]
         commensurable = [abs(ratio) for ratio in ratios if ratio.is_Rational]
-        self.rate = sympy.cancel(rates[0] * reduce(sympy.gcd, commensurable))
+        unit = reduce(sympy.gcd, commensurable)
+        if max(commensurable) > HIGHEST_DEGREE * unit:
+            unit = 1
+        self.rate = sympy.cancel(rates[0] * unit)
         if self.number(self.rate) < 0:
             self.rate = -self.rate
         argument = self.rate * self.x if self.side is None else -self.rate * self.x
