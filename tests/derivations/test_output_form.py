@@ -58,6 +58,10 @@ FORMS = {
         "(exp(p*z) - exp(q*z))/(exp(p*z) + exp(q*z))", {"p": 0.75, "q": -0.375},
         [lambda a: 9 * (1 - a**2) / 16],
     ),
+    "two rates without a small common divisor": (
+        "(exp(z) - exp(q*z))/(exp(z) + exp(q*z))", {"q": -1 / 3},
+        [lambda a: (1 + mpmath.mpf(1 / 3)) * (1 - a**2) / 2],
+    ),
     "identity": ("z", {}, [lambda a: 1]),
     "cubed": ("where(z > 0, z**2, 0)", {}, [lambda a: 0, lambda a: 2 * mpmath.sqrt(a)]),
     "rational": ("1/(1 + z)", {}, [lambda a: -(a**2)]),

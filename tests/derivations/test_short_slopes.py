@@ -28,6 +28,8 @@ SHORT = {
     "exp(z)/(1 + exp(z))**2": "exp(z)·(1 - exp(z))/(1 + exp(z))³",
     "sinh(z)/(1 + cosh(z))": "1/(1 + cosh(z))",
     "tanh(z)/cosh(z)": "(1 - 2·tanh(z)²)/cosh(z)",
+    "asinh(z)*sqrt(1 + z**2)": "1 + z·asinh(z)/sqrt(1 + z²)",
+    "z*asinh(z) - sqrt(1 + z**2)": "asinh(z)",
     "z*sqrt(abs(z))": "3·sqrt(|z|)/2",
     "z**2*sqrt(abs(z))": "5·z·sqrt(|z|)/2",
     "z**z": "z^z·(1 + log(z))",

@@ -123,11 +123,32 @@ class Tidy:
         candidates = [substitute(through, self.written.get)]
         try:
             with time_limit(_SECONDS):
-                for way in self._ways(self.translation.to_sympy(through)):
+                for way in self._ways(self._with_roots_named(self.translation.to_sympy(through))):
                     candidates.insert(-1, self._expression(way))
         except FAILURES:
             pass  # a form that is nested too deep is no shorter
         return min(candidates, key=written_length)
+
+    def _with_roots_named(self, e: Any) -> Any:
+        """Put the nodes for roots that local derivatives hold: of asinh(z) it is 1/sqrt(1 + z²)."""
+        known = {self._written_out(argument): own for own, argument in self.roots.items()}
+
+        def named(part: Any) -> Any:
+            own = known.get(self._written_out(part.base))
+            return part if own is None else own ** (2 * part.exp)
+
+        def is_root(part: Any) -> bool:
+            return bool(part.is_Pow and part.exp.is_Rational and part.exp.q == 2)
+
+        return e.replace(is_root, named) if known else e
+
+    def _written_out(self, e: Any) -> Any:
+        for index in reversed(self.graph.order):
+            own = self.symbol[index]
+            value = self.sums.get(own, self.products.get(own))
+            if value is not None:
+                e = put_in(e, own, value)
+        return sympy.expand(e)
 
     def _ways(self, e: Any) -> Iterator[Any]:
         for sines in dict.fromkeys((e, self._by_tangents(e))):
