@@ -40,6 +40,8 @@ _TOLD = [
     "max(z, z/10)*mean(max(z, 0))**2", "z*mean(z)**2",
     "z - sqrt(1 + mean(z**2))/2", "z - sqrt(1 + mean(z**2))",
     "min(max(z - mean(z), -1), 1)", "abs(z - max(z))", "max(min(z - mean(z), 1), -2)",
+    "z + sqrt(mean(z**2))", "z - sqrt(mean(z**2))", "sign(z)*max(abs(z) - 3/10*max(abs(z)), 0)",
+    "max(z - max(z) + 1, 0)/sum(max(z - max(z) + 1, 0))",
     "where(z > mean(z), z, mean(z))", "exp(where(z > mean(z), z, mean(z)))",
 ]  # fmt: skip
 _EXCLUDED = [
@@ -117,6 +119,14 @@ def test_layers_that_are_zero_below_a_threshold_have_a_form(text):
     below = [mpmath.mpf(x) for x in _LAYERS[1]]
     a = layer_values(formula.expression, {"z": below})
     assert a == evaluate_layer(form, {"a": a, "g": [mpmath.mpf(3), mpmath.mpf(-2)]}) == [0, 0]
+
+
+@pytest.mark.parametrize("text", ["z + sqrt(mean(z**2))", "z - sqrt(mean(z**2))"])
+def test_a_layer_whose_outputs_are_all_0_may_have_another_derivative_than_0(text):
+    """Of n units that are alike, where the output is 0, it changes with each by 1/n less."""
+    form = through_output(derive(parse(text)))
+    got = evaluate_layer(form, {"a": [mpmath.mpf(0)] * 2, "g": [mpmath.mpf(5), mpmath.mpf(1)]})
+    assert got == [2, -2]
 
 
 def test_what_a_layer_of_the_output_shares_is_put_in():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import reduce
 
 from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions
 
@@ -98,6 +99,37 @@ def total(terms: Iterable[Expression]) -> Expression:
     for term in terms:
         result = add(result, term)
     return result
+
+
+def one_fraction(x: Expression, y: Expression) -> Expression:
+    """Multiply over one fraction line, numbers first, choices last: ``u*(2*v/w) -> 2*u*v/w``."""
+    (above, below), (further_above, further_below) = map(fraction_of, (x, y))
+    factors = sorted((*_factors(above), *_factors(further_above)), key=_rank)
+    return divide(reduce(multiply, factors), multiply(below, further_below))
+
+
+def fraction_of(e: Expression) -> tuple[Expression, Expression]:
+    """Return numerator and denominator as they are written: ``-(x/y)`` has ``-x`` and ``y``."""
+    match e:
+        case Apply("negate", (x,)):
+            above, below = fraction_of(x)
+            return negate(above), below
+        case Apply("divide", (above, below)):
+            return above, below
+    return e, ONE
+
+
+def _factors(e: Expression) -> Iterator[Expression]:
+    if isinstance(e, Apply) and e.operation == "multiply":
+        for part in e.arguments:
+            yield from _factors(part)
+    else:
+        yield e
+
+
+def _rank(factor: Expression) -> int:
+    is_choice = isinstance(factor, Apply) and factor.operation == "where"
+    return 0 if isinstance(factor, Constant) else 1 + is_choice
 
 
 def function(name: str, *arguments: Expression) -> Expression:

@@ -11,12 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce
 
 import sympy
 
 from chainrule.derivations._algebra import ARITHMETIC, FAILURES, Translation
-from chainrule.derivations._arithmetic import ONE, divide, multiply, negate, size
+from chainrule.derivations._arithmetic import (
+    ONE,
+    divide,
+    fraction_of,
+    multiply,
+    negate,
+    one_fraction,
+    size,
+)
 from chainrule.derivations._closed_form import closed_form, cost_gradient, without_reductions
 from chainrule.derivations._derivation import derive
 from chainrule.derivations._graph import computation_graph
@@ -174,12 +181,12 @@ def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedG
 
 def _put_in(by_output: Expression, through: Expression) -> Expression:
     """Put ∂J/∂a in for g, in which the form is linear: what the layer shares stands before it."""
-    above, below = _fraction(by_output)
+    above, below = fraction_of(by_output)
     (own, shared), divisor = _shared_apart(above), below
     if is_per_unit(below):
         own, divisor = divide(own, below), ONE
     linear = substitute(through, lambda e: own if e == SEED else None)
-    return _product(divide(shared, divisor), linear)
+    return one_fraction(divide(shared, divisor), linear)
 
 
 def _shared_apart(product: Expression) -> tuple[Expression, Expression]:
@@ -235,7 +242,7 @@ def _elementwise(
     chained = backward_graph(computation_graph(formula.expression), seed=by_output)[0].expression()
     joined, found = None, []
     for slope in slopes(derive(activation)):
-        product = _product(slope, by_output)
+        product = one_fraction(slope, by_output)
         joined = joined or product
         for form in dict.fromkeys((_by_pieces(by_output, slope, translation), product)):
             if "z" in variables_of(form) and not agrees_where_awkward(
@@ -258,7 +265,7 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
         sides = (translation.to_expression(translation.to_sympy(x)) for x in condition.arguments)
         products = (_by_pieces(by_output, piece, translation) for piece in pieces)
         return Apply("where", (Apply(condition.operation, tuple(sides)), *products))
-    product = _product(slope, by_output)
+    product = one_fraction(slope, by_output)
     functions: dict[Expression, Expression] = {}
     named = substitute(product, lambda e: _named(e, functions))
     meaning = {name: e for e, name in functions.items()}
@@ -269,35 +276,6 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
             return min((short, product), key=size)
     except FAILURES:
         return product
-
-
-def _product(x: Expression, y: Expression) -> Expression:
-    """Multiply over one fraction line, choices last: ``u*(v*w/x) -> u*v*w/x``."""
-    (above, below), (further_above, further_below) = map(_fraction, (x, y))
-    factors = sorted((*_factors(above), *_factors(further_above)), key=_is_choice)
-    return divide(reduce(multiply, factors), multiply(below, further_below))
-
-
-def _factors(e: Expression) -> Iterator[Expression]:
-    if isinstance(e, Apply) and e.operation == "multiply":
-        for part in e.arguments:
-            yield from _factors(part)
-    else:
-        yield e
-
-
-def _is_choice(e: Expression) -> bool:
-    return isinstance(e, Apply) and e.operation == "where"
-
-
-def _fraction(e: Expression) -> tuple[Expression, Expression]:
-    match e:
-        case Apply("negate", (x,)):
-            above, below = _fraction(x)
-            return negate(above), below
-        case Apply("divide", (above, below)):
-            return above, below
-    return e, ONE
 
 
 def _named(e: Expression, functions: dict[Expression, Expression]) -> Expression | None:

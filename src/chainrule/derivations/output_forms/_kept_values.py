@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from math import lcm
 from typing import Any
@@ -12,8 +13,9 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, with_factors_joined
+from chainrule.derivations._arithmetic import divide, rebuilt
 from chainrule.derivations._closed_form import known_sums, without_reductions
-from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._evaluate import evaluate, evaluate_layer
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
 from chainrule.derivations._remembered import remembered
@@ -32,6 +34,7 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
+    parameters_of,
     subexpressions,
     substitute,
     variables_of,
@@ -117,7 +120,7 @@ def determined(
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
                 if holds(_Z, own):
                     found[_Z] = own
-            for left, right in _of_extreme_outputs(formula):
+            for left, right in (*_of_extreme_outputs(formula), *_of_extreme_units(formula)):
                 if left not in found and holds(left, right):
                     found[left] = right
             if all(map(is_shared, found)):
@@ -153,10 +156,21 @@ def _of_layers(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
             total = sympy.expand(total.subs(atom, known))
         total = sympy.cancel(sympy.together(total))
         inside = [symbol for symbol in shared if total.has(symbol)]
+        relation = total - algebra.sum(a**power)
         if len(inside) == 1 and not total.has(z):
-            yield inside[0], total - algebra.sum(a**power)
+            yield inside[0], relation
+        rules += _solved_for_sum(relation, z)
     yield from _of_extremes(graph, algebra, output)
     yield from _of_factor(graph, algebra)
+
+
+def _solved_for_sum(relation: Any, z: Any) -> list[tuple[Any, Any]]:
+    """Return the sum over `z` that a relation holds, and its value, where it holds one alone."""
+    sums = [part for part in relation.atoms(SumFunction) if part.has(z)]
+    if len(sums) != 1 or relation.subs(sums[0], 0).has(z):
+        return []
+    slope = sympy.expand(relation).coeff(sums[0], 1)
+    return [(sums[0], sums[0] - relation / slope)] if slope.is_number and slope != 0 else []
 
 
 def _of_factor(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
@@ -316,6 +330,22 @@ def _of_extreme_outputs(formula: Formula) -> Iterator[tuple[Expression, Expressi
             yield from ((e, Apply(extreme, (_A,))) for extreme in ("max", "min"))
 
 
+def _of_extreme_units(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
+    """Yield a divisor told by a unit with a known dividend: the largest of ``z - max(z) + 1`` is 1.
+
+    Not proved.
+    """
+    match formula.expression:
+        case Apply("divide", (own, shared)) if is_shared(shared):
+            for extreme in ("max", "min"):
+                of_unit: dict[Expression, Expression] = {Apply(extreme, (_Z,)): _Z}
+                dividend = rebuilt(substitute(own, of_unit.get))
+                if not variables_of(dividend) and not parameters_of(dividend):
+                    known = Constant(Fraction(float(evaluate(dividend, {}))))
+                    for output in ("max", "min"):
+                        yield shared, divide(known, Apply(output, (_A,)))
+
+
 def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
     """Yield what the output tells of a part that stands for all of `z`: ``max(z, 0)``, say."""
     for part in common_parts(formula.expression):
@@ -346,7 +376,7 @@ def _holds(formula: Formula, left: Expression, right: Expression, *, is_rectifie
             if not all(map(mpmath.isfinite, a)) or (is_rectified and not any(a)):
                 continue
             got = evaluate_layer(right, known)
-            if not is_shared(left) and mpmath.isnan(got[0]):
+            if mpmath.isnan(got[0]) and not (is_shared(left) and any(a)):
                 continue  # 0/0, where all of the layer vanishes
             if not all(map(agree, got, evaluate_layer(left, known))):
                 return False

@@ -17,7 +17,7 @@ from math import inf
 import mpmath
 
 from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import multiply, negate, rebuilt, size
+from chainrule.derivations._arithmetic import multiply, rebuilt, size
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
@@ -26,6 +26,10 @@ from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.output_forms._compared_outputs import (
+    with_conditions,
+    with_plain_comparisons,
+)
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
@@ -44,7 +48,6 @@ from chainrule.derivations.output_forms._related_forms import (
 )
 from chainrule.derivations.output_forms._singled_out import singles_out
 from chainrule.formulas import (
-    COMPARISONS,
     REDUCTIONS,
     Apply,
     Expression,
@@ -65,9 +68,7 @@ _MOST_WAYS = 4
 _LONG = 120  # parts before a form is shortened: that of a related layer may be much shorter
 _Completion = Callable[[Expression], Expression]
 _Form = tuple[Expression, _Completion, Expression, Mapping[Expression, Expression]]
-_IS_EXTREME = tuple(Apply("equal", (_Z, Apply(extreme, (_Z,)))) for extreme in ("max", "min"))
 _SHARED = (constant(0), constant(1))  # that add and multiply nothing
-_OPPOSITE = {"max": "min", "min": "max"}
 _CENTRED: Mapping[Expression, Expression] = {
     Apply(reduction, (_A,)): constant(0) for reduction in ("sum", "mean")
 }
@@ -127,20 +128,24 @@ def layer_output_form(
             *multiples_of_the_output(formula),
         ]
         found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
-        for written, values in product_of(_with_conditions(products), values_known):
+        for written, values in product_of(with_conditions(products), values_known):
             form = put_in(written, values)
             if "z" not in variables_of(form):
                 found.setdefault(form, (written, values))
-        for form, (written, values) in sorted(found.items(), key=lambda way: size(way[0])):
-            for completed in completions:
-                if holds(completed(form)):
-                    return form, completed, written, values
+        forms = sorted(found.items(), key=lambda way: size(way[0]))
+        for completed, (form, (written, values)) in ((c, f) for c in completions() for f in forms):
+            if holds(completed(form)):
+                return form, completed, written, values
         return None
 
-    completions: tuple[_Completion, ...] = (
-        lambda form: form,
-        partial(_without_quotient_at_zero, product=products[-1]),
-    )
+    def completions() -> Iterator[_Completion]:
+        yield lambda form: form
+        # Where the layer is 0 what it shares need not be: only z itself is put in.
+        own = {x: x if is_shared(x) else value for x, value in told}
+        no_ways: list[Expression] = []
+        ways = attempt(_SECONDS, lambda: written_shortly(products[0], own, numbers), no_ways)
+        for product in (products[-1], *ways[:1]):
+            yield partial(_without_quotient_at_zero, product=product)
 
     def of_related() -> Expression | None:
         no_form: Expression | None = None
@@ -159,7 +164,7 @@ def layer_output_form(
             return related
     no_ways: list[Expression] = []
     ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways) or [form]
-    ways = [*_with_plain_comparisons(ways[0]), *ways]
+    ways = [*with_plain_comparisons(ways[0]), *ways]
     shorter = [completed(way) for way in ways if size(way) < size(form)][:_MOST_WAYS]
     shortened = completed(form)
     return attempt(_SECONDS, lambda: next(filter(holds, shorter), shortened), shortened)
@@ -182,7 +187,7 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
         form = _form_alone(inner[0])
         if form is not None:
             for composed in composed_forms(form, inner[1], dict(formula.parameters)):
-                yield from (*_with_plain_comparisons(composed), composed)
+                yield from (*with_plain_comparisons(composed), composed)
     first = linear_first(formula)
     if first is not None:
         outer, product = first
@@ -253,82 +258,6 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
                 return False
             checked += 1
     return checked > 0
-
-
-def _with_conditions(products: Sequence[Expression]) -> Iterator[Expression]:
-    """Yield products, then those that compare the output where they compare `z`, or it with 0."""
-    yield from products
-
-    def compared(e: Expression, operation: str, extremes: bool) -> Expression | None:
-        if isinstance(e, Apply) and "z" in variables_of(e):
-            if extremes and e in _IS_EXTREME:
-                return exchanged(e, _Z, _A)
-            if e.operation in COMPARISONS:
-                return Apply(operation, (_A, constant(0)))
-            if e.operation == "sign":
-                return Apply("sign", (_A,))
-        return None
-
-    def of_outputs(e: Expression) -> Expression | None:
-        if isinstance(e, Apply) and e.operation in (*COMPARISONS, "sign"):
-            return exchanged(e, _Z, _A)
-        return None
-
-    def at_bounds(e: Expression) -> Expression | None:
-        if isinstance(e, Apply) and e.operation in COMPARISONS:
-            sides = tuple(_A if "z" in variables_of(x) else x for x in e.arguments)
-            return Apply(e.operation, sides) if sides != (_A, _A) else None
-        return None
-
-    def falling(e: Expression) -> Expression | None:
-        match e:
-            case Apply("equal", (x, Apply("max" | "min" as extreme, (y,)))) if x == y == _Z:
-                return Apply("equal", (_A, Apply(_OPPOSITE[extreme], (_A,))))
-            case Apply("sign", (x,)) if "z" in variables_of(x):
-                return negate(Apply("sign", (_A,)))
-        return None
-
-    def of_own_outputs(e: Expression) -> Expression | None:
-        if isinstance(e, Apply) and e.operation in COMPARISONS and _Z in e.arguments:
-            return Apply(e.operation, tuple(_A if x == _Z else x for x in e.arguments))
-        return None
-
-    for product in products:
-        ways: list[Callable[[Expression], Expression | None]] = [
-            of_outputs,
-            of_own_outputs,
-            at_bounds,
-            falling,
-        ]
-        ways += [
-            partial(compared, operation=operation, extremes=extremes)
-            for extremes in (False, True)
-            for operation in ("greater", "less")
-        ]
-        for way in ways:
-            written = substitute(product, way)
-            if written != product:
-                yield written
-
-
-def _with_plain_comparisons(form: Expression) -> Iterator[Expression]:
-    """Yield a form that compares outputs, or their sizes, for what may rise and fall with them.
-
-    ``tanh(a) == max(tanh(a)) -> a == max(a)``.
-    """
-    for plain in (_A, Apply("abs", (_A,))):
-
-        def compared(e: Expression, plain: Expression = plain) -> Expression | None:
-            match e:
-                case Apply("equal", (x, Apply("max" | "min" as extreme, (y,)))) if x == y != _A:
-                    return Apply("equal", (plain, Apply(extreme, (plain,))))
-                case Apply("sign", _):
-                    return Apply("sign", (_A,))
-            return None
-
-        written = substitute(form, compared)
-        if written != form:
-            yield written
 
 
 def _without_quotient_at_zero(form: Expression, product: Expression) -> Expression:

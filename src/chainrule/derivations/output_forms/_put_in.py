@@ -9,7 +9,7 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import atoms_of, attempt
-from chainrule.derivations._arithmetic import rebuilt, size
+from chainrule.derivations._arithmetic import divide, negate, one_fraction, rebuilt, size
 from chainrule.derivations._closed_form import writings
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import computation_graph
@@ -91,6 +91,11 @@ def _undone(e: Expression) -> Expression | None:
             return substitute(x, _undone)
         case Apply("sqrt", (Apply("power", (x, Constant(exponent))),)) if exponent == 2:
             return Apply("abs", (substitute(x, _undone),))
+        case Apply("divide", (x, Apply("negate", (y,)))):
+            return negate(substitute(Apply("divide", (x, y)), _undone))
+        case Apply("divide", (x, Apply("divide", (above, below)))):
+            x, above, below = (substitute(part, _undone) for part in (x, above, below))
+            return one_fraction(x, divide(below, above))
     return None
 
 
