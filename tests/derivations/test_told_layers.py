@@ -42,6 +42,11 @@ _MULTIPLIED = [
     "(1 - 1/exp(sqrt(sum(z**2))))*(z/(sqrt(sum(z**2)) + 1/10))",
 ]
 _ZERO_WITH_ONE_UNIT = ["z**3*min(abs(z))", "(z + sin(z)/2)*min(max(z, 0))"]
+_CENTRED = [  # of units around their mean or an extreme
+    "tanh(z - mean(z)) + mean(z)",
+    "tanh(z - mean(z)) - mean(z)/3 + 2*max(z - mean(z))",
+    "erf(z - max(z)) + 3*max(z) - sum((z - max(z))**2)",
+]
 _RECTIFIED = [  # told by the units that are on
     "max(z + z**3 - max(z), 0)",
     "max(max(z, z/10) - (1 + max(tanh(z))), 0)",
@@ -58,6 +63,8 @@ _NEVER_ON = [
     "max(min(max(z, -1), 1) - sqrt(1 + min(exp(z))**2), 0)",
 ]
 _NOT_TOLD = [
+    "tanh(z - mean(z)) + sin(mean(z))",  # of which a shift changes the derivative
+    "sin(z - mean(z)) + mean(z)",
     "max(z + 1 - max(where(z >= 0, z, 0))/2, 0)",  # a zero passes a slope back
     "z + 2/(1 + mean(z)**2)",  # falls where the mean is about 1/2
     "z - 2/(1 + mean(z)**2)",
@@ -89,7 +96,7 @@ def _jacobian(expression, z):
     return mpmath.matrix(columns).T
 
 
-@pytest.mark.parametrize("text", [*_ADDED, *_MULTIPLIED])
+@pytest.mark.parametrize("text", [*_ADDED, *_MULTIPLIED, *_CENTRED])
 def test_no_fold_lies_where_it_is_claimed_that_outputs_tell_the_layer(text):
     """The determinant of the Jacobian, by differences, has one sign at any layer."""
     formula = activation_formula(text)

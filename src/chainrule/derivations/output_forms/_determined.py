@@ -11,6 +11,8 @@ from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations.output_forms._along_shifts import PROOF as SHIFTED
 from chainrule.derivations.output_forms._along_shifts import is_told_along_shifts
+from chainrule.derivations.output_forms._centred_units import PROOF as CENTRED
+from chainrule.derivations.output_forms._centred_units import is_told_around_middle
 from chainrule.derivations.output_forms._clamped_units import PROOF as CLAMPED
 from chainrule.derivations.output_forms._clamped_units import is_told_by_clamped
 from chainrule.derivations.output_forms._proportional_layers import PROOF as PROPORTIONAL
@@ -70,6 +72,8 @@ def why_determined(formula: Formula) -> str:
         for e, subject in subjects.items():
             if is_determined(e, values):
                 return IN_BOTH.format(subject)
+            if is_told_around_middle(e, values):
+                return CENTRED.format(subject)
             if is_proportional(e, values):
                 return PROPORTIONAL.format(subject)
         if any(is_told_by_clamped(e, values) for e in subjects):
@@ -93,6 +97,8 @@ def why_told(formula: Formula) -> str:
 
     def sought() -> str:
         for e, subject in _subjects(formula).items():
+            if is_told_around_middle(e, values):
+                return CENTRED.format(subject)
             if is_proportional(e, values):
                 return PROPORTIONAL.format(subject)
             if is_told_by_those_on(e, values):
