@@ -63,6 +63,11 @@ _NEVER_ON = [
     "max(min(max(z, -1), 1) - sqrt(1 + min(exp(z))**2), 0)",
 ]
 _NOT_TOLD = [
+    # One root for small layers, another for large ones, told apart by no layer of usual size.
+    "z/(1/10000 + sum(z**2))",
+    "z/(10000 + sum(z**2))",
+    "z/(1000000 + mean(z**2))",
+    "z/(1/1000000 + max(abs(z))**2)",
     "tanh(z - mean(z)) + sin(mean(z))",  # of which a shift changes the derivative
     "sin(z - mean(z)) + mean(z)",
     "max(z + 1 - max(where(z >= 0, z, 0))/2, 0)",  # a zero passes a slope back

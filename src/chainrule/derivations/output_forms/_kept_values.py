@@ -46,6 +46,16 @@ _DIGITS = 80
 _OPPOSITE = {"reduce_max": "reduce_min", "reduce_min": "reduce_max"}
 _LARGEST_DEGREE = 12
 _OTHER_COUNTS = (("-0.8", "2.3"), ("0.9", "-0.4", "-2.6"), ("1.7", "-2.9", "0.4", "1.1", "-0.6"))
+# Of two roots of an equation one may hold for all layers but small ones, or large ones.
+_OTHER_SIZES = (
+    *(("0.04", "-0.06", "0.02"), ("-0.03", "-0.05"), ("0.2", "0.3", "-0.1", "0.25")),
+    *(("11", "-17", "4"), ("-9", "-23"), ("4e-7", "-9e-7", "2e-7")),
+)
+_LARGE = (("4e6", "-9e6", "2e6"),)  # where functions other than these are as good as constant
+_PLAIN = (
+    *("add", "subtract", "multiply", "divide", "negate", "power", "sqrt", "abs", "sign"),
+    *("maximum", "minimum", "sum", "mean", "max", "min", "count"),
+)
 _Equation = tuple[Any, Any, tuple[tuple[Expression, Any], ...]]
 
 
@@ -368,8 +378,10 @@ def _with_root(left: Expression, right: Expression) -> Iterator[tuple[Expression
 def _holds(formula: Formula, left: Expression, right: Expression, *, is_rectified: bool) -> bool:
     """Compare both sides in many digits, wherever the output is defined, and not 0 if rectified."""
     checked = 0
+    parts = (e for e in subexpressions(formula.expression) if isinstance(e, Apply))
+    large = _LARGE if all(e.operation in _PLAIN for e in parts) else ()
     with mpmath.workdps(_DIGITS):
-        for places in (*PLACES, *AWKWARD, *_OTHER_COUNTS):
+        for places in (*PLACES, *AWKWARD, *_OTHER_COUNTS, *_OTHER_SIZES, *large):
             z = [mpmath.mpf(x) for x in places]
             a = evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
             known = {**dict(formula.parameters), "z": z, "a": a}
