@@ -264,3 +264,16 @@ def test_layers_whose_first_arithmetic_fails_get_another():
     kernels = activation_kernels(softmax.formula, np.float32)
     assert kernels.choice.tiers["derivative"] != "narrow"
     assert units_apart(softmax(z), shares(z, np.longdouble(1) / 3, 0.0)) < 4
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equal_products_cancel(dtype):
+    """Neither is rounded with the difference they go into: under a root, less than 0 is NaN."""
+    z = np.abs(np.random.default_rng(0).normal(size=(200, 1))).astype(dtype)
+    assert not chainrule.activation("sqrt(max(z)*max(z) - z*z)")(z).any()
+
+
+def test_a_formula_that_is_always_zero():
+    """Of it no fraction is built that would divide by 0."""
+    z = np.linspace(-2.0, 2.0, 9, dtype=np.float32)
+    assert not chainrule.activation("z*sin(z)*z - z*z*sin(z) + 0*z")(z).any()

@@ -47,17 +47,14 @@ def compiled(*, makes_arrays: bool = False, **options: Any) -> Callable[[Any], A
 
 
 def native(signature: Any) -> Callable[[Any], Any]:
-    """Return ``cfunc`` with NumPy's rules of arithmetic, for functions of generated files.
-
-    But a product may be rounded with the sum it goes into, at once.
-    """
+    """Return ``cfunc`` with NumPy's rules of arithmetic, for functions of generated files."""
 
     def decorate(function: Any) -> Any:
         made: Any = CFunc(
             function,
             sigutils.normalize_signature(signature),
             locals={},
-            options={"error_model": "numpy", "fastmath": {"contract"}},
+            options={"error_model": "numpy"},
             pipeline_class=KernelCompiler,
         )
         made._cache = _cache_of(function)

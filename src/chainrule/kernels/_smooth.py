@@ -62,7 +62,8 @@ def stable_form(
             if len(sympy.Add.make_args(sympy.expand(above))) > _LARGEST_FORM:
                 return None
             above, below = _over_whole_power(field, above, below)
-            if not _agrees(field, above / below, expression, values, side):
+            form = above / below
+            if form.has(sympy.zoo, sympy.nan) or not _agrees(field, form, expression, values, side):
                 return None
             return _Writer(field).lines(above, below)
     except (NotInFieldError, TimeLimitError, sympy.PolynomialError, ArithmeticError, TypeError,
