@@ -44,10 +44,20 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in an order in which each follows its arguments; the last result is `output`."""
+    """Nodes in an order in which each follows its arguments.
+
+    Parameters
+    ----------
+    nodes : tuple of Node
+    output : int
+        The result.
+    others : tuple of int
+        Further results, where several are computed together.
+    """
 
     nodes: tuple[Node, ...]
     output: int
+    others: tuple[int, ...] = ()
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -68,9 +78,9 @@ class Graph:
         return tuple(depth)
 
     def reached(self) -> tuple[int, ...]:
-        """Return the indices of the nodes that the output needs, in order."""
-        needed = {self.output}
-        for index in range(self.output, -1, -1):
+        """Return the indices of the nodes that the results need, in order."""
+        needed = {self.output, *self.others}
+        for index in range(max(needed), -1, -1):
             if index in needed:
                 needed.update(self.nodes[index].arguments)
         return tuple(sorted(needed))
@@ -163,9 +173,9 @@ class GraphBuilder:
             self._index[key] = len(self.nodes) - 1
         return self._index[key]
 
-    def graph(self, output: int) -> Graph:
+    def graph(self, output: int, others: tuple[int, ...] = ()) -> Graph:
         """Return what has been collected as a value."""
-        return Graph(tuple(self.nodes), output)
+        return Graph(tuple(self.nodes), output, others)
 
 
 def computation_graph(expression: Expression) -> Graph:

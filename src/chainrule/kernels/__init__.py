@@ -10,13 +10,14 @@ from chainrule.kernels._arrays import backward_from_output as backward_from_outp
 from chainrule.kernels._arrays import forward as forward
 from chainrule.kernels._arrays import value_and_gradient as value_and_gradient
 from chainrule.kernels._call import call_kernel as call_kernel
+from chainrule.kernels._call import call_kernel_of_two as call_kernel_of_two
 from chainrule.kernels._compile import CacheError as CacheError
 from chainrule.kernels._compile import cache_folder as cache_folder
+from chainrule.kernels._cost_kernels import CostKernels as CostKernels
+from chainrule.kernels._cost_kernels import cost_kernels as cost_kernels
 from chainrule.kernels._digest import code_digest as code_digest
 from chainrule.kernels._kernels import ActivationKernels as ActivationKernels
-from chainrule.kernels._kernels import CostKernels as CostKernels
 from chainrule.kernels._kernels import Kernel as Kernel
 from chainrule.kernels._kernels import activation_kernels as activation_kernels
-from chainrule.kernels._kernels import cost_kernels as cost_kernels
 from chainrule.kernels._kernels import output_kernel as output_kernel
 from chainrule.kernels._workers import available_processors as available_processors

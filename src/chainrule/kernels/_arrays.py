@@ -185,7 +185,7 @@ def value_and_gradient(
     assume : bool
         Whether the targets satisfy what the cost assumes of them.
     """
-    from chainrule.kernels._kernels import cost_kernels
+    from chainrule.kernels._cost_kernels import cost_kernels
 
     kernels = cost_kernels(activation, cost, z.dtype, assume=assume)
     values, gradient = np.empty_like(z), np.empty_like(z)

@@ -16,14 +16,16 @@ from numba.extending import intrinsic
 _BYTES = ir.IntType(8).as_pointer()
 _SIZE = ir.IntType(64)
 _IN_TILES = ir.FunctionType(_SIZE, [_SIZE] * 3)
-_NATIVE = ir.FunctionType(ir.VoidType(), [_BYTES, _BYTES, _BYTES, _SIZE, _SIZE, _BYTES])
 
 
-def kernel_signature(dtype: np.dtype[Any]) -> Any:
-    """Return the Numba signature of kernels: first, second, output, rows, columns, parameters."""
+def kernel_signature(dtype: np.dtype[Any], arrays: int = 3) -> Any:
+    """Return the Numba signature of kernels: first, second, output, rows, columns, parameters.
+
+    A kernel with a second result, of four arrays, has the address of that behind the first one's.
+    """
     element = types.CPointer({"float32": types.float32, "float64": types.float64}[dtype.name])
     numbers = types.CPointer(types.float64)
-    return types.void(element, element, element, types.intp, types.intp, numbers)
+    return types.void(*[element] * arrays, types.intp, types.intp, numbers)
 
 
 @intrinsic
@@ -38,15 +40,32 @@ def call_kernel(
     parameters: Any,
 ) -> Any:
     """Call the kernel at an address; arrays are given by the addresses of their data."""
-    signature = types.void(*[types.intp] * 7)
+    return types.void(*[types.intp] * 7), _generate_call
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        function = builder.inttoptr(arguments[0], _NATIVE.as_pointer())
-        pointers = [builder.inttoptr(arguments[k], _BYTES) for k in (1, 2, 3, 6)]
-        builder.call(function, [*pointers[:3], arguments[4], arguments[5], pointers[3]])
-        return context.get_dummy_value()
 
-    return signature, generate
+@intrinsic
+def call_kernel_of_two(
+    typing_context: Any,
+    address: Any,
+    first: Any,
+    second: Any,
+    output: Any,
+    other_output: Any,
+    rows: Any,
+    columns: Any,
+    parameters: Any,
+) -> Any:
+    """Call a kernel with two results, as `call_kernel` calls others."""
+    return types.void(*[types.intp] * 8), _generate_call
+
+
+def _generate_call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    address, *arrays, rows, columns, parameters = arguments
+    kinds = [*[_BYTES] * len(arrays), _SIZE, _SIZE, _BYTES]
+    function = builder.inttoptr(address, ir.FunctionType(ir.VoidType(), kinds).as_pointer())
+    pointers = [builder.inttoptr(x, _BYTES) for x in (*arrays, parameters)]
+    builder.call(function, [*pointers[:-1], rows, columns, pointers[-1]])
+    return context.get_dummy_value()
 
 
 @intrinsic

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chainrule.derivations import (
     FusedGradient,
     Graph,
+    GraphBuilder,
     backward_graph,
     computation_graph,
     fused_gradient,
@@ -34,20 +36,29 @@ from chainrule.kernels._module_parts import (
 )
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
-from chainrule.kernels._rows import RowProgram
+from chainrule.kernels._rows import DEAR, RowProgram
 from chainrule.kernels._shares import with_shares_of_others
 from chainrule.kernels._shift import shifted
 
 
-def cost_module(activation: Formula, cost: Formula, dtype: str, assumption: str = "") -> str:
-    """Return the source of the kernels of a cost behind an output activation."""
+def cost_module(
+    activation: Formula, cost: Formula, dtype: str, assumption: str = "", *, together: bool = False
+) -> str:
+    """Return the source of the kernels of a cost behind an output activation.
+
+    They are ``value`` and ``gradient``; or, for training, one for both, ``value_and_gradient``.
+    """
     parameters = tuple(name for name, _ in (*activation.parameters, *cost.parameters))
     body = [] if activation.is_layer_coupled else [*scalar_functions(activation, dtype), ""]
     fused = fused_gradient(activation, cost, assumption)
     build = _coupled_cost if activation.is_layer_coupled else _elementwise_cost
-    body += build(activation, cost, parameters, fused, dtype)
+    functions, programs = build(activation, cost, parameters, fused, dtype)
+    body += functions
     title = f"{cost.text}, a = {activation.text}"
-    return module_source(title, dtype, body)
+    if together:
+        both = replace(_joined(*programs), may_be_narrow=_takes_long(activation, cost))
+        return module_source(title, dtype, body + _joint_kernel(both, parameters), arrays=4)
+    return module_source(title, dtype, body + _kernels(*programs, parameters, fused))
 
 
 def _coupled_cost(
@@ -56,8 +67,8 @@ def _coupled_cost(
     parameters: tuple[str, ...],
     fused: FusedGradient,
     dtype: str,
-) -> list[str]:
-    """Return the kernels of the cost composed with the activation: no logarithm meets 0."""
+) -> tuple[list[str], tuple[RowProgram, RowProgram]]:
+    """Return what computes the cost composed with the activation: no logarithm meets 0."""
     composed = rewrite(_composed(cost.expression, activation.expression))
     whole = Formula(composed, (*activation.parameters, *cost.parameters))
     value = computation_graph(with_shares_of_others(rewrite(shifted(whole, sharp=True))))
@@ -71,7 +82,7 @@ def _coupled_cost(
         graph, by_output = computation_graph(forward), fused.by_output
         gradient = backward_graph(graph, seed=by_output, selects=True)[0]
     names = [names_of_cost_nodes(graph, activation, cost, {}) for graph in (value, gradient)]
-    return _cost_kernels((value, gradient), names, READS, parameters, fused)
+    return [], _programs((value, gradient), names, READS)
 
 
 def _is_singular(by_output: Expression) -> bool:
@@ -90,8 +101,8 @@ def _elementwise_cost(
     parameters: tuple[str, ...],
     fused: FusedGradient,
     dtype: str,
-) -> list[str]:
-    """Return the kernels behind an element-wise activation, after the functions they call."""
+) -> tuple[list[str], tuple[RowProgram, RowProgram]]:
+    """Return what computes a cost behind an element-wise activation, and functions it calls."""
     values = (*activation.parameters, *cost.parameters)
     reads = {
         **READS,
@@ -131,29 +142,69 @@ def _elementwise_cost(
             )
     graphs = computation_graph(rewrite(value)), computation_graph(rewrite(gradient))
     names = [names_of_cost_nodes(graph, activation, cost, returned) for graph in graphs]
-    return [*functions, *_cost_kernels(graphs, names, reads, parameters, fused)]
+    return functions, _programs(graphs, names, reads)
 
 
-def _cost_kernels(
-    graphs: tuple[Graph, Graph],
-    names: Sequence[Mapping[int, str]],
-    reads: dict[str, str],
-    parameters: tuple[str, ...],
-    fused: FusedGradient,
+def _programs(
+    graphs: tuple[Graph, Graph], names: Sequence[Mapping[int, str]], reads: dict[str, str]
+) -> tuple[RowProgram, RowProgram]:
+    """Return what computes the cost of each row, and what computes its gradient."""
+    value, gradient = graphs
+    return (
+        RowProgram(value, reads, one_result=True, names=names[0]),
+        RowProgram(gradient, reads, names=names[1]),
+    )
+
+
+_INPUTS = matrix_views(("z", "first"), ("y", "second"))
+
+
+def _kernels(
+    value: RowProgram, gradient: RowProgram, parameters: tuple[str, ...], fused: FusedGradient
 ) -> list[str]:
-    inputs = matrix_views(("z", "first"), ("y", "second"))
     says = "∂(cost of each example)/∂Z"
     if fused.keeps_gradient and fused.by_preactivation is not None:
         says += f" = {to_text(fused.by_preactivation)}"
-    costs = RowProgram(graphs[0], reads, one_result=True, names=names[0]).source()
-    slopes = RowProgram(graphs[1], reads, names=names[1]).source()
-    rows = "output = carray(output, (rows,))"
+    costs = [*_INPUTS, "output = carray(output, (rows,))", *value.source()]
+    slopes = [*matrix_views(("output", "output")), *_INPUTS, *gradient.source()]
     return [
-        *kernel_source("value", "The cost of each example", parameters, [*inputs, rows, *costs]),
-        *kernel_source(
-            "gradient", says, parameters, [*matrix_views(("output", "output")), *inputs, *slopes]
-        ),
+        *kernel_source("value", "The cost of each example", parameters, costs),
+        *kernel_source("gradient", says, parameters, slopes),
     ]
+
+
+def _joint_kernel(both: RowProgram, parameters: tuple[str, ...]) -> list[str]:
+    views = [*matrix_views(("output", "output")), *_INPUTS, "costs = carray(costs, (rows,))"]
+    says = "∂(cost of each example)/∂Z, and the cost of each example"
+    body = [*views, *both.source()]
+    return kernel_source("value_and_gradient", says, parameters, body, "output, costs")
+
+
+def _takes_long(*formulas: Formula) -> bool:
+    """Tell whether rows take longer to compute than to be turned."""
+    return any(
+        isinstance(e, Apply)
+        and (e.operation in DEAR or (e.operation == "divide" and variables_of(e.arguments[1])))
+        for formula in formulas
+        for e in subexpressions(formula.expression)
+    )
+
+
+def _joined(value: RowProgram, gradient: RowProgram) -> RowProgram:
+    """Return what computes once what a cost and its gradient have in common."""
+    builder = GraphBuilder()
+    names: dict[int, str] = {}
+    results: list[int] = []
+    for program in (value, gradient):
+        place: dict[int, int] = {}
+        for k in program.graph.reached():
+            node = program.graph.nodes[k]
+            place[k] = builder.copy(
+                replace(node, arguments=tuple(place[x] for x in node.arguments))
+            )
+        names |= {place[k]: name for k, name in program.names.items() if k in place}
+        results.append(place[program.graph.output])
+    return RowProgram(builder.graph(results[1], (results[0],)), gradient.inputs, names=names)
 
 
 def _composed(outer: Expression, inner: Expression) -> Expression:

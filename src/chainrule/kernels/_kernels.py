@@ -1,4 +1,4 @@
-"""Native kernels of a formula, and of a cost behind an output activation."""
+"""Native kernels of a formula."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.catalogue import assumption_on_targets
-from chainrule.formulas import Formula, apart
+from chainrule.formulas import Formula
 from chainrule.kernels._compile import (
     alone,
     discard,
@@ -97,20 +96,8 @@ class ActivationKernels:
     def _kernel(self, which: str, module: str) -> Kernel:
         with first_alone(f"compiled {module}"):
             load(module)
-        values, coupled = _values(self.formula), self.formula.is_layer_coupled
-        return _kernel(module, which, values, self.dtype, coupled=coupled)
-
-
-@dataclass(frozen=True, eq=False)
-class CostKernels:
-    """``value(z, y, cost of each example)`` and ``gradient(z, y, its derivative by z)``.
-
-    ``assumption`` says what the gradient takes for granted of the targets; empty if nothing.
-    """
-
-    value: Kernel
-    gradient: Kernel
-    assumption: str
+        values, coupled = values_of(self.formula), self.formula.is_layer_coupled
+        return kernel_of(module, which, values, self.dtype, coupled=coupled)
 
 
 def activation_kernels(
@@ -133,23 +120,6 @@ def activation_kernels(
     if for_other_values and formula.parameters and "pieces" in kernels.choice.tiers.values():
         return _without_pieces(formula)
     return kernels
-
-
-def cost_kernels(
-    activation: Formula, cost: Formula, dtype: Any, *, assume: bool = True
-) -> CostKernels:
-    """Return the compiled kernels of a cost behind an output activation.
-
-    Parameters
-    ----------
-    activation, cost : Formula
-    dtype : dtype
-        float32 or float64.
-    assume : bool
-        Whether the targets satisfy what the cost assumes of them (``sum(y) == 1``), so that the
-        short form of the gradient may be used.
-    """
-    return _cost_kernels(activation, cost, np.dtype(dtype).name, assume)
 
 
 def slope_kernel(formula: Formula, dtype: Any) -> Kernel:
@@ -193,9 +163,9 @@ def _slope_kernel(formula: Formula, dtype: str) -> Kernel:
         choice = activation_kernels(formula, dtype).choice
         return slope_module(formula, dtype, choice.tiers, choice.zeros)
 
-    name = _compiled(f"slope {dtype} {_exactly(formula)}", generate)
-    return _kernel(
-        name, "forward_with_slope", _values(formula), dtype, coupled=False, writes_second=True
+    name = compiled_module(f"slope {dtype} {exactly(formula)}", generate)
+    return kernel_of(
+        name, "forward_with_slope", values_of(formula), dtype, coupled=False, writes_second=True
     )
 
 
@@ -206,8 +176,8 @@ def _product_kernel(dtype: str) -> Kernel:
 
         return product_module(dtype)
 
-    name = _compiled(f"product {dtype}", generate)
-    return _kernel(name, "backward_from_slope", _values(), dtype, coupled=False)
+    name = compiled_module(f"product {dtype}", generate)
+    return kernel_of(name, "backward_from_slope", values_of(), dtype, coupled=False)
 
 
 @lru_cache(maxsize=512)
@@ -217,9 +187,9 @@ def _output_kernel(formula: Formula, dtype: str) -> Kernel:
 
         return output_module(formula, dtype)
 
-    name = _compiled(f"output {dtype} {_exactly(formula)}", generate)
+    name = compiled_module(f"output {dtype} {exactly(formula)}", generate)
     coupled = formula.is_layer_coupled
-    return _kernel(name, "backward_from_output", _values(formula), dtype, coupled=coupled)
+    return kernel_of(name, "backward_from_output", values_of(formula), dtype, coupled=coupled)
 
 
 def _found(question: str, keep: Callable[[], tuple[Sequence[str], str]]) -> tuple[str, ...]:
@@ -236,7 +206,7 @@ def _found(question: str, keep: Callable[[], tuple[Sequence[str], str]]) -> tupl
     return names
 
 
-def _compiled(question: str, generate: Callable[[], str]) -> str:
+def compiled_module(question: str, generate: Callable[[], str]) -> str:
     """Return the name of the one module that answers a question, generated if need be."""
 
     def keep() -> tuple[Sequence[str], str]:
@@ -247,19 +217,19 @@ def _compiled(question: str, generate: Callable[[], str]) -> str:
     return _found(question, keep)[0]
 
 
-def _exactly(formula: Formula) -> str:
+def exactly(formula: Formula) -> str:
     """Return a formula with every digit of its parameters: pieces and choices depend on them."""
     return f"{formula.text} {formula.parameters!r}"
 
 
-def _values(*formulas: Formula) -> NDArray[np.float64]:
+def values_of(*formulas: Formula) -> NDArray[np.float64]:
     pairs = [pair for formula in formulas for pair in formula.parameters]
     return np.array([value for _, value in pairs], dtype=np.float64)
 
 
 @lru_cache(maxsize=512)
 def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
-    question = f"activation {dtype} {_exactly(formula)}"
+    question = f"activation {dtype} {exactly(formula)}"
 
     def keep() -> tuple[Sequence[str], str]:
         kernels = _generated(formula, dtype)
@@ -271,7 +241,7 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
 
 @lru_cache(maxsize=512)
 def _without_pieces(formula: Formula) -> ActivationKernels:
-    question = f"activation float32 {_exactly(formula)}, and with other values"
+    question = f"activation float32 {exactly(formula)}, and with other values"
 
     def keep() -> tuple[Sequence[str], str]:
         kernels = _measured(formula, with_pieces=False)
@@ -287,7 +257,7 @@ def _generated(formula: Formula, dtype: str) -> ActivationKernels:
         return kernels_in(formula, dtype, Choice(dict.fromkeys(FUNCTIONS, "double"), {}, "float64"))
     from chainrule.kernels._modules import is_for_this_processor
 
-    kept = kept_choice(_exactly(formula))
+    kept = kept_choice(exactly(formula))
     if kept is not None and is_for_this_processor(formula, kept[0]):
         choice, code = kept
         kernels = kernels_in(formula, dtype, choice)
@@ -319,7 +289,7 @@ def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
         The digest of what was measured.
     """
     kernels = _measured(formula)
-    return _exactly(formula), kernels.choice, code_digest(kernels.source)
+    return exactly(formula), kernels.choice, code_digest(kernels.source)
 
 
 def _measured(formula: Formula, *, with_pieces: bool = True) -> ActivationKernels:
@@ -348,27 +318,7 @@ def _measured(formula: Formula, *, with_pieces: bool = True) -> ActivationKernel
     return replace(kernels, choice=choice)
 
 
-@lru_cache(maxsize=512)
-def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) -> CostKernels:
-    assumption = assumption_on_targets(cost) if assume else ""
-    cost = apart(cost, activation)
-    question = f"cost {dtype} {_exactly(cost)} of {_exactly(activation)} given {assumption}"
-
-    def generate() -> str:
-        from chainrule.kernels._cost_modules import cost_module
-
-        return cost_module(activation, cost, dtype, assumption)
-
-    name = _compiled(question, generate)
-    values = _values(activation, cost)
-    return CostKernels(
-        _kernel(name, "value", values, dtype, coupled=True),
-        _kernel(name, "gradient", values, dtype, coupled=True),
-        assumption,
-    )
-
-
-def _kernel(
+def kernel_of(
     name: str,
     function: str,
     values: NDArray[np.float64],

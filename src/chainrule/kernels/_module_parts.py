@@ -23,7 +23,11 @@ READS = {
 
 
 def module_source(
-    title: str, dtype: str, body: Sequence[str], tiers: Mapping[str, str] | None = None
+    title: str,
+    dtype: str,
+    body: Sequence[str],
+    tiers: Mapping[str, str] | None = None,
+    arrays: int = 3,
 ) -> str:
     """Return a whole module: what its lines need, and the lines in their tiers."""
     others = "double" if dtype == "float64" else "wide"
@@ -42,13 +46,20 @@ def module_source(
     lines += ["from chainrule.kernels._native import native"]
     if used:
         lines.append(f"from chainrule.kernels.elementary import {', '.join(dict.fromkeys(used))}")
-    lines += ["", f'SIGNATURE = kernel_signature(np.dtype("{dtype}"))', ""]
+    more = f", arrays={arrays}" * (arrays > 3)
+    lines += ["", f'SIGNATURE = kernel_signature(np.dtype("{dtype}"){more})', ""]
     if "accumulate(" in text:
         lines.append(_ACCUMULATE)
     return "\n".join([*lines, "", text, ""])
 
 
-def kernel_source(name: str, says: str, parameters: tuple[str, ...], body: list[str]) -> list[str]:
+def kernel_source(
+    name: str,
+    says: str,
+    parameters: tuple[str, ...],
+    body: list[str],
+    results: str = "output",
+) -> list[str]:
     """Return a kernel that reads its parameters and then does what its body says."""
     reads = [f"numbers = carray(parameters, ({len(parameters)},))"] if parameters else []
     reads += [f"{parameter_name(p)} = numbers[{k}]" for k, p in enumerate(parameters)]
@@ -56,7 +67,7 @@ def kernel_source(name: str, says: str, parameters: tuple[str, ...], body: list[
         "",
         "",
         "@native(SIGNATURE)",
-        f"def {name}(first, second, output, rows, columns, parameters):",
+        f"def {name}(first, second, {results}, rows, columns, parameters):",
         f'    """{says}"""',
         *(f"    {line}" for line in [*reads, *body]),
     ]

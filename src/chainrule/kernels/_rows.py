@@ -11,7 +11,7 @@ may be in float32: what they share, and sums over them, remain in float64.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.derivations import Graph
@@ -20,6 +20,7 @@ from chainrule.kernels._last_loops import LINEAR, with_loop_in_floats
 from chainrule.kernels._passes import levels
 from chainrule.kernels._powers import is_any_number, powers, stands_in
 from chainrule.kernels._row_blocks import over_rows
+from chainrule.kernels._row_lanes import WIDEST, in_lanes
 from chainrule.kernels._source import operation, written
 from chainrule.kernels._tiers import in_single
 
@@ -31,7 +32,7 @@ _EXTREMES = ("reduce_max", "reduce_min")
 _START = {"sum": "0.0", "mean": "0.0", "max": "-inf", "min": "inf"}
 _LONGEST = 16  # float32 in a vector
 # What takes as long for a row as for a unit: of several rows it fills a vector.
-_DEAR = {
+DEAR = {
     *("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "erf"),
     *("sqrt", "reciprocal"),
 }
@@ -45,7 +46,8 @@ class RowProgram:
     Parameters
     ----------
     graph : Graph
-        What is to be computed for each unit, or once for each row.
+        What is to be computed for each unit, or once for each row; if it has one more result,
+        that is computed for each row and goes to ``costs[i]``.
     inputs : dict of str to str
         For each variable, the source that reads it for unit ``j``.
     one_result : bool
@@ -58,6 +60,8 @@ class RowProgram:
         Of the parameters: their signs tell what does not overflow.
     ends_in_floats : bool
         Whether the last pass is in float32 where that is possible.
+    may_be_narrow : bool
+        Whether rows of few units have code of their own.
     """
 
     graph: Graph
@@ -67,6 +71,7 @@ class RowProgram:
     in_floats: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
     ends_in_floats: bool = False
+    may_be_narrow: bool = False
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -133,7 +138,7 @@ class RowProgram:
         """Return the per-unit nodes whose values a pass must have."""
         nodes = self.graph.nodes
         roots = [nodes[index].arguments[0] for index in self._reductions(pass_number)]
-        if nodes[self.graph.output].per_unit and self._last() == pass_number:
+        if self._writes_in(pass_number):
             roots.append(self.graph.output)
         return roots
 
@@ -148,7 +153,11 @@ class RowProgram:
         ]
 
     def _last(self) -> int:
-        return self.level[self.graph.output]
+        return max(self.level[k] for k in (self.graph.output, *self.graph.others))
+
+    def _writes_in(self, pass_number: int) -> bool:
+        output = self.graph.output
+        return self.graph.nodes[output].per_unit and self.level[output] == pass_number
 
     def _units_below(self, index: int) -> set[int]:
         found: set[int] = set()
@@ -173,7 +182,11 @@ class RowProgram:
         ]
         buffers = [f"kept_{k}" for k in sorted(self.kept)]
         shared = [f"v{k}" for k in self.graph.reached() if not self.graph.nodes[k].per_unit]
-        return [*rates, *over_rows(stages, shared, buffers, f"{length}, {kind}")]
+        lines = over_rows(stages, shared, buffers, f"{length}, {kind}")
+        if self.may_be_narrow:
+            narrow = in_lanes([line for stage in stages for line in stage], shared)
+            lines = [f"if columns <= {WIDEST}:", *_indented(narrow), "else:", *_indented(lines)]
+        return [*rates, *lines]
 
     def _stages(self) -> list[list[str]]:
         """Return what is done with a row, cut where it may wait for other rows.
@@ -185,12 +198,12 @@ class RowProgram:
         stages: list[list[str]] = [[]]
         for level in range(self._last() + 2):
             shared = [k for k in self.level if self.level[k] == level and not nodes[k].per_unit]
-            if any(nodes[k].operation in _DEAR for k in shared):
+            if any(nodes[k].operation in DEAR for k in shared):
                 stages.append([])
             stages[-1] += self._shared(level)
             stages.append(self._pass(level) if level <= self._last() else [])
         stages[-1] += self._result()
-        dear = {nodes[k].operation for k in self.level if not nodes[k].per_unit} & _DEAR
+        dear = {nodes[k].operation for k in self.level if not nodes[k].per_unit} & DEAR
         if self.in_floats and dear == {"reciprocal"}:
             # What is kept of one row alone stays nearer than what is kept of several.
             stages = [[line for stage in stages for line in stage]]
@@ -203,19 +216,20 @@ class RowProgram:
         return {k for root in self._roots(pass_number) for k in self._units_below(root)}
 
     def _result(self) -> list[str]:
+        costs = [f"costs[i] = {self._name(k)}" for k in self.graph.others]
         if self.graph.nodes[self.graph.output].per_unit:
-            return []
+            return costs
         name = self._name(self.graph.output)
         if self.one_result:
             return [f"output[i] = {name}"]
-        return ["for j in range(columns):", f"    output[i, j] = {name}"]
+        return [*costs, "for j in range(columns):", f"    output[i, j] = {name}"]
 
     def _pass(self, pass_number: int) -> list[str]:
         """Return one pass over the units of a row."""
         self.lines = []
         nodes = self.graph.nodes
         reductions = self._reductions(pass_number)
-        writes = nodes[self.graph.output].per_unit and self._last() == pass_number
+        writes = self._writes_in(pass_number)
         if reductions or writes:
             roots = self._roots(pass_number)
             before = {k for k in self.kept if self._first_pass(k) < pass_number}
@@ -379,3 +393,7 @@ class RowProgram:
 
 def _count(e: Expression) -> str | None:
     return "columns" if e == Apply("count", ()) else None
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]

@@ -146,7 +146,8 @@ def new_tables(
     plan[columns.NOTHING] = room.take(widest)
     plan[columns.INPUTS] = room.take(rows * sizes[0])
     plan[columns.TARGETS] = room.take(rows * sizes[-1])
-    plan[columns.WEIGHTS_OF_EXAMPLES], plan[columns.COSTS] = room.take(rows), room.take(rows)
+    plan[columns.WEIGHTS_OF_EXAMPLES] = room.take(rows)
+    plan[columns.COSTS] = room.take(rows * len(compiled.blocks))
     plan[columns.TO_Z], plan[columns.TO_A] = room.take(rows * widest), room.take(rows * widest)
     if to_inputs:
         plan[columns.TO_INPUTS] = room.take(rows * sizes[0])
@@ -253,7 +254,7 @@ def _layers_of(
 def _set_kernels(plan: NDArray[np.int64], compiled: Program, cost: CostKernels | None) -> None:
     pairs: list[tuple[int, Kernel]] = []
     if cost is not None:
-        pairs += [(columns.COST, cost.value), (columns.COST_GRADIENT, cost.gradient)]
+        pairs.append((columns.COST, cost.value_and_gradient))
     if compiled.normalisation is not None:
         own = compiled.normalisation
         pairs += [(columns.NORM, own.forward), (columns.NORM_BACKWARD, own.backward)]

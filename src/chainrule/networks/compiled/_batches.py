@@ -12,9 +12,8 @@ from chainrule.kernels._native import compiled
 from chainrule.kernels._parts import inner
 from chainrule.kernels._plan import DATA, SHAPE
 from chainrule.networks.compiled._blocks import (
-    call_over_blocks,
-    has_one_block,
-    sum_over_blocks,
+    blocks_of,
+    call_cost,
 )
 from chainrule.networks.compiled._layers import (
     back_through_activation,
@@ -43,10 +42,6 @@ from chainrule.networks.compiled._team import (
 from chainrule.networks.compiled._tiles import rows_at_once, tiles_of
 from chainrule.networks.compiled.steps import MUON, WEIGHT_DECAY, step
 from chainrule.networks.compiled.tables import (
-    COST,
-    COST_GRADIENT,
-    COST_GRADIENT_VALUES,
-    COST_VALUES,
     COSTS,
     COUNT,
     DECAYED,
@@ -103,9 +98,9 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
     plan, work, team = tables.plan, space.work, space.team
     item, data = work.itemsize, work.ctypes.data
     last = tables.layers.shape[0] - 1
-    width, of_z = tables.layers[last, WIDTH], tables.layers[last, Z]
+    width, of_z, blocks = tables.layers[last, WIDTH], tables.layers[last, Z], blocks_of(plan)
     weights = work[plan[WEIGHTS_OF_EXAMPLES] : plan[WEIGHTS_OF_EXAMPLES] + rows]
-    costs = work[plan[COSTS] : plan[COSTS] + rows]
+    costs = work[plan[COSTS] : plan[COSTS] + rows * blocks]
     weight = 0.0
     for row in range(rows):
         weight += weights[row]
@@ -114,23 +109,18 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
         first = tile * high
         some, place = min(high, rows - first), first * width
         z, y = data + (of_z + place) * item, data + (plan[TARGETS] + place) * item
-        of_rows = data + (plan[COSTS] + first) * item
-        to_z = data + (plan[TO_Z] + place) * item
+        of_blocks = data + (plan[COSTS] + first * blocks) * item
         start = plan[TO_Z] + place
-        # The costs of several blocks stand for a moment where their gradients follow.
-        kept = of_rows if has_one_block(plan) else to_z
-        values = plan[COST_VALUES]
-        call_over_blocks(tables, last, plan[COST], z, y, kept, some, values, item)
-        if not has_one_block(plan):
-            sum_over_blocks(plan, work[start:], width, costs[first : first + some])
-        values = plan[COST_GRADIENT_VALUES]
-        call_over_blocks(tables, last, plan[COST_GRADIENT], z, y, to_z, some, values, item)
+        call_cost(plan, z, y, data + start * item, of_blocks, some, width, item)
         scale_rows(work[start : start + some * width], width, weights[first : first + some], weight)
         tile = take(team)
     meet(team)
     total = 0.0
     for row in range(rows):
-        total += weights[row] * costs[row]
+        of_row = 0.0
+        for block in range(row * blocks, (row + 1) * blocks):
+            of_row += costs[block]
+        total += weights[row] * of_row
     return total, weight
 
 

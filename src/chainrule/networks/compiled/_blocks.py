@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.kernels._call import call_kernel
+from chainrule.kernels._call import call_kernel, call_kernel_of_two
 from chainrule.kernels._parts import inner
-from chainrule.networks.compiled.tables import PLAN_SIZE, WIDTH
+from chainrule.networks.compiled.tables import COST, COST_VALUES, PLAN_SIZE, WIDTH
 
 
 @inner()
@@ -16,14 +16,22 @@ def has_one_block(plan: Any) -> bool:
 
 
 @inner()
+def blocks_of(plan: Any) -> int:
+    """Return how many blocks the output layer has."""
+    total = 0
+    for alike in range(PLAN_SIZE, plan.size, 2):
+        total += plan[alike]
+    return total
+
+
+@inner()
 def call_over_blocks(
     tables: Any, layer: int, kernel: int, first: int, second: int, result: int, rows: int,
     values: int, item: int,
 ) -> None:  # fmt: skip
     """Call a kernel over rows of a layer; at the output over the blocks of a row.
 
-    Like blocks side by side are the rows of one call. What a kernel writes for them, be it one
-    number for each, begins where the first of them does.
+    Like blocks side by side are the rows of one call.
     """
     plan, width = tables.plan, tables.layers[layer, WIDTH]
     if layer + 1 < tables.layers.shape[0] or has_one_block(plan):
@@ -38,13 +46,20 @@ def call_over_blocks(
 
 
 @inner()
-def sum_over_blocks(plan: Any, of_blocks: Any, width: int, of_rows: Any) -> None:
-    """Sum the numbers of the blocks of every row, from where `call_over_blocks` puts them."""
-    for row in range(of_rows.size):
-        place, total = row * width, 0.0
+def call_cost(
+    plan: Any, z: int, y: int, to_z: int, costs: int, rows: int, width: int, item: int
+) -> None:
+    """Fill the gradients of the costs of rows, and the costs of their blocks, one after another."""
+    kernel, values = plan[COST], plan[COST_VALUES]
+    if has_one_block(plan):
+        call_kernel_of_two(kernel, z, y, to_z, costs, rows, width, values)
+        return
+    place, of_block = 0, costs
+    for _ in range(rows):
         for alike in range(PLAN_SIZE, plan.size, 2):
-            count = plan[alike]
-            for k in range(place, place + count):
-                total += of_blocks[k]
-            place += count * plan[alike + 1]
-        of_rows[row] = total
+            count, wide = plan[alike], plan[alike + 1]
+            call_kernel_of_two(
+                kernel, z + place, y + place, to_z + place, of_block, count, wide, values
+            )
+            place += count * wide * item
+            of_block += count * item

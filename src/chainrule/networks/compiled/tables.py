@@ -34,11 +34,11 @@ LEARNED_COLUMNS = 3
 # kernels and of their values. After these stand how many blocks of which width lie side by side.
 (
     INPUTS, TARGETS, WEIGHTS_OF_EXAMPLES, COSTS, TO_Z, TO_A, TO_PRODUCT, ACROSS, TO_INPUTS,
-    COST, COST_VALUES, COST_GRADIENT, COST_GRADIENT_VALUES,
+    COST, COST_VALUES,
     NORM, NORM_VALUES, NORM_BACKWARD, NORM_BACKWARD_VALUES,
     DECAYED, SEED, NOTHING, PRODUCT_KERNEL,
-) = range(21)  # fmt: skip
-PLAN_SIZE = 21
+) = range(19)  # fmt: skip
+PLAN_SIZE = 19
 
 
 class Tables(NamedTuple):
