@@ -152,6 +152,32 @@ def test_code_that_cannot_be_kept_runs_all_the_same(folder):
     assert run(folder) == first
 
 
+def test_compiled_code_goes_where_no_setting_of_numba_leads(tmp_path):
+    """Such a setting is the whole process's: while one thread had changed it, others read it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    code = (
+        "from numba.core import caching, config\n"
+        "config.CACHE_DIR = 'relative'\n"
+        "seen = set()\n"
+        "before = caching.FunctionCache.__init__\n"
+        "def look(self, function):\n"
+        "    seen.add(config.CACHE_DIR)\n"
+        "    before(self, function)\n"
+        "caching.FunctionCache.__init__ = look\n" + RUN + "\nprint(seen)"
+    )
+    (tmp_path / "cache").mkdir(mode=0o700)
+    environment = {**os.environ, "CHAINRULE_CACHE": str(tmp_path / "cache")}
+    for more in ({}, {"NUMBA_CACHE_LOCATOR_CLASSES": "InTreeCacheLocator"}):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=elsewhere, env=environment | more,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1] == "{'relative'}"
+    assert not list(elsewhere.iterdir())
+    assert list((tmp_path / "cache").rglob("*.code"))
+
+
 def test_nothing_is_left_of_what_was_only_tried(folder):
     """Of the arithmetic that was not chosen neither source nor code remains."""
     code = (

@@ -7,6 +7,7 @@ and where a file of it is damaged.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import pickle
 import sys
@@ -19,8 +20,12 @@ from typing import Any
 
 import numba
 from numba import njit
-from numba.core import config, serialize, sigutils
-from numba.core.caching import FunctionCache
+from numba.core import serialize, sigutils
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    UserProvidedCacheLocator,
+)
 from numba.core.ccallback import CFunc
 
 from chainrule.kernels._compile import cache_folder
@@ -64,14 +69,37 @@ def native(signature: Any) -> Callable[[Any], Any]:
     return decorate
 
 
+class _Place(UserProvidedCacheLocator):
+    """A folder of ours, whatever Numba's own settings are: these are the whole process's."""
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder() / self.get_suitable_cache_subpath(self._py_file))
+
+    def ensure_cache_path(self) -> None:
+        with suppress(OSError):  # as for what cannot be written there
+            os.makedirs(self.get_cache_path(), exist_ok=True)
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> _Place:
+        place = cls(function, file)
+        place.ensure_cache_path()
+        return place
+
+
+class _Implementation(CompileResultCacheImpl):
+    _locator_classes = (_Place,)
+
+
+class _Cache(FunctionCache):
+    _impl_class = _Implementation
+
+
 def _cache_of(function: Any) -> FunctionCache:
-    before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
-    try:
-        cache = FunctionCache(function)
-    finally:
-        config.CACHE_DIR = before
-    stamp = cache._impl.locator.get_source_stamp(), _stamps(function.__module__)
-    cache._cache_file = _KeptCode(Path(cache.cache_path), cache._impl.filename_base, stamp)
+    cache = _Cache(function)
+    place = _Place.from_function(function, inspect.getfile(function))
+    stamp = place.get_source_stamp(), _stamps(function.__module__)
+    name = cache._impl.filename_base
+    cache._cache_file = _KeptCode(Path(place.get_cache_path()), name, stamp)
     return cache
 
 
