@@ -114,6 +114,20 @@ def _copy_bytes(typing_context: Any, source: Any, destination: Any, count: Any) 
     return types.void(types.intp, types.intp, types.intp), generate
 
 
+def _ask_for(typing_context: Any, address: Any) -> Any:
+    """Generate: ask for the cache line at an address that is read soon; any address will do."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        count, place = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [place, count, count, count])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        to_read, keep, of_data = (ir.Constant(count, k) for k in (0, 3, 1))
+        builder.call(function, [builder.inttoptr(arguments[0], place), to_read, keep, of_data])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
 def _exchange(typing_context: Any, address: Any, old: Any, new: Any) -> Any:
     """Generate: put `new` where `old` stands, and tell whether it stood there."""
 
@@ -140,5 +154,6 @@ atomic_add: Callable[[int, int], int] = intrinsic(_atomic_add)
 atomic_load: Callable[[int], int] = intrinsic(_atomic_load)
 atomic_store: Callable[[int, int], None] = intrinsic(_atomic_store)
 copy_bytes: Callable[[int, int, int], None] = intrinsic(_copy_bytes)
+ask_for: Callable[[int], None] = intrinsic(_ask_for)
 exchange: Callable[[int, int, int], bool] = intrinsic(_exchange)
 pointer: Callable[[int, Any], Any] = intrinsic(_pointer)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from chainrule.kernels._memory import load_int64, pointer
+from chainrule.kernels._memory import ask_for, load_int64, pointer
 from chainrule.kernels._native import compiled
 from chainrule.kernels._parts import inner
 from chainrule.kernels._plan import DATA, SHAPE
@@ -61,20 +61,30 @@ from chainrule.networks.compiled.tables import (
 )
 
 _TILE = 16384  # parameters that a thread takes at once
+# Rows come in any order, from memory as far as the examples are many: they are asked for ahead.
+_AHEAD, _LINE, _FIRST_LINES = 16, 64, 256  # rows; bytes
 
 
 @inner()
 def _gather(
     space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, centres: Any, factors: Any,
-    targets: Any, weights: Any, rows: Any, number: int,
+    targets: Any, weights: Any, order: Any, start: int, size: int, number: int,
 ) -> None:  # fmt: skip
-    """Copy the examples of a batch into the workspace, standardised; sparse ones become dense."""
+    """Copy the examples of a batch into the workspace, standardised; sparse ones become dense.
+
+    The batch is a part of the order of examples, from `start` on and of a size.
+    """
     plan, work, team = tables.plan, space.work, space.team
     count, width = tables.layers[0, COUNT], tables.layers[-1, WIDTH]
+    row_size = count * inputs.itemsize if starts.size == 0 else 0
     high, tile = rows_at_once(count), take(team)
-    while tile < tiles_of(rows.size, high):
-        for k in range(tile * high, min((tile + 1) * high, rows.size)):
-            row, place = rows[k], plan[INPUTS] + k * count
+    while tile < tiles_of(size, high):
+        for k in range(tile * high, min((tile + 1) * high, size)):
+            row, place = order[start + k], plan[INPUTS] + k * count
+            if start + k + _AHEAD < order.size:
+                there = inputs.ctypes.data + order[start + k + _AHEAD] * row_size
+                for line in range(0, min(row_size, _FIRST_LINES), _LINE):
+                    ask_for(there + line)
             X = work[place : place + count]
             if starts.size > 0:
                 X[:] = 0.0
@@ -250,14 +260,13 @@ def run_batches(
     loss = 0.0
     address = space.work.ctypes.data + tables.plan[INPUTS] * space.work.itemsize
     for start in range(0, order.size, batch_size):
-        rows = order[start : start + batch_size]
+        size = min(batch_size, order.size - start)
         number += 1
         _gather(
-            space, tables, inputs, columns, starts, centres, factors, targets, weights, rows, number
-        )
-        total, weight = _batch_gradient(
-            space, tables, parameters, gradient, address, rows.size, number
-        )
+            space, tables, inputs, columns, starts, centres, factors, targets, weights, order,
+            start, size, number,
+        )  # fmt: skip
+        total, weight = _batch_gradient(space, tables, parameters, gradient, address, size, number)
         if space.thread == 0 and (is_requested(space.team) or not np.isfinite(total)):
             stop(space.team)
         meet(space.team)
