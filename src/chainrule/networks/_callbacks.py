@@ -31,8 +31,8 @@ class Epoch:
         The rate of the epoch's last step; with L-BFGS the length of the step.
     seconds : float
         How long the epoch took, its validation included.
-    network : Network
-        The network as it is now.
+    made : callable
+        Makes the network as it is now.
     """
 
     number: int
@@ -41,7 +41,12 @@ class Epoch:
     score: float | None
     learning_rate: float
     seconds: float
-    network: Network
+    made: Callable[[], Network]
+
+    @property
+    def network(self) -> Network:
+        """The network as it is now."""
+        return self.made()
 
 
 Callback = Callable[[Epoch], Any]

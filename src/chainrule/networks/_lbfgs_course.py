@@ -66,7 +66,7 @@ class Course:
         self.records: list[Record] = []
         self.begun = time.perf_counter()
         memory = Steps(self.start).memory if keeps_memory else _NOTHING
-        self.moment = Moment(network, TrainingState("L-BFGS", memory, 0))
+        self.moment = Moment(lambda: network, TrainingState("L-BFGS", memory, 0))
 
     def steps(self) -> Steps:
         """Return the minimisation as it stands."""
@@ -92,7 +92,7 @@ class Course:
         self.records[before.epochs :] = [record]
         self.reached = x
         self.moment = Moment(
-            now,
+            lambda: now,
             TrainingState(
                 before.state.optimiser, memory, count, count,
                 watch=Watch(max(value, before.state.watch.best)),
@@ -103,7 +103,7 @@ class Course:
     def tell(self) -> None:
         """Tell everybody of the last step."""
         seconds, count = time.perf_counter() - self.begun, self.moment.epochs
-        epoch = told(count, self.records[count - 1], self.held, seconds, self.moment.network)
+        epoch = told(count, self.records[count - 1], self.held, seconds, self.moment.made)
         self.report(epoch)
         stopped = wants_to_stop(self.tellers, epoch)
         self.moment = replace(self.moment, pending=False, stopped=stopped)

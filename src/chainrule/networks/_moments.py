@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,11 +21,12 @@ from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch
 class Moment:
     """Training between two epochs.
 
-    `best` is the network of the best epoch, where it is asked for and there was one; `pending`
-    tells that nobody was told yet of the last epoch.
+    `made` makes the network, which is not wanted after every epoch; `best` is that of the best
+    epoch, where it is asked for and there was one; `pending` tells that nobody was told yet of the
+    last epoch.
     """
 
-    network: Network
+    made: Callable[[], Network]
     state: TrainingState
     best: Network | None = None
     best_epoch: int | None = None
@@ -33,6 +34,11 @@ class Moment:
     pending: bool = False
     converged: bool = False
     stopped: bool = False
+
+    @property
+    def network(self) -> Network:
+        """The network as it is now."""
+        return self.made()
 
 
 def read_moment(
@@ -69,7 +75,7 @@ def read_moment(
     )
     best_epoch = None if progress["best_epoch"] is None else count(progress, "best_epoch", epochs)
     flags = (bool(progress[name]) for name in ("pending", "converged", "stopped"))
-    return Moment(network, state, best, best_epoch, epochs, *flags)
+    return Moment(lambda: network, state, best, best_epoch, epochs, *flags)
 
 
 def _network(

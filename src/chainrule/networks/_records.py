@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +39,16 @@ def watched(record: Record, restores: bool) -> float:
 
 
 def told(
-    number: int, record: Record, held: tuple[HeldOut, ...], seconds: float, network: Network
+    number: int,
+    record: Record,
+    held: tuple[HeldOut, ...],
+    seconds: float,
+    made: Callable[[], Network],
 ) -> Epoch:
     """Return what callbacks are told."""
     names = (part.name for part in held)
     losses = dict(zip(names, record.validation_losses, strict=True))
-    return Epoch(number, record.loss, losses, record.score, record.learning_rate, seconds, network)
+    return Epoch(number, record.loss, losses, record.score, record.learning_rate, seconds, made)
 
 
 def curves(

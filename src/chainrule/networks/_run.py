@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,13 @@ class Run:
     @property
     def network(self) -> Network:
         """The network with the parameters as they are now."""
+        return self.maker()()
+
+    def maker(self) -> Callable[[], Network]:
+        """Return what makes the network with the parameters as they are now, when it is wanted."""
+        given = self.standardisation
         inner = self.start.with_parameters(self.parameters, self.statistics)
-        return inner if self.standardisation is None else self.standardisation.folded(inner)
+        return cache((lambda: inner) if given is None else partial(given.folded, inner))
 
     @property
     def inner(self) -> NDArray[Any] | None:

@@ -242,7 +242,7 @@ def _train(
             while True:
                 if moment.pending:
                     record, seconds = records[moment.epochs - 1], time.perf_counter() - begun
-                    epoch = told(moment.epochs, record, plan.held, seconds, moment.network)
+                    epoch = told(moment.epochs, record, plan.held, seconds, moment.made)
                     stopped = wants_to_stop(tellers, epoch)
                     moment = replace(moment, pending=False, stopped=stopped)
                     report(epoch)
@@ -282,9 +282,9 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     loss = run.epoch(order, rates)
     if not (math.isfinite(loss) and run.is_finite):
         raise _diverged(plan, moment, loss, float(rates.max()))
-    network = run.network
-    score = None if plan.score is None else float(plan.score(network))
-    losses = tuple(part.mean_cost(network) for part in plan.held)
+    made = run.maker()
+    score = None if plan.score is None else float(plan.score(made()))
+    losses = tuple(part.mean_cost(made()) for part in plan.held)
     records.append(Record(loss, float(rates[-1]), score, losses))
     value = watched(records[-1], plan.restore_best)
     is_best = plan.restore_best and value > before.watch.best
@@ -301,7 +301,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
         generator_state(plan.generator), None if before.order is None else order, run.inner,
     )  # fmt: skip
     return Moment(
-        network, state, network if is_best else moment.best,
+        made, state, made() if is_best else moment.best,
         moment.epochs + 1 if is_best else moment.best_epoch, moment.epochs + 1, True, converged,
     )  # fmt: skip
 
@@ -345,7 +345,7 @@ def _start(
     begun.put_into(run)
     # Where an earlier training found a best network, that is where this one starts.
     found = restore_best and math.isfinite(begun.watch.best)
-    return Moment(run.start, begun, run.start if found else None)
+    return Moment(lambda: run.start, begun, run.start if found else None)
 
 
 def _span(run: Run, epochs: int, state: TrainingState) -> Span:
