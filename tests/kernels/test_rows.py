@@ -60,6 +60,14 @@ def test_the_softmax_family_runs_in_float32(name, function):
     assert "np.float64(" in source
 
 
+def test_what_exponentials_of_a_row_share_waits_for_other_rows():
+    """It takes an exponential of float64: of several rows at once, before their units."""
+    forward = chainrule.activation("log_softmax").source().split("def forward")[1]
+    stages = forward.split("for i in range(start, stop):")
+    (own,) = (stage for stage in stages if "single.factor_below(" in stage)
+    assert "for j in" not in own
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_of_any_length_keep_their_digits(name):
     """Rows that fill vectors, and rows that do not, the last one too."""

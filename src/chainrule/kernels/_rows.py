@@ -182,6 +182,7 @@ class RowProgram:
         ]
         buffers = [f"kept_{k}" for k in sorted(self.kept)]
         shared = [f"v{k}" for k in self.graph.reached() if not self.graph.nodes[k].per_unit]
+        shared += [f"factor_{k}" for k in self.powers]
         lines = over_rows(stages, shared, buffers, f"{length}, {kind}")
         if self.may_be_narrow:
             narrow = in_lanes([line for stage in stages for line in stage], shared)
@@ -198,7 +199,7 @@ class RowProgram:
         stages: list[list[str]] = [[]]
         for level in range(self._last() + 2):
             shared = [k for k in self.level if self.level[k] == level and not nodes[k].per_unit]
-            if any(nodes[k].operation in DEAR for k in shared):
+            if self._factors(level) or any(nodes[k].operation in DEAR for k in shared):
                 stages.append([])
             stages[-1] += self._shared(level)
             stages.append(self._pass(level) if level <= self._last() else [])
@@ -345,10 +346,25 @@ class RowProgram:
 
     def _below(self, index: int) -> str:
         power = self.powers[index]
-        some = "multiple_of_" * is_any_number(self.graph, self.powers, power.extreme)
+        some = "multiple_of_" * self._is_any_multiple(index)
         arguments = [f"{power.sign}{self._name(k)}" for k in (power.x, power.extreme)]
+        if not some:
+            arguments.append(f"factor_{index}")
         rate = [f"rate_{index}"] if power.kind else []
         return f"single.{some}{power.kind}exp_below({', '.join([*arguments, *rate])})"
+
+    def _is_any_multiple(self, index: int) -> bool:
+        return is_any_number(self.graph, self.powers, self.powers[index].extreme)
+
+    def _factors(self, level: int) -> list[str]:
+        """Compute what exponentials of a difference from an extreme are multiplied by."""
+        return [
+            f"factor_{k} = single.factor_below({power.sign}{self._name(power.extreme)},"
+            f" {f'rate_{k}' if power.kind else '1.0'})"
+            for k, power in self.powers.items()
+            if self.in_floats and self.level[power.extreme] == level
+            if k in self.level and not self._is_any_multiple(k)
+        ]
 
     def _argument(self, index: int, of_unit: bool) -> str:
         name = self._name(index)
@@ -381,7 +397,7 @@ class RowProgram:
             if shared and node.operation != "value" and self.level[index] == level:
                 line = f"{self._name(index)} = {self._operation(index)}"
                 lines.append(self._marked(line, index))
-        return lines
+        return [*lines, *self._factors(level)]
 
     def _name(self, index: int) -> str:
         node = self.graph.nodes[index]

@@ -7,6 +7,7 @@ and powers alone compute in float64; for sines and cosines of arguments below 76
 """
 
 from chainrule.kernels.elementary.single._difference import exp_below as exp_below
+from chainrule.kernels.elementary.single._difference import factor_below as factor_below
 from chainrule.kernels.elementary.single._difference import (
     multiple_of_exp_below as multiple_of_exp_below,
 )

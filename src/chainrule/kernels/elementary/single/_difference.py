@@ -27,14 +27,22 @@ FAR = 1024.0
 
 
 @inlined
-def exp_below(x: Any, largest: Any) -> Any:
+def exp_below(x: Any, largest: Any, factor: Any) -> Any:
     """Return exp(x - largest), where x is not larger; 0 below exp(-131).
 
     The difference itself is never rounded: with largest = n log(2) + s and x = k log(2) + r, the
-    result is 2**(k - n) exp(r) exp(-s). What depends on the largest alone is computed once.
+    result is 2**(k - n) exp(r) exp(-s). What depends on the largest alone is computed once; of
+    that ``factor_below`` takes longest.
     """
     taken, rest, count = _split(largest, 1.0)
-    return _times_exp(_factor(rest, count), x - np.float32(taken), NOTHING, rest, count)
+    return _times_exp(np.float32(factor), x - np.float32(taken), NOTHING, rest, count)
+
+
+@inlined
+def factor_below(extreme: Any, rate: Any) -> Any:
+    """Return the factor exp(-s) of all those exponentials; see ``exp_below``."""
+    _, rest, count = _split(extreme, rate)
+    return np.float32(exp(count * LN2 - rest)) * LOWERED
 
 
 @inlined
@@ -48,11 +56,11 @@ def multiple_of_exp_below(x: Any, largest: Any) -> Any:
 
 
 @inlined
-def scaled_exp_below(x: Any, extreme: Any, rate: Any) -> Any:
+def scaled_exp_below(x: Any, extreme: Any, factor: Any, rate: Any) -> Any:
     """Return exp(rate * (x - extreme)) of a float64 rate, where that is not above 1."""
     taken, rest, count = _split(extreme, rate)
     high, low = _scaled(x - np.float32(taken), rate)
-    return _times_exp(_factor(rest, count), high, low, rest, count)
+    return _times_exp(np.float32(factor), high, low, rest, count)
 
 
 @inlined
@@ -73,11 +81,6 @@ def _split(extreme: Any, rate: Any) -> tuple[Any, Any, Any]:
     taken = shift if abs(shift * rate) > FAR else 0.0
     rest = (shift - taken) * rate
     return taken, rest, nearest_integer(rest * WIDE_INVERSE_LN2)
-
-
-@inlined
-def _factor(rest: Any, count: Any) -> Any:
-    return np.float32(exp(count * LN2 - rest)) * LOWERED
 
 
 @inlined
