@@ -16,7 +16,7 @@ from chainrule.formulas import parse
 from chainrule.kernels import _modules, activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._piece_source import name_in_pieces
+from chainrule.kernels._piece_source import function_source, name_in_pieces
 from chainrule.kernels._pieces import InPieces, Piece, Side, operations_for
 from chainrule.kernels.elementary import tables
 
@@ -147,6 +147,25 @@ def test_intervals_of_one_length_and_such_that_grow():
     assert growing.grows
     ends = [piece.end for piece in growing.near[:4]]
     assert ends == [ends[0], 1.5 * ends[0], 2 * ends[0], 3 * ends[0]]
+
+
+def test_the_last_of_intervals_that_grow_has_its_end():
+    """Also where another one would begin there, as it may be anywhere."""
+    short, whole = (
+        Side(tuple(Piece(e, 0.0, 0, (e,)) for e in (0.5, 0.75, 1.0, end)), None, (1.0, 0.0))
+        for end in (1.25, 1.5)
+    )
+    lines = [
+        list(function_source("f", InPieces(None, s, (0.0, 0.0, 1.0)), "")) for s in (short, whole)
+    ]
+    assert not any("steps_right <" in line for line in lines[0])
+    assert any("steps_right < np.int32(3)" in line for line in lines[1])
+
+
+def test_zeros_keep_their_sign_where_a_line_is_added():
+    """What one side is more than the other is added without a choice of either."""
+    value = activation("gelu")(np.array([0.0, -30.0, -np.inf, -1e-40], np.float32))
+    np.testing.assert_array_equal(np.signbit(value), [False, True, True, True])
 
 
 @pytest.mark.parametrize("name", ["gelu", "bent_identity"])

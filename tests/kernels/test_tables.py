@@ -14,6 +14,7 @@ from chainrule.kernels._call import kernel_signature
 from chainrule.kernels._emulation import emulated
 from chainrule.kernels._vectors import KernelCompiler
 from chainrule.kernels.elementary import tables
+from chainrule.kernels.elementary._words import float_to_bits
 
 ROWS = np.random.default_rng(7).normal(size=(16, 5)).astype(np.float32)
 
@@ -29,7 +30,8 @@ def compiled(rows, lanes, monkeypatch):
         x, index = carray(first, (size,)), carray(second, (size,))
         result = carray(output, (size,))
         for i in range(size):
-            result[i] = polynomial(x[i], index[i]) * number(index[i])
+            own = float_to_bits(index[i])
+            result[i] = polynomial(x[i], own) * number(own)
 
     made = CFunc(
         kernel,
@@ -44,7 +46,7 @@ def compiled(rows, lanes, monkeypatch):
 
 def by_numpy(rows, x, index):
     """Return the same, rounded after every fused step."""
-    chosen = rows[index.astype(int)]
+    chosen = rows[index % tables.MOST]
     value = chosen[:, -1]
     for k in range(rows.shape[1] - 2, -1, -1):
         value = (value.astype(np.float64) * x + chosen[:, k]).astype(np.float32)
@@ -66,8 +68,8 @@ def test_what_is_chosen_is_what_stands_there(lanes, count, monkeypatch):
     kernel, random = compiled(ROWS[:count], lanes, monkeypatch), np.random.default_rng(count)
     for size in (1, 7, 16, 63, 64, 129, 1000):
         x = random.normal(size=size).astype(np.float32)
-        index = random.uniform(0, count, size).astype(np.float32)  # a part of one is cut off
-        index = np.minimum(index, np.float32(count - 0.25))
+        index = random.integers(0, count, size, dtype=np.int32)
+        index += tables.MOST * random.integers(-9, 9, size, dtype=np.int32)  # which goes unread
         got = np.empty_like(x)
         SIGNATURE(kernel.address)(x.ctypes.data, index.ctypes.data, got.ctypes.data, 1, size, None)
         np.testing.assert_array_equal(got, by_numpy(ROWS[:count], x, index))

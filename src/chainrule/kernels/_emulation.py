@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.kernels.elementary import _words
+from chainrule.kernels.elementary import _words, tables
 
 Array = NDArray[Any]
 Names = Mapping[str, Any]
@@ -212,8 +212,8 @@ def _made_of(function: Any) -> Names:
 
 
 def _from_table(values: Sequence[float], index: Any) -> Any:
-    places = np.clip(np.asarray(index).astype(np.int64), 0, len(values) - 1)
-    return np.asarray(values, index.dtype)[places][()]
+    places = np.minimum(index % tables.MOST, len(values) - 1)
+    return np.asarray(values, np.float32)[places][()]
 
 
 def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
@@ -251,9 +251,10 @@ _INTRINSICS: Mapping[Any, Callable[..., Any]] = {
     _words.fma: _fma,
     _words.float_to_bits: _to_bits,
     _words.bits_to_float: _to_float,
+    _words.truncated: lambda x: x.astype(np.int32),
     _words.nearest_integer: np.rint,
     _words.with_sign_of: np.copysign,
-    _words.times_power_of_two: np.ldexp,
+    _words.times_power_of_two: lambda x, power: np.ldexp(x, power.astype(np.int32)),
     _words.larger: np.maximum,
     _words.smaller: np.minimum,
 }

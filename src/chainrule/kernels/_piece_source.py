@@ -85,6 +85,10 @@ def function_source(
     chosen = left if left == right else f"({left}) if is_left else ({right})"
     if own.relation == (0.0, 0.0, -1.0):
         chosen = f"{right} * copysign(1.0, z)"
+    elif own.relation == (1.0, 0.0, 1.0):  # -0.0 adds nothing to the side that is known
+        chosen = "(-0.0 if z < -0.0 else z) + left"
+        if known == "right":
+            chosen = "(-0.0 if z > 0.0 else -z) + right"
     if any(re.search(r"\bis_left\b", line) for line in (*body, chosen)):
         body.insert(0, "is_left = copysign(1.0, z) < 0.0")  # zeros have a sign too
     yield from (f"    {line}" for line in [*body, f"return {chosen}"])
@@ -113,22 +117,28 @@ def _in_single(value: float) -> str:
     return str(np.float32(value))
 
 
+def _whole(index: int) -> str:
+    return f"np.int32({index})"
+
+
 def _place_source(side: Side, word: str, first: int) -> list[str]:
     """Return statements for a side's variable, and the number of the interval it lies in."""
     lines = [] if side.decay is None else _variable_source(side.decay, word)
     x = f"y_{word}" if side.decay is not None else "t"
-    near, index, last = side.near, number(first), number(len(side.near) - 1)
-    if len(near) > 1:
-        steps = f"{x} * {number(len(near) / near[-1].end)}"
-        if side.grows:
-            steps = f"tables.half_octaves({x}, {int(log2(near[0].end))})"
-        lines.append(f"steps_{word} = {steps}")
-        # What is no number lies in the last one.
-        index = f"(steps_{word} if steps_{word} < {last} else {last})"
-        index += f" + {number(first)}" if first else ""
+    near, index, last = side.near, _whole(0), len(side.near) - 1
+    if side.grows:
+        index = f"tables.half_octaves({x}, {int(log2(near[0].end))})"
+        if side.ends_at_edge:
+            lines.append(f"steps_{word} = {index}")
+            index = f"(steps_{word} if steps_{word} < {_whole(last)} else {_whole(last)})"
+    elif len(near) > 1:
+        per_unit = f"np.float32({number(len(near) / near[-1].end)})"
+        index = f"tables.even_steps({x}, {per_unit}, np.float32({number(last)}))"
+    if first:
+        index = f"np.int32({index} + {_whole(first)})"
     if len(near) < len(side.pieces):
         is_far = f"t >= {number(near[-1].end)}"
-        index = f"{number(first + len(near))} if {is_far} else ({index})"
+        index = f"{_whole(first + len(near))} if {is_far} else {index}"
         x = f"v if {is_far} else {x}"
     return [*lines, f"x_{word} = {x}", f"index_{word} = {index}"]
 
@@ -177,7 +187,7 @@ def _result_source(side: Side, word: str, first: int) -> str:
             own = "p * t + r * t"  # the product is not rounded, and infinite t not meant
         elif piece.power > 1:  # several roundings would add up
             own = f"pairs.rounded({_scaled('(p, r)', piece.power)})"
-        is_here = f"index_{word} < {number(first + k + 1)}"
+        is_here = f"index_{word} < {_whole(first + k + 1)}"
         value = f"{own} if {is_here} else ({value})" if value else own
     if side.line is not None:
         condition = f"t > {number(side.pieces[-1].end)}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isinf
+from math import frexp, isinf
 
 import numpy as np
 
@@ -127,6 +127,11 @@ class Side:
         """Whether its intervals grow, two for each octave, and are not of one length."""
         ends = [piece.end for piece in self.near]
         return len(ends) > 2 and ends[1] == 1.5 * ends[0]
+
+    @property
+    def ends_at_edge(self) -> bool:
+        """Whether, of intervals that grow, another one would begin where the last one ends."""
+        return self.grows and frexp(self.near[-1].end)[0] in (0.5, 0.75)
 
     @property
     def polynomial_work(self) -> int:

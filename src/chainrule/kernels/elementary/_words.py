@@ -8,25 +8,23 @@ results, slowly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
-from numba.core import config
 from numba.extending import intrinsic
 
 # By this name for the digests of the functions: what is swept does not depend on how it is linked.
 from chainrule.kernels._parts import inner as njit
+from chainrule.kernels.elementary import _variants
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 Number = TypeVar("Number")
 
 # Whether one instruction multiplies by a power of two, subnormal results included.
-HAS_SCALING = bool(
-    not (config.CPU_NAME or config.CPU_FEATURES) and binding.get_host_cpu_features().get("avx512vl")
-)
+HAS_SCALING = _variants.has("avx512vl")
 _BITS_OF = {types.float64: types.int64, types.float32: types.int32}
 _FLOAT_OF = {bits: number for number, bits in _BITS_OF.items()}
 
@@ -70,6 +68,17 @@ def _bits_to_float(typing_context: Any, bits: Any) -> Any:
     return _FLOAT_OF[bits](bits), generate
 
 
+def _truncated(typing_context: Any, value: Any) -> Any:
+    """Generate the integer of as many bits as a number, without what follows its point."""
+    if value not in _BITS_OF:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fptosi(arguments[0], context.get_value_type(signature.return_type))
+
+    return _BITS_OF[value](value), generate
+
+
 def _generated(name: str) -> Callable[..., Any]:
     """Return what generates a call of LLVM's own function of numbers of one type."""
 
@@ -104,28 +113,50 @@ def _of_two(name: str) -> Any:
 
 
 def _times_power_of_two(typing_context: Any, value: Any, exponent: Any) -> Any:
-    """Generate value * 2**exponent, where the exponent is an integer."""
-    if value not in _BITS_OF or exponent not in types.integer_domain:
+    """Generate value * 2**exponent, where the exponent is a whole float32."""
+    if not value == exponent == types.float32:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number, integer = arguments[0].type, ir.IntType(32)
-        declaration = builder.module.declare_intrinsic(
-            "llvm.ldexp", [number, integer], ir.FunctionType(number, [number, integer])
-        )
-        small = context.cast(builder, arguments[1], exponent, types.int32)
-        return builder.call(declaration, [arguments[0], small])
+        name = "chainrule_times_power_of_two"
+        several = {lanes: f"{name}_{lanes}" for lanes in (16, 8)}
+        if name not in builder.module.globals:
+            _define_scaling(builder.module, name, several)
+        return _variants.call(builder, name, arguments, several)
 
     return value(value, exponent), generate
+
+
+def _define_scaling(module: Any, name: str, several: Mapping[int, str]) -> None:
+    """Define it for one number, and for vectors: LLVM would have made integers of the exponents."""
+    number, integer = ir.FloatType(), ir.IntType(32)
+    of_one = ir.FunctionType(number, [number, number])
+    builder = _variants.define_one(module, name, of_one)
+    value, exponent = builder.function.args
+    scaling = module.declare_intrinsic(
+        "llvm.ldexp", [number, integer], ir.FunctionType(number, [number, integer])
+    )
+    builder.ret(builder.call(scaling, [value, builder.fptosi(exponent, integer)]))
+    for lanes, own in several.items():
+        some, mask = ir.VectorType(number, lanes), ir.IntType(lanes)
+        builder = _variants.define_several(module, own, ir.FunctionType(some, [some, some]))
+        rounding = [integer(4)] if lanes == 16 else []  # as it is set
+        others = [ir.Constant(some, ir.Undefined), mask(-1), *rounding]
+        instruction = module.declare_intrinsic(
+            f"llvm.x86.avx512.mask.scalef.ps.{32 * lanes}",
+            fnty=ir.FunctionType(some, [some, some, *(other.type for other in others)]),
+        )
+        builder.ret(builder.call(instruction, [*builder.function.args, *others]))
 
 
 # Numba's intrinsics are untyped; compiled code calls them with these types.
 fma: Callable[[Number, Number, Number], Number] = intrinsic(_fma)
 float_to_bits: Callable[[float], int] = intrinsic(_float_to_bits)
 bits_to_float: Callable[[Any], float] = intrinsic(_bits_to_float)
+truncated: Callable[[float], int] = intrinsic(_truncated)
 nearest_integer: Callable[[Number], Number] = _of_one("llvm.rint")
 with_sign_of: Callable[[Number, Number], Number] = _of_two("llvm.copysign")
-times_power_of_two: Callable[[Number, int], Number] = intrinsic(_times_power_of_two)
+times_power_of_two: Callable[[float, float], float] = intrinsic(_times_power_of_two)
 # NaN where one is NaN. Unlike a comparison and a choice, these vectorise where an array is reduced.
 larger: Callable[[Number, Number], Number] = _of_two("llvm.maximum")
 smaller: Callable[[Number, Number], Number] = _of_two("llvm.minimum")

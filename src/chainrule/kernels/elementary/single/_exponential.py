@@ -36,7 +36,6 @@ TWO = np.float32(2.0)
 INFINITY = np.float32(math.inf)
 # Adding 1.5 * 2**23 rounds to an integer, which is then found in the lowest bits of the sum.
 ROUNDER = np.float32(12582912.0)
-ROUNDER_BITS = 0x4B400000
 ONE_BITS = 0x3F800000
 RAISED_BY = np.float32(64.0)
 RAISED_ROUNDER = ROUNDER + RAISED_BY
@@ -84,7 +83,7 @@ def reduce_exponent(x: Any, low: Any) -> tuple[Any, Any, Any]:
 def scale(mantissa: Any, shifted: Any) -> Any:
     """Return mantissa * 2**(shifted - ROUNDER), rounded once."""
     if HAS_SCALING:
-        return times_power_of_two(mantissa, float_to_bits(shifted) - ROUNDER_BITS)
+        return times_power_of_two(mantissa, shifted - ROUNDER)
     return scale_in_steps(mantissa, shifted)
 
 
