@@ -32,7 +32,7 @@ def empty_folder(monkeypatch, tmp_path):
 def test_what_is_kept_is_of_the_code_that_runs(name):
     """``tools/choose_arithmetic.py`` chooses again where it is not."""
     formula = activation_formula(name)
-    kept = _kept_choices.kept_choice(_kernels._exactly(formula))
+    kept = _kept_choices.kept_choice(_kernels.exactly(formula))
     kernels = activation_kernels(formula, np.float32)
     assert kept is not None
     choice, code = kept
