@@ -43,6 +43,9 @@ _TOLD = [
     "z + sqrt(mean(z**2))", "z - sqrt(mean(z**2))", "sign(z)*max(abs(z) - 3/10*max(abs(z)), 0)",
     "max(z - max(z) + 1, 0)/sum(max(z - max(z) + 1, 0))",
     "where(z > mean(z), z, mean(z))", "exp(where(z > mean(z), z, mean(z)))",
+    "min(max(z, -1), 1)*mean(abs(z))", "max(min(z, 2), -1)*mean(abs(z))", "max(z, 0) + mean(z)",
+    "min(z, 1) + mean(z)", "max(z, -1) + sum(z)", "(z - mean(z))*abs(z - mean(z))",
+    "(z - mean(z))/(1 + abs(z - mean(z)))", "(z - max(z))/(1 + abs(z - max(z)))",
 ]  # fmt: skip
 _EXCLUDED = [
     "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",

@@ -33,7 +33,11 @@ from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,
     find_layer_witness,
 )
-from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
+from chainrule.derivations.output_forms._output_form import (
+    NoOutputForm,
+    OutputForm,
+    forms_of_pieces,
+)
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,
     elementwise_sections,
@@ -249,14 +253,10 @@ def _derive(formula: Formula) -> Derivation:
         pieces = smooth_pieces(formula)
     except TooManyPiecesError:
         return Derivation(formula, graph, steps, None, (), (), None)
-    places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
     values = dict(formula.parameters)
     last = steps[-1]
     plain = in_variables(graph, last.through_nodes)
     slope = whole_slope(last.in_variables, plain, pieces, values)
     steps = (*steps[:-1], replace(last, in_variables=slope))
-    forms = tuple(
-        output_form(piece, values, low, high)
-        for piece, low, high in zip(pieces.pieces, places[:-1], places[1:], strict=True)
-    )
+    forms = forms_of_pieces(pieces, values)
     return Derivation(formula, graph, steps, pieces, forms, (), None)

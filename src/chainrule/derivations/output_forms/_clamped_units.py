@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainrule.derivations._arithmetic import ZERO, rebuilt
+from chainrule.derivations.output_forms._clamped_values import clamped
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms._rising_in_both import is_determined
 from chainrule.derivations.output_forms._rising_layers import Rising
-from chainrule.formulas import Apply, Expression, Variable, subexpressions, variables_of
+from chainrule.formulas import Expression, Variable, subexpressions, variables_of
 
 PROOF = "it is G(h(z)) with clamped units h(z_j): the output tells these, and they their slopes"
 _Z = Variable("z")
@@ -24,20 +25,12 @@ def is_told_by_clamped(e: Expression, values: Mapping[str, float]) -> bool:
     layers = (
         rebuilt(exchanged(e, part, _Z))
         for part in dict.fromkeys(subexpressions(e))
-        if _is_clamped(part) and "z" not in variables_of(exchanged(e, part, ZERO))
+        if part != _Z
+        and clamped(part) is not None
+        and "z" not in variables_of(exchanged(e, part, ZERO))
     )
     return any(
         is_determined(layer, values)
         or any(Rising(values, sign).holds(layer, strictly=True) for sign in (1, -1))
         for layer in layers
     )
-
-
-def _is_clamped(e: Expression) -> bool:
-    """Tell whether a unit is kept between numbers, as ``max`` and ``min`` do one in another."""
-    match e:
-        case Apply("maximum" | "minimum", (x, bound)) if not variables_of(bound):
-            return x == _Z or _is_clamped(x)
-        case Apply("maximum" | "minimum", (bound, x)) if not variables_of(bound):
-            return x == _Z or _is_clamped(x)
-    return False

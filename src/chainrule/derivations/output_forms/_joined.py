@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 
@@ -16,23 +16,24 @@ from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import (
     Breakpoint,
+    Pieces,
     TooManyPiecesError,
     pieces_between,
+    smooth_pieces,
 )
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations.output_forms._output_form import OutputForm, forms_of_pieces
 from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
 from chainrule.formulas import (
     Apply,
     Constant,
     Expression,
+    Formula,
     Parameter,
     Variable,
     constant,
     substitute,
 )
-
-if TYPE_CHECKING:
-    from chainrule.derivations._derivation import Derivation
 
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 1.2
@@ -57,13 +58,15 @@ class _Part:
     somewhere: float
 
 
-def joined(derivation: Derivation, forms: Mapping[int, Expression]) -> Expression:
+def joined(formula: Formula, pieces: Pieces, forms: Mapping[int, Expression]) -> Expression:
     """Return the slope in the output, with ``where`` between the forms of pieces.
 
     Parameters
     ----------
-    derivation : Derivation
-        Of an element-wise formula.
+    formula : Formula
+        Element-wise.
+    pieces : Pieces
+        Of it.
     forms : mapping of int to Expression
         The forms in `a`, by the indices of the pieces on which the formula has a value.
 
@@ -74,22 +77,30 @@ def joined(derivation: Derivation, forms: Mapping[int, Expression]) -> Expressio
     """
     if len(forms) == 1:
         return next(iter(forms.values()))
-    pieces = derivation.pieces
-    assert pieces is not None
-    refuse_with_witness(derivation)
-    parts = _parts(derivation, forms)
-    _refuse_where_level(derivation, parts)
+    refuse_with_witness(formula, pieces)
+    parts = _parts(formula, pieces, forms)
+    _refuse_where_level(formula, pieces, parts)
     is_one = len(set(forms.values())) == 1
-    result = parts[0].form if is_one else _by_outputs(derivation, parts)
+    result = parts[0].form if is_one else _by_outputs(formula, pieces, parts)
     for k in range(len(pieces.breakpoints)):
         if {k, k + 1} <= set(forms):
-            result = _with_own_slope(derivation, k, parts, result)
+            result = _with_own_slope(formula, pieces, k, parts, result)
     return result
 
 
-def refuse_with_witness(derivation: Derivation) -> None:
+def joined_form(formula: Formula) -> Expression | None:
+    """Return the slope of an element-wise formula in its output; None where it is refused."""
+    try:
+        pieces = smooth_pieces(formula)
+        found = dict(enumerate(forms_of_pieces(pieces, dict(formula.parameters))))
+        forms = {k: form.derivative for k, form in found.items() if isinstance(form, OutputForm)}
+        return joined(formula, pieces, forms) if len(forms) == len(found) else None
+    except (TooManyPiecesError, NotJoinedError):
+        return None
+
+
+def refuse_with_witness(formula: Formula, pieces: Pieces | None) -> None:
     """Raise where two places, on whichever pieces, share their output and not their slope."""
-    formula, pieces = derivation.formula, derivation.pieces
     try:
         with time_limit(_SECONDS):
             ends = (-inf, inf)
@@ -104,27 +115,28 @@ def refuse_with_witness(derivation: Derivation) -> None:
         raise NotJoinedError(f"{witness}: the output does not tell which slope holds")
 
 
-def refuse_without_forms(derivation: Derivation, defined: Collection[int]) -> None:
+def refuse_without_forms(formula: Formula, pieces: Pieces | None, defined: Collection[int]) -> None:
     """Raise where places share their output and not their slope, whatever the pieces' forms.
 
     Parameters
     ----------
-    derivation : Derivation
-        Of an element-wise formula.
+    formula : Formula
+        Element-wise.
+    pieces : Pieces or None
+        Of it; None where they are too many.
     defined : collection of int
         The indices of the pieces on which the formula has a value.
     """
-    refuse_with_witness(derivation)
-    if derivation.pieces is not None:
-        slopes = {k: derivation.pieces.pieces[k].derivative for k in defined}
-        _refuse_where_level(derivation, _parts(derivation, slopes))
+    refuse_with_witness(formula, pieces)
+    if pieces is not None:
+        slopes = {k: pieces.pieces[k].derivative for k in defined}
+        _refuse_where_level(formula, pieces, _parts(formula, pieces, slopes))
 
 
-def _refuse_where_level(derivation: Derivation, parts: list[_Part]) -> None:
+def _refuse_where_level(formula: Formula, pieces: Pieces, parts: list[_Part]) -> None:
     """Raise where a slope other than 0 is taken at a kink with the output of a level piece."""
-    assert derivation.pieces is not None
-    for at in derivation.pieces.breakpoints:
-        output = _output_at(derivation, at)
+    for at in pieces.breakpoints:
+        output = _output_at(formula, at)
         for part in parts:
             is_there = part.low == part.high and _agree(part.low, output)
             if is_there and not _agree(mpmath.mpf(0), mpmath.mpf(at.slope)):
@@ -134,15 +146,15 @@ def _refuse_where_level(derivation: Derivation, parts: list[_Part]) -> None:
                 )
 
 
-def _output_at(derivation: Derivation, at: Breakpoint) -> Any:
-    values = dict(derivation.formula.parameters)
+def _output_at(formula: Formula, at: Breakpoint) -> Any:
+    values = dict(formula.parameters)
     with mpmath.workdps(_DIGITS):
         place = evaluate(at.location, values)
-        return evaluate(derivation.formula.expression, {**values, "z": place})
+        return evaluate(formula.expression, {**values, "z": place})
 
 
-def _parts(derivation: Derivation, forms: Mapping[int, Expression]) -> list[_Part]:
-    pieces, values = derivation.pieces, dict(derivation.formula.parameters)
+def _parts(formula: Formula, pieces: Pieces, forms: Mapping[int, Expression]) -> list[_Part]:
+    values = dict(formula.parameters)
     assert pieces is not None
     edges = [-inf, *(b.place for b in pieces.breakpoints), inf]
     branches = {k: Branch(pieces.pieces[k], edges[k], edges[k + 1]) for k in sorted(forms)}
@@ -165,17 +177,15 @@ def _part(k: int, form: Expression, branch: Branch, values: Mapping[str, float])
     return _Part(k, form, min(known), max(known), float(inside[len(inside) // 2]))
 
 
-def _by_outputs(derivation: Derivation, parts: list[_Part]) -> Expression:
+def _by_outputs(formula: Formula, pieces: Pieces, parts: list[_Part]) -> Expression:
     """Order the pieces by their outputs, which must not overlap."""
-    pieces = derivation.pieces
-    assert pieces is not None
     ordered = sorted(parts, key=lambda part: (part.low, part.high))
     if any(lower.high > upper.low for lower, upper in pairwise(ordered)):
         flat = [part for part in ordered if part.low == part.high]
         rest = [part for part in ordered if part.low != part.high]
         if not flat or not rest:
             raise NotJoinedError("the same output belongs to several pieces")
-        result = _by_outputs(derivation, rest)
+        result = _by_outputs(formula, pieces, rest)
         for part in flat:
             here = Apply("equal", (_A, pieces.pieces[part.index].expression))
             result = Apply("where", (here, part.form, result))
@@ -184,41 +194,39 @@ def _by_outputs(derivation: Derivation, parts: list[_Part]) -> Expression:
     for lower, upper in reversed(list(pairwise(ordered))):
         if lower.form == upper.form and result == upper.form:
             continue
-        sign, threshold = _boundary(derivation, lower, upper)
+        sign, threshold = _boundary(formula, pieces, lower, upper)
         result = Apply("where", (Apply(sign, (_A, threshold)), lower.form, result))
     return result
 
 
-def _boundary(derivation: Derivation, lower: _Part, upper: _Part) -> tuple[str, Expression]:
+def _boundary(
+    formula: Formula, pieces: Pieces, lower: _Part, upper: _Part
+) -> tuple[str, Expression]:
     """Return the comparison that holds for the outputs of the lower of two pieces."""
-    pieces = derivation.pieces
-    assert pieces is not None
     if abs(lower.index - upper.index) == 1:
         at = pieces.breakpoints[min(lower.index, upper.index)]
-        threshold = _value_at(derivation, at)
+        threshold = _value_at(formula, pieces, at)
         with mpmath.workdps(_DIGITS):
-            number = evaluate(threshold, dict(derivation.formula.parameters))
+            number = evaluate(threshold, dict(formula.parameters))
         if lower.high <= number <= upper.low:
             belongs = at.slope_from == ("left" if lower.index < upper.index else "right")
             if at.slope_from == "own":
                 with mpmath.workdps(_DIGITS):
-                    known = {**dict(derivation.formula.parameters), "a": number}
+                    known = {**dict(formula.parameters), "a": number}
                     told = [evaluate(part.form, known) for part in (lower, upper)]
                     belongs = [_agree(x, mpmath.mpf(at.slope)) for x in told] == [True, False]
             return "less_equal" if belongs else "less", threshold
     return "less", _between(lower.high, upper.low)
 
 
-def _value_at(derivation: Derivation, at: Breakpoint) -> Expression:
+def _value_at(formula: Formula, pieces: Pieces, at: Breakpoint) -> Expression:
     """Return the output at a breakpoint, exact where its place is."""
-    pieces = derivation.pieces
-    assert pieces is not None
     k = pieces.breakpoints.index(at)
     owners = {"left": pieces.pieces[k].expression, "right": pieces.pieces[k + 1].expression}
     there: dict[Expression, Expression] = {_Z: at.location}
     value = substitute(owners.get(at.value_from, at.value), there.get)
     translation = Translation()
-    for name, number in derivation.formula.parameters:
+    for name, number in formula.parameters:
         translation.symbol(Parameter(name), positive=True if number > 0 else None)
     short = attempt(_SECONDS, lambda: translation.to_expression(translation.to_sympy(value)), value)
     return short if size(short) <= size(value) else value
@@ -248,14 +256,13 @@ def _agree(x: Any, y: Any) -> bool:
 
 
 def _with_own_slope(
-    derivation: Derivation, k: int, parts: list[_Part], result: Expression
+    formula: Formula, pieces: Pieces, k: int, parts: list[_Part], result: Expression
 ) -> Expression:
     """Take the slope of a breakpoint itself at its output, where it is that of neither side."""
-    assert derivation.pieces is not None
-    at = derivation.pieces.breakpoints[k]
-    values = dict(derivation.formula.parameters)
+    at = pieces.breakpoints[k]
+    values = dict(formula.parameters)
     with mpmath.workdps(_DIGITS):
-        output = _output_at(derivation, at)
+        output = _output_at(formula, at)
         slope = mpmath.mpf(at.slope)
         if not mpmath.isfinite(output):
             return result  # no place of the formula
@@ -275,4 +282,4 @@ def _with_own_slope(
                         "of other places with its output"
                     )
     own = constant(Fraction(at.slope))
-    return Apply("where", (Apply("equal", (_A, _value_at(derivation, at))), own, result))
+    return Apply("where", (Apply("equal", (_A, _value_at(formula, pieces, at))), own, result))

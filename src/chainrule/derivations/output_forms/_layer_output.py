@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product as product_of
-from math import inf
 
 import mpmath
 
@@ -23,18 +22,18 @@ from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
-from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.output_forms._clamped_values import clamped_values
 from chainrule.derivations.output_forms._compared_outputs import (
     with_conditions,
     with_plain_comparisons,
 )
 from chainrule.derivations.output_forms._inverses import inverted
+from chainrule.derivations.output_forms._joined import joined_form
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
 from chainrule.derivations.output_forms._multiples import multiples_of_the_output
-from chainrule.derivations.output_forms._output_form import OutputForm, output_form
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms._rectified_layers import is_never_on
 from chainrule.derivations.output_forms._related_forms import (
@@ -126,6 +125,7 @@ def layer_output_form(
             *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
             *_layers_of_the_output(formula),
             *multiples_of_the_output(formula),
+            *clamped_values(formula),
         ]
         found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
         for written, values in product_of(with_conditions(products), values_known):
@@ -211,23 +211,12 @@ def _form_alone(formula: Formula, product: Expression | None = None) -> Expressi
     if "z" not in variables_of(formula.expression):
         return constant(0)
     if not formula.is_layer_coupled:
-        return _form_of_units(formula)
+        slope = joined_form(formula)
+        return None if slope is None else rebuilt(multiply(SEED, slope))
     graph = computation_graph(formula.expression)
     chained = backward_graph(graph)[0].expression()
     products = (chained,) if product is None else (product, chained)
     return layer_output_form(formula, products, determined(formula, graph))
-
-
-def _form_of_units(formula: Formula) -> Expression | None:
-    """Return the form of a layer of which every unit is by itself, where it is smooth."""
-    try:
-        pieces = smooth_pieces(formula).pieces
-    except TooManyPiecesError:
-        return None
-    found = output_form(pieces[0], dict(formula.parameters), -inf, inf)
-    if len(pieces) > 1 or not isinstance(found, OutputForm):
-        return None
-    return rebuilt(multiply(SEED, found.derivative))
 
 
 def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
+from math import inf
 from typing import Any, TypeVar
 
 import mpmath
@@ -15,7 +16,7 @@ from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._arithmetic import multiply, rebuilt, size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._field import NotInFieldError
-from chainrule.derivations._pieces import Piece, differentiate
+from chainrule.derivations._pieces import Piece, Pieces, differentiate
 from chainrule.derivations._time_limit import time_budget, time_limit
 from chainrule.derivations.output_forms._candidates import OUTPUT, Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
@@ -88,6 +89,17 @@ class NoOutputForm:
     through_preactivation: OutputForm | None = None
     equation: ImplicitForm | None = None
     direction: int = 0
+
+
+def forms_of_pieces(
+    pieces: Pieces, values: dict[str, float]
+) -> tuple[OutputForm | NoOutputForm, ...]:
+    """Return for each piece the form through the output, or why there is none."""
+    places = [-inf, *(b.place for b in pieces.breakpoints), inf]
+    return tuple(
+        output_form(piece, values, low, high)
+        for piece, (low, high) in zip(pieces.pieces, pairwise(places), strict=True)
+    )
 
 
 def output_form(

@@ -15,9 +15,10 @@ from chainrule.derivations._closed_form import closed_form
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
+from chainrule.derivations.output_forms._joined import joined_form
 from chainrule.derivations.output_forms._kept_values import determined, is_shared
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
-from chainrule.derivations.output_forms._put_in import put_in, written_shortly
+from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.formulas import (
     COMPARISONS,
     Apply,
@@ -94,7 +95,10 @@ def where_not_zero(bare: Formula, rectified: Formula) -> Iterator[Expression]:
 def composed_forms(
     form: Expression, outer: Expression, values: Mapping[str, float]
 ) -> Iterator[Expression]:
-    """Yield ∂J/∂z of a function of a layer from that layer's form, for each inverse."""
+    """Yield ∂J/∂z of a function of a layer from that layer's form, for each inverse.
+
+    A form that only compares the outputs, or has none, asks for no inverse.
+    """
     slope = derivative_in_variables(outer)
     for inverse in inverted(layers_of(outer, values), values):
         known: dict[Expression, Expression] = {
@@ -102,6 +106,32 @@ def composed_forms(
             SEED: rebuilt(multiply(SEED, exchanged(slope, _Z, inverse))),
         }
         yield rebuilt(substitute(form, known.get))
+    compared = _with_outputs_compared(form, outer)
+    through = None if compared is None else joined_form(Formula(outer, tuple(values.items())))
+    if compared is not None and through is not None:
+        received: dict[Expression, Expression] = {SEED: rebuilt(multiply(SEED, through))}
+        yield rebuilt(substitute(compared, received.get))
+
+
+def _with_outputs_compared(form: Expression, outer: Expression) -> Expression | None:
+    """Return a form with ``outer(0)`` for 0 where the output is compared; None if it is elsewhere.
+
+    An outer function that rises keeps the order.
+    """
+    elsewhere = []
+
+    def compared(e: Expression) -> Expression | None:
+        match e:
+            case Apply("equal", (x, Apply("max" | "min", (y,)))) if x == y == _A:
+                return e
+            case Apply(operation, (x, Constant() as bound)) if x == _A and operation in COMPARISONS:
+                return Apply(operation, (x, folded(exchanged(outer, _Z, bound))))
+        if e == _A:
+            elsewhere.append(e)
+        return None
+
+    written = substitute(form, compared)
+    return None if elsewhere else written
 
 
 def with_extremes_of_parts(formula: Formula) -> Iterator[Formula]:

@@ -66,14 +66,14 @@ def through_output(derivation: Derivation) -> Expression:
                 forms[k] = form.derivative
             else:
                 if form.witness is None:
-                    refuse_without_forms(derivation, defined)
+                    refuse_without_forms(formula, derivation.pieces, defined)
                 raise NotJoinedError(form.reason)
         if derivation.pieces is None:
-            refuse_with_witness(derivation)
+            refuse_with_witness(formula, None)
             raise NotJoinedError("the places where it changes form are too many")
         if not forms:
             raise NotJoinedError("it has no value anywhere")
-        return joined(derivation, forms)
+        return joined(formula, derivation.pieces, forms)
     except NotJoinedError as error:
         raise NoOutputFormError(_refusal(formula, str(error))) from None
 
