@@ -48,6 +48,10 @@ _EXCLUDED = [
     "exp(exp(z))/sum(exp(exp(-z**2)))",
     "exp(z)/sum(exp(z))*log(exp(z)/sum(exp(z)))",
     "z*exp(z)/sum(exp(z))",
+    "z/(10000 + sum(z**2))",
+    "z/(1 + 100000*sum(z**2))",
+    "z*exp(-sum(z**2)/1e9)",
+    "z*sin(sqrt(sum(z**2))/1e4)/sqrt(sum(z**2))",
 ]
 _EXCLUDED_AT_KINKS = ["z - mean(max(z, 0))", "z - mean(abs(z))", "z + max(abs(z))"]
 _DETERMINED = [
@@ -56,7 +60,7 @@ _DETERMINED = [
     "mean(z) - z - z**3",
     "exp(z)/(1 + sum(exp(z))) + z",
     "z/sqrt(1 + sum(z**2)) + z",
-    "max(z, 0) + mean(z)",
+    "min(max(z, -1), 1) + mean(z)",
     "max(z, z/10) + 3*mean(z)",
     "where(z > 0, z, exp(z) - 1) + sum(z)/4",
     "1/(1 + exp(-z)) + exp(z - max(z))/sum(exp(z - max(z)))",
@@ -356,6 +360,30 @@ def test_a_layer_at_a_kink_may_have_the_outputs_of_one_that_is_not(text: str) ->
     for (low, high), taken in zip(slopes, found.slopes, strict=True):
         assert low - 1e-6 <= taken <= high + 1e-6
     assert any(high - low > 1e-3 for low, high in slopes)
+
+
+@pytest.mark.parametrize(
+    "text", ["where(sum((z - 1)**2) <= 0, 2*z, z)", "where(tanh(z) >= max(abs(z)), 1, z)"]
+)
+def test_what_holds_but_at_one_layer_has_no_form_where_that_has_others_outputs(text: str) -> None:
+    """By hand: units of 1 give out 2, or 1, as those of 2, or 1, do; or units of 0 as those of 1.
+
+    With the slopes 2 and 1; or 0 and 1.
+    """
+    found = derive(activation_formula(text)).layer_witness
+    assert found is not None
+    assert "at a kink" in str(found)
+    assert sorted(found.slopes) in ([1, 2], [0, 1])
+
+
+def test_a_tie_of_an_end_with_another_unit_is_broken_beside_a_layer() -> None:
+    """By hand: the units of (1, 0) are 1 apart, above which the layer is divided by that."""
+    formula = activation_formula("where(max(z) - min(z) > 1, (z - min(z))/(max(z) - min(z)), z)")
+    graph = computation_graph(formula.expression)
+    layers = LayerMap(formula, backward_graph(graph, selects=True)[0].expression())
+    with mpmath.workdps(60):
+        assert not layers.is_smooth([mpmath.mpf(1), mpmath.mpf(0)])
+        assert layers.is_smooth([mpmath.mpf(2), mpmath.mpf(0)])
 
 
 def test_a_part_of_the_entropy_is_that_of_another_probability() -> None:

@@ -24,6 +24,7 @@ from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._inverses import inverted, solutions
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
+from chainrule.derivations.output_forms._scales import scales_of
 from chainrule.derivations.output_forms._unit_equations import unit_equations
 from chainrule.formulas import (
     REDUCTIONS,
@@ -380,9 +381,12 @@ def _holds(formula: Formula, left: Expression, right: Expression, *, is_rectifie
     checked = 0
     parts = (e for e in subexpressions(formula.expression) if isinstance(e, Apply))
     large = _LARGE if all(e.operation in _PLAIN for e in parts) else ()
+    scales = scales_of(formula.expression, dict(formula.parameters))
     with mpmath.workdps(_DIGITS):
-        for places in (*PLACES, *AWKWARD, *_OTHER_COUNTS, *_OTHER_SIZES, *large):
-            z = [mpmath.mpf(x) for x in places]
+        usual = (*PLACES, *AWKWARD, *_OTHER_COUNTS, *_OTHER_SIZES, *large)
+        layers = [[mpmath.mpf(x) for x in places] for places in usual]
+        layers += [[scale * x for x in layers[k]] for scale in scales for k in (0, 2, 3)]
+        for z in layers:
             a = evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
             known = {**dict(formula.parameters), "z": z, "a": a}
             if not all(map(mpmath.isfinite, a)) or (is_rectified and not any(a)):

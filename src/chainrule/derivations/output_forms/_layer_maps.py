@@ -91,12 +91,13 @@ class LayerMap:
         """Tell whether the Jacobian does not jump beside a layer.
 
         Next to a kink of a unit outputs are the same to many digits that are not the same. All
-        units are moved at once, each by another step, to either side: so a tie is broken too.
+        units are moved at once to either side, by steps of which roots break every tie.
         """
         here = self.jacobian(z)
         largest = max(abs(x) for row in here for x in row)
         for sign in (1, -1):
-            moved = [x + sign * _BESIDE * (1 + abs(x)) * (1 + k) for k, x in enumerate(z)]
+            steps = (_BESIDE * (1 + abs(x)) * mpmath.sqrt(k + 2) for k, x in enumerate(z))
+            moved = [x + sign * step for x, step in zip(z, steps, strict=True)]
             for row, other in zip(here, self.jacobian(moved), strict=True):
                 apart = (abs(x - y) for x, y in zip(row, other, strict=True))
                 if not all(change <= _APART * largest for change in apart):

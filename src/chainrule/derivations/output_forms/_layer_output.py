@@ -45,6 +45,7 @@ from chainrule.derivations.output_forms._related_forms import (
     with_extremes_of_parts,
     without_rectifier,
 )
+from chainrule.derivations.output_forms._scales import scales_of
 from chainrule.derivations.output_forms._singled_out import singles_out
 from chainrule.formulas import (
     REDUCTIONS,
@@ -126,6 +127,7 @@ def layer_output_form(
             *_layers_of_the_output(formula),
             *multiples_of_the_output(formula),
             *clamped_values(formula),
+            {_Z: _A},  # as where the identity is chosen everywhere but at a few layers
         ]
         found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
         for written, values in product_of(with_conditions(products), values_known):
@@ -233,7 +235,8 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
     drawn = random.Random(0)
     checked = 0
     with mpmath.workdps(_DIGITS):
-        for scale, shift, units in (*product_of(_SCALES, _MOVED, _COUNTS), *many):
+        far = product_of(scales_of(formula.expression, parameters), (0, 1), (2, 3))
+        for scale, shift, units in (*product_of(_SCALES, _MOVED, _COUNTS), *many, *far):
             z = [mpmath.mpf(shift + scale * drawn.gauss(0, 1)) for _ in range(units)]
             g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in range(units)]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})

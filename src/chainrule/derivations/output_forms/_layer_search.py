@@ -17,9 +17,11 @@ import numpy as np
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._layer_arrays import Program
+from chainrule.derivations.output_forms._scales import scales_of
 
 # How many units have each of the values that are moved: a few, or one among many that are alike.
 _PATTERNS = ((1, 1), (1, 1, 1), (1, 7), (3,), (8,), (1, 15), (16,))
+_PATTERNS_AT_SCALES = ((1,), (1, 1))
 _LAYERS = 96
 _SIZES, _SHIFTS = (0.4, 1.0, 2.5), (0.0, 0.0, 1.0, -1.0, -2.5, 2.5)
 _STEPS, _LONGEST_STEP, _HALVINGS = 14, 2.0, 30
@@ -31,15 +33,16 @@ _MOST_SINGULAR, _MOST_FOLDS, _MOST_FOUND = 16, 16, 4
 
 @dataclass(frozen=True)
 class _Rows:
-    """A map of layers in which groups of units are alike."""
+    """A map of layers in which groups of units are alike, measured in a scale of its own."""
 
     forward: Program
     backward: Program
     parameters: Mapping[str, float]
     sizes: tuple[int, ...]
+    scale: float
 
     def whole(self, values: Any) -> Any:
-        return np.repeat(values, self.sizes, axis=1)
+        return self.scale * np.repeat(values, self.sizes, axis=1)
 
     def outputs(self, values: Any) -> Any:
         z = self.whole(values)
@@ -54,7 +57,7 @@ class _Rows:
             seed[0, unit] = 1.0
             known = {**self.parameters, "z": z, SEED.name: seed}
             slopes = self.backward.run(known, z.shape)
-            found[:, row] = np.add.reduceat(slopes, firsts, axis=1)
+            found[:, row] = self.scale * np.add.reduceat(slopes, firsts, axis=1)
         return found
 
     def _firsts(self) -> list[int]:
@@ -74,8 +77,13 @@ def layers_alike(
     """
     forward = Program.of(graph.expression())
     backward = Program.of(backward_graph(graph, selects=True)[0].expression())
-    for sizes in _PATTERNS:
-        rows = _Rows(forward, backward, parameters, sizes)
+    far = [
+        (sizes, scale)
+        for scale in scales_of(graph.expression(), parameters)
+        for sizes in _PATTERNS_AT_SCALES
+    ]
+    for sizes, scale in (*((sizes, 1.0) for sizes in _PATTERNS), *far):
+        rows = _Rows(forward, backward, parameters, sizes, scale)
         with np.errstate(all="ignore"):
             found = _solved(rows, *_pairs(rows))
         yield from found

@@ -23,7 +23,7 @@ from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._layer_maps import CHECKED_DIGITS, Layer, LayerMap
 from chainrule.derivations.output_forms._layer_search import layers_alike
-from chainrule.formulas import Apply, Formula, constant, subexpressions, variables_of
+from chainrule.formulas import COMPARISONS, Apply, Formula, constant, subexpressions, variables_of
 
 _SECONDS = 0.7
 _DIGITS = 2 * CHECKED_DIGITS
@@ -163,17 +163,18 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
 
 
 def _singled_out(formula: Formula) -> Iterator[Layer]:
-    """Yield layers of which a unit, an end, the mean or a norm is what an equality asks for."""
-    equalities = [
+    """Yield layers of which a unit, an end, the mean or a norm is what a comparison asks for."""
+    comparisons = [
         e.arguments
         for e in subexpressions(formula.expression)
-        if isinstance(e, Apply) and e.operation in ("equal", "not_equal")
+        if isinstance(e, Apply) and e.operation in COMPARISONS
     ]
-    compared = [x for pair in equalities for x in pair if not variables_of(x)]
-    for place in dict.fromkeys((*compared, *_USUAL) if equalities else ()):
+    compared = [x for pair in comparisons for x in pair if not variables_of(x)]
+    for place in dict.fromkeys((*compared, *_USUAL) if comparisons else ()):
         value = evaluate(place, dict(formula.parameters))
         yield from ([value + x for x in _numbers(layer)] for layer in _ABOUT)
         yield [value, *_numbers("00")]
+        yield [value] * len(_PLACES[0])
 
 
 def _numbers(layer: Iterable[str | float]) -> Layer:

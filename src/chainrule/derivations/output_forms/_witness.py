@@ -20,6 +20,7 @@ import numpy as np
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Piece
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
+from chainrule.derivations.output_forms._scales import scales_of
 
 _DIGITS = 40
 _SEARCH_DIGITS = 20
@@ -82,9 +83,7 @@ class _Stretch:
 
 def find_witness(branches: Sequence[Branch], values: Mapping[str, float]) -> Witness | None:
     """Search pieces for two places with the same output and different slopes, and prove them."""
-    sampled = [
-        (branch, _known(branch, sample(branch.low, branch.high), values)) for branch in branches
-    ]
+    sampled = [(branch, _known(branch, _places_of(branch, values), values)) for branch in branches]
     kept: Witness | None = None
     for places_of in (_as_they_are, _about_turns):
         stretches = [
@@ -119,6 +118,13 @@ def sample(low: float, high: float) -> list[Fraction]:
         scale = max(abs(edge), Fraction(1))
         inside |= {edge + side * scale * Fraction(k, 8) for k in (1, 2, 3, 4, 6, 8, 12, 16, 24)}
     return sorted(x for x in inside if low < x < high)
+
+
+def _places_of(branch: Branch, values: Mapping[str, float]) -> list[Fraction]:
+    scales = scales_of(branch.piece.expression, values)
+    scaled = {s * Fraction(x) * k / 4 for x in scales for k in range(1, 20) for s in (1, -1)}
+    inside = {z for z in scaled if branch.low < z < branch.high}
+    return sorted({*sample(branch.low, branch.high), *inside})
 
 
 _Known = list[tuple[Fraction, Any, Any]]  # places with their outputs and slopes
