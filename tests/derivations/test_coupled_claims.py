@@ -31,6 +31,8 @@ _ONCE_WRONG = (
     "where(z > 0, z - 1, z) + z*mean(abs(z))",
     "max(z, z/10)*z/sqrt(mean(z**2) + 1/10)",
     "exp(z)/sum(exp(z))*log(exp(z)/sum(exp(z)))",
+    "where(max(abs(z)) >= 3/4, mean(z), 0)",
+    "where(max(z) > 50, sum(z), 0)",
 )
 
 

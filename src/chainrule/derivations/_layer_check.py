@@ -9,6 +9,7 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._scales import scales_of
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.formulas import (
     Apply,
@@ -33,6 +34,8 @@ AWKWARD = (
     ("0", "0", "0", "0"),
     ("0.5", "0.5", "0.5", "0.5"),
     ("-0.5", "-0.5", "-0.5", "-0.5"),
+    ("7", "-7", "3", "-3"),
+    ("0.06", "-0.02", "-0.03", "-0.01"),
 )
 SLOPES = ("0.4", "-1.3", "0.9", "0.7")
 _HALVINGS = 60
@@ -122,8 +125,11 @@ def agrees_where_awkward(
     """
     parameters = dict(formula.parameters)
     with mpmath.workdps(80):
-        for places in (*AWKWARD, *_where_divisors_vanish(product, parameters)):
-            z = [mpmath.mpf(x) for x in places]
+        usual = (*AWKWARD, *_where_divisors_vanish(product, parameters))
+        layers = [[mpmath.mpf(x) for x in places] for places in usual]
+        for scale in scales_of(formula.expression, parameters):
+            layers += [[scale * x for x in layer] for layer in layers[: len(AWKWARD)]]
+        for z in layers:
             y = [mpmath.mpf(x) for x in _TARGETS[0]]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})
             known: Values = {**parameters, "z": z, "a": a, "y": y}

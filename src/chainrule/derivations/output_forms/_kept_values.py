@@ -19,12 +19,12 @@ from chainrule.derivations._evaluate import evaluate, evaluate_layer
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations._scales import scales_of
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._inverses import inverted, solutions
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
-from chainrule.derivations.output_forms._scales import scales_of
 from chainrule.derivations.output_forms._unit_equations import unit_equations
 from chainrule.formulas import (
     REDUCTIONS,

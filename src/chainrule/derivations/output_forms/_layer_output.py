@@ -23,6 +23,7 @@ from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations._scales import scales_of
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._clamped_values import clamped_values
 from chainrule.derivations.output_forms._compared_outputs import (
@@ -45,7 +46,6 @@ from chainrule.derivations.output_forms._related_forms import (
     with_extremes_of_parts,
     without_rectifier,
 )
-from chainrule.derivations.output_forms._scales import scales_of
 from chainrule.derivations.output_forms._singled_out import singles_out
 from chainrule.formulas import (
     REDUCTIONS,

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.derivations._graph import Graph
+from chainrule.derivations._scales import scales_of
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._layer_arrays import Program
-from chainrule.derivations.output_forms._scales import scales_of
 
 # How many units have each of the values that are moved: a few, or one among many that are alike.
 _PATTERNS = ((1, 1), (1, 1, 1), (1, 7), (3,), (8,), (1, 15), (16,))

@@ -174,7 +174,7 @@ def _singled_out(formula: Formula) -> Iterator[Layer]:
         value = evaluate(place, dict(formula.parameters))
         yield from ([value + x for x in _numbers(layer)] for layer in _ABOUT)
         yield [value, *_numbers("00")]
-        yield [value] * len(_PLACES[0])
+        yield from ([value] * units for units in (2, 3))
 
 
 def _numbers(layer: Iterable[str | float]) -> Layer:

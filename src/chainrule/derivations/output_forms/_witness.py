@@ -19,8 +19,8 @@ import numpy as np
 
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Piece
+from chainrule.derivations._scales import scales_of
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
-from chainrule.derivations.output_forms._scales import scales_of
 
 _DIGITS = 40
 _SEARCH_DIGITS = 20

@@ -11,6 +11,7 @@ from chainrule.derivations._graph import Graph
 from chainrule.derivations._jacobian import bound
 from chainrule.derivations._stages import Stage
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.output_forms._excluded_counts import excluded_counts
 from chainrule.derivations.output_forms._kept_values import kept_values
 from chainrule.derivations.sections._elementwise import (
     A_J,
@@ -195,6 +196,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
         if alone is not None and (not _is_told(kept, told) or size(alone) <= _LONGEST_WHOLE):
             e = equation(partial(J, Z_J), per_unit(alone))
             equations.append(Equation(e.sides, "through the output alone"))
+            sentences += _on_counts(excluded_counts(alone, dict(derivation.formula.parameters)))
     return Section("Simplification", tuple(sentences), tuple(equations))
 
 
@@ -237,6 +239,17 @@ def _on_output_alone(
         values = ", ".join(text_of(per_unit(e)) for e in kept if e != Z)
         sentences.append(f"What the layer shares, {values}, is kept besides z.")
     return sentences
+
+
+def _on_counts(counts: tuple[int, ...]) -> list[str]:
+    """Say for which numbers of units the form through the output alone is none."""
+    if not counts:
+        return []
+    written = " or ".join(map(str, counts))
+    return [
+        f"In a layer of {written} unit{'s' * (counts != (1,))} the form through the output alone "
+        "divides by 0: there z is kept."
+    ]
 
 
 def _is_told(kept: tuple[Expression, ...], told: list[tuple[Expression, Expression]]) -> bool:
