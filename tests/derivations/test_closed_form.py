@@ -9,8 +9,9 @@ from tests.formulas.language import central_difference, layer_gradient, layer_va
 from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula
 from chainrule.derivations import backward_graph, closed_form, computation_graph, fused_gradient
 from chainrule.derivations._arithmetic import size
+from chainrule.derivations._closed_form import cost_gradient
 from chainrule.documents import text_of
-from chainrule.formulas import parse, variables_of
+from chainrule.formulas import parse, to_text, variables_of
 
 LAYERS = [
     (("0.3", "-1.1", "2.25", "0.7"), ("0.9", "-0.4", "1.3", "0.2")),
@@ -232,3 +233,25 @@ def test_powers_of_sums_are_kept_and_no_divisor_vanishes_at_a_unit(text, values,
         got = layer_values(product, {"z": z, "a": a, "g": g}, values)
         wanted = layer_gradient(formula.expression, z, g, values)
         assert all(abs(x - y) < mpmath.mpf(10) ** -12 for x, y in zip(got, wanted, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("z/(1 + sqrt(sum(z**2)))", "g/(1 + sqrt(sum(z**2))) - a*sum(a*g)/sqrt(sum(z**2))"),
+        (
+            "(z - mean(z))/(1 + sqrt(mean((z - mean(z))**2)))",
+            "(g - mean(g))/(1 + sqrt(mean((z - mean(z))**2))) "
+            "- a*mean(a*g)/sqrt(mean((z - mean(z))**2))",
+        ),
+    ],
+)
+def test_what_is_shared_is_the_square_of_its_root(text, written):
+    """By hand: dr = z·dz/r for the norm r, so ∂J/∂z = g/(1 + r) - z Σ(g z)/(r (1 + r)²)."""
+    assert to_text(closed_form(parse(text))) == written
+
+
+def test_the_gradient_of_a_cost_of_centred_units_is_written_in_means():
+    """By hand: what is centred passes back its own mean alone."""
+    cost = parse("sum((a - mean(a) - y)**2)", variables=("a", "y"))
+    assert to_text(cost_gradient(cost)) == "2*a + 2*mean(y) - 2*mean(a) - 2*y"

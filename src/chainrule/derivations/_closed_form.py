@@ -9,6 +9,7 @@ reductions give what is known of the sums (for the softmax ``S(a) = 1``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import lcm
 from typing import Any
 
 import sympy
@@ -118,12 +119,14 @@ def _shorter_and_shorter(
             assert isinstance(total, Apply)
             atom = SumFunction(algebra.translation.to_sympy(total.arguments[0]))
             e = e.subs(atom, algebra.translation.to_sympy(known))
+        e, roots = _with_roots_named(e, algebra)
         e = sympy.factor(sympy.cancel(sympy.together(sympy.expand(e))))
         if seed is not None and e.has(z):
             continue
         if best is not None and (e.has(z), _PARTS * sympy.count_ops(e)) > best:
             continue  # no way to write it is shorter
-        found = min((algebra.to_expression(way) for way in writings(e, algebra)), key=size)
+        written = (way.subs(roots) for way in writings(e, algebra))
+        found = min(map(algebra.to_expression, written), key=size)
         if best is not None and length(found) >= best:
             continue
         if agrees_where_awkward(formula, found, chained, seed) and proved(
@@ -133,6 +136,21 @@ def _shorter_and_shorter(
             yield found
             if best <= _SHORT:
                 return
+
+
+def _with_roots_named(e: Any, algebra: SumAlgebra) -> tuple[Any, dict[Any, Any]]:
+    """``s + c*sqrt(s) -> r**2 + c*r``: what the layer shares is a power of the roots taken of it.
+
+    Also returned is what every root stands for.
+    """
+    shared = set(algebra.shared.values())
+    orders: dict[Any, int] = {}
+    for part in e.atoms(sympy.Pow):
+        if part.base in shared and part.exp.is_Rational:
+            orders[part.base] = lcm(orders.get(part.base, 1), int(part.exp.q))
+    roots = {s: sympy.Dummy("root", positive=True) for s, order in orders.items() if order > 1}
+    back = {root: s ** sympy.Rational(1, orders[s]) for s, root in roots.items()}
+    return e.subs({s: root ** orders[s] for s, root in roots.items()}), back
 
 
 def _algebras(graph: Graph, last: int, values: dict[str, float]) -> Iterator[SumAlgebra]:
@@ -336,6 +354,8 @@ def cost_gradient(cost: Formula) -> Expression:
 
 
 def _gradient_ways(value: Any, algebra: SumAlgebra) -> Iterator[Expression]:
+    if value.has(algebra.count):
+        yield algebra.piecewise(sympy.factor(sympy.cancel(algebra.with_means(value))))
     yield algebra.piecewise(sympy.factor(sympy.cancel(sympy.together(value))))
     yield algebra.piecewise(value)
     yield algebra.piecewise(sympy.factor_terms(value))
