@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from chainrule.derivations._arithmetic import ZERO, rebuilt
-from chainrule.derivations._branches import with_extremes
+from chainrule.derivations._branches import shared_choice, with_extremes
 from chainrule.derivations._chain_rule import Step, chain_rule, in_variables, node_names
 from chainrule.derivations._further_derivatives import (
     ParameterDerivative,
@@ -46,7 +46,7 @@ from chainrule.derivations.sections._elementwise import (
 from chainrule.derivations.sections._further_derivatives import further_sections
 from chainrule.derivations.sections._layer_coupled import coupled_matrix_form, coupled_sections
 from chainrule.documents import Document, Documented, Section
-from chainrule.formulas import Expression, Formula, variables_of
+from chainrule.formulas import Expression, Formula, subexpressions, variables_of
 
 _SECONDS = 2.2
 _COUPLED_SECONDS = 2.3  # stages are sought after all else
@@ -155,9 +155,7 @@ class Derivation(Documented):
         """Two layers with the same outputs and different Jacobians, where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return None
-        if self._proof_of_layers:
-            return None
-        return in_time(_FURTHER_SECONDS, lambda: find_layer_witness(self.formula, self.graph))
+        return None if self._proof_of_layers else self._witness_of_layers
 
     @cached_property
     def determined_by_output(self) -> str:
@@ -167,6 +165,10 @@ class Derivation(Documented):
         if self._proof_of_layers or self.layer_witness is not None:
             return self._proof_of_layers
         return in_time(_PROOF_SECONDS, lambda: why_told(self._with_extremes))
+
+    @cached_property
+    def _witness_of_layers(self) -> LayerWitness | None:
+        return in_time(_FURTHER_SECONDS, lambda: find_layer_witness(self.formula, self.graph))
 
     @cached_property
     def _proof_of_layers(self) -> str:
@@ -193,7 +195,10 @@ class Derivation(Documented):
         plain, told = self._with_extremes, self.told_by_output
         chained = backward_graph(computation_graph(plain.expression))[0].expression()
         known = [chained] if self.product is None else [with_extremes(self.product), chained]
-        return in_time(_OUTPUT_SECONDS, lambda: layer_output_form(plain, tuple(known), told))
+        found = in_time(_OUTPUT_SECONDS, lambda: layer_output_form(plain, tuple(known), told))
+        is_chosen = any(map(shared_choice, subexpressions(plain.expression)))
+        # Layers of one branch, as they are sampled, may lack the outputs of another.
+        return None if found is not None and is_chosen and self._witness_of_layers else found
 
     @property
     def needs_preactivation(self) -> bool:
