@@ -386,6 +386,14 @@ def test_a_tie_of_an_end_with_another_unit_is_broken_beside_a_layer() -> None:
         assert layers.is_smooth([mpmath.mpf(2), mpmath.mpf(0)])
 
 
+def test_no_layer_of_a_witness_is_rounded_to_the_other_side_of_a_threshold() -> None:
+    """By hand: three thirds as doubles are not more than 1, and there the layer is z itself."""
+    formula = activation_formula("where(sum(z) > 1, z/sum(z), where(sum(z) < -1, -z/sum(z), z))")
+    found = derive(formula).layer_witness
+    assert found is not None
+    assert all(abs(abs(sum(z)) - 1) > 1e-9 for z in (found.first, found.second))
+
+
 def test_a_part_of_the_entropy_is_that_of_another_probability() -> None:
     """By hand: log(1/2)/2 = log(1/4)/4, so exchanging the shares 1/2 and 1/4 changes no output."""
     formula = activation_formula("exp(z)/sum(exp(z))*log(exp(z)/sum(exp(z)))")

@@ -17,7 +17,7 @@ Layer = list[Any]
 
 CHECKED_DIGITS = 30  # of outputs that are the same
 _APART = mpmath.mpf("1e-3")
-_BESIDE = mpmath.mpf(10) ** (5 - CHECKED_DIGITS)  # farther than what outputs are checked to
+_BESIDE = mpmath.mpf(10) ** -12  # farther than what layers are rounded to where they are shown
 _NEWTON_DIGITS = 20
 _MULTIPLES = ("0.02", "0.1", "0.3", "0.6", "0.9", "1.3", "2", "3.5", "8", "30")
 
@@ -95,12 +95,14 @@ class LayerMap:
         """
         here = self.jacobian(z)
         largest = max(abs(x) for row in here for x in row)
+        # Slopes of 0 may be sums that cancel.
+        most = max(_APART * largest, mpmath.mpf(10) ** (-mpmath.mp.dps // 2))
         for sign in (1, -1):
             steps = (_BESIDE * (1 + abs(x)) * mpmath.sqrt(k + 2) for k, x in enumerate(z))
             moved = [x + sign * step for x, step in zip(z, steps, strict=True)]
             for row, other in zip(here, self.jacobian(moved), strict=True):
                 apart = (abs(x - y) for x, y in zip(row, other, strict=True))
-                if not all(change <= _APART * largest for change in apart):
+                if not all(change <= most for change in apart):
                     return False
         return True
 
