@@ -223,6 +223,7 @@ def exactly(formula: Formula) -> str:
 
 
 def values_of(*formulas: Formula) -> NDArray[np.float64]:
+    """Return the values of all parameters, in the order in which kernels read them."""
     pairs = [pair for formula in formulas for pair in formula.parameters]
     return np.array([value for _, value in pairs], dtype=np.float64)
 
@@ -327,6 +328,7 @@ def kernel_of(
     coupled: bool,
     writes_second: bool = False,
 ) -> Kernel:
+    """Return a function of a kept module as a kernel, compiled if need be."""
     compiled = getattr(load(name), function)
     address = int(compiled.address)
     header = call_header(
