@@ -29,36 +29,38 @@ def over_rows(
         return [
             *(f"{name} = np.empty({size})" for name in buffers),
             "for i in range(rows):",
-            *_indented(stages[0]),
+            *indented(stages[0]),
         ]
     stages = [[re.sub(r"\b(kept_\d+)\[j\]", r"\1[i - start, j]", x) for x in s] for s in stages]
     length, kind = size.rsplit(", ", 1)
     waiting: dict[str, int] = {}  # of which stage
     for name in shared:
-        made = [k for k, stage in enumerate(stages) if _has(stage, f"^{name} = ")]
-        if made and any(_has(stage, rf"\b{name}\b") for stage in stages[made[0] + 1 :]):
+        made = [k for k, stage in enumerate(stages) if has(stage, f"^{name} = ")]
+        if made and any(has(stage, rf"\b{name}\b") for stage in stages[made[0] + 1 :]):
             waiting[name] = made[0]
     place = {name: f"of_rows[{k}, i - start]" for k, name in enumerate(waiting)}
     lines = ["stop = min(start + block, rows)"]
     for k, stage in enumerate(stages):
         body = [
-            *(f"{x} = {place[x]}" for x in waiting if waiting[x] < k and _has(stage, rf"\b{x}\b")),
+            *(f"{x} = {place[x]}" for x in waiting if waiting[x] < k and has(stage, rf"\b{x}\b")),
             *stage,
             *(f"{place[x]} = {x}" for x in waiting if waiting[x] == k),
         ]
-        lines += ["for i in range(start, stop):", *_indented(body)]
+        lines += ["for i in range(start, stop):", *indented(body)]
     return [
         f"block = max(1, min({_ROWS}, {_ELEMENTS} // max(columns, 1)))",
         *(f"{name} = np.empty((block, {length}), {kind})" for name in buffers),
         f"of_rows = np.empty(({len(waiting)}, {_ROWS}))",
         "for start in range(0, rows, block):",
-        *_indented(lines),
+        *indented(lines),
     ]
 
 
-def _indented(lines: Sequence[str]) -> list[str]:
+def indented(lines: Sequence[str]) -> list[str]:
+    """Return lines as those of a loop."""
     return [f"    {line}" for line in lines]
 
 
-def _has(lines: Sequence[str], pattern: str) -> bool:
+def has(lines: Sequence[str], pattern: str) -> bool:
+    """Tell whether a pattern occurs in one of the lines."""
     return any(re.search(pattern, line) for line in lines)

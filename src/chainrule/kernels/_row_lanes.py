@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 
+from chainrule.kernels._row_blocks import has, indented
+
 WIDEST = 15  # units of a row; wider ones fill vectors of their own
 _ROWS = 32  # of a block, which stay in the nearest cache
 _LANES = 8
@@ -35,7 +37,7 @@ def in_lanes(lines: Sequence[str], shared: Collection[str]) -> list[str]:
     inputs = list(dict.fromkeys(_READ.findall(text)))
     results = dict(_RESULT.findall(text))
     parts = list(_parts(lines))
-    waiting = [x for x in shared if sum(_has(part, x) for _, part in parts) > 1]
+    waiting = [x for x in shared if sum(has(part, rf"\b{x}\b") for _, part in parts) > 1]
     of_rows = [*waiting, *(name for name, index in results.items() if index == "i")]
     kept = dict.fromkeys(_KEPT.findall(text))
     of_units = [*inputs, *kept, *(name for name, index in results.items() if index == "i, j")]
@@ -51,14 +53,14 @@ def in_lanes(lines: Sequence[str], shared: Collection[str]) -> list[str]:
         *(f"        {place[name]} = np.float64({name}[row, j])" for name in inputs),
     ]
     for is_loop, part in parts:
-        own = [x for x in waiting if _has(part, x)]
+        own = [x for x in waiting if has(part, rf"\b{x}\b")]
         inside = [
             *(f"{x} = {place[x]}" for x in own if _is_read(part, x)),
             *(_moved(line, place) for line in part),
             *(f"{place[x]} = {x}" for x in own if _is_set(part, x)),
         ]
-        step = ["for i in range(filled):", *_indented(inside)]
-        body += [_LOOP, *_indented(step)] if is_loop else step
+        step = ["for i in range(filled):", *indented(inside)]
+        body += [_LOOP, *indented(step)] if is_loop else step
     body.append(f"for i in range(min({_ROWS}, rows - start)):")
     for name, index in results.items():
         end = f"{name}[start + {index}] = {place[name]}"
@@ -66,7 +68,7 @@ def in_lanes(lines: Sequence[str], shared: Collection[str]) -> list[str]:
     return [
         f"lanes = np.empty(({len(of_rows)} + {len(of_units)} * columns, {_ROWS}))",
         f"for start in range(0, rows, {_ROWS}):",
-        *_indented(body),
+        *indented(body),
     ]
 
 
@@ -89,20 +91,13 @@ def _parts(lines: Sequence[str]) -> Iterator[tuple[bool, list[str]]]:
             some = some[end:]
 
 
-def _has(lines: Sequence[str], name: str) -> bool:
-    return any(re.search(rf"\b{name}\b", line) for line in lines)
-
-
 def _is_set(lines: Sequence[str], name: str) -> bool:
     return any(line.startswith(f"{name} = ") for line in lines)
 
 
 def _is_read(lines: Sequence[str], name: str) -> bool:
     """Tell whether a name is read before it is set."""
-    first = next(k for k, line in enumerate(lines) if _has([line], name))
+    pattern = rf"\b{name}\b"
+    first = next(k for k, line in enumerate(lines) if has([line], pattern))
     head, _, value = lines[first].partition(" = ")
-    return head != name or _has([value], name)
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
+    return head != name or has([value], pattern)

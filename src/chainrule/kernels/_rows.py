@@ -11,7 +11,7 @@ may be in float32: what they share, and sums over them, remain in float64.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from chainrule.derivations import Graph
@@ -19,7 +19,7 @@ from chainrule.formulas import COMPARISONS, Apply, Expression, Variable
 from chainrule.kernels._last_loops import LINEAR, with_loop_in_floats
 from chainrule.kernels._passes import levels
 from chainrule.kernels._powers import is_any_number, powers, stands_in
-from chainrule.kernels._row_blocks import over_rows
+from chainrule.kernels._row_blocks import indented, over_rows
 from chainrule.kernels._row_lanes import WIDEST, in_lanes
 from chainrule.kernels._source import operation, written
 from chainrule.kernels._tiers import in_single
@@ -186,7 +186,7 @@ class RowProgram:
         lines = over_rows(stages, shared, buffers, f"{length}, {kind}")
         if self.may_be_narrow:
             narrow = in_lanes([line for stage in stages for line in stage], shared)
-            lines = [f"if columns <= {WIDEST}:", *_indented(narrow), "else:", *_indented(lines)]
+            lines = [f"if columns <= {WIDEST}:", *indented(narrow), "else:", *indented(lines)]
         return [*rates, *lines]
 
     def _stages(self) -> list[list[str]]:
@@ -409,7 +409,3 @@ class RowProgram:
 
 def _count(e: Expression) -> str | None:
     return "columns" if e == Apply("count", ()) else None
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
