@@ -2,9 +2,13 @@
 
 import os
 import signal
+import sys
 import threading
 import time
+import weakref
 from dataclasses import FrozenInstanceError
+from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
@@ -23,8 +27,10 @@ from chainrule.networks import (
     network,
     propagate,
     train,
+    train_lbfgs,
     validation_loss,
 )
+from chainrule.networks._interrupts import lost_interrupts
 from chainrule.networks._run import Run
 
 
@@ -357,6 +363,44 @@ def test_keyboard_interrupt_is_a_real_signal(problem):
     assert np.isfinite(result.network.parameters).all()
 
 
+@pytest.mark.parametrize(
+    "train_on", [partial(train, epochs=9, rng=0), partial(train_lbfgs, tolerance=0.0)]
+)
+def test_an_interrupt_that_python_loses_ends_training(problem, train_on, tmp_path):
+    """Python ignores what is raised in the callback of a weak reference."""
+    net, X, Y = problem
+    hook, places = sys.unraisablehook, [None, tmp_path / "checkpoint"]
+
+    def lose(epoch):
+        if epoch.number == 3:
+            thing = Event()
+            reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+            del thing
+            assert reference() is None
+
+    for place in places:
+        result = train_on(net, X, Y, callbacks=lose, checkpoint=place)
+        assert result.interrupted
+        assert len(result.loss_curve) in {3, 4}
+        assert sys.unraisablehook is hook
+
+
+def test_what_else_python_ignores_goes_where_it_went(problem, monkeypatch):
+    """Only interrupts are kept from the hook that was there."""
+    net, X, Y = problem
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: seen.append(unraisable.exc_value))
+
+    def fail(epoch):
+        thing = Event()
+        reference = weakref.ref(thing, lambda _: 1 / 0)
+        del thing
+        assert reference() is None
+
+    assert not train(net, X, Y, epochs=2, rng=0, callbacks=fail).interrupted
+    assert [type(error) for error in seen] == [ZeroDivisionError] * 2
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.001, 0.01, 0.05])
 def test_an_interrupt_ends_all_threads_after_a_whole_step(delay):
     """The caller of several threads is interrupted at any moment, and nobody waits for ever."""
@@ -368,9 +412,10 @@ def test_an_interrupt_ends_all_threads_after_a_whole_step(delay):
     timer = threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGINT))
 
     def go_on():
-        with run.threads():
+        with run.threads(), lost_interrupts() as raise_lost:
             timer.start()
             while True:
+                raise_lost()
                 run.epoch(order, rates)
 
     with pytest.raises(KeyboardInterrupt):

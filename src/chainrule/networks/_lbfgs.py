@@ -25,6 +25,7 @@ from chainrule.networks._checkpoints import (
 )
 from chainrule.networks._checks import as_rows, check_count, check_number
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
+from chainrule.networks._interrupts import lost_interrupts
 from chainrule.networks._keeper import Keeper
 from chainrule.networks._lbfgs_course import Course
 from chainrule.networks._lbfgs_steps import Steps, Vector, can_step
@@ -226,7 +227,7 @@ def train_lbfgs(
         network, score, held, restores, tellers, standardisation,
         keeps_memory=checkpoint is not None,
     )  # fmt: skip
-    with objective.pool:
+    with objective.pool, lost_interrupts() as course.raise_lost:
         if checkpoint is None:
             with progress(limits.iterations, show_progress) as course.report:
                 return _minimised(objective, course, limits)

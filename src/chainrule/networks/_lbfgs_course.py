@@ -43,6 +43,7 @@ class Course:
     """
 
     report: Callable[[Epoch], None]
+    raise_lost: Callable[[], None]
 
     def __init__(
         self,
@@ -101,7 +102,8 @@ class Course:
         )  # fmt: skip
 
     def tell(self) -> None:
-        """Tell everybody of the last step."""
+        """Tell everybody of the last step, unless there was an interrupt that was lost."""
+        self.raise_lost()
         seconds, count = time.perf_counter() - self.begun, self.moment.epochs
         epoch = told(count, self.records[count - 1], self.held, seconds, self.moment.made)
         self.report(epoch)

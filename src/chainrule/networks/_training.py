@@ -25,6 +25,7 @@ from chainrule.networks._checkpoints import (
 from chainrule.networks._checks import check_count, check_number
 from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
 from chainrule.networks._generators import generator_of, generator_state, put_generator
+from chainrule.networks._interrupts import lost_interrupts
 from chainrule.networks._keeper import Keeper
 from chainrule.networks._moments import Moment
 from chainrule.networks._network import Network
@@ -235,7 +236,11 @@ def _train(
     moment.state.put_into(run)
     interrupted = False
     try:
-        with progress(epochs, show_progress, moment.epochs) as report, run.threads():
+        with (
+            progress(epochs, show_progress, moment.epochs) as report,
+            run.threads(),
+            lost_interrupts() as raise_lost,
+        ):
             if not records:
                 keeper.keep(moment, records)
             begun = time.perf_counter()
@@ -250,6 +255,7 @@ def _train(
                         keeper.keep(moment, records)
                 if _has_ended(moment, epochs):
                     break
+                raise_lost()
                 begun = time.perf_counter()
                 del records[moment.epochs :]
                 moment = _next(plan, moment, records)
