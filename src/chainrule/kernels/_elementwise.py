@@ -33,7 +33,7 @@ from chainrule.formulas import (
 from chainrule.kernels._annotations import marked
 from chainrule.kernels._rational import Lines
 from chainrule.kernels._repair import repaired
-from chainrule.kernels._rewrite import rewrite
+from chainrule.kernels._rewrite import log_of_sum_with_root, rewrite
 from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
 
@@ -93,7 +93,11 @@ def _has_constants(pieces: Pieces) -> bool:
 def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple[str, ...], str]:
     """Return statements and the result before they are mended for a dtype."""
     values = dict(formula.parameters)
-    expressions = [p.derivative if slope else p.expression for p in pieces.pieces]
+    # No algebra of roots beside a logarithm finds the inverse sine that it is.
+    expressions = [
+        rewrite(p.derivative if slope else p.expression, rules=(log_of_sum_with_root,))
+        for p in pieces.pieces
+    ]
     if (shared := _shared_by_sides(pieces, expressions, values)) is not None:
         return shared
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]

@@ -116,7 +116,7 @@ def _sine_and_cosine(x: Expression, sign: Fraction) -> Expression:
     return Apply("add" if sign > 0 else "subtract", (sine, cosine))
 
 
-def _polynomial(e: Expression) -> Any:
+def polynomial_of(e: Expression) -> Any:
     """Return an expression as a polynomial with rational coefficients, None where it is none."""
     match e:
         case Constant(value):
@@ -124,7 +124,7 @@ def _polynomial(e: Expression) -> Any:
         case Variable():
             return _Z
         case Apply("negate" | "add" | "subtract" | "multiply" | "divide" | "power" as operation, x):
-            parts = [_polynomial(part) for part in x]
+            parts = [polynomial_of(part) for part in x]
             return None if None in parts else _combined(operation, parts)
     return None
 
@@ -155,7 +155,7 @@ def _combined(operation: str, x: list[Any]) -> Any:
 
 @lru_cache(maxsize=1024)
 def _factored(variable: Variable, e: Expression) -> Expression | None:
-    polynomial = _polynomial(e)
+    polynomial = polynomial_of(e)
     if polynomial is None or polynomial.degree() < 1:
         return None
     if any(max(abs(c.numerator), c.denominator) > _LARGEST_NUMBER for c in polynomial.coeffs()):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from chainrule.formulas import Apply, Constant, Expression, Pi, constant
-from chainrule.kernels._factors import one_plus_wave, polynomial_with_zeros
+from chainrule.formulas import Apply, Constant, Expression, Pi, constant, variables_of
+from chainrule.kernels._factors import one_plus_wave, polynomial_of, polynomial_with_zeros
 
 ONE = constant(1)
 Rule = Callable[[Apply], Expression | None]
@@ -94,6 +95,51 @@ def log_of_cosh(e: Apply) -> Expression | None:
     return _call("where", _call("less", distance, ONE), near, far)
 
 
+def log_of_sum_with_root(e: Apply) -> Expression | None:
+    """``log(x + sqrt(x**2 + c)) -> asinh(x/sqrt(c)) + log(c)/2`` for positive c.
+
+    For negative x the sum cancels. ``log(sqrt(x**2 + c) - x)`` is the same for ``-x``.
+    """
+    if e.operation != "log":
+        return None
+    match e.arguments[0]:
+        case Apply("add", (Apply("sqrt", (square,)), x)) | Apply(
+            "add", (x, Apply("sqrt", (square,)))
+        ):
+            is_of_opposite = False
+        case Apply("subtract", (Apply("sqrt", (square,)), x)):
+            is_of_opposite = True
+        case _:
+            return None
+    rest = _less_square(square, x)
+    if rest is None or not is_positive(rest):
+        return None
+    root = x if rest == ONE else _call("divide", x, _call("sqrt", rest))
+    angle = _call("asinh", _call("negate", root) if is_of_opposite else root)
+    half = _call("divide", _call("log", rest), constant(2))
+    return angle if rest == ONE else _call("add", angle, half)
+
+
+def _less_square(e: Expression, x: Expression) -> Expression | None:
+    """Return ``e - x**2``, where that is plain."""
+    squares = _call("power", x, constant(2)), _call("multiply", x, x)
+    if isinstance(e, Apply) and e.operation == "add":
+        left, right = e.arguments
+        if left in squares or right in squares:
+            return right if left in squares else left
+    names = {*variables_of(e), *variables_of(x)}
+    whole, part = polynomial_of(e), polynomial_of(x)
+    if len(names) != 1 or whole is None or part is None:
+        return None
+    rest = whole - part * part
+    number = rest.coeff(1)
+    return (
+        constant(Fraction(int(number.numerator), int(number.denominator)))
+        if rest == number
+        else None
+    )
+
+
 def log_of_exp(e: Apply) -> Expression | None:
     """``log(exp(x)) -> x``."""
     if e.operation == "log" and _is_call(e.arguments[0], "exp"):
@@ -104,6 +150,7 @@ def log_of_exp(e: Apply) -> Expression | None:
 RULES: tuple[Rule, ...] = (
     log_of_exp,
     log_of_cosh,
+    log_of_sum_with_root,
     log_of_product,
     exp_minus_one,
     log_of_one_plus,
@@ -115,6 +162,7 @@ RULES: tuple[Rule, ...] = (
 REASONS: dict[Rule, str] = {
     log_of_exp: "the exponential may overflow",
     log_of_cosh: "cosh overflows where its logarithm is far from doing so",
+    log_of_sum_with_root: "for one sign the sum cancels",
     log_of_product: "the product may overflow or vanish",
     exp_minus_one: "near zero the difference cancels",
     log_of_one_plus: "a small term would be rounded away in the sum",
@@ -134,10 +182,14 @@ class Rewriting:
     reason: str
 
 
-def rewrite(expression: Expression, applied: list[Rewriting] | None = None) -> Expression:
-    """Apply the rules from the outside in until none applies; note down each application."""
+def rewrite(
+    expression: Expression,
+    applied: list[Rewriting] | None = None,
+    rules: Sequence[Rule] = RULES,
+) -> Expression:
+    """Apply rules from the outside in until none applies; note down each application."""
     while isinstance(expression, Apply):
-        for rule in RULES:
+        for rule in rules:
             replaced = rule(expression)
             if replaced is not None:
                 if applied is not None:
@@ -145,7 +197,7 @@ def rewrite(expression: Expression, applied: list[Rewriting] | None = None) -> E
                 expression = replaced
                 break
         else:
-            arguments = tuple(rewrite(part, applied) for part in expression.arguments)
+            arguments = tuple(rewrite(part, applied, rules) for part in expression.arguments)
             return Apply(expression.operation, arguments)
     return expression
 
