@@ -251,6 +251,20 @@ def test_balls_hold_the_truth(operation: str, x: float, y: float, precision: int
         assert distance <= mpf(2) ** coarse[1] + mpf(2) ** fine[1]
 
 
+@pytest.mark.parametrize("z", [0.3, 2.1, 30.25, 1e4, 1e20, 1e140])
+@pytest.mark.parametrize("text", ["log(1 - erf(z))", "log(erf(-z) + 1)"])
+def test_the_tail_of_the_error_function_is_known(text: str, z: float) -> None:
+    """``1 - erf(1e4)`` has its first digit at the 43-millionth place."""
+    found = truth(text, z, "float64")
+    with mp.workdps(60):
+        if z < 1e100:
+            exact, inverse = mp.log(mp.erfc(z)), mp.exp(-(mpf(z) ** 2)) / mp.erfc(z)
+        else:
+            exact, inverse = -(mpf(z) ** 2), mpf(z) * mp.sqrt(mp.pi)
+    assert value(found) == pytest.approx(float(exact), rel=1e-15)
+    assert slope(found) == pytest.approx(float(-2 / mp.sqrt(mp.pi) * inverse), rel=1e-15)
+
+
 @given(NUMBERS)
 def test_agrees_with_mpmath_on_mish(z: float) -> None:
     found = truth("z*tanh(log(1 + exp(z)))", z, "float64")

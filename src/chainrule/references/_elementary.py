@@ -12,6 +12,8 @@ from chainrule.references._ball import ONE, UNKNOWN, ZERO, Ball, Raw, magnitude
 
 _LARGEST_ANGLE = 5000
 _SURELY_SATURATED = 16
+_SURELY_SMALL = 2  # from 2**1 on ``1 - erf`` cancels
+_SURELY_ASYMPTOTIC = 500  # from 2**499 on it is ``exp(-x**2)/(x sqrt(pi))``; mpmath overflows
 
 
 def _smooth(
@@ -42,6 +44,29 @@ def tanh(x: Ball, precision: int) -> Ball:
 def erf(x: Ball, precision: int) -> Ball:
     """Return the error function."""
     return _saturating(libmp.mpf_erf, x, precision)
+
+
+def erfc(x: Ball, precision: int) -> Ball:
+    """Return ``1 - erf(x)``, which is far below what that difference shows at large x.
+
+    Its slope is less than ``2 max(x, 0) + 2`` times its value; within a ball in which that changes
+    by less than one it stays below four times that.
+    """
+    u, p = x
+    if (missing := _ball.missing_argument(x)) is not None:
+        return missing
+    size = max(magnitude(u), 0)
+    if u[0] or size < _SURELY_SMALL or p > -size - 3:
+        return _ball.subtract(ONE, erf(x, precision), precision)
+    if size > _SURELY_ASYMPTOTIC:
+        square = _ball.multiply(x, x, precision)
+        above = _ball.exp(_ball.negate(square, precision), precision)
+        below = _ball.multiply(x, _ball.sqrt(_ball.pi(precision), precision), precision)
+        value, error = _ball.divide(above, below, precision)
+        return value, max(error, magnitude(value) - 2 * size + 2) + 1
+    value = libmp.mpf_erfc(u, precision, "n")
+    m = magnitude(value)
+    return value, max(m + size + p + 4, m - precision + 3) + 1
 
 
 def _exponential(raw: Callable[..., Raw], x: Ball, precision: int, at_zero: Ball) -> Ball:
@@ -134,6 +159,7 @@ OPERATIONS: dict[str, Callable[..., Ball]] = {
     "atan": atan,
     "asinh": asinh,
     "erf": erf,
+    "erfc": erfc,
 }
 
 ORDERS: dict[str, Callable[[int], bool]] = {

@@ -6,12 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from chainrule.formulas import Apply, Constant, Expression, Formula, Parameter, Pi, Variable
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Parameter,
+    Pi,
+    Variable,
+    substitute,
+)
 from chainrule.references import _ball
 from chainrule.references._ball import Ball
 from chainrule.references._elementary import OPERATIONS, ORDERS, REDUCTIONS, choose
 
 _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict.fromkeys(ORDERS, 2)
+
+
+def _complement(e: Expression) -> Expression | None:
+    """``1 ± erf(x) -> erfc(∓x)``: in the tails no precision that is affordable shows the sum."""
+    match e:
+        case Apply("add", (Constant(1), Apply("erf", (x,)))) | Apply(
+            "add", (Apply("erf", (x,)), Constant(1))
+        ):
+            return Apply("erfc", (substitute(Apply("negate", (x,)), _complement),))
+        case Apply("subtract", (Constant(1), Apply("erf", (x,)))):
+            return Apply("erfc", (substitute(x, _complement),))
+    return None
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,7 @@ class Program:
         self._steps: list[_Step] = []
         self._constants: dict[int, list[Ball | None]] = {}
         self._switches: dict[tuple[int, ...], None] = {}
-        self._visit(formula.expression)
+        self._visit(substitute(formula.expression, _complement))
 
     def _visit(self, expression: Expression) -> int:
         if expression in self._places:
