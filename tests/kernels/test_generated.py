@@ -179,6 +179,16 @@ def test_formulas_outside_the_catalogue(text, parameters):
         ("log(sinh(z)**2 + 1)", 1000.0, lambda z: mpmath.log1p(mpmath.sinh(z) ** 2)),
         ("log(1 + exp(3*z))/3", 500.0, lambda z: mpmath.log1p(mpmath.exp(3 * z)) / 3),
         ("exp(z)/(1 + exp(z))**2", 700.0, lambda z: mpmath.exp(z) / (1 + mpmath.exp(z)) ** 2),
+        ("log(z + sqrt(z**2 + 1))", -1e10, mpmath.asinh),
+        ("log(sqrt(4 + z*z) - z)", 1e200, lambda z: mpmath.log(2) - mpmath.asinh(z / 2)),
+        ("log(2*z + sqrt(1 + 4*z**2))", -1e5, lambda z: mpmath.asinh(2 * z)),
+        ("sqrt(1 + exp(z))", 1000.0, lambda z: mpmath.sqrt(1 + mpmath.exp(z))),
+        ("(1 + exp(-2*z))**1.5", -200.0, lambda z: (1 + mpmath.exp(-2 * z)) ** 1.5),
+        (
+            "sqrt(1 + exp(2*z)) - exp(z)",
+            40.0,
+            lambda z: 1 / (mpmath.sqrt(1 + mpmath.exp(2 * z)) + mpmath.exp(z)),
+        ),
     ],
 )
 def test_inventions_neither_cancel_nor_overflow(text, place, function):
@@ -188,6 +198,32 @@ def test_inventions_neither_cancel_nor_overflow(text, place, function):
         value, slope = function(mpmath.mpf(place)), central_difference(function, place, 1000)
         assert abs(forward(formula, z)[0] - value) <= 1e-14 * abs(value)
         assert abs(backward(formula, np.ones(1), z)[0] - slope) <= 1e-14 * abs(slope)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("text", "function"),
+    [
+        ("exp(-z**2/2)/(1 - erf(z/sqrt(2)))", lambda z: mpmath.exp(-z * z / 2) / _survival(z)),
+        ("(erf(z/sqrt(2)) + 1)*exp(-z)", lambda z: _survival(-z) * mpmath.exp(-z)),
+        ("exp(z**2/2)*(1 - erf(z/sqrt(2)))", lambda z: mpmath.exp(z * z / 2) * _survival(z)),
+    ],
+)
+def test_tails_of_the_normal_distribution_have_all_digits_of_float32(text, function):
+    """Where float64 has neither the tail nor what it is divided by."""
+    z = np.array([-60, -30.5, -4.25, 0.5, 9.75, 33.25, 70.5, 3e4], np.float32)
+    with mpmath.workdps(80):
+        values = [function(mpmath.mpf(float(place))) for place in z]
+        largest = float(np.finfo(np.float32).max)
+        known = [k for k, value in enumerate(values) if 1e-37 < abs(value) < largest]
+        got = forward(parse(text), z)
+        assert len(known) >= 4
+        for k in known:
+            assert abs(got[k] - values[k]) <= 2.5e-7 * abs(values[k])
+
+
+def _survival(z):
+    return mpmath.erfc(z / mpmath.sqrt(2))
 
 
 def test_parameters_with_the_names_of_python_and_of_kernels():

@@ -20,7 +20,7 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import ARITHMETIC, HIGHEST_DEGREE, Translation, is_short
-from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions
+from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable, subexpressions
 
 _Z = Variable("z")
 _EXPONENTIALS = {"exp": 1, "expm1": 1, "tanh": 2, "sinh": 1, "cosh": 1}
@@ -78,13 +78,11 @@ class Field:
         Where these would be too high (1 and the double next to 1/3 are 2**54 and more times their
         common divisor), exponentials of other rates become generators of their own.
         """
-        rates = []
-        for expression in expressions:
-            for e in subexpressions(expression):
-                if isinstance(e, Apply) and e.operation in _EXPONENTIALS:
-                    rate = self._rate_of(e)
-                    if rate is not None:
-                        rates.append(rate)
+        rates = [rate for expression in expressions for rate in self._rates_in(expression)]
+        if self.side is not None:
+            # Of an exponential that is taken out of a root half the rate is left.
+            roots = [e for whole in expressions for e in subexpressions(whole) if _is_root(e)]
+            rates += [rate / 2 for root in roots for rate in self._rates_in(root)]
         if not rates:
             return
         ratios = [sympy.cancel(rate / rates[0]) for rate in rates]
@@ -98,6 +96,12 @@ class Field:
         argument = self.rate * self.x if self.side is None else -self.rate * self.x
         self.exponential = Generator(sympy.Dummy("t", positive=True), "exp", argument)
         self.generators.insert(0, self.exponential)
+
+    def _rates_in(self, expression: Expression) -> list[Any]:
+        """Return the rates of the exponentials of multiples of z."""
+        calls = [e for e in subexpressions(expression) if isinstance(e, Apply)]
+        rates = [self._rate_of(e) for e in calls if e.operation in _EXPONENTIALS]
+        return [rate for rate in rates if rate is not None]
 
     def _rate_of(self, e: Apply) -> Any:
         symbol = self.translation.symbol(_Z)
@@ -229,11 +233,18 @@ class Field:
         return self._new("log", argument)
 
     def root(self, argument: Any) -> Any:
-        """Return the square root as a generator with the relation ``s**2 = argument``."""
-        argument = sympy.cancel(argument)
+        """``sqrt(t**(2 k) R) -> t**k s`` with a generator s and the relation ``s**2 = R``."""
+        argument, taken = sympy.cancel(argument), sympy.Integer(1)
+        if self.side is not None and self.exponential is not None:
+            # Exponentials that grow overflow long before their root does.
+            t = self.exponential.symbol
+            for sign, part in zip((1, -1), sympy.fraction(argument), strict=True):
+                power = min(monomial[0] for monomial in sympy.Poly(part, t).monoms()) // 2
+                taken *= t ** (sign * power)
+            argument = sympy.cancel(argument / taken**2)
         if not self.depends(argument):
-            return sympy.sqrt(argument)
-        return self._new("sqrt", argument)
+            return taken * sympy.sqrt(argument)
+        return taken * self._new("sqrt", argument)
 
     def _opaque(self, kind: str, argument: Any) -> Any:
         if not self.depends(argument):
@@ -301,6 +312,15 @@ class Field:
         for g in self.generators:
             known[g.symbol] = functions[g.kind](_number(g.argument, known))
         return _number(e, known)
+
+
+def _is_root(e: Expression) -> bool:
+    match e:
+        case Apply("sqrt", _):
+            return True
+        case Apply("power", (_, Constant(value))):
+            return value.denominator == 2
+    return False
 
 
 def _number(e: Any, known: Mapping[Any, Any]) -> Any:

@@ -185,11 +185,14 @@ class Rewriting:
 def rewrite(
     expression: Expression,
     applied: list[Rewriting] | None = None,
-    rules: Sequence[Rule] = RULES,
+    rules: Sequence[Rule] | None = None,
 ) -> Expression:
-    """Apply rules from the outside in until none applies; note down each application."""
+    """Apply rules, all unless some are named, from the outside in until none applies.
+
+    Each application is noted down.
+    """
     while isinstance(expression, Apply):
-        for rule in rules:
+        for rule in RULES if rules is None else rules:
             replaced = rule(expression)
             if replaced is not None:
                 if applied is not None:

@@ -11,9 +11,10 @@ import sympy
 from chainrule.derivations import Field
 from chainrule.formulas import Parameter
 
-_FAR = 1000
+_FAR, _FAR_FOR_EXPONENTIALS = 1000, 20
 _SOONEST, _LATEST = 15, 150  # powers of ten from which on squares may overflow, and do
 _LOST = 2.0**-60
+_DIGITS = 60
 
 
 def root_where_squares_overflow(field: Field, argument: Any) -> tuple[Any, int] | None:
@@ -56,6 +57,8 @@ def without_cancelling_root(field: Field, above: Any, below: Any) -> tuple[Any, 
 
 def _cancels(field: Field, difference: Any, total: Any) -> bool:
     """Tell whether large terms cancel in the one, and add up in the other."""
-    far = mpmath.mpf(field.side or 1) * _FAR
-    first, second = (field.evaluate(e, far) for e in (difference, total))
+    rate = 0.0 if field.exponential is None else abs(field.number(field.rate))
+    far = mpmath.mpf(field.side or 1) * (_FAR_FOR_EXPONENTIALS / rate if rate else _FAR)
+    with mpmath.workdps(_DIGITS):
+        first, second = (field.evaluate(e, far) for e in (difference, total))
     return bool(0 < abs(first) < abs(second) / 2)

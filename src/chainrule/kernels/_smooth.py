@@ -253,6 +253,9 @@ class _Writer:
         if {g.kind for g in self.field.generators} == {"sqrt"}:
             numerator, denominator = self.over_roots(above, below)
         else:
+            if {g.kind for g in self.field.generators} == {"sqrt", "exp"}:
+                above, below = without_cancelling_root(self.field, above, below)
+                above, below = sympy.fraction(sympy.cancel(above / below))
             numerator, denominator = self.product(above), self.product(below)
         used = _used(self.statements, numerator + " " + denominator)
         text = " ".join([numerator, denominator, *used])
