@@ -187,6 +187,9 @@ def test_a_value_of_its_own_at_one_place_is_kept():
         ("abs(1/z)", [0.0]),
         ("where(1/z > 0, z, 2*z)", [0.0]),
         ("sign(1/z)*z", [0.0]),
+        ("max(sqrt(exp(z)), log(1 + exp(z)))", []),
+        ("max(sqrt(1 + exp(z)), log(2 + exp(z)))", []),
+        ("max(exp(exp(z)), exp(exp(z) - 1))", []),
     ],
 )
 def test_cuts_lie_where_the_compared_values_meet(text, places):

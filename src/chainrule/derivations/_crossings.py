@@ -18,6 +18,7 @@ MANY_DIGITS = 400  # by which the smallest doubles are told from rounding
 _Z = Variable("z")
 _SMALL = (330, 300, 250, 200, 150, 100, 60, 40, 25, 15, 8, 4)  # powers of ten near 0
 _SECONDS = 0.5
+_FAR = 1000  # exponentials of less can be had
 _NEAR = 30  # digits to which a short fraction must be the place
 
 Crossing = tuple[Expression, Any]
@@ -117,6 +118,14 @@ class _Scan:
     def is_defined(self, z: Any) -> bool:
         return not mpmath.isnan(self.at(z))
 
+    def is_beyond_numbers(self, z: Any) -> bool:
+        """Tell whether two exponentials are compared that are too large, or small, to be had."""
+        parts = self.difference.arguments if isinstance(self.difference, Apply) else ()
+        if len(parts) != 2:
+            return False
+        values = [evaluate(part, {**self.values, "z": z}) for part in parts]
+        return all(map(mpmath.isinf, values)) or (abs(z) > _FAR and not any(values))
+
     def crossings(self, between: tuple[Any, Any], most: int | None) -> list[Crossing]:
         found: list[Callable[[], Any]] = []
         before: tuple[Any, Any] | None = None  # the last place with a sign, and its value
@@ -125,6 +134,8 @@ class _Scan:
             value = self.at(x)
             if value == 0 and x != 0:
                 value = self.at(x, 3 * MANY_DIGITS)  # or two sides touch nearby, at 0
+            if (value == 0 or mpmath.isnan(value)) and self.is_beyond_numbers(x):
+                continue
             defined = not mpmath.isnan(value)
             is_of_interest = between[0] < x and (last is None or last[0] < between[1])
             if last is not None and last[1] != defined:
