@@ -165,6 +165,10 @@ def test_formulas_outside_the_catalogue(text, parameters):
     assert check_elementwise(parse(text, parameters), PLACES) >= 5
 
 
+def _tanh_exp_and_angle(z):
+    return z * mpmath.tanh(mpmath.exp(z)) + mpmath.atan(z) / z
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "place", "function"),
@@ -184,6 +188,13 @@ def test_formulas_outside_the_catalogue(text, parameters):
         ("log(2*z + sqrt(1 + 4*z**2))", -1e5, lambda z: mpmath.asinh(2 * z)),
         ("sqrt(1 + exp(z))", 1000.0, lambda z: mpmath.sqrt(1 + mpmath.exp(z))),
         ("(1 + exp(-2*z))**1.5", -200.0, lambda z: (1 + mpmath.exp(-2 * z)) ** 1.5),
+        ("z*tanh(exp(z)) + atan(z)/z", 128.00001525878906, _tanh_exp_and_angle),
+        ("z*tanh(exp(z)) + atan(z)/z", 740.25, _tanh_exp_and_angle),
+        (
+            "z*tanh(exp(z))*cosh(z)",
+            373.5,
+            lambda z: z * mpmath.tanh(mpmath.exp(z)) * mpmath.cosh(z),
+        ),
         (
             "sqrt(1 + exp(2*z)) - exp(z)",
             40.0,

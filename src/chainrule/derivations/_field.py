@@ -24,6 +24,7 @@ from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable,
 
 _Z = Variable("z")
 _EXPONENTIALS = {"exp": 1, "expm1": 1, "tanh": 2, "sinh": 1, "cosh": 1}
+_LOOKED_AT = (0, 0.1, 1, 10, 100)
 _ODD = ("erf", "atan", "asinh", "sin")
 
 
@@ -143,9 +144,22 @@ class Field:
             case "sinh" | "cosh" if self._is_polynomial(x[0]):
                 w = self.exp(x[0])
                 return (w - 1 / w) / 2 if e.operation == "sinh" else (w + 1 / w) / 2
+            case "tanh" if self.side is not None and (sign := self._sign_far_from_zero(x[0])):
+                # The slope holds 1 - tanh(u)**2, of which no digit is left where u is large.
+                w = self._exp_generator(-2 * sign * x[0])
+                return sign * (1 - w) / (1 + w)
             case "tanh" | "sinh" | "cosh" | "erf" | "atan" | "asinh" | "sin" | "cos":
                 return self._opaque(e.operation, sympy.cancel(x[0]))
         raise NotInFieldError(e.operation)
+
+    def _sign_far_from_zero(self, e: Any) -> int:
+        """Return the sign of what stays away from 0 wherever it was looked; 0 for all else."""
+        sign = 1 if e.is_positive else -1 if e.is_negative else 0
+        if not sign or not self.depends(e) or self.side is None:
+            return 0
+        with mpmath.workdps(20):
+            least = min(abs(self.evaluate(e, self.side * mpmath.mpf(x))) for x in _LOOKED_AT)
+        return sign if least > 0.5 else 0
 
     def _power(self, base: Any, exponent: Any) -> Any:
         if exponent.is_Integer and abs(exponent) <= 64 and is_short(base, exponent):

@@ -36,6 +36,8 @@ _LARGEST_FORM = 80
 _MOST_GENERATORS = 6  # of more no fraction is brought to its lowest terms in the time
 _HALVES = (sympy.Rational(1, 2), sympy.Rational(1, 4))
 _LARGE = 2**20  # a factor that is divided by first, since what stands below may overflow
+_NOTHING = 690.0  # exponentials of minus that are above 1e-300
+_SMALLEST = mpmath.mpf(10) ** -400
 _CLAMPS = {"x": FINITE, "z": "z_finite"}
 
 
@@ -65,7 +67,7 @@ def stable_form(
             form = above / below
             if form.has(sympy.zoo, sympy.nan) or not _agrees(field, form, expression, values, side):
                 return None
-            return _Writer(field).lines(above, below)
+            return _with_tail(field, above, below)
     except (NotInFieldError, TimeLimitError, sympy.PolynomialError, ArithmeticError, TypeError,
             ValueError, RecursionError):  # fmt: skip
         return None
@@ -126,6 +128,49 @@ def _agrees(
                 return False
             compared += 1
     return compared > 1
+
+
+def _with_tail(field: Field, above: Any, below: Any) -> Lines:
+    """Write a quotient, and what is left of it where a power of t that it divides by is 0.
+
+    Both parts are 0 there where all else in the numerator vanishes faster: ``exp(-2/t)/t``.
+    """
+    writer = _Writer(field)
+    lines = writer.lines(above, below)
+    known = field.exponential
+    if known is None:
+        return lines
+    power = min(monomial[0] for monomial in sympy.Poly(below, known.symbol).monoms())
+    if not power:
+        return lines
+    rate = -field.number(known.argument / field.x)
+    limits = _limits(field, _NOTHING / (power * rate))
+    if not limits:
+        return lines
+    tail = sympy.fraction(sympy.cancel(above.subs(limits) / below.subs(limits)))
+    far = writer.lines(*tail)
+    statements = dict.fromkeys((*lines.statements, *far.statements))
+    is_far = f"{writer.names[known.symbol]} < 1e-{300 // power}"
+    return Lines(
+        tuple(statements),
+        f"(({far.numerator}) if {is_far} else ({lines.numerator}))",
+        f"(({far.denominator}) if {is_far} else ({lines.denominator}))",
+    )
+
+
+def _limits(field: Field, far: float) -> dict[Any, int]:
+    """Return the generators that have all digits of a limit from x = `far` on."""
+    limits = {}
+    with mpmath.workdps(40):
+        for g in field.generators:
+            if g is field.exponential or g.kind not in ("exp", "erf"):
+                continue
+            values = [field.evaluate(g.symbol, (field.side or 1) * far * k) for k in (1, 2, 4)]
+            if g.kind == "exp" and all(value < _SMALLEST for value in values):
+                limits[g.symbol] = 0
+            elif g.kind == "erf" and all(value == values[0] for value in values):
+                limits[g.symbol] = int(mpmath.sign(values[0]))
+    return limits
 
 
 class _Writer:
