@@ -238,11 +238,15 @@ def test_powers_of_sums_are_kept_and_no_divisor_vanishes_at_a_unit(text, values,
 @pytest.mark.parametrize(
     ("text", "written"),
     [
-        ("z/(1 + sqrt(sum(z**2)))", "g/(1 + sqrt(sum(z**2))) - a*sum(a*g)/sqrt(sum(z**2))"),
+        (
+            "z/(1 + sqrt(sum(z**2)))",
+            "g/(1 + sqrt(sum(z**2))) - where(sqrt(sum(z**2)) > 0, a*sum(a*g)/sqrt(sum(z**2)), 0)",
+        ),
         (
             "(z - mean(z))/(1 + sqrt(mean((z - mean(z))**2)))",
             "(g - mean(g))/(1 + sqrt(mean((z - mean(z))**2))) "
-            "- a*mean(a*g)/sqrt(mean((z - mean(z))**2))",
+            "- where(sqrt(mean((z - mean(z))**2)) > 0, "
+            "a*mean(a*g)/sqrt(mean((z - mean(z))**2)), 0)",
         ),
     ],
 )

@@ -93,7 +93,11 @@ SHORT = [
         "softmax",
         "2*a*(a - y - sum(a*(a - y)))/(1 + sum((a - y)**2))**2",
     ),
-    ("sqrt(sum((a - y)**2))", "softmax", "a*(a - y - sum(a*(a - y)))/sqrt(sum((a - y)**2))"),
+    (
+        "sqrt(sum((a - y)**2))",
+        "softmax",
+        "where(sqrt(sum((a - y)**2)) > 0, a*(a - sum(a*(a - y)) - y)/sqrt(sum((a - y)**2)), 0)",
+    ),
     ("sum(sqrt(1 + (a - y)**2) - 1)", "sigmoid", "a*(1 - a)*(a - y)/sqrt(1 + (a - y)**2)"),
     (
         "-sum((2*y - 1)*a)/(1 + sum(abs(a)))",

@@ -125,6 +125,22 @@ def test_forms_found_by_inverting_are_compiled(text, at_zero):
     np.testing.assert_allclose(got, backward(formula, np.ones_like(z), z), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("text", "row", "expected"),
+    [
+        ("z/(1 + sqrt(sum(z**2)))", [0, 0, 0], [1, -2, 0.5]),
+        ("z*sqrt(sum(z**2))", [0, 0, 0], [0, 0, 0]),
+        ("max(z, 0)*mean(max(z, 0))", [-1, -2, -3], [0, 0, 0]),
+    ],
+)
+def test_rows_whose_outputs_are_all_0_have_their_slope_both_ways(text, row, expected):
+    """By hand: of x·h(s) at 0 with a root s that vanishes there it is h(0)."""
+    formula, g = parse(text), np.array([[1.0, -2.0, 0.5]])
+    z = np.array([row], dtype=float)
+    np.testing.assert_array_equal(backward(formula, g, z), [expected])
+    np.testing.assert_array_equal(backward_from_output(formula, g, forward(formula, z)), [expected])
+
+
 def test_the_refusal_shows_a_witness():
     """Two places with one output and two slopes."""
     with pytest.raises(NoOutputFormError, match=r"f\(-1\.7\) = f\(-0\.92.*slopes"):

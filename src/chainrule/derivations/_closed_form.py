@@ -16,6 +16,7 @@ import sympy
 
 from chainrule.derivations._algebra import FAILURES, atoms_of
 from chainrule.derivations._arithmetic import ONE, size
+from chainrule.derivations._choices import with_choices
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
@@ -126,7 +127,7 @@ def _shorter_and_shorter(
         if best is not None and (e.has(z), _PARTS * sympy.count_ops(e)) > best:
             continue  # no way to write it is shorter
         written = (way.subs(roots) for way in writings(e, algebra))
-        found = min(map(algebra.to_expression, written), key=size)
+        found = with_choices(min(map(algebra.to_expression, written), key=size))
         if best is not None and length(found) >= best:
             continue
         if agrees_where_awkward(formula, found, chained, seed) and proved(
@@ -350,7 +351,7 @@ def cost_gradient(cost: Formula) -> Expression:
                 written.extend(_gradient_ways(keeping.value(graph.output), keeping))
     except FAILURES:
         pass  # what was found until then is right
-    return min(written, key=size, default=plain)
+    return with_choices(min(written, key=size, default=plain))
 
 
 def _gradient_ways(value: Any, algebra: SumAlgebra) -> Iterator[Expression]:

@@ -193,7 +193,8 @@ class Derivation(Documented):
         if not self.needs_preactivation:
             return self.product
         plain, told = self._with_extremes, self.told_by_output
-        chained = backward_graph(computation_graph(plain.expression))[0].expression()
+        graph = computation_graph(plain.expression)
+        chained = backward_graph(graph, guards_roots=False)[0].expression()
         known = [chained] if self.product is None else [with_extremes(self.product), chained]
         found = in_time(_OUTPUT_SECONDS, lambda: layer_output_form(plain, tuple(known), told))
         is_chosen = any(map(shared_choice, subexpressions(plain.expression)))

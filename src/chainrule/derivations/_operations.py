@@ -3,7 +3,8 @@
 Each rule is given the operation's arguments and its own value and returns the partial derivative
 by each argument. At the kinks of ``abs``, ``max`` and ``min`` a rule returns what the language
 takes there: ``sign(0) = 0``; where two arguments of ``max`` or ``min`` are equal, the slope of a
-constant one, else of the first.
+constant one, else of the first. Roots that vanish are looked at where they stand
+(`_vanishing_roots`).
 """
 
 from __future__ import annotations

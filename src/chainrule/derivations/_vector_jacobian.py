@@ -9,6 +9,7 @@ from __future__ import annotations
 from chainrule.derivations._arithmetic import ONE, ZERO, add, divide, multiply
 from chainrule.derivations._graph import UNIT_COUNT, Graph, GraphBuilder
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, complement, indicator
+from chainrule.derivations._vanishing_roots import vanishing_roots
 from chainrule.formulas import Apply, Expression, Variable, variables_of
 
 SEED = Variable("g")
@@ -16,7 +17,12 @@ DIRECTION = Variable("v")  # in which the pre-activations move, in second deriva
 
 
 def backward_graph(
-    graph: Graph, variable: str = "z", seed: Expression = SEED, *, selects: bool = False
+    graph: Graph,
+    variable: str = "z",
+    seed: Expression = SEED,
+    *,
+    selects: bool = False,
+    guards_roots: bool = True,
 ) -> tuple[Graph, dict[int, int]]:
     """Extend a graph by the adjoints of its nodes; the output becomes that of `variable`.
 
@@ -31,6 +37,9 @@ def backward_graph(
     selects : bool
         Whether a branch that is not taken passes back zero even where its slopes are undefined,
         as floating point needs it, in which 0 times infinity is no number.
+    guards_roots : bool
+        Whether a root of what is never negative passes back zero where that vanishes; algebra
+        that looks at other layers alone has no need of it.
 
     Returns
     -------
@@ -50,7 +59,9 @@ def backward_graph(
     if seed == ONE:
         received[graph.output] = ONE
     adjoints: dict[int, int] = {}
-    conditions = _conditions(graph) if selects else {}
+    needed = _conditions(graph)
+    conditions = needed if selects else {}
+    guarded = vanishing_roots(graph, needed) if guards_roots else frozenset[int]()
     result = builder.insert(ZERO)
     for index in reversed(graph.reached()):
         node = graph.nodes[index]
@@ -65,6 +76,8 @@ def backward_graph(
                 result = adjoints[index]
             continue
         parts = _parts(graph, index, back, selects=selects)
+        if index in guarded:
+            parts = (_where_positive(index, parts[0], selects=selects), *parts[1:])
         for argument, part in zip(node.arguments, parts, strict=True):
             if part == ZERO or graph.nodes[argument].operation == "value":
                 continue
@@ -130,6 +143,13 @@ def _chosen(seed: Expression, partial: Expression) -> Expression:
         case Apply("indicator", (condition,)) if seed != ONE:
             return Apply("where", (condition, seed, ZERO))
     return multiply(seed, partial)
+
+
+def _where_positive(root: int, part: Expression, *, selects: bool) -> Expression:
+    condition = Apply("greater", (Variable(f"u{root}"), ZERO))
+    if selects:
+        return Apply("where", (condition, part, ZERO))
+    return multiply(part, indicator(condition))
 
 
 def _per_unit(part: Expression, builder: GraphBuilder, known: dict[Expression, int]) -> bool:

@@ -24,6 +24,7 @@ from chainrule.derivations._arithmetic import (
     one_fraction,
     size,
 )
+from chainrule.derivations._choices import with_choices
 from chainrule.derivations._closed_form import closed_form, cost_gradient, without_reductions
 from chainrule.derivations._derivation import derive
 from chainrule.derivations._graph import computation_graph
@@ -156,11 +157,13 @@ def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> 
         fused = _coupled(formula, by_output, assumption)
     else:
         fused = _elementwise(activation, by_output, dict(formula.parameters))
-    if fused.by_preactivation is None or not fused.keeps_gradient:
+    if fused.by_preactivation is None:
         return fused
-    return replace(
-        fused, survives_rounding=survives_rounding(formula, by_output, fused.by_preactivation)
-    )
+    short = with_choices(fused.by_preactivation)
+    fused = replace(fused, by_preactivation=short)
+    if not fused.keeps_gradient:
+        return fused
+    return replace(fused, survives_rounding=survives_rounding(formula, by_output, short))
 
 
 def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedGradient:

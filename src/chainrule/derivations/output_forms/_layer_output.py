@@ -18,6 +18,7 @@ import mpmath
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import multiply, rebuilt, size
 from chainrule.derivations._branches import shared_choice
+from chainrule.derivations._choices import with_choices, with_guards, without_guards
 from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
@@ -112,6 +113,8 @@ def layer_output_form(
 
     graph = computation_graph(formula.expression)
     chained = backward_graph(graph, selects=True)[0].expression()
+    has_guards = chained != backward_graph(graph, selects=True, guards_roots=False)[0].expression()
+    plain = tuple(map(without_guards, products)) if has_guards else tuple(products)
 
     def holds(form: Expression) -> bool:
         return (
@@ -130,7 +133,7 @@ def layer_output_form(
             {_Z: _A},  # as where the identity is chosen everywhere but at a few layers
         ]
         found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
-        for written, values in product_of(with_conditions(products), values_known):
+        for written, values in product_of(with_conditions(plain), values_known):
             form = put_in(written, values)
             if "z" not in variables_of(form):
                 found.setdefault(form, (written, values))
@@ -142,11 +145,13 @@ def layer_output_form(
 
     def completions() -> Iterator[_Completion]:
         yield lambda form: form
+        if has_guards:
+            yield with_guards
         # Where the layer is 0 what it shares need not be: only z itself is put in.
         own = {x: x if is_shared(x) else value for x, value in told}
         no_ways: list[Expression] = []
-        ways = attempt(_SECONDS, lambda: written_shortly(products[0], own, numbers), no_ways)
-        for product in (products[-1], *ways[:1]):
+        ways = attempt(_SECONDS, lambda: written_shortly(plain[0], own, numbers), no_ways)
+        for product in (plain[-1], *ways[:1]):
             yield partial(_without_quotient_at_zero, product=product)
 
     def of_related() -> Expression | None:
@@ -166,7 +171,7 @@ def layer_output_form(
             return related
     no_ways: list[Expression] = []
     ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways) or [form]
-    ways = [*with_plain_comparisons(ways[0]), *ways]
+    ways = [with_choices(way) for way in (*with_plain_comparisons(ways[0]), *ways)]
     shorter = [completed(way) for way in ways if size(way) < size(form)][:_MOST_WAYS]
     shortened = completed(form)
     return attempt(_SECONDS, lambda: next(filter(holds, shorter), shortened), shortened)
@@ -216,7 +221,7 @@ def _form_alone(formula: Formula, product: Expression | None = None) -> Expressi
         slope = joined_form(formula)
         return None if slope is None else rebuilt(multiply(SEED, slope))
     graph = computation_graph(formula.expression)
-    chained = backward_graph(graph)[0].expression()
+    chained = backward_graph(graph, guards_roots=False)[0].expression()
     products = (chained,) if product is None else (product, chained)
     return layer_output_form(formula, products, determined(formula, graph))
 
