@@ -340,3 +340,24 @@ def test_the_inverse_of_a_hyperbolic_sine_is_seen():
     (form,) = derive(parse("asinh(sinh(exp(z)))")).output_forms
     assert isinstance(form, OutputForm)
     assert to_text(form.derivative) == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "far"),
+    [
+        ("tanh(z**3)", "-7.5"),
+        ("1 - exp(-exp(z))", "8"),
+        ("exp(-exp(-z))", "-8"),
+        ("2 - 3*tanh(z**5)", "4"),
+    ],
+)
+def test_a_form_has_a_value_where_the_output_has_rounded_to_its_limit(text, far):
+    """There the slope is nearly 0; elsewhere the form is as right as before."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    for digits, z in ((15, mpmath.mpf(far)), (60, mpmath.mpf("0.7")), (60, mpmath.mpf("-0.4"))):
+        with mpmath.workdps(digits):
+            a = value_at(formula.expression, z, {})
+            got = value_at(form, 0, a=a)
+        wanted = central_difference(lambda x: value_at(formula.expression, x), z, 900)
+        assert abs(got - wanted) < mpmath.mpf(10) ** -14

@@ -11,6 +11,7 @@ from chainrule.derivations.output_forms._joined import (
     refuse_with_witness,
     refuse_without_forms,
 )
+from chainrule.derivations.output_forms._limits import with_limits
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
 from chainrule.formulas import ChainruleError, Expression, Formula
 
@@ -73,7 +74,7 @@ def through_output(derivation: Derivation) -> Expression:
             raise NotJoinedError("the places where it changes form are too many")
         if not forms:
             raise NotJoinedError("it has no value anywhere")
-        return joined(formula, derivation.pieces, forms)
+        return with_limits(joined(formula, derivation.pieces, forms), formula)
     except NotJoinedError as error:
         raise NoOutputFormError(_refusal(formula, str(error))) from None
 
