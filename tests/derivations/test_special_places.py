@@ -6,9 +6,16 @@ import math
 
 import mpmath
 import pytest
-from tests.formulas.language import UndefinedError, value_at
+from tests.formulas.language import UndefinedError, layer_gradient, layer_values, value_at
 
-from chainrule.derivations import NoOutputFormError, derive, smooth_pieces, through_output
+from chainrule.derivations import (
+    NoOutputFormError,
+    backward_graph,
+    derive,
+    evaluate_layer,
+    smooth_pieces,
+    through_output,
+)
 from chainrule.formulas import parse, to_text
 
 
@@ -138,3 +145,40 @@ def test_places_with_one_output_on_any_two_pieces_exclude_a_form(text, parameter
     places = [mpmath.mpf(x.removeprefix("f(")) for x in (one, two)]
     values = [value_at(formula.expression, z, parameters) for z in places]
     assert abs(values[0] - values[1]) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("where(z == 1, z, z**3) + mean(z)", 1),
+        ("where((z - 1)**2 <= 0, z, z**3) + mean(z)", 1),
+        ("where(0 < abs(z - 1), z**3, z) * mean(z)", 1),
+        ("where(z != 0, exp(z), 1)/sum(exp(z))", 0),
+        ("where(z**2 - 4*z + 4 > 0, sqrt(1 + z), sqrt(3)) + max(z)", 2),
+        ("where(z == 1, where(z <= 3, z, 0), z**3) + mean(z)", 1),
+    ],
+)
+def test_layers_have_the_slope_of_the_branch_that_a_place_continues(text, place):
+    """Compared with central differences, of which the ends lie on that branch."""
+    formula = parse(text)
+    graph = derive(formula).graph
+    with mpmath.workdps(60):
+        z, g = [mpmath.mpf(place), mpmath.mpf("2.6")], [mpmath.mpf("0.7"), mpmath.mpf("-1.9")]
+        wanted = layer_gradient(formula.expression, z, g)
+        a = layer_values(formula.expression, {"z": z})
+        for selects in (False, True):
+            chained = backward_graph(graph, selects=selects)[0].expression()
+            got = evaluate_layer(chained, {"z": z, "a": a, "g": g})
+            assert all(abs(x - y) < 1e-15 for x, y in zip(got, wanted, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "slope"), [("where(z == 2, z - 7, 3*z) + mean(z)", 1), ("where(z < 2, z, 3*z - 4)", 3)]
+)
+def test_a_branch_that_is_not_continued_keeps_its_slope(text, slope):
+    """Where the value jumps, or the other side is more than a place."""
+    graph = derive(parse(text)).graph
+    got = evaluate_layer(
+        backward_graph(graph)[0].expression(), {"z": [mpmath.mpf(2)] * 2, "g": [mpmath.mpf(1)] * 2}
+    )
+    assert got == [slope + ("mean" in text)] * 2

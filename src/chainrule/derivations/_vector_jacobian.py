@@ -7,6 +7,7 @@ receives the sum of what the units pass back; what a sum receives it passes to e
 from __future__ import annotations
 
 from chainrule.derivations._arithmetic import ONE, ZERO, add, divide, multiply
+from chainrule.derivations._filled_places import continued_branches
 from chainrule.derivations._graph import UNIT_COUNT, Graph, GraphBuilder
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, complement, indicator
 from chainrule.derivations._vanishing_roots import vanishing_roots
@@ -59,7 +60,8 @@ def backward_graph(
     if seed == ONE:
         received[graph.output] = ONE
     adjoints: dict[int, int] = {}
-    needed = _conditions(graph)
+    continued = continued_branches(graph)
+    needed = _conditions(graph, continued)
     conditions = needed if selects else {}
     guarded = vanishing_roots(graph, needed) if guards_roots else frozenset[int]()
     result = builder.insert(ZERO)
@@ -76,6 +78,8 @@ def backward_graph(
                 result = adjoints[index]
             continue
         parts = _parts(graph, index, back, selects=selects)
+        if index in continued:
+            parts = tuple(back if k == continued[index] else ZERO for k in range(3))
         if index in guarded:
             parts = (_where_positive(index, parts[0], selects=selects), *parts[1:])
         for argument, part in zip(node.arguments, parts, strict=True):
@@ -90,7 +94,7 @@ def backward_graph(
     return builder.graph(result), adjoints
 
 
-def _conditions(graph: Graph) -> dict[int, frozenset[Expression]]:
+def _conditions(graph: Graph, continued: dict[int, int]) -> dict[int, frozenset[Expression]]:
     """Return for every node the conditions without which nothing that is wanted needs it."""
     found: dict[int, frozenset[Expression]] = {graph.output: frozenset()}
     shared: set[Expression] = set()
@@ -98,7 +102,7 @@ def _conditions(graph: Graph) -> dict[int, frozenset[Expression]]:
         node = graph.nodes[index]
         for position, argument in enumerate(node.arguments):
             needs = found[index]
-            if node.operation == "where" and position > 0:
+            if node.operation == "where" and position > 0 and index not in continued:
                 holds = graph.expression_of_condition(node.arguments[0])
                 branch = holds if position == 1 else complement(holds)
                 needs |= {branch}

@@ -1,0 +1,96 @@
+"""Choices that differ from one of their branches at single places alone, where they continue it.
+
+``where(z == 1, z, z**3)`` is ``z**3``, also at 1: there its slope is 3, not that of ``z``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import mpmath
+
+from chainrule.derivations._arithmetic import ZERO
+from chainrule.derivations._branches import difference_of
+from chainrule.derivations._chain_rule import derivative_in_variables
+from chainrule.derivations._crossings import TooManyCrossingsError, crossings_of
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import Graph
+from chainrule.derivations._pieces import place_between
+from chainrule.derivations._remembered import remembered
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    is_layer_coupled,
+    parameters_of,
+    variables_of,
+)
+
+_DIGITS = 60
+_PLACES = ("-7.3", "-2.1", "-0.37", "0.41", "1.9", "6.7")
+_BESIDE = mpmath.mpf(10) ** -20
+_ALIKE = mpmath.mpf(10) ** -15
+_NO_VALUES: Mapping[str, Any] = {}
+
+
+def continued_branches(graph: Graph) -> dict[int, int]:
+    """Return for choices that continue one of their branches which argument of theirs it is."""
+    chosen = (k for k in graph.reached() if graph.nodes[k].operation == "where")
+    found = {k: _continued(e) for k in chosen if _is_of_one_unit(e := graph.expression(k))}
+    return {k: position for k, position in found.items() if position}
+
+
+def _is_of_one_unit(e: Expression) -> bool:
+    return variables_of(e) == {"z"} and not is_layer_coupled(e) and not parameters_of(e)
+
+
+@remembered
+def _continued(choice: Expression) -> int:
+    """Return which argument of a choice in `z` it continues at single places; 0 if none."""
+    assert isinstance(choice, Apply)
+    condition, *branches = choice.arguments
+    with mpmath.workdps(_DIGITS):
+        sides = {_holds(condition, mpmath.mpf(z)) for z in _PLACES}
+        if len(sides) != 1:
+            return 0
+        try:
+            crossings, _ = crossings_of(_with_same_zeros(difference_of(choice)), _NO_VALUES)
+        except TooManyCrossingsError:
+            return 0
+        position = 1 if sides.pop() else 2
+        places = [place for _, place in crossings]
+        edges = [-mpmath.inf, *places, mpmath.inf]
+        stretches = [place_between(*edge) for edge in pairwise(edges)]
+        is_single = all(_holds(condition, z) == (position == 1) for z in stretches)
+        singled = [z for z in places if _holds(condition, z) != (position == 1)]
+        rest, own = branches[position - 1], branches[2 - position]
+        is_continued = all(_continues(own, rest, z) for z in singled)
+    return position if singled and is_single and is_continued else 0
+
+
+def _holds(condition: Expression, z: Any) -> bool:
+    return bool(evaluate(condition, {"z": z}))
+
+
+def _with_same_zeros(e: Expression) -> Expression:
+    """Return what is 0 at the same places, and changes its sign there: ``z - 1`` for its size."""
+    match e:
+        case Apply("subtract", (x, y)) if ZERO in (x, y):
+            return _with_same_zeros(y if x == ZERO else x)
+        case Apply("abs" | "sqrt" | "negate", (x,)):
+            return _with_same_zeros(x)
+        case Apply("power", (x, Constant(exponent))) if exponent > 0:
+            return _with_same_zeros(x)
+    return e
+
+
+def _continues(own: Expression, rest: Expression, place: Any) -> bool:
+    """Tell whether two expressions are alike at a place at which the second one is smooth."""
+    value, wanted = (evaluate(e, {"z": place}) for e in (own, rest))
+    slope = derivative_in_variables(rest)
+    slopes = [evaluate(slope, {"z": place + k * _BESIDE}) for k in (-1, 0, 1)]
+    return bool(abs(value - wanted) < _ALIKE) and all(
+        abs(x - slopes[1]) < _ALIKE * (1 + abs(slopes[1])) for x in slopes
+    )
