@@ -285,3 +285,12 @@ def test_a_formula_that_is_always_zero():
     """Of it no fraction is built that would divide by 0."""
     z = np.linspace(-2.0, 2.0, 9, dtype=np.float32)
     assert not chainrule.activation("z*sin(z)*z - z*z*sin(z) + 0*z")(z).any()
+
+
+@pytest.mark.parametrize("units", [2, 100])
+def test_a_product_is_rounded_once_with_the_sum_that_takes_it_in(units):
+    """The square of 1 + 2⁻³⁰ needs 61 digits; next to -1 its last one counts."""
+    z = np.zeros((1, units))
+    z[0, 0], z[0, 64 if units > 64 else 1] = -1.0, 1 + 2.0**-30
+    sums = chainrule.activation("z*0 + sum(z*abs(z))")(z)
+    assert np.all(sums == 2.0**-29 + 2.0**-60)

@@ -15,6 +15,12 @@ def accumulate(total, value):
     """Add; the order is free, so that the sum runs in several lanes."""
     return total + value
 '''
+_PRODUCT = '''
+@njit(forceinline=True, error_model="numpy", fastmath={"contract"})
+def product(x, y):
+    """Multiply; a sum that takes it in rounds once for both."""
+    return x * y
+'''
 READS = {
     "z": "np.float64(z[i, j])",
     "y": "np.float64(y[i, j])",
@@ -50,6 +56,8 @@ def module_source(
     lines += ["", f'SIGNATURE = kernel_signature(np.dtype("{dtype}"){more})', ""]
     if "accumulate(" in text:
         lines.append(_ACCUMULATE)
+    if re.search(r"(?<!\.)\bproduct\(", text):
+        lines.append(_PRODUCT)
     return "\n".join([*lines, "", text, ""])
 
 

@@ -21,7 +21,7 @@ from chainrule.kernels._passes import levels
 from chainrule.kernels._powers import is_any_number, powers, stands_in
 from chainrule.kernels._row_blocks import indented, over_rows
 from chainrule.kernels._row_lanes import WIDEST, in_lanes
-from chainrule.kernels._source import operation, written
+from chainrule.kernels._source import in_sum, operation, written
 from chainrule.kernels._tiers import in_single
 
 _CHEAP = (
@@ -78,6 +78,9 @@ class RowProgram:
         self.level = levels(self.graph)
         self.powers = powers(self.graph, self.values)
         self.kept = self._kept()
+        nodes = [self.graph.nodes[k] for k in self.level]
+        sums = (n.arguments[0] for n in nodes if n.operation in ("reduce_sum", "reduce_mean"))
+        self.summed = set() if self.in_floats else set(sums)
 
     def _kept(self) -> set[int]:
         """Return the per-unit nodes that are costly and used in a later pass than their own."""
@@ -342,7 +345,8 @@ class RowProgram:
             return self._below(index)
         arguments = tuple(self._argument(k, node.per_unit) for k in node.arguments)
         exponent = self.graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
-        return operation(node.operation, arguments, exponent)
+        line = operation(node.operation, arguments, exponent)
+        return in_sum(line) if index in self.summed else line
 
     def _below(self, index: int) -> str:
         power = self.powers[index]

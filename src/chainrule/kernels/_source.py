@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -80,6 +81,11 @@ def operation(name: str, arguments: tuple[str, ...], exponent: Expression | None
         case "indicator":
             return f"1.0 if {arguments[0]} else 0.0"
     return f"{name}({', '.join(arguments)})"
+
+
+def in_sum(source: str) -> str:
+    """Return source of a term that is added up: a product may be rounded with the sum."""
+    return re.sub(r"^([\w.]+) \* ([\w.]+)$", r"product(\1, \2)", source)
 
 
 def _power(arguments: tuple[str, ...], exponent: Expression | None) -> str:
