@@ -9,9 +9,10 @@ from tests.kernels.native import SIGNATURE
 
 from chainrule.kernels._call import kernel_signature
 from chainrule.kernels._vectors import KernelCompiler
-from chainrule.kernels.elementary import larger, smaller
+from chainrule.kernels.elementary import exp, larger, smaller
 from chainrule.kernels.elementary._words import HAS_SCALING, times_power_of_two
-from chainrule.kernels.elementary.single._exponential import ROUNDER, scale_in_steps
+from chainrule.kernels.elementary.double import _exponential as double
+from chainrule.kernels.elementary.single import _exponential as single
 
 
 @njit
@@ -38,27 +39,54 @@ def test_the_larger_zero_is_the_positive_one():
     assert np.signbit(low)
 
 
+# Of a type: the set of functions in it, and the exponents between which results vanish or overflow.
+SCALED = [("float32", single, (-217, 193)), ("float64", double, (-1090, 1030))]
+
+
+def compiled(kernel, dtype):
+    """Return a function that was compiled as kernels are."""
+    made = CFunc(
+        kernel,
+        normalize_signature(kernel_signature(np.dtype(dtype))),
+        locals={},
+        options={"error_model": "numpy"},
+        pipeline_class=KernelCompiler,
+    )
+    made.compile()
+    return made
+
+
+def scaled(mantissas, counts):
+    """Return products with powers of two, in extended precision until they are rounded."""
+    with np.errstate(over="ignore", under="ignore"):
+        exact = np.ldexp(mantissas.astype(np.longdouble), counts.astype(int))
+        return exact.astype(mantissas.dtype)
+
+
 @pytest.mark.skipif(not HAS_SCALING, reason="the processor scales in steps")
-def test_one_instruction_scales_as_two_steps_do():
+@pytest.mark.parametrize(("dtype", "tier", "bounds"), SCALED)
+def test_one_instruction_scales_as_two_steps_do(dtype, tier, bounds):
+    scale_in_steps, rounder = tier.scale_in_steps, tier.ROUNDER
+
     @njit
     def both(mantissas, counts, one, two):
         for i in range(mantissas.size):
             one[i] = times_power_of_two(mantissas[i], counts[i])
-            two[i] = scale_in_steps(mantissas[i], counts[i] + ROUNDER)
+            two[i] = scale_in_steps(mantissas[i], counts[i] + rounder)
 
     generator = np.random.default_rng(3)
-    mantissas = generator.uniform(0.5, 2.0, size=100_000).astype(np.float32)
-    counts = generator.integers(-217, 193, size=mantissas.size).astype(np.float32)
+    mantissas = generator.uniform(0.5, 2.0, size=100_000).astype(dtype)
+    counts = generator.integers(*bounds, size=mantissas.size).astype(dtype)
     one, two = np.empty_like(mantissas), np.empty_like(mantissas)
     both(mantissas, counts, one, two)
-    with np.errstate(over="ignore"):
-        exact = np.ldexp(mantissas.astype(np.float64), counts.astype(int)).astype(np.float32)
+    exact = scaled(mantissas, counts)
     np.testing.assert_array_equal(one, exact)
     np.testing.assert_array_equal(two, exact)
 
 
 @pytest.mark.skipif(not HAS_SCALING, reason="the processor scales in steps")
-def test_vectors_are_scaled_as_single_numbers_are():
+@pytest.mark.parametrize(("dtype", "tier", "bounds"), SCALED)
+def test_vectors_are_scaled_as_single_numbers_are(dtype, tier, bounds):
     """Whole vectors and what is left of arrays; nothing is called for a vector."""
 
     def kernel(first, second, output, rows, columns, parameters):
@@ -68,24 +96,38 @@ def test_vectors_are_scaled_as_single_numbers_are():
         for i in range(size):
             scaled[i] = times_power_of_two(mantissas[i], counts[i])
 
-    made = CFunc(
-        kernel,
-        normalize_signature(kernel_signature(np.dtype("float32"))),
-        locals={},
-        options={"error_model": "numpy"},
-        pipeline_class=KernelCompiler,
-    )
-    made.compile()
+    made = compiled(kernel, dtype)
     code = made._library.get_asm_str().splitlines()
-    assert any("vscalefps" in line for line in code)
+    instruction = "vscalefps" if tier is single else "vscalefpd"
+    assert any(instruction in line for line in code)
     assert not any("call" in line and "power_of_two_" in line for line in code)
     random = np.random.default_rng(8)
     for size in (1, 7, 8, 17, 64, 129, 5000):
-        mantissas = random.uniform(0.5, 2.0, size).astype(np.float32)
-        counts = random.integers(-217, 193, size).astype(np.float32)
+        mantissas = random.uniform(0.5, 2.0, size).astype(dtype)
+        counts = random.integers(*bounds, size).astype(dtype)
         got = np.empty_like(mantissas)
         addresses = (x.ctypes.data for x in (mantissas, counts, got))
         SIGNATURE(made.address)(*addresses, 1, size, None)
-        with np.errstate(over="ignore"):
-            exact = np.ldexp(mantissas.astype(np.float64), counts.astype(int)).astype(np.float32)
-        np.testing.assert_array_equal(got, exact)
+        np.testing.assert_array_equal(got, scaled(mantissas, counts))
+
+
+@pytest.mark.skipif(not HAS_SCALING, reason="the processor scales in steps")
+def test_exponentials_of_float64_are_scaled_at_once():
+    """In one instruction for a vector, down to the smallest of numbers and up to infinity."""
+
+    def kernel(first, second, output, rows, columns, parameters):
+        size = rows * columns
+        z, results = carray(first, (size,)), carray(output, (size,))
+        for i in range(size):
+            results[i] = exp(z[i])
+
+    made = compiled(kernel, "float64")
+    assert "vscalefpd" in made._library.get_asm_str()
+    z = np.concatenate([np.linspace(-750, 712, 1003), [np.inf, -np.inf, np.nan]])
+    got = np.empty_like(z)
+    addresses = (x.ctypes.data for x in (z, z, got))
+    SIGNATURE(made.address)(*addresses, 1, z.size, None)
+    with np.errstate(over="ignore", under="ignore"):
+        wanted = np.exp(z.astype(np.longdouble)).astype(np.float64)
+    np.testing.assert_array_max_ulp(got[:-1], wanted[:-1], 1)
+    assert np.isnan(got[-1])

@@ -26,6 +26,9 @@ Number = TypeVar("Number")
 # Whether one instruction multiplies by a power of two, subnormal results included.
 HAS_SCALING = _variants.has("avx512vl")
 _BITS_OF = {types.float64: types.int64, types.float32: types.int32}
+# How many numbers at once the processor multiplies by powers of two, and its name for their type.
+_SCALED_AT_ONCE = {"float": (16, 8), "double": (8, 4)}
+_SCALED_AS = {"float": "ps", "double": "pd"}
 _FLOAT_OF = {bits: number for number, bits in _BITS_OF.items()}
 
 
@@ -113,23 +116,24 @@ def _of_two(name: str) -> Any:
 
 
 def _times_power_of_two(typing_context: Any, value: Any, exponent: Any) -> Any:
-    """Generate value * 2**exponent, where the exponent is a whole float32."""
-    if not value == exponent == types.float32:
+    """Generate value * 2**exponent, where the exponent is a whole number of the same type."""
+    if value != exponent or value not in _BITS_OF:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        name = "chainrule_times_power_of_two"
-        several = {lanes: f"{name}_{lanes}" for lanes in (16, 8)}
+        number = arguments[0].type
+        name = f"chainrule_{number}_times_power_of_two"
+        several = {lanes: f"{name}_{lanes}" for lanes in _SCALED_AT_ONCE[str(number)]}
         if name not in builder.module.globals:
-            _define_scaling(builder.module, name, several)
+            _define_scaling(builder.module, name, number, several)
         return _variants.call(builder, name, arguments, several)
 
     return value(value, exponent), generate
 
 
-def _define_scaling(module: Any, name: str, several: Mapping[int, str]) -> None:
+def _define_scaling(module: Any, name: str, number: Any, several: Mapping[int, str]) -> None:
     """Define it for one number, and for vectors: LLVM would have made integers of the exponents."""
-    number, integer = ir.FloatType(), ir.IntType(32)
+    integer = ir.IntType(32)
     of_one = ir.FunctionType(number, [number, number])
     builder = _variants.define_one(module, name, of_one)
     value, exponent = builder.function.args
@@ -137,13 +141,14 @@ def _define_scaling(module: Any, name: str, several: Mapping[int, str]) -> None:
         "llvm.ldexp", [number, integer], ir.FunctionType(number, [number, integer])
     )
     builder.ret(builder.call(scaling, [value, builder.fptosi(exponent, integer)]))
+    widest = max(several)
     for lanes, own in several.items():
-        some, mask = ir.VectorType(number, lanes), ir.IntType(lanes)
+        some, mask = ir.VectorType(number, lanes), ir.IntType(max(lanes, 8))
         builder = _variants.define_several(module, own, ir.FunctionType(some, [some, some]))
-        rounding = [integer(4)] if lanes == 16 else []  # as it is set
+        rounding = [integer(4)] if lanes == widest else []  # as it is set
         others = [ir.Constant(some, ir.Undefined), mask(-1), *rounding]
         instruction = module.declare_intrinsic(
-            f"llvm.x86.avx512.mask.scalef.ps.{32 * lanes}",
+            f"llvm.x86.avx512.mask.scalef.{_SCALED_AS[str(number)]}.{512 * lanes // widest}",
             fnty=ir.FunctionType(some, [some, some, *(other.type for other in others)]),
         )
         builder.ret(builder.call(instruction, [*builder.function.args, *others]))

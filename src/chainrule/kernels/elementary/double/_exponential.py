@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from chainrule.kernels.elementary._words import (
+    HAS_SCALING,
     bits_to_float,
     float_to_bits,
     fma,
     inlined,
     polynomial,
     rounding_error,
+    times_power_of_two,
     with_sign_of,
 )
 from chainrule.kernels.elementary.double._constants import (
@@ -61,7 +63,15 @@ def reduce_exponent(x: float, low: float) -> tuple[float, float, float]:
 
 @inlined
 def scale(mantissa: float, shifted: float) -> float:
-    """Return mantissa * 2**(shifted - ROUNDER); two steps reach past both ends of the range."""
+    """Return mantissa * 2**(shifted - ROUNDER), rounded once."""
+    if HAS_SCALING:
+        return times_power_of_two(mantissa, shifted - ROUNDER)
+    return scale_in_steps(mantissa, shifted)
+
+
+@inlined
+def scale_in_steps(mantissa: float, shifted: float) -> float:
+    """Do the same in two steps, which reach past both ends of the range."""
     half = fma(shifted - ROUNDER, 0.5, ROUNDER)
     rest = bits_to_float(((float_to_bits(shifted) - float_to_bits(half)) << 52) + ONE_BITS)
     return mantissa * power_of_two(half, 0) * rest
