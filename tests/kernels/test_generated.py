@@ -188,6 +188,10 @@ def _tanh_exp_and_angle(z):
         ("log(2*z + sqrt(1 + 4*z**2))", -1e5, lambda z: mpmath.asinh(2 * z)),
         ("sqrt(1 + exp(z))", 1000.0, lambda z: mpmath.sqrt(1 + mpmath.exp(z))),
         ("(1 + exp(-2*z))**1.5", -200.0, lambda z: (1 + mpmath.exp(-2 * z)) ** 1.5),
+        ("log(1 - exp(-abs(z)))", 1e-30, lambda z: mpmath.log(-mpmath.expm1(-z))),
+        ("log(1 - exp(-abs(z)))", -50.5, lambda z: mpmath.log(-mpmath.expm1(z))),
+        ("log(tanh(abs(z)))", 3e-25, lambda z: mpmath.log(mpmath.tanh(z))),
+        ("sqrt(tanh(abs(z)))", -2e-25, lambda z: mpmath.sqrt(mpmath.tanh(-z))),
         ("z*tanh(exp(z)) + atan(z)/z", 128.00001525878906, _tanh_exp_and_angle),
         ("z*tanh(exp(z)) + atan(z)/z", 740.25, _tanh_exp_and_angle),
         (

@@ -213,13 +213,13 @@ class _Writer:
         name = f"{g.kind[0] if g is self.field.exponential else g.kind}{len(self.order)}"
         if g is self.field.exponential:
             name = "t"
-        argument = self.quotient(g.argument)
-        if g.kind == "log":
-            argument_less_one = sympy.cancel(g.argument - 1)
-            near_one = self.tends_to_one(g.argument)
-            text = f"log1p({self.product(argument_less_one)})" if near_one else f"log({argument})"
-        else:
-            text = f"{g.kind}({argument})"
+        argument, cancels = self.quotient(g.argument), self.vanishes_at_zero(g.argument)
+        if cancels and g.kind in ("log", "sqrt"):
+            argument = self.product(g.argument)
+        text = f"{g.kind}({argument})"
+        if g.kind == "log" and self.tends_to_one(g.argument):
+            near_one = f"log1p({self.product(sympy.cancel(g.argument - 1))})"
+            text = f"{near_one} if {argument} > 0.5 else {text}" if cancels else near_one
         if g.kind == "sqrt" and (far := self.far_root(g.argument)):
             text = f"{far} if is_far else {text}"
         self.statements.append(f"{name} = {text}")
@@ -285,6 +285,11 @@ class _Writer:
         t = field.exponential.symbol
         at_infinity, at_zero = argument.subs(t, 0), argument.subs({t: 1, field.x: 0})
         return bool(at_infinity == 1 or at_zero == 1)
+
+    def vanishes_at_zero(self, argument: Any) -> bool:
+        """Tell whether exponentials cancel in an argument next to 0, as in ``1 - t``."""
+        ones = {g.symbol: 1 for g in self.field.generators if g.kind == "exp"}
+        return argument.has(*ones) and bool(argument.subs({**ones, self.field.x: 0}) == 0)
 
     def lines(self, above: Any, below: Any) -> Lines:
         """Write a quotient of polynomials in the generators."""
