@@ -273,6 +273,8 @@ def _phase(truth: Truth, end: float) -> tuple[tuple[tuple[int, float], ...], int
     places = np.linspace(end / 6, end, 12)
     logarithms = np.array([float(-mpmath.log(abs(truth(t)))) for t in places])
     others = [np.log(places), np.ones_like(places), 1 / places]
+    if not np.isfinite(logarithms).all():  # it is 0 there
+        return None
     for shape in _SHAPES:
         matrix = np.stack([*(places**k for k in shape), *others], axis=1)
         solution = np.linalg.lstsq(matrix, logarithms, rcond=None)[0]
