@@ -83,12 +83,17 @@ def test_a_value_of_its_own_is_told():
         ("z + (z**2)**0.5", {}, 0, (0, 2)),
         ("z*sqrt(z**2)", {}, 0, (0, 0)),
         ("(z**2)**(1/3)", {}, 0, (-math.inf, math.inf)),
+        ("sqrt(1 - exp(-z**2))", {}, 0, (-1, 1)),
+        ("sqrt(2*log(cosh(z))) - z", {}, 0, (-2, 0)),
+        ("z*sqrt(cosh(z) - 1)", {}, 0, (0, 0)),
     ],
 )
 def test_a_root_may_have_a_kink_of_its_own(text, parameters, place, sides):
-    """Where what it is taken of touches 0."""
+    """Where what it is taken of touches 0; the slope taken there is the middle, as that of |z|."""
     (at,) = smooth_pieces(parse(text, parameters)).breakpoints
     assert (at.place, at.left_slope, at.right_slope) == (place, *sides)
+    if math.isfinite(sides[0]):
+        assert at.slope == pytest.approx(sum(sides) / 2, abs=1e-15)
 
 
 @pytest.mark.parametrize("text", ["sqrt(1 + z**2)", "sqrt(z)", "sqrt(1 - z**2)", "sqrt(exp(z))"])
@@ -100,7 +105,8 @@ def test_a_root_that_touches_nothing_has_none(text):
 @pytest.mark.parametrize(
     ("text", "parameters", "wanted"),
     [
-        ("(z + sqrt(z**2))/2", {}, "where(a <= 0, 0, 1)"),
+        ("2*z + sqrt(z**2)", {}, "where(a == 0, 2, where(a < 0, 1, 3))"),
+        ("2*z + abs(z)", {}, "where(a == 0, 2, where(a < 0, 1, 3))"),
         ("z*sqrt(z**2)", {}, "where(a < 0, 2*sqrt(-a), 2*sqrt(a))"),
         ("where(z > 0, sqrt(z), -sqrt(-z))", {}, "where(a <= 0, -(1/(2*a)), 1/(2*a))"),
         ("sign(z)*abs(z)**(1/3)", {}, "1/(3*a**2)"),

@@ -105,7 +105,7 @@ def _outside(e: Expression) -> Expression:
 
 
 def places_touched(e: Expression, values: Mapping[str, Any]) -> Iterator[Crossing]:
-    """Yield where what a root is taken of may be 0, as far as polynomials tell."""
+    """Yield where what a root is taken of may be 0: where polynomials tell, and at 0."""
     for part in subexpressions(e):
         match part:
             case Apply("sqrt", (x,)):
@@ -123,4 +123,7 @@ def _roots_of(e: Expression, values: Mapping[str, Any]) -> Iterator[Crossing]:
         case Apply("power", (x, Constant())):
             yield from _roots_of(x, values)
         case _ if variables_of(e):
-            yield from polynomial_roots(e, values) or []
+            found = polynomial_roots(e, values)
+            if found is None and evaluate(e, {**values, "z": mpmath.mpf(0)}) == 0:
+                found = [(ZERO, mpmath.mpf(0))]  # as 1 - exp(-z**2), log(cosh(z)) and their kin
+            yield from found or []

@@ -295,11 +295,12 @@ class _Cutter:
             abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -12 * (1 + abs(slopes[0]))
         )
         slope_from, slope = "own", (slopes[0] + slopes[1]) / 2
+        is_of_root = left.expression == right.expression and mpmath.isfinite(slope)
         if smooth:
             for side, piece, beside in sides:
                 if slope_from == "own" and mpmath.isfinite(self.at(piece.derivative, place)):
                     slope_from, slope = side, beside
-        else:
+        elif not is_of_root:  # where a root touches 0 its slope is 0, as that of |z| is
             owners = [(side, beside) for side, piece, beside in sides if own == piece.expression]
             slope_from, slope = owners[0] if owners else ("own", self.own_slope(own, place))
         if mpmath.isnan(slope) or (slope_from == "own" and mpmath.isinf(slope)):
