@@ -158,7 +158,7 @@ class Field:
         if not sign or not self.depends(e) or self.side is None:
             return 0
         with mpmath.workdps(20):
-            least = min(abs(self.evaluate(e, self.side * mpmath.mpf(x))) for x in _LOOKED_AT)
+            least = min(abs(self.tried(e, self.side * mpmath.mpf(x))) for x in _LOOKED_AT)
         return sign if least > 0.5 else 0
 
     def _power(self, base: Any, exponent: Any) -> Any:
@@ -310,6 +310,12 @@ class Field:
             if isinstance(leaf, Parameter)
         }
         return float(sympy.N(e.subs(replaced), 30))
+
+    def tried(self, e: Any, z: Any) -> Any:
+        """Return the value at a place where other variables have some value."""
+        leaves = self.translation.meaning.values()
+        others = {leaf.name: mpmath.mpf("0.37") for leaf in leaves if isinstance(leaf, Variable)}
+        return self.evaluate(e, z, others)
 
     def evaluate(self, e: Any, z: Any, variables: Mapping[str, Any] | None = None) -> Any:
         """Return the value of a form at a place, in mpmath's current precision."""

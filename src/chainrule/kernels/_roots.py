@@ -60,5 +60,5 @@ def _cancels(field: Field, difference: Any, total: Any) -> bool:
     rate = 0.0 if field.exponential is None else abs(field.number(field.rate))
     far = mpmath.mpf(field.side or 1) * (_FAR_FOR_EXPONENTIALS / rate if rate else _FAR)
     with mpmath.workdps(_DIGITS):
-        first, second = (field.evaluate(e, far) for e in (difference, total))
+        first, second = (field.tried(e, far) for e in (difference, total))
     return bool(0 < abs(first) < abs(second) / 2)
