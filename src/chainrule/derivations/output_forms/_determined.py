@@ -40,7 +40,7 @@ from chainrule.formulas import (
     variables_of,
 )
 
-_SECONDS, _LONGER = 0.5, 1.2
+_SECONDS, _LONGER = 0.8, 1.2
 _ONE_TO_ONE = (
     *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
 )
