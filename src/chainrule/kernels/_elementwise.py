@@ -93,7 +93,7 @@ def _has_constants(pieces: Pieces) -> bool:
 def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple[str, ...], str]:
     """Return statements and the result before they are mended for a dtype."""
     values = dict(formula.parameters)
-    # No algebra of roots beside a logarithm finds the inverse sine that it is.
+    # No algebra of roots beside a logarithm finds the inverse hyperbolic sine that it is.
     expressions = [
         rewrite(p.derivative if slope else p.expression, rules=(log_of_sum_with_root,))
         for p in pieces.pieces
