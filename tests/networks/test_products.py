@@ -21,14 +21,14 @@ def _multiply(address, team, rows, columns, depth, a, a_apart, down, b, b_apart,
             turned, c, start, 0, panel)  # fmt: skip
 
 
-def _product(A, B, start, down, turned):
+def _product(A, B, start, down, turned, threads=1):
     rows, depth = A.shape[::-1] if down else A.shape
     columns = B.shape[0] if turned else B.shape[1]
     # Guards around the result notice what is written beyond it.
     guarded = np.full(rows * columns + 64, 7.0, A.dtype)
     result = guarded[32:-32].reshape(rows, columns)
     panel = np.empty(PANEL_SIZE, np.uint8)
-    team = new_team(1)
+    team = new_team(threads)
     _multiply(product_kernel(A.itemsize).address, team.ctypes.data, rows, columns, depth,
               A.ctypes.data, A.strides[0], int(down), B.ctypes.data, B.strides[0], int(turned),
               result.ctypes.data, start.ctypes.data, panel.ctypes.data)  # fmt: skip
@@ -50,6 +50,31 @@ def test_products_of_any_shape(rows, columns, depth, given, dtype, seed):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_products_that_need_panels(given, dtype):
     _compare(601, 97, 2 * DEPTH + 5, *given, dtype, 0)
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("rows", "columns", "depth"),
+    [(1100, 1090, 300), (203, 520, 513), (97, 1030, 190), (40, 9, 700)],
+)
+def test_products_that_are_copied_in_parts(rows, columns, depth, given, dtype):
+    _compare(rows, columns, depth, *given, dtype, 1)
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_results_are_the_same_for_any_number_of_threads(given):
+    """Threads take other tiles then; every sum is still one, from the first term to the last."""
+    rng = np.random.default_rng(0)
+    A, B = (rng.normal(size=shape).astype(np.float32) for shape in [(700, 300), (300, 130)])
+    start = np.zeros(130, np.float32)
+    A, B = (
+        np.ascontiguousarray(A.T) if given[0] else A,
+        np.ascontiguousarray(B.T if given[1] else B),
+    )
+    alone = _product(A, B, start, *given)
+    for threads in (2, 5):
+        assert np.array_equal(alone, _product(A, B, start, *given, threads))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

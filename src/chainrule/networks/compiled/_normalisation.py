@@ -15,7 +15,7 @@ from chainrule.networks.compiled._loops import (
     sum_of_products,
     sum_rows,
 )
-from chainrule.networks.compiled._products import turn_matrix
+from chainrule.networks.compiled._strips import turn_matrix
 from chainrule.networks.compiled._team import meet, take
 from chainrule.networks.compiled._tiles import COLUMNS, rows_at_once, tiles_of
 from chainrule.networks.compiled.tables import (

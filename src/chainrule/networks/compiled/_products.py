@@ -15,115 +15,31 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from chainrule.kernels._memory import copy_bytes, load_int32, load_int64, store_int32, store_int64
+from chainrule.kernels._memory import load_int32, load_int64, store_int32, store_int64
 from chainrule.kernels._native import native
 from chainrule.kernels._parts import inner
+from chainrule.networks.compiled._large_products import (
+    LARGE_PANEL_SIZE,
+    fill_large,
+    is_large,
+    large_tiles,
+)
+from chainrule.networks.compiled._strips import fill, strip, turn_matrix
 from chainrule.networks.compiled._team import has_several, take
 from chainrule.networks.compiled._vectors import (
     REGISTER,
     ROWS,
-    VECTORS,
     WIDTH,
     copy_row,
-    tile,
-    turn,
 )
 
 DEPTH = 512
 _HEIGHT = 480  # rows that a thread takes at once: a multiple of the tiles' heights
-_COPIED_HEIGHT, _COPIED_DEPTH = 192, 256  # likewise where a transposed A is copied,
-_GROUP = 8  # for so many panels
-PANEL_SIZE = DEPTH * WIDTH + _COPIED_DEPTH * 8 * _COPIED_HEIGHT  # bytes
+PANEL_SIZE = max(DEPTH * WIDTH, LARGE_PANEL_SIZE)  # bytes
 _NARROW = 65536  # bytes of a matrix B that needs no panels of its own
 _FEW = 2 * ROWS[0]  # rows of A for which a panel would not pay
 _WIDE = 4 * REGISTER  # bytes across a tile of few rows: in a narrow one a sum waits for itself
-
-
-def _strip(heights: tuple[int, ...], vectors: int, *, down: bool) -> Any:
-    """Return a compiled function that fills rows of C, as wide as a tile."""
-    height = heights[0]
-    fill_tile = tile(height, vectors, down=down)
-    if len(heights) == 1:
-
-        @inner()
-        def fill(
-            kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
-            b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
-        ) -> None:  # fmt: skip
-            for row in range(rows):
-                fill_tile(
-                    kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
-                    start + row * start_apart, start_apart, depth, columns,
-                )  # fmt: skip
-
-        return fill
-    fill_rest = _strip(heights[1:], vectors, down=down)
-
-    @inner()
-    def fill_from_the_highest(
-        kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
-        b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
-    ) -> None:  # fmt: skip
-        row = 0
-        while row + height <= rows:
-            fill_tile(
-                kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
-                start + row * start_apart, start_apart, depth, columns,
-            )  # fmt: skip
-            row += height
-        if row < rows:
-            fill_rest(
-                kind, rows - row, columns, depth, a + row * a_row, a_row, a_apart, b, b_apart,
-                c + row * c_apart, c_apart, start + row * start_apart, start_apart,
-            )  # fmt: skip
-
-    return fill_from_the_highest
-
-
-_fill_wide = _strip(ROWS, VECTORS, down=False)
-_fill_narrow = _strip(ROWS, 1, down=False)
-_fill_wide_down = _strip(ROWS, VECTORS, down=True)
-_fill_narrow_down = _strip(ROWS, 1, down=True)
-_fill_few_down = _strip((4, 2, 1), _WIDE // REGISTER, down=True)
-
-
-@inner()
-def turn_matrix(
-    kind: Any, item: int, source: int, source_apart: int, destination: int, destination_apart: int,
-    rows: int, columns: int,
-) -> None:  # fmt: skip
-    """Copy a matrix, rows becoming columns."""
-    side = REGISTER // item
-    for row in range(0, rows, side):
-        for column in range(0, columns, side):
-            turn(
-                kind,
-                source + row * source_apart + column * item, source_apart,
-                destination + column * destination_apart + row * item, destination_apart,
-                min(side, rows - row), min(side, columns - column),
-            )  # fmt: skip
-
-
-@inner()
-def _fill(
-    kind: Any, item: int, down: int, rows: int, columns: int, depth: int,
-    a: int, a_row: int, a_apart: int, b: int, b_apart: int, c: int, c_apart: int,
-    start: int, start_apart: int,
-) -> None:  # fmt: skip
-    """Fill rows of C, at most as wide as a tile."""
-    is_wide = columns > REGISTER // item
-    if down != 0 and is_wide:
-        _fill_wide_down(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
-                        start, start_apart)  # fmt: skip
-    elif down != 0:
-        _fill_narrow_down(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
-                          start, start_apart)  # fmt: skip
-    elif is_wide:
-        _fill_wide(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
-                   start, start_apart)  # fmt: skip
-    else:
-        _fill_narrow(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
-                     start, start_apart)  # fmt: skip
+_fill_few_down = strip((4, 2, 1), _WIDE // REGISTER, down=True)
 
 
 @inner()
@@ -167,31 +83,22 @@ def _copy_element(item: int, source: int, destination: int) -> None:
 def product_tiles(team: int, rows: int, columns: int, depth: int, down: int, item: int) -> int:
     """Return into how many tiles a product of this shape falls."""
     across = WIDTH // item
-    panels = (columns + across - 1) // across
-    height, group = _height(team, rows, columns, depth, down, item), _group(depth, down)
-    tiles: int = ((panels + group - 1) // group) * ((rows + height - 1) // height)
+    tiles: int
+    if is_large(rows, columns, depth, down, item):
+        tiles = large_tiles(team, rows, columns, item)
+        return tiles
+    height = _height(team, rows, columns, down, item)
+    tiles = ((columns + across - 1) // across) * ((rows + height - 1) // height)
     return tiles
 
 
 @inner()
-def _height(team: int, rows: int, columns: int, depth: int, down: int, item: int) -> int:
+def _height(team: int, rows: int, columns: int, down: int, item: int) -> int:
     if _has_few_columns(rows, columns, down, item):
         return _WIDE // item
-    if _group(depth, down) > 1:
-        return _COPIED_HEIGHT
     # Where there are few panels, rows are what threads can share.
     is_shared = columns * item <= 3 * WIDTH and has_several(team)
     return 4 * ROWS[0] if is_shared else _HEIGHT
-
-
-@inner()
-def _group(depth: int, down: int) -> int:
-    """Return how many panels meet the same rows of A, which are copied if there are several.
-
-    Down a column of a large matrix, every element lies in another page, and they compete for few
-    places in the cache.
-    """
-    return _GROUP if down != 0 and depth >= _COPIED_DEPTH else 1
 
 
 @inner()
@@ -209,18 +116,23 @@ def _product(
     """
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    height, group = _height(team, rows, columns, depth, down, item), _group(depth, down)
-    groups = (panels + group - 1) // group
+    height = _height(team, rows, columns, down, item)
     tiles = product_tiles(team, rows, columns, depth, down, item)
     copied = turned != 0 or (columns * depth * item > _NARROW and rows > _FEW)
-    deepest = _COPIED_DEPTH if group > 1 else DEPTH
-    pieces = (depth + deepest - 1) // deepest
+    pieces = (depth + DEPTH - 1) // DEPTH
     deep = (depth + pieces - 1) // pieces
     c_apart = columns * item
     while number < first + tiles:
-        row = (number - first) // groups * height
-        left_panel = (number - first) % groups * group
-        high = min(height, rows - row)
+        if is_large(rows, columns, depth, down, item):
+            fill_large(
+                kind, item, team, number - first, rows, columns, depth, a, a_apart, down, b,
+                b_apart, turned, c, start, start_apart, panel,
+            )  # fmt: skip
+            number = take(team)
+            continue
+        row = (number - first) // panels * height
+        column = (number - first) % panels * across
+        high, wide = min(height, rows - row), min(across, columns - column)
         if _has_few_columns(rows, columns, down, item):
             _fill_turned(
                 kind, item, high, columns, depth, a + row * item, a_apart, b, b_apart,
@@ -230,37 +142,29 @@ def _product(
             continue
         for above in range(0, depth, deep):
             terms = min(deep, depth - above)
-            left, left_row, left_apart = a + row * a_apart + above * item, a_apart, a_apart
+            left, left_row = a + row * a_apart + above * item, a_apart
             if down != 0:
                 left, left_row = a + above * a_apart + row * item, item
-            if group > 1:
-                place = panel + DEPTH * WIDTH
+            if turned != 0:
+                source = b + column * b_apart + above * item
+                turn_matrix(kind, item, source, b_apart, panel, WIDTH, wide, terms)
+                lines, apart = panel, WIDTH
+            elif copied or REGISTER // item < wide < across:
+                # A tile loads whole rows of B, and here there may be nothing beyond the last one.
                 for k in range(terms):
-                    copy_bytes(left + k * a_apart, place + k * high * item, high * item)
-                left, left_apart = place, high * item
-            for column in range(
-                left_panel * across, min((left_panel + group) * across, columns), across
-            ):
-                wide = min(across, columns - column)
-                if turned != 0:
-                    source = b + column * b_apart + above * item
-                    turn_matrix(kind, item, source, b_apart, panel, WIDTH, wide, terms)
-                    lines, apart = panel, WIDTH
-                elif copied:
-                    for k in range(terms):
-                        source = b + (above + k) * b_apart + column * item
-                        copy_row(kind, source, panel + k * WIDTH, wide)
-                    lines, apart = panel, WIDTH
-                else:
-                    lines, apart = b + above * b_apart + column * item, b_apart
-                out = c + row * c_apart + column * item
-                before, before_apart = start + row * start_apart + column * item, start_apart
-                if above > 0:
-                    before, before_apart = out, c_apart
-                _fill(
-                    kind, item, down, high, wide, terms, left, left_row, left_apart, lines, apart,
-                    out, c_apart, before, before_apart,
-                )  # fmt: skip
+                    source = b + (above + k) * b_apart + column * item
+                    copy_row(kind, source, panel + k * WIDTH, wide)
+                lines, apart = panel, WIDTH
+            else:
+                lines, apart = b + above * b_apart + column * item, b_apart
+            out = c + row * c_apart + column * item
+            before, before_apart = start + row * start_apart + column * item, start_apart
+            if above > 0:
+                before, before_apart = out, c_apart
+            fill(
+                kind, item, down, high, wide, terms, left, left_row, a_apart, lines, apart,
+                out, c_apart, before, before_apart,
+            )  # fmt: skip
         number = take(team)
     return number
 

@@ -45,6 +45,12 @@ def request_stop(words: NDArray[np.int64]) -> None:
 
 
 @inner()
+def threads_of(team: int) -> int:
+    """Return how many threads there are."""
+    return load_int64(team + _THREADS)
+
+
+@inner()
 def has_several(team: int) -> bool:
     """Tell whether there is more than one thread."""
     return load_int64(team + _THREADS) > 1

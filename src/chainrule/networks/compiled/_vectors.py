@@ -52,6 +52,9 @@ class _Lanes:
         return self.builder.icmp_signed("<", places, limit)
 
     def load(self, address: Any, mask: Any) -> Any:
+        """Load a vector: all of it where there is no mask."""
+        if mask is None:
+            return self.builder.load(self.pointer(address), align=1)
         name = f"llvm.masked.load.{self.suffix}.p0"
         kinds = [self.vector.as_pointer(), _COUNT, self.truths, self.vector]
         function = self._intrinsic(name, self.vector, kinds)
@@ -83,7 +86,9 @@ class _Lanes:
         return self.builder.shuffle_vector(first, undefined, zeros)
 
 
-def tile(rows: int, vectors: int, *, down: bool) -> Callable[..., None]:
+def tile(
+    rows: int, vectors: int, *, down: bool, whole: bool, a_apart: tuple[int, int] | None
+) -> Callable[..., None]:
     """Return a compiled function that fills a tile of ``C = start + A @ B``.
 
     Parameters
@@ -94,6 +99,12 @@ def tile(rows: int, vectors: int, *, down: bool) -> Callable[..., None]:
         Its width in registers.
     down : bool
         Whether the elements of a row of A lie below one another: A is a transposed matrix.
+    whole : bool
+        Whether rows of B are as wide as the tile, if those of C are not: a masked load takes the
+        place of a multiplication.
+    a_apart : tuple of (int, int) or None
+        The distance of A, in elements and bytes that are added, where it is always the same: then
+        no instructions compute addresses. None if it is an argument.
 
     Returns
     -------
@@ -105,8 +116,10 @@ def tile(rows: int, vectors: int, *, down: bool) -> Callable[..., None]:
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, a_apart, b, b_apart, c, c_apart, start, start_apart, depth, columns = arguments[1:]
+        a, a_distance, b, b_apart, c, c_apart, start, start_apart, depth, columns = arguments[1:]
         lanes = _Lanes(builder, signature.args[0])
+        if a_apart is not None:
+            a_distance = ir.Constant(_WORD, a_apart[0] * lanes.item + a_apart[1])
         masks = [lanes.mask(columns, lanes.count * v) for v in range(vectors)]
 
         def number(value: int) -> Any:
@@ -128,16 +141,16 @@ def tile(rows: int, vectors: int, *, down: bool) -> Callable[..., None]:
         sums = [builder.phi(lanes.vector) for _ in first]
         of_row = builder.add(b, builder.mul(k, b_apart))
         of_b = [
-            lanes.load(builder.add(of_row, number(REGISTER * v)), mask)
+            lanes.load(builder.add(of_row, number(REGISTER * v)), None if whole else mask)
             for v, mask in enumerate(masks)
         ]
         results = []
         for r in range(rows):
             if down:
-                line = builder.add(a, builder.mul(k, a_apart))
+                line = builder.add(a, builder.mul(k, a_distance))
                 place = builder.add(line, number(r * lanes.item))
             else:
-                row = builder.add(a, builder.mul(a_apart, number(r)))
+                row = builder.add(a, builder.mul(a_distance, number(r)))
                 place = builder.add(row, builder.mul(k, number(lanes.item)))
             of_a = lanes.everywhere(place)
             for v in range(vectors):

@@ -1,0 +1,107 @@
+"""Rows of a product, at most as wide as a tile, and the transposition of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.kernels._parts import inner
+from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, tile, turn
+
+
+def strip(
+    heights: tuple[int, ...],
+    vectors: int,
+    *,
+    down: bool,
+    whole: bool = False,
+    a_apart: tuple[int, int] | None = None,
+) -> Any:
+    """Return a compiled function that fills rows of C, at most as wide as a tile.
+
+    See `tile`. It takes the tiles' heights in turn, the first as often as it fits.
+    """
+    height = heights[0]
+    fill_tile = tile(height, vectors, down=down, whole=whole, a_apart=a_apart)
+    if len(heights) == 1:
+
+        @inner()
+        def fill(
+            kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
+            b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
+        ) -> None:  # fmt: skip
+            for row in range(rows):
+                fill_tile(
+                    kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
+                    start + row * start_apart, start_apart, depth, columns,
+                )  # fmt: skip
+
+        return fill
+    fill_rest = strip(heights[1:], vectors, down=down, whole=whole, a_apart=a_apart)
+
+    @inner()
+    def fill_from_the_highest(
+        kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
+        b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
+    ) -> None:  # fmt: skip
+        row = 0
+        while row + height <= rows:
+            fill_tile(
+                kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
+                start + row * start_apart, start_apart, depth, columns,
+            )  # fmt: skip
+            row += height
+        if row < rows:
+            fill_rest(
+                kind, rows - row, columns, depth, a + row * a_row, a_row, a_apart, b, b_apart,
+                c + row * c_apart, c_apart, start + row * start_apart, start_apart,
+            )  # fmt: skip
+
+    return fill_from_the_highest
+
+
+_fill_wide = strip(ROWS, VECTORS, down=False, whole=True)
+_fill_narrow = strip(ROWS, 1, down=False)
+_fill_wide_down = strip(ROWS, VECTORS, down=True, whole=True)
+_fill_narrow_down = strip(ROWS, 1, down=True)
+
+
+@inner()
+def turn_matrix(
+    kind: Any, item: int, source: int, source_apart: int, destination: int, destination_apart: int,
+    rows: int, columns: int,
+) -> None:  # fmt: skip
+    """Copy a matrix, rows becoming columns."""
+    side = REGISTER // item
+    for row in range(0, rows, side):
+        for column in range(0, columns, side):
+            turn(
+                kind,
+                source + row * source_apart + column * item, source_apart,
+                destination + column * destination_apart + row * item, destination_apart,
+                min(side, rows - row), min(side, columns - column),
+            )  # fmt: skip
+
+
+@inner()
+def fill(
+    kind: Any, item: int, down: int, rows: int, columns: int, depth: int,
+    a: int, a_row: int, a_apart: int, b: int, b_apart: int, c: int, c_apart: int,
+    start: int, start_apart: int,
+) -> None:  # fmt: skip
+    """Fill rows of C, at most as wide as a tile; `down` tells that A is given transposed.
+
+    Where C is wider than a register, rows of B must be as wide as a tile, whatever lies there.
+    """
+    is_wide = columns > REGISTER // item
+    if down != 0 and is_wide:
+        _fill_wide_down(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                        start, start_apart)  # fmt: skip
+    elif down != 0:
+        _fill_narrow_down(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                          start, start_apart)  # fmt: skip
+    elif is_wide:
+        _fill_wide(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                   start, start_apart)  # fmt: skip
+    else:
+        _fill_narrow(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+                     start, start_apart)  # fmt: skip
