@@ -88,10 +88,14 @@ def fitted(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
         power = _power(truth, 2.0**-40 if high > 0 else -(2.0**-40), 0.5)
         return None if power is None else _polynomial(truth, low, high, power, bits)
     if math.isinf(low) or math.isinf(high):
-        far = 2.0**70 if high > 0 else -(2.0**70)
-        power = _power(truth, far, 2.0)
+        power = power_of_tail(truth, 1 if high > 0 else -1)
         return None if power is None else _polynomial(truth, low, high, power, bits)
     return _polynomial(truth, low, high, 0, bits) or _logarithm(truth, low, high, bits)
+
+
+def power_of_tail(truth: Truth, direction: int) -> int | None:
+    """Return k where a function goes like ``z**k`` towards plus or minus infinity."""
+    return _power(truth, direction * 2.0**70, 2.0)
 
 
 def _power(truth: Truth, place: float, ratio: float) -> int | None:

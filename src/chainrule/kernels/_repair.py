@@ -20,7 +20,7 @@ from mpmath import libmp
 
 from chainrule.derivations import TimeLimitError, time_limit
 from chainrule.formulas import Formula
-from chainrule.kernels._fit import Fit, fitted
+from chainrule.kernels._fit import Fit, fitted, power_of_tail
 from chainrule.kernels._interpreter import interpreted
 from chainrule.kernels._source import number, parameter_name
 from chainrule.references import FORMATS, Format, Reference, Truth
@@ -33,6 +33,7 @@ _BITS = {"float32": 34, "float64": 55}
 _MOST_BITS = {"float32": 600, "float64": 2600}
 _GAP = 5
 _DEEPEST_CUT = 4
+_NEAR_ZERO = 0.25  # of a cut, there is no tail yet
 _TRIALS = 24
 _NEXT_TO_ZERO = 1e-4
 _HARMLESS = {"float32": 10.0, "float64": 1.5}  # times what is allowed
@@ -225,7 +226,7 @@ def _fits(
     """Return the fits that cover an interval, or what of it can be covered."""
     bits = _BITS[judge.form.name]
     fit = fitted(judge, low, high, bits)
-    if fit is not None:
+    if fit is not None and _holds(fit, judge, places, computed):
         return [fit]
     tail = _constant_tail(judge, low, high, [p for p in places if low < p.z < high])
     if tail is not None:
@@ -239,13 +240,26 @@ def _fits(
     return [*parts, *_fits(judge, middle, high, places, computed, cuts + 1)]
 
 
+def _holds(
+    fit: Fit, judge: Judge, places: Sequence[_Place], computed: Callable[[float], float]
+) -> bool:
+    """Tell whether a fit does no harm at the places on its interval: its nodes may miss a bend."""
+    replaced = interpreted(*fit.source("u"), {})
+    inside = (p for p in places if fit.low < p.z < fit.high)
+    harmless = _HARMLESS[judge.form.name]
+    return all(
+        p.excess(replaced(p.z)) <= harmless or p.excess(replaced(p.z)) <= p.excess(computed(p.z))
+        for p in inside
+    )
+
+
 def _cut(low: float, high: float) -> float:
     if math.isinf(low) and math.isinf(high):
         return 0.0
     if math.isinf(high):
-        return 2 * low if low > 0 else 4.0
+        return 2 * low if low > _NEAR_ZERO else 4.0
     if math.isinf(low):
-        return 2 * high if high < 0 else -4.0
+        return 2 * high if high < -_NEAR_ZERO else -4.0
     if low < 0 < high:
         return 0.0
     if low and high and not 0.25 < low / high < 4:
@@ -256,6 +270,8 @@ def _cut(low: float, high: float) -> float:
 def _constant_tail(judge: Judge, low: float, high: float, places: Sequence[_Place]) -> Fit | None:
     """Return where a tail has become 0 or infinite in a format, faster than any power."""
     if math.isinf(low) == math.isinf(high):
+        return None
+    if power_of_tail(judge, 1 if math.isinf(high) else -1) is not None:
         return None
     outward = places if math.isinf(high) else places[::-1]
     smallest = mpmath.ldexp(1, judge.form.smallest_exponent - 10)
