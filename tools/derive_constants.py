@@ -97,20 +97,40 @@ def erf_exponent_tail(x: mp.mpf) -> mp.mpf:
     return (erf_exponent(x) + 2 * x / mp.sqrt(mp.pi)) / x**2
 
 
-def scaled_erfc(slope: mp.mpf) -> Function:
-    """Return (1 + slope x) exp(x**2) erfc(x), t = (x - ERFC_CENTRE) / (x + ERFC_CENTRE)."""
+def erfcx(x: mp.mpf) -> mp.mpf:
+    """Return exp(x**2) erfc(x), far out by the series in 1 / x**2."""
+    if x < ERFCX_FAR:
+        return mp.exp(x * x) * mp.erfc(x)
+    term = total = mp.mpf(1)
+    factor = -1 / (2 * x * x)
+    k = 1
+    while abs(term) > mp.eps:
+        term *= k * factor
+        total += term
+        k += 2
+    return total / (x * mp.sqrt(mp.pi))
 
-    def scaled(t: mp.mpf) -> mp.mpf:
+
+def weighted_erfcx(constant: mp.mpf, slope: mp.mpf) -> Function:
+    """Return (constant + slope x) erfcx(x), t = (x - ERFC_CENTRE) / (x + ERFC_CENTRE)."""
+
+    def weighted(t: mp.mpf) -> mp.mpf:
+        if t == 1:
+            return slope / mp.sqrt(mp.pi)
         x = ERFC_CENTRE * (1 + t) / (1 - t)
-        return (1 + slope * x) * mp.exp(x * x) * mp.erfc(x)
+        return (constant + slope * x) * erfcx(x)
 
-    return scaled
+    return weighted
+
+
+def scaled_erfc(slope: mp.mpf) -> Function:
+    """Return (1 + slope x) erfcx(x) in t."""
+    return weighted_erfcx(ONE, slope)
 
 
 def shifted_erfc(t: mp.mpf) -> mp.mpf:
-    """Return (x + ERFC_CENTRE) exp(x**2) erfc(x), with the same t."""
-    x = ERFC_CENTRE * (1 + t) / (1 - t)
-    return (x + ERFC_CENTRE) * mp.exp(x * x) * mp.erfc(x)
+    """Return (x + ERFC_CENTRE) erfcx(x)."""
+    return weighted_erfcx(ERFC_CENTRE, ONE)(t)
 
 
 def erfc_end(last: mp.mpf) -> mp.mpf:
@@ -126,6 +146,7 @@ ERFC_SLOPE = mp.mpf("1.5")
 # Near this one, F(t) is flat at zero, where t is least exact in float32.
 SINGLE_ERFC_SLOPE = mp.mpf("1.203125")
 ERFC_LAST = mp.mpf("27.3")
+ERFCX_FAR = mp.mpf(60)  # where the series has 80 digits long before its terms grow
 ERF_LAST = mp.mpf("5.93")
 # The arguments are reduced with a rounded multiple of log(2): leave room for that rounding.
 ROOM = mp.mpf("1.0001")
@@ -189,6 +210,11 @@ def erfc_fit(target: Function, last: mp.mpf, degree: int) -> Fit:
     return Fit(target, lambda t: 1 / target(t), -ONE, erfc_end(last), degree)
 
 
+def erfcx_fit(target: Function, degree: int) -> Fit:
+    """Fit the same up to infinity."""
+    return Fit(target, lambda t: 1 / target(t), -ONE, ONE, degree)
+
+
 # Each weight turns an error of the polynomial into a relative error of the function's result.
 DOUBLE_FITS = {
     "EXPONENTIAL": exponential(10),
@@ -201,8 +227,9 @@ DOUBLE_FITS = {
     "COSINE": cosine(EIGHTH_TURN, 5),
     "ERF": Fit(erf_exponent_tail, lambda x: x**2 * mp.erfc(x) / mp.erf(x), ZERO, ERF_LAST, 23),
     "ERFC": erfc_fit(scaled_erfc(ERFC_SLOPE), ERFC_LAST, 22),
+    "ERFCX": erfcx_fit(scaled_erfc(ERFC_SLOPE), 26),
 }
-CONSTANT_LOW_KEPT = {"ERFC"}
+CONSTANT_LOW_KEPT = {"ERFC", "ERFCX"}
 WIDE_ERF_LAST = mp.mpf("5.25")
 WIDE_FITS = {
     "EXPONENTIAL": exponential(8),
@@ -214,6 +241,7 @@ WIDE_FITS = {
     "COSINE": Fit(cosine_of_turns, lambda z: 1 / cosine_of_turns(z), ZERO, ROOM / 4, 5),
     "ERF": Fit(erf_exponent_ratio, lambda x: x * mp.erfc(x) / mp.erf(x), ZERO, WIDE_ERF_LAST, 16),
     "ERFC": erfc_fit(shifted_erfc, ERFC_LAST, 15),
+    "ERFCX": erfcx_fit(shifted_erfc, 17),
 }
 NARROW_ERFC_LAST = mp.mpf("14.0")
 NARROW_FITS = {
@@ -270,6 +298,7 @@ def double_constants() -> dict[str, Value]:
     constants["ERFC_CENTRE"] = float(ERFC_CENTRE)
     constants["ERFC_SLOPE"] = float(ERFC_SLOPE)
     constants["ERFC_LAST"] = float(ERFC_LAST)
+    constants["INVERSE_SQRT_PI"] = float(1 / mp.sqrt(mp.pi))
     return constants
 
 

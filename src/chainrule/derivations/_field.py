@@ -273,7 +273,7 @@ class Field:
         for g in self.generators:
             if g.kind == kind and g.argument == argument:
                 return g.symbol
-        positive = True if kind in ("exp", "sqrt", "cosh") else None
+        positive = True if kind in ("exp", "sqrt", "cosh", "erfcx") else None
         # Symbols of one name are sorted by chance.
         name = f"{kind}{len(self.generators)}"
         symbol = sympy.Dummy(name, real=True, positive=positive)
@@ -328,6 +328,7 @@ class Field:
             "exp": mpmath.exp, "log": mpmath.log, "sqrt": mpmath.sqrt, "erf": mpmath.erf,
             "atan": mpmath.atan, "asinh": mpmath.asinh, "sin": mpmath.sin, "cos": mpmath.cos,
             "tanh": mpmath.tanh, "sinh": mpmath.sinh, "cosh": mpmath.cosh,
+            "erfcx": lambda u: mpmath.exp(u * u) * mpmath.erfc(u),
         }  # fmt: skip
         for g in self.generators:
             known[g.symbol] = functions[g.kind](_number(g.argument, known))

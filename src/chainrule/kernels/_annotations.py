@@ -280,6 +280,9 @@ def _plain(e: Expression) -> Expression:
                 return _plain(inner)
             case Apply("erfc", (inner,)):
                 return Apply("subtract", (constant(1), Apply("erf", (_plain(inner),))))
+            case Apply("erfcx", (inner,)):
+                square = Apply("power", (inner, constant(2)))
+                return _plain(Apply("multiply", (Apply("exp", (square,)), Apply("erfc", (inner,)))))
             case Parameter(name):
                 return Variable(parameter_name(name))
         return None

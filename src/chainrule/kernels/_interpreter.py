@@ -17,8 +17,8 @@ Step = Callable[[Values], Any]
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sign")},
     **{name: getattr(np, name) for name in ("sinh", "cosh", "tanh", "sin", "cos", "copysign")},
-    "atan": np.arctan, "asinh": np.arcsinh, "erf": special.erf, "erfc": special.erfc, "abs": abs,
-    "power": np.power,
+    "atan": np.arctan, "asinh": np.arcsinh, "erf": special.erf, "erfc": special.erfc,
+    "erfcx": special.erfcx, "abs": abs, "power": np.power,
 }  # fmt: skip
 _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,

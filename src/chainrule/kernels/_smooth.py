@@ -23,11 +23,15 @@ from chainrule.derivations import (
 from chainrule.formulas import Apply, Expression, subexpressions, variables_of
 from chainrule.kernels._field_writer import FieldWriter
 from chainrule.kernels._rational import Lines
+from chainrule.kernels._tails import TailField, loses_tails
 
 _TRANSCENDENTAL = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "erf")
 _LARGEST_FORM = 80
+_DIGITS = 100  # 1 - erf(11.3) has lost 57
 _MOST_GENERATORS = 6  # of more no fraction is brought to its lowest terms in the time
 _NOTHING = 690.0  # exponentials of minus that are above 1e-300
+_NO_FORM = (NotInFieldError, sympy.PolynomialError, ArithmeticError, TypeError, ValueError,
+            RecursionError)  # fmt: skip
 _SMALLEST = mpmath.mpf(10) ** -400
 
 
@@ -43,24 +47,46 @@ def stable_form(
         return None
     try:
         with time_limit(9.0):
-            field = Field(values, side)
-            field.prepare(expression)
-            built = field.build(expression)
-            if len(field.generators) > _MOST_GENERATORS:
-                return None
-            above, below = field.normal(built)
-            if side is None and not _safe_unsided(field, below):
-                return None
-            if len(sympy.Add.make_args(sympy.expand(above))) > _LARGEST_FORM:
-                return None
-            above, below = _over_whole_power(field, above, below)
-            form = above / below
-            if form.has(sympy.zoo, sympy.nan) or not _agrees(field, form, expression, values, side):
-                return None
-            return _with_tail(field, above, below)
-    except (NotInFieldError, TimeLimitError, sympy.PolynomialError, ArithmeticError, TypeError,
-            ValueError, RecursionError):  # fmt: skip
+            found = _quotient(Field(values, side), expression)
+            if found is not None and loses_tails(*found):
+                found = _in_tails(values, side, expression) or found
+            return None if found is None else _proved(*found, expression, values)
+    except (*_NO_FORM, TimeLimitError):
         return None
+
+
+def _quotient(field: Field, expression: Expression) -> tuple[Field, Any, Any] | None:
+    """Return an expression as a quotient in a field, if it is short."""
+    field.prepare(expression)
+    built = field.build(expression)
+    if len(field.generators) > _MOST_GENERATORS:
+        return None
+    above, below = field.normal(built)
+    if field.side is None and not _safe_unsided(field, below):
+        return None
+    if len(sympy.Add.make_args(sympy.expand(above))) > _LARGEST_FORM:
+        return None
+    return field, above, below
+
+
+def _in_tails(
+    values: dict[str, float], side: int | None, expression: Expression
+) -> tuple[Field, Any, Any] | None:
+    try:
+        return _quotient(TailField(values, side), expression)
+    except _NO_FORM:
+        return None
+
+
+def _proved(
+    field: Field, above: Any, below: Any, expression: Expression, values: dict[str, float]
+) -> Lines | None:
+    """Write a quotient that is seen to be the expression."""
+    above, below = _over_whole_power(field, above, below)
+    form = above / below
+    if form.has(sympy.zoo, sympy.nan) or not _agrees(field, form, expression, values):
+        return None
+    return _with_tail(field, above, below)
 
 
 def _worthwhile(expression: Expression) -> bool:
@@ -101,15 +127,13 @@ def _over_whole_power(field: Field, above: Any, below: Any) -> tuple[Any, Any]:
     )
 
 
-def _agrees(
-    field: Field, form: Any, expression: Expression, values: dict[str, float], side: int | None
-) -> bool:
-    """Check the form against the formula in 40 digits; a form that is not proved is not used."""
+def _agrees(field: Field, form: Any, expression: Expression, values: dict[str, float]) -> bool:
+    """Check the form against the formula in many digits; one that is not proved is not used."""
     others = {name: mpmath.mpf("0.37") for name in variables_of(expression) - {"z"}}
     compared = 0
-    with mpmath.workdps(40):
+    with mpmath.workdps(_DIGITS):
         for place in ("0.31", "1.7", "4.9", "11.3"):
-            z = mpmath.mpf(place) * (side or 1)
+            z = mpmath.mpf(place) * (field.side or 1)
             wanted = evaluate(expression, {**values, **others, "z": z})
             if not mpmath.isfinite(wanted):
                 continue

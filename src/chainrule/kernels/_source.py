@@ -23,7 +23,7 @@ from chainrule.formulas import (
 # Functions that every set in `elementary` has, all but the last of one number.
 ELEMENTARY = (
     "exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "sin", "cos", "atan", "asinh", "erf",
-    "erfc", "power",
+    "erfc", "erfcx", "power",
 )  # fmt: skip
 _MOST_FACTORS = 4  # of a power that is written as a product
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}

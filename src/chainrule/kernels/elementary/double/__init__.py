@@ -4,7 +4,7 @@ Results are within 1.5 units in the last place (most within 1) over the whole ra
 subnormal numbers, infinities, NaN and signed zeros included.
 """
 
-from chainrule.kernels.elementary.double._error import erf, erfc
+from chainrule.kernels.elementary.double._error import erf, erfc, erfcx
 from chainrule.kernels.elementary.double._exponential import cosh, exp, expm1, sinh, tanh
 from chainrule.kernels.elementary.double._logarithm import asinh, log, log1p
 from chainrule.kernels.elementary.double._power import power
@@ -17,6 +17,7 @@ __all__ = [
     "cosh",
     "erf",
     "erfc",
+    "erfcx",
     "exp",
     "expm1",
     "log",

@@ -15,7 +15,7 @@ from chainrule.kernels.elementary.single._difference import (
     multiple_of_scaled_exp_below as multiple_of_scaled_exp_below,
 )
 from chainrule.kernels.elementary.single._difference import scaled_exp_below as scaled_exp_below
-from chainrule.kernels.elementary.single._error import erf, erfc
+from chainrule.kernels.elementary.single._error import erf, erfc, erfcx
 from chainrule.kernels.elementary.single._exponential import (
     cosh,
     exp,
@@ -46,6 +46,7 @@ __all__ = [
     "cosh",
     "erf",
     "erfc",
+    "erfcx",
     "exp",
     "expm1",
     "log",

@@ -5,7 +5,7 @@ of float64; results below 1e-300 may be zero. Shorter than ``double`` in every p
 without its compensations: about twice as fast.
 """
 
-from chainrule.kernels.elementary.wide._error import erf, erfc
+from chainrule.kernels.elementary.wide._error import erf, erfc, erfcx
 from chainrule.kernels.elementary.wide._exponential import cosh, exp, expm1, sinh, tanh
 from chainrule.kernels.elementary.wide._logarithm import asinh, log, log1p
 from chainrule.kernels.elementary.wide._power import power
@@ -18,6 +18,7 @@ __all__ = [
     "cosh",
     "erf",
     "erfc",
+    "erfcx",
     "exp",
     "expm1",
     "log",

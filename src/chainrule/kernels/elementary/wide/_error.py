@@ -9,8 +9,10 @@ from chainrule.kernels.elementary.wide._constants import (
     ERFC,
     ERFC_CENTRE,
     ERFC_LAST,
+    ERFCX,
 )
 from chainrule.kernels.elementary.wide._exponential import (
+    exp,
     growth,
     power_of_two,
     reduce_exponent,
@@ -19,9 +21,11 @@ from chainrule.kernels.elementary.wide._exponential import (
 
 # Beyond this square, results are below 1e-304.
 LARGEST_SQUARE = 700.0
+LARGEST = 1.7976931348623157e308
 
 _erf_exponent = polynomial(ERF, chains=4)  # log(erfc(x)) / x
 _erfc_scaled = polynomial(ERFC, chains=4)  # (x + ERFC_CENTRE) exp(x**2) erfc(x) in t
+_erfcx_scaled = polynomial(ERFCX, chains=4)  # the same up to infinity
 
 
 @inlined
@@ -50,4 +54,15 @@ def erfc(x: float) -> float:
     result = scale(fma(quotient, growth(r), quotient), shifted)
     result = result if square <= LARGEST_SQUARE else 0.0 * a
     reflected = 2.0 - result
+    return result if x >= 0.0 else reflected
+
+
+@inlined
+def erfcx(x: float) -> float:
+    """Return exp(x**2) erfc(x), as above; 2 exp(x**2) - erfcx(|x|) for negative x."""
+    magnitude = abs(x)
+    a = LARGEST if magnitude > LARGEST else magnitude
+    reciprocal = 1.0 / (magnitude + ERFC_CENTRE)
+    result = _erfcx_scaled((a - ERFC_CENTRE) * reciprocal) * reciprocal
+    reflected = 2.0 * exp(x * x) - result
     return result if x >= 0.0 else reflected

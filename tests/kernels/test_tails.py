@@ -1,0 +1,114 @@
+"""Where float64 ends, error functions have tails yet: as logarithms and as quotients."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+from chainrule.formulas import parse
+from chainrule.kernels import backward, forward
+from chainrule.kernels._elementwise import scalar_functions
+from chainrule.kernels._tails import TailField
+
+
+def _normal(x):
+    """Return the normal distribution's density, cumulative, and upper tail."""
+    density = mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi)
+    return density, mpmath.erfc(-x / mpmath.sqrt(2)) / 2, mpmath.erfc(x / mpmath.sqrt(2)) / 2
+
+
+def _log_of_cumulative(x):
+    density, below, _ = _normal(x)
+    return mpmath.log(below), density / below
+
+
+def _hazard(x):
+    """Return the density over the upper tail, as without constants, and its slope."""
+    density, _, above = _normal(x)
+    ratio = density / above
+    root = mpmath.sqrt(mpmath.pi / 2)
+    return root * ratio, root * ratio * (ratio - x)
+
+
+def _scaled(x):
+    value = mpmath.exp(x * x) * mpmath.erfc(x)
+    return value, 2 * x * value - 2 / mpmath.sqrt(mpmath.pi)
+
+
+def _reciprocal(x):
+    above = mpmath.erfc(x)
+    return 1 / above, 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-x * x) / above**2
+
+
+def _root(x):
+    above = mpmath.erfc(x)
+    return mpmath.sqrt(above), -mpmath.exp(-x * x) / mpmath.sqrt(mpmath.pi * above)
+
+
+def _of_gauss(x):
+    return -x * x + mpmath.log(1 + x * x), -2 * x + 2 * x / (1 + x * x)
+
+
+TAILS = {
+    "log((1 + erf(z/sqrt(2)))/2)": _log_of_cumulative,
+    "exp(-z**2/2)/(1 - erf(z/sqrt(2)))": _hazard,
+    "exp(z**2)*(1 - erf(z))": _scaled,
+    "1/(1 - erf(z))": _reciprocal,
+    "sqrt(1 - erf(z))": _root,
+    "log(exp(-z**2) + z**2*exp(-z**2))": _of_gauss,
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", TAILS)
+def test_tails_of_error_functions_in_float32(text):
+    """Within 2 and 4 ulp, or as many subnormal numbers, and infinite where the format ends."""
+    sizes = [0.3, 2.9, 9.1, 26.4, 27.5, 38.6, 55.0, 130.0, 9e3, 2.5e9, 1.7e19, 3e25]
+    z = np.array([sign * size for size in sizes for sign in (1, -1)], np.float32)
+    formula = parse(text, {})
+    results = forward(formula, z), backward(formula, np.ones_like(z), z)
+    with mpmath.workdps(120):
+        for x, *found in zip(z.tolist(), *results, strict=True):
+            if abs(x) > 1e20 and x < 0:  # mpmath takes exponentials of squares up to some size
+                continue
+            for value, true, bound in zip(found, TAILS[text](mpmath.mpf(x)), (2, 4), strict=True):
+                if abs(true) >= mpmath.mpf(2) ** 128:
+                    assert np.isinf(value), (x, value)
+                    assert (value > 0) == (true > 0)
+                else:
+                    unit = np.spacing(np.float32(abs(true)))
+                    assert abs(mpmath.mpf(float(value)) - true) <= bound * unit, (x, value)
+
+
+@pytest.mark.parametrize("text", TAILS)
+def test_tails_of_error_functions_in_float64(text):
+    """Fourteen digits but for those of squares of z, which exponentials are taken of."""
+    z = np.array([-30.0, -2.9, 0.3, 9.1, 27.5, 38.6, 55.0, 130.0, 9e3, 2.5e9])
+    formula = parse(text, {})
+    results = forward(formula, z), backward(formula, np.ones_like(z), z)
+    with mpmath.workdps(400):
+        for x, *found in zip(z.tolist(), *results, strict=True):
+            for value, true in zip(found, TAILS[text](mpmath.mpf(x)), strict=True):
+                if not 1e-300 < abs(true) < 1e300:
+                    assert (abs(value) <= 1e-300) == (abs(true) <= 1e-300), x
+                else:
+                    assert abs(value - true) <= 1e-14 * min(1 + x * x, 1e4) * abs(true), (x, value)
+
+
+def test_both_signs_of_an_argument_and_rates_share_exponentials():
+    """Of exponents that are whole multiples of one another there is one exponential."""
+    source = "\n".join(scalar_functions(parse("exp(-z**2/2)/(1 - erf(z))", {}), "float64"))
+    assert "erfcx(x)" in source
+    field = TailField({}, 1)
+    field.prepare(parse("exp(-z**2/2)/(1 - erf(z))", {}).expression)
+    assert len(field.generators) == 1
+
+
+def test_error_functions_far_below_their_centre_are_left_alone():
+    """exp(-u**2) erfcx(u) is 0 times infinity at u = -40."""
+    z = np.array([0.0, 20.0, 40.0])
+    found = forward(parse("log(1 - erf(z - 40))", {}), z)
+    with mpmath.workdps(80):
+        true = [float(mpmath.log(mpmath.erfc(mpmath.mpf(float(x)) - 40))) for x in z]
+    np.testing.assert_allclose(found, true, rtol=1e-12)
