@@ -371,3 +371,11 @@ def test_where_a_processor_compares_for_coefficients_other_ways_are_taken(monkey
         assert here == (name == "gelu")
     assert _modules.work_in_pieces(activation_formula("tanh"), "activation") == np.inf
     in_pieces.cache_clear()
+
+
+def test_polynomials_may_begin_with_0():
+    """Of z exp(-z**2/2) the polynomial beside the exponential is a multiple of z."""
+    z = np.linspace(-9, 9, 181, dtype=np.float32)
+    density = np.exp(-(z.astype(np.float64) ** 2) / 2) / np.sqrt(2 * np.pi)
+    found = activation("z*exp(-z**2/2)/sqrt(2*pi)")(z)
+    np.testing.assert_allclose(found, z * density, rtol=2.5e-7)

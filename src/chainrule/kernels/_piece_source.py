@@ -106,7 +106,7 @@ def _tables(name: str, rows: Sequence[Piece]) -> Iterator[str]:
     yield "))"
     for word in ("first", "low", "centre"):
         values = [p.coefficients[0] if word == "first" else getattr(p, word) for p in rows]
-        if any(values):
+        if word == "first" or any(values):  # it is read, be it 0
             yield f"{name}_{word} = tables.table(({', '.join(map(_in_single, values))},))"
     yield ""
     yield ""
