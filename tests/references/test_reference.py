@@ -273,3 +273,11 @@ def test_agrees_with_mpmath_on_mish(z: float) -> None:
         derivative = mp.diff(lambda t: t * mp.tanh(mp.log(1 + mp.exp(t))), mpf(z))
     assert value(found) == pytest.approx(float(exact), rel=1e-15)
     assert slope(found) == pytest.approx(float(derivative), rel=1e-12)
+
+
+@pytest.mark.parametrize("z", [100.0, 1e4, 1e30, -1e4])
+def test_functions_that_flatten_are_known_of_what_is_far(z):
+    """atan(sinh(z)) is half a turn but for 2 exp(-|z|), asinh(sinh(z)) is z."""
+    found = truth("atan(sinh(z))", z)
+    assert to_number(found.value) == pytest.approx(math.copysign(math.pi / 2, z), rel=1e-15)
+    assert slope(truth("asinh(sinh(z))", z)) == 1.0

@@ -123,7 +123,7 @@ def atan(x: Ball, precision: int) -> Ball:
         half, error = libmp.mpf_shift(libmp.mpf_pi(precision, "n"), -1), 3 - precision
         value = half if x[0] == libmp.finf else libmp.mpf_neg(half)
         return value, max(error, 1 - x[1]) + 1
-    return _smooth(libmp.mpf_atan, x, precision)
+    return _smooth(libmp.mpf_atan, x, precision, -2 * _surely_above(x))
 
 
 def asinh(x: Ball, precision: int) -> Ball:
@@ -132,7 +132,12 @@ def asinh(x: Ball, precision: int) -> Ball:
         return missing
     if _ball.is_far(x):
         return _ball.far(x[0] == libmp.fninf, x[1].bit_length() - 2)
-    return _smooth(libmp.mpf_asinh, x, precision)
+    return _smooth(libmp.mpf_asinh, x, precision, -_surely_above(x))
+
+
+def _surely_above(x: Ball) -> int:
+    """Return k where all of a ball is at least ``2**k`` in magnitude, or 0."""
+    return max(magnitude(x[0]) - 2, 0) if x[1] < magnitude(x[0]) - 1 else 0
 
 
 OPERATIONS: dict[str, Callable[..., Ball]] = {
