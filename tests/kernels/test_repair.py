@@ -98,3 +98,32 @@ def test_a_fit_whose_numbers_are_none_is_not_used():
     z = np.array([0.5, 1.2, 3.0])
     wanted = (z - 1) ** 2 * (z - 1.0005)
     np.testing.assert_allclose(forward(parse("(z - 1)**2*(z - 1.0005)"), z), wanted, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [("-z*log(z)", [0.0]), ("z*log(z) + (1 - z)*log(1 - z)", [0.0, 1.0]),
+     ("(2*z - 1)**2*log(2*z - 1)", [0.5])],
+)  # fmt: skip
+def test_a_factor_that_is_0_where_its_logarithm_is_infinite_makes_the_value_0(text, ends):
+    z = np.array([*ends, -0.0]) if 0.0 in ends else np.array(ends)
+    np.testing.assert_array_equal(forward(parse(text, {}), z), np.zeros_like(z))
+
+
+def test_roots_of_two_large_numbers_do_not_cancel():
+    """Beside 1/(sqrt(z + 1) + sqrt(z)), and its slope, in many digits."""
+    formula, z = parse("sqrt(z + 1) - sqrt(z)", {}), np.geomspace(1e-3, 1e200, 60)
+    with mpmath.workdps(40):
+        roots = [(mpmath.sqrt(mpmath.mpf(x) + 1), mpmath.sqrt(mpmath.mpf(x))) for x in z.tolist()]
+        values = [float(1 / (a + b)) for a, b in roots]
+        slopes = [float(-1 / (2 * a * b * (a + b))) for a, b in roots]
+    np.testing.assert_allclose(forward(formula, z), values, rtol=1e-15)
+    np.testing.assert_allclose(backward(formula, np.ones_like(z), z), slopes, rtol=2e-15)
+
+
+def test_the_logarithm_of_one_less_a_little_keeps_it():
+    z = np.geomspace(1e-300, 0.9, 50)
+    with mpmath.workdps(40):
+        true = [float(mpmath.log(-mpmath.log1p(-mpmath.mpf(x)))) for x in z.tolist()]
+    found = forward(parse("log(-log(1 - z))", {}), z)
+    np.testing.assert_allclose(found, true, rtol=1e-15, atol=4e-16)

@@ -11,6 +11,7 @@ import mpmath
 
 from chainrule.derivations import (
     Breakpoint,
+    Piece,
     Pieces,
     TooManyPiecesError,
     chain_rule,
@@ -33,7 +34,7 @@ from chainrule.formulas import (
 from chainrule.kernels._annotations import marked
 from chainrule.kernels._rational import Lines
 from chainrule.kernels._repair import repaired
-from chainrule.kernels._rewrite import log_of_sum_with_root, rewrite
+from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
 from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
 
@@ -93,11 +94,7 @@ def _has_constants(pieces: Pieces) -> bool:
 def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple[str, ...], str]:
     """Return statements and the result before they are mended for a dtype."""
     values = dict(formula.parameters)
-    # No algebra of roots beside a logarithm finds the inverse hyperbolic sine that it is.
-    expressions = [
-        rewrite(p.derivative if slope else p.expression, rules=(log_of_sum_with_root,))
-        for p in pieces.pieces
-    ]
+    expressions = [_before_algebra(piece, slope=slope) for piece in pieces.pieces]
     if (shared := _shared_by_sides(pieces, expressions, values)) is not None:
         return shared
     places = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
@@ -122,6 +119,20 @@ def _unrepaired(formula: Formula, pieces: Pieces, *, slope: bool) -> tuple[tuple
     for k in range(len(pieces.breakpoints) - 1, -1, -1):
         chosen = _joined(pieces.breakpoints[k], results[k], chosen, slope=slope)
     return tuple(lines), chosen
+
+
+def _before_algebra(piece: Piece, *, slope: bool) -> Expression:
+    """Return a piece's value or slope with rewritings of roots that no algebra of them finds.
+
+    Beside a logarithm there is an inverse hyperbolic sine; where two roots cancel, so would those
+    in the slope.
+    """
+    without = rewrite(piece.expression, rules=(difference_of_roots,))
+    expression = without
+    if slope:
+        is_same = without == piece.expression
+        expression = piece.derivative if is_same else derivative_in_variables(without)
+    return rewrite(expression, rules=(log_of_sum_with_root,))
 
 
 def _shared_by_sides(

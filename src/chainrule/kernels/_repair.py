@@ -19,7 +19,8 @@ import numpy as np
 from mpmath import libmp
 
 from chainrule.derivations import TimeLimitError, time_limit
-from chainrule.formulas import Formula
+from chainrule.formulas import Apply, Formula, subexpressions
+from chainrule.kernels._factors import polynomial_of
 from chainrule.kernels._fit import Fit, fitted, power_of_tail
 from chainrule.kernels._interpreter import interpreted
 from chainrule.kernels._source import number, parameter_name
@@ -153,7 +154,32 @@ def _repaired(
         added, fitted_result = fit.source(f"fit{k}")
         lines += added
         result = f"({fitted_result}) if {fit.condition()} else ({result})"
+    result = _with_ends(result, judge, _runnable((lines, result), formula), formula)
     return lines, _with_limits(result, judge, _runnable((lines, result), formula))
+
+
+def _with_ends(
+    result: str, judge: Judge, computed: Callable[[float], float], formula: Formula
+) -> str:
+    """Take what is true where a logarithm is infinite: ``z*log(z)`` is 0 at 0, no product."""
+    for end in _zeros_in_logarithms(formula):
+        place = judge.at(end)
+        if place is None or not mpmath.isfinite(place.value) or not math.isnan(computed(end)):
+            continue
+        result = f"{number(_as_float(place.value))} if z == {number(end)} else ({result})"
+    return result
+
+
+def _zeros_in_logarithms(formula: Formula) -> list[float]:
+    """Return where arguments of logarithms are 0, of those that are linear."""
+    inner = (
+        polynomial_of(e.arguments[0])
+        for e in subexpressions(formula.expression)
+        if isinstance(e, Apply) and e.operation == "log"
+    )
+    lines = [line for line in inner if line is not None and line.degree() == 1]
+    zeros = {-line.coeff(1) / line.LC for line in lines}
+    return sorted(float(zero) for zero in zeros if zero.denominator & (zero.denominator - 1) == 0)
 
 
 def _with_limits(result: str, judge: Judge, computed: Callable[[float], float]) -> str:

@@ -34,11 +34,12 @@ def exp_minus_one(e: Apply) -> Expression | None:
 
 
 def log_of_one_plus(e: Apply) -> Expression | None:
-    """``log(1 + x) -> log1p(x)``: for small x the sum rounds x away."""
-    if e.operation == "log" and _is_call(e.arguments[0], "add"):
-        left, right = _arguments(e.arguments[0])
-        if left == ONE or right == ONE:
-            return _call("log1p", right if left == ONE else left)
+    """``log(1 + x) -> log1p(x)``, ``log(1 - x) -> log1p(-x)``: the sum rounds a small x away."""
+    match e:
+        case Apply("log", (Apply("add", (x, y)),)) if ONE in (x, y):
+            return _call("log1p", y if x == ONE else x)
+        case Apply("log", (Apply("subtract", (x, y)),)) if x == ONE:
+            return _call("log1p", _call("negate", y))
     return None
 
 
@@ -127,17 +128,34 @@ def _less_square(e: Expression, x: Expression) -> Expression | None:
         left, right = e.arguments
         if left in squares or right in squares:
             return right if left in squares else left
-    names = {*variables_of(e), *variables_of(x)}
-    whole, part = polynomial_of(e), polynomial_of(x)
+    return _constant_difference(e, squares[0])
+
+
+def _constant_difference(x: Expression, y: Expression) -> Expression | None:
+    """Return ``x - y`` where that is a number of two polynomials, and plain."""
+    names = {*variables_of(x), *variables_of(y)}
+    whole, part = polynomial_of(x), polynomial_of(y)
     if len(names) != 1 or whole is None or part is None:
         return None
-    rest = whole - part * part
+    rest = whole - part
     number = rest.coeff(1)
     return (
         constant(Fraction(int(number.numerator), int(number.denominator)))
         if rest == number
         else None
     )
+
+
+def difference_of_roots(e: Apply) -> Expression | None:
+    """``sqrt(x) - sqrt(y) -> (x - y)/(sqrt(x) + sqrt(y))`` where x - y is a number.
+
+    Far out the difference cancels.
+    """
+    match e:
+        case Apply("subtract", (Apply("sqrt", (x,)) as left, Apply("sqrt", (y,)) as right)):
+            rest = _constant_difference(x, y)
+            return rest and _call("divide", rest, _call("add", left, right))
+    return None
 
 
 def log_of_exp(e: Apply) -> Expression | None:
@@ -151,6 +169,7 @@ RULES: tuple[Rule, ...] = (
     log_of_exp,
     log_of_cosh,
     log_of_sum_with_root,
+    difference_of_roots,
     log_of_product,
     exp_minus_one,
     log_of_one_plus,
@@ -163,6 +182,7 @@ REASONS: dict[Rule, str] = {
     log_of_exp: "the exponential may overflow",
     log_of_cosh: "cosh overflows where its logarithm is far from doing so",
     log_of_sum_with_root: "for one sign the sum cancels",
+    difference_of_roots: "far out the difference cancels",
     log_of_product: "the product may overflow or vanish",
     exp_minus_one: "near zero the difference cancels",
     log_of_one_plus: "a small term would be rounded away in the sum",
