@@ -10,7 +10,7 @@ from chainrule.certificates import certify
 from chainrule.derivations import derive, evaluate
 from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
-from chainrule.kernels._elementwise import scalar_functions
+from chainrule.kernels._elementwise import scalar_function, scalar_functions
 from chainrule.kernels._fit import fitted
 
 NAIVE = (
@@ -103,7 +103,7 @@ def test_a_fit_whose_numbers_are_none_is_not_used():
 @pytest.mark.parametrize(
     ("text", "ends"),
     [("-z*log(z)", [0.0]), ("z*log(z) + (1 - z)*log(1 - z)", [0.0, 1.0]),
-     ("(2*z - 1)**2*log(2*z - 1)", [0.5])],
+     ("(2*z - 1)**2*log(2*z - 1)", [0.5]), ("z*log(atan(z))", [0.0])],
 )  # fmt: skip
 def test_a_factor_that_is_0_where_its_logarithm_is_infinite_makes_the_value_0(text, ends):
     z = np.array([*ends, -0.0]) if 0.0 in ends else np.array(ends)
@@ -127,3 +127,16 @@ def test_the_logarithm_of_one_less_a_little_keeps_it():
         true = [float(mpmath.log(-mpmath.log1p(-mpmath.mpf(x)))) for x in z.tolist()]
     found = forward(parse("log(-log(1 - z))", {}), z)
     np.testing.assert_allclose(found, true, rtol=1e-15, atol=4e-16)
+
+
+def test_the_logarithm_of_one_and_a_gaussian_keeps_its_tail():
+    """It is right without being mended, and everywhere, not where polynomials reach."""
+    formula = parse("atan(exp(2*z))/log(1 + exp(-z**2))", {})
+    assert not any("fit" in line for line in scalar_function(formula, "float64", slope=False))
+    z = np.linspace(-26.0, 26.0, 53)
+    found = forward(formula, z)
+    with mpmath.workdps(40):
+        places = [mpmath.mpf(x) for x in z.tolist()]
+        true = [float(mpmath.atan(mpmath.exp(2 * x)) / mpmath.log1p(mpmath.exp(-x * x)))
+                for x in places]  # fmt: skip
+    np.testing.assert_allclose(found, true, rtol=1e-13)

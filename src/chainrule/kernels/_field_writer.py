@@ -138,6 +138,9 @@ class FieldWriter:
     def tends_to_one(self, argument: Any) -> bool:
         """Tell whether the argument of a logarithm comes close to 1 somewhere."""
         field = self.field
+        gone = dict.fromkeys(self.vanishing, 0)
+        if argument.has(*gone) and argument.subs(gone) == 1:
+            return True
         if field.exponential is None or not argument.has(field.exponential.symbol):
             return bool(argument.subs(field.x, 0) == 1)
         t = field.exponential.symbol

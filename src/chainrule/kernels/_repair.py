@@ -171,15 +171,16 @@ def _with_ends(
 
 
 def _zeros_in_logarithms(formula: Formula) -> list[float]:
-    """Return where arguments of logarithms are 0, of those that are linear."""
-    inner = (
+    """Return where arguments of logarithms may be 0: zeros of those that are linear, and 0."""
+    inner = [
         polynomial_of(e.arguments[0])
         for e in subexpressions(formula.expression)
         if isinstance(e, Apply) and e.operation == "log"
-    )
+    ]
     lines = [line for line in inner if line is not None and line.degree() == 1]
     zeros = {-line.coeff(1) / line.LC for line in lines}
-    return sorted(float(zero) for zero in zeros if zero.denominator & (zero.denominator - 1) == 0)
+    exact = {float(zero) for zero in zeros if zero.denominator & (zero.denominator - 1) == 0}
+    return sorted({*exact, 0.0}) if inner else []
 
 
 def _with_limits(result: str, judge: Judge, computed: Callable[[float], float]) -> str:
