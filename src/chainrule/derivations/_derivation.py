@@ -18,6 +18,7 @@ from chainrule.derivations._further_derivatives import (
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
+from chainrule.derivations._layer_kinks import LayerKink, kinks_of_layer
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._simplified import simplified
@@ -149,6 +150,13 @@ class Derivation(Documented):
         found = in_time(_HESSIAN_SECONDS, lambda: hessian_of(*parts))
         title = f"Second derivatives of {self.title}"
         return None if found is None else replace(found, title=title)
+
+    @cached_property
+    def layer_kinks(self) -> tuple[LayerKink, ...]:
+        """Where the slope of a layer-coupled formula jumps; of element-wise ones see `pieces`."""
+        if not self.formula.is_layer_coupled:
+            return ()
+        return in_time(_FURTHER_SECONDS, lambda: kinks_of_layer(self.formula, self.graph))
 
     @cached_property
     def layer_witness(self) -> LayerWitness | None:

@@ -56,7 +56,7 @@ def _continued(choice: Expression) -> int:
         if len(sides) != 1:
             return 0
         try:
-            crossings, _ = crossings_of(_with_same_zeros(difference_of(choice)), _NO_VALUES)
+            crossings, _ = crossings_of(with_same_zeros(difference_of(choice)), _NO_VALUES)
         except TooManyCrossingsError:
             return 0
         position = 1 if sides.pop() else 2
@@ -74,15 +74,15 @@ def _holds(condition: Expression, z: Any) -> bool:
     return bool(evaluate(condition, {"z": z}))
 
 
-def _with_same_zeros(e: Expression) -> Expression:
+def with_same_zeros(e: Expression) -> Expression:
     """Return what is 0 at the same places, and changes its sign there: ``z - 1`` for its size."""
     match e:
         case Apply("subtract", (x, y)) if ZERO in (x, y):
-            return _with_same_zeros(y if x == ZERO else x)
+            return with_same_zeros(y if x == ZERO else x)
         case Apply("abs" | "sqrt" | "negate", (x,)):
-            return _with_same_zeros(x)
+            return with_same_zeros(x)
         case Apply("power", (x, Constant(exponent))) if exponent > 0:
-            return _with_same_zeros(x)
+            return with_same_zeros(x)
     return e
 
 

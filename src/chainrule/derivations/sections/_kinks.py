@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import mpmath
@@ -117,7 +118,7 @@ def _rule(e: Apply, values: dict[str, Any]) -> str:
             return ""
         return "sign(0) = 0" if e.operation == "abs" else "sign is flat where it is defined to be 0"
     if e.operation in _WORDS:
-        return _tie(e) if variables_of(e) and _equal(values, *x) else ""
+        return tie_rule(e, text_of)[0] if variables_of(e) and _equal(values, *x) else ""
     if e.operation == "where":
         assert isinstance(x[0], Apply)
         if not _equal(values, *x[0].arguments):
@@ -127,12 +128,13 @@ def _rule(e: Apply, values: dict[str, Any]) -> str:
     return ""
 
 
-def _tie(e: Apply) -> str:
+def tie_rule(e: Apply, written: Callable[[Expression], str]) -> tuple[str, str]:
+    """Return which argument max or min takes where both are equal, as a rule and by itself."""
     constants = [part for part in e.arguments if not variables_of(part)]
     which = "constant" if constants else "first argument"
-    chosen = constants[0] if constants else e.arguments[0]
+    taken = written(constants[0] if constants else e.arguments[0])
     word = _WORDS[e.operation]
-    return f"{word} takes its {which} {text_of(chosen)} where both arguments are equal"
+    return f"{word} takes its {which} {taken} where both arguments are equal", taken
 
 
 def _equal(values: dict[str, Any], *compared: Expression) -> bool:

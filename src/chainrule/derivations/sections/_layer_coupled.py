@@ -29,6 +29,7 @@ from chainrule.derivations.sections._elementwise import (
     per_unit,
     step_equations,
 )
+from chainrule.derivations.sections._kinks_of_layers import layer_kink_sentence
 from chainrule.documents import (
     Equation,
     Section,
@@ -197,6 +198,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
             e = equation(partial(J, Z_J), per_unit(alone))
             equations.append(Equation(e.sides, "through the output alone"))
             sentences += _on_counts(excluded_counts(alone, dict(derivation.formula.parameters)))
+    sentences += map(layer_kink_sentence, derivation.layer_kinks)
     return Section("Simplification", tuple(sentences), tuple(equations))
 
 
