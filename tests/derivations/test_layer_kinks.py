@@ -29,6 +29,7 @@ SMOOTH = (
     "(z - mean(z))/sqrt(mean((z - mean(z))**2) + 1/100)",
     "max(z, 0)**2 + mean(z)",
     "where(z > mean(z), (z - mean(z))**2, 0)",
+    "where(z == 0, 1, (exp(z) - 1)/z) + mean(z)",
     "mean(z) + max(z**2, -1) + z*abs(z)",
 )
 

@@ -46,6 +46,8 @@ _TOLD = [
     "min(max(z, -1), 1)*mean(abs(z))", "max(min(z, 2), -1)*mean(abs(z))", "max(z, 0) + mean(z)",
     "min(z, 1) + mean(z)", "max(z, -1) + sum(z)", "(z - mean(z))*abs(z - mean(z))",
     "(z - mean(z))/(1 + abs(z - mean(z)))", "(z - max(z))/(1 + abs(z - max(z)))",
+    "(z - min(z))/(max(z) - min(z) + 1/10)", "3 - 2*(z - min(z))/(max(z) - min(z) + 1)",
+    "3 - 2*(z - mean(z))/(1 + sqrt(mean((z - mean(z))**2)))", "z/sqrt((max(z) - min(z))**2 + 1)",
 ]  # fmt: skip
 _EXCLUDED = [
     "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",

@@ -162,6 +162,10 @@ def test_places_with_one_output_on_any_two_pieces_exclude_a_form(text, parameter
         ("where(z != 0, exp(z), 1)/sum(exp(z))", 0),
         ("where(z**2 - 4*z + 4 > 0, sqrt(1 + z), sqrt(3)) + max(z)", 2),
         ("where(z == 1, where(z <= 3, z, 0), z**3) + mean(z)", 1),
+        ("where(z == 0, 1, (exp(z) - 1)/z) + mean(z)", 0),
+        ("where(z != 1, log(z)/(z - 1), 1)/sum(exp(z))", 1),
+        ("where(abs(z) > 0, sin(3*z)/z, 3)*max(z)", 0),
+        ("where(z == 0, -1, (exp(-z) - 1)/z) - sum(z)", 0),
     ],
 )
 def test_layers_have_the_slope_of_the_branch_that_a_place_continues(text, place):

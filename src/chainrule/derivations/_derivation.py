@@ -54,7 +54,7 @@ _COUPLED_SECONDS = 2.3  # stages are sought after all else
 _SECTIONS_SECONDS = 1.5
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.0
-_OUTPUT_SECONDS = 2.0  # for a form of layers through the output alone
+_OUTPUT_SECONDS = 2.4  # for a form of layers through the output alone
 _PROOF_SECONDS = 1.3
 
 

@@ -179,11 +179,12 @@ def _one_sided(formula: Formula, z: list[Any], j: int) -> tuple[list[Any], list[
 def _where_divisors_vanish(
     form: Expression, parameters: Mapping[str, float]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield layers of which two units are zeros of what is divided by: of ``z - 1``, say."""
+    """Yield layers of which two units are zeros of what is divided by: of ``z - 1``."""
     divisors = {
-        e.arguments[1]
+        factor
         for e in subexpressions(form)
         if isinstance(e, Apply) and e.operation == "divide"
+        for factor in _factors(e.arguments[1])
     }
     for divisor in sorted(filter(_is_of_one_unit, divisors), key=str):
 
@@ -200,6 +201,18 @@ def _where_divisors_vanish(
             root = high if below else low
             if value(root) == 0:  # else no number of the machine is one
                 yield root, *AWKWARD[0][1:3], root
+                yield root, root + 1, root + 2, root  # to have values above a least place
+
+
+def _factors(e: Expression) -> Iterator[Expression]:
+    match e:
+        case Apply("multiply", factors):
+            for factor in factors:
+                yield from _factors(factor)
+        case Apply("power", (base, _)):
+            yield from _factors(base)
+        case _:
+            yield e
 
 
 def _is_of_one_unit(e: Expression) -> bool:

@@ -79,6 +79,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     precisions = [(context, context.prec) for context in (mpmath.mp, mpmath.iv)]
     previous_hook, sys.unraisablehook = sys.unraisablehook, watch.ignore
     watch.previous_hook = previous_hook
+    # What is done inside after the time is up was cut short, also where it ends in good order.
+    token = _deadline.set(deadline)
     try:
         watch.start()
         yield
@@ -89,6 +91,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise
     finally:
         watch.end()
+        _deadline.reset(token)
         if watch.has_interrupted:
             # It may have struck just where a precision was to be put back.
             for context, precision in precisions:

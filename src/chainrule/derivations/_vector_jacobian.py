@@ -7,7 +7,7 @@ receives the sum of what the units pass back; what a sum receives it passes to e
 from __future__ import annotations
 
 from chainrule.derivations._arithmetic import ONE, ZERO, add, divide, multiply
-from chainrule.derivations._filled_places import continued_branches
+from chainrule.derivations._filled_places import FilledChoice, filled_choices
 from chainrule.derivations._graph import UNIT_COUNT, Graph, GraphBuilder
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, complement, indicator
 from chainrule.derivations._vanishing_roots import vanishing_roots
@@ -60,8 +60,8 @@ def backward_graph(
     if seed == ONE:
         received[graph.output] = ONE
     adjoints: dict[int, int] = {}
-    continued = continued_branches(graph)
-    needed = _conditions(graph, continued)
+    filled = filled_choices(graph)
+    needed = _conditions(graph, filled)
     conditions = needed if selects else {}
     guarded = vanishing_roots(graph, needed) if guards_roots else frozenset[int]()
     result = builder.insert(ZERO)
@@ -78,11 +78,16 @@ def backward_graph(
                 result = adjoints[index]
             continue
         parts = _parts(graph, index, back, selects=selects)
-        if index in continued:
-            parts = tuple(back if k == continued[index] else ZERO for k in range(3))
+        if _is_continued(index, filled):
+            parts = tuple(back if k == filled[index].position else ZERO for k in range(3))
         if index in guarded:
             parts = (_where_positive(index, parts[0], selects=selects), *parts[1:])
-        for argument, part in zip(node.arguments, parts, strict=True):
+        passed = list(zip(node.arguments, parts, strict=True))
+        if index in filled and not _is_continued(index, filled):
+            at_place, slope = _at_filled_place(graph, index, filled[index])
+            part = _chosen(back, at_place) if selects else multiply(back, at_place)
+            passed[3 - filled[index].position] = (_input(graph), multiply(part, slope))
+        for argument, part in passed:
             if part == ZERO or graph.nodes[argument].operation == "value":
                 continue
             if variables_of(part) - variables_of(back):
@@ -94,7 +99,26 @@ def backward_graph(
     return builder.graph(result), adjoints
 
 
-def _conditions(graph: Graph, continued: dict[int, int]) -> dict[int, frozenset[Expression]]:
+def _is_continued(index: int, filled: dict[int, FilledChoice]) -> bool:
+    """Tell whether a choice has the slope of one of its branches everywhere."""
+    return index in filled and filled[index].slope is None
+
+
+def _at_filled_place(
+    graph: Graph, index: int, choice: FilledChoice
+) -> tuple[Expression, Expression]:
+    """Return the indicator of the places at which a choice is filled, and its slope there."""
+    condition = graph.expression_of_condition(graph.nodes[index].arguments[0])
+    assert choice.slope is not None
+    return indicator(complement(condition) if choice.position == 1 else condition), choice.slope
+
+
+def _input(graph: Graph) -> int:
+    """Return the node of `z`."""
+    return next(k for k, node in enumerate(graph.nodes) if node.leaf == Variable("z"))
+
+
+def _conditions(graph: Graph, filled: dict[int, FilledChoice]) -> dict[int, frozenset[Expression]]:
     """Return for every node the conditions without which nothing that is wanted needs it."""
     found: dict[int, frozenset[Expression]] = {graph.output: frozenset()}
     shared: set[Expression] = set()
@@ -102,7 +126,7 @@ def _conditions(graph: Graph, continued: dict[int, int]) -> dict[int, frozenset[
         node = graph.nodes[index]
         for position, argument in enumerate(node.arguments):
             needs = found[index]
-            if node.operation == "where" and position > 0 and index not in continued:
+            if node.operation == "where" and position > 0 and not _is_continued(index, filled):
                 holds = graph.expression_of_condition(node.arguments[0])
                 branch = holds if position == 1 else complement(holds)
                 needs |= {branch}

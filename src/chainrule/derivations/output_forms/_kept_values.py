@@ -22,9 +22,9 @@ from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._inverses import inverted, solutions
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
+from chainrule.derivations.output_forms._shared_factor import equations_of_factor, factor_of
 from chainrule.derivations.output_forms._unit_equations import unit_equations
 from chainrule.formulas import (
     REDUCTIONS,
@@ -126,7 +126,7 @@ def determined(
                     for part, right in _with_root(left, algebra.to_expression(value)):
                         if part not in found and holds(part, right):
                             found[part] = right
-            factor = _factor(graph, algebra)
+            factor = factor_of(graph, algebra)
             if factor is not None and _Z not in found and _is_told(factor, algebra, found):
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
                 if holds(_Z, own):
@@ -141,6 +141,21 @@ def determined(
     except FAILURES:
         pass
     return tuple(found.items())
+
+
+def told_by_factor(formula: Formula) -> Iterator[dict[Expression, Expression]]:
+    """Yield what the output tells of layers that are z by what they share; not proved.
+
+    It may hold for some layers alone, as for those of which the least unit is 0.
+    """
+    graph = computation_graph(formula.expression)
+    algebra = SumAlgebra(graph, dict(formula.parameters))
+    algebra.name_reductions(graph.output)
+    factor = factor_of(graph, algebra)
+    for symbol, equation in equations_of_factor(graph, algebra):
+        for left, right in _roots(equation, symbol, algebra):
+            own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
+            yield {left: right, _Z: own}
 
 
 def is_shared(e: Expression) -> bool:
@@ -172,7 +187,7 @@ def _of_layers(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
             yield inside[0], relation
         rules += _solved_for_sum(relation, z)
     yield from _of_extremes(graph, algebra, output)
-    yield from _of_factor(graph, algebra)
+    yield from equations_of_factor(graph, algebra)
 
 
 def _solved_for_sum(relation: Any, z: Any) -> list[tuple[Any, Any]]:
@@ -182,40 +197,6 @@ def _solved_for_sum(relation: Any, z: Any) -> list[tuple[Any, Any]]:
         return []
     slope = sympy.expand(relation).coeff(sums[0], 1)
     return [(sums[0], sums[0] - relation / slope)] if slope.is_number and slope != 0 else []
-
-
-def _of_factor(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
-    """Yield what is zero where z = a D: a reduction of degree d over z is that over a, times D**d.
-
-    Several reductions have D in common, which is the only unknown then.
-    """
-    factor = _factor(graph, algebra)
-    inside = [
-        (index, symbol)
-        for index, symbol in algebra.shared.items()
-        if factor is not None and factor.has(symbol)
-    ]
-    if not inside:
-        return
-    over_outputs = {}
-    for index, symbol in inside:
-        times = degree(Graph(graph.nodes, index))
-        if times is None:
-            return
-        power = sympy.Rational(times.numerator, times.denominator)
-        outputs = substitute(graph.expression(index), lambda e: _A if e == _Z else None)
-        over_outputs[symbol] = power, algebra.translation.symbol(outputs)
-    if len(inside) == 1:
-        ((symbol, (power, outputs)),) = over_outputs.items()
-        yield symbol, symbol - factor**power * outputs
-        return
-    common = sympy.Dummy("common", positive=True)
-    in_common = {symbol: common**power * total for symbol, (power, total) in over_outputs.items()}
-    above = sympy.fraction(sympy.together(common - factor.subs(in_common)))[0]
-    if not above.is_polynomial(common) or sympy.degree(above, common) > 2:
-        return
-    for solution in solutions(sympy.Poly(above, common)):
-        yield from ((symbol, symbol - e.subs(common, solution)) for symbol, e in in_common.items())
 
 
 def _of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tuple[Any, Any]]:
@@ -234,13 +215,6 @@ def _of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tup
         operation = node.operation if slope > 0 else _OPPOSITE[node.operation]
         extreme = algebra.translation.symbol(Apply(operation.removeprefix("reduce_"), (_A,)))
         yield symbol, slope * symbol + rest - extreme
-
-
-def _factor(graph: Graph, algebra: SumAlgebra) -> Any:
-    """Return D where z = a D and D is shared, else None."""
-    z = algebra.translation.symbol(_Z)
-    factor = sympy.cancel(z / algebra.value(graph.output))
-    return None if algebra.is_own(factor) else factor
 
 
 def _is_told(factor: Any, algebra: SumAlgebra, found: Mapping[Expression, Expression]) -> bool:

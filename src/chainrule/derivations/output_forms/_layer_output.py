@@ -26,6 +26,7 @@ from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.output_forms._affine_layers import affine_parts, of_affine
 from chainrule.derivations.output_forms._clamped_values import clamped_values
 from chainrule.derivations.output_forms._compared_outputs import (
     with_conditions,
@@ -33,7 +34,7 @@ from chainrule.derivations.output_forms._compared_outputs import (
 )
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._joined import joined_form
-from chainrule.derivations.output_forms._kept_values import determined, is_shared
+from chainrule.derivations.output_forms._kept_values import determined, is_shared, told_by_factor
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
 from chainrule.derivations.output_forms._multiples import multiples_of_the_output
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
@@ -64,6 +65,7 @@ from chainrule.formulas import (
 
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS, _RELATED_SECONDS = 0.8, 1.3
+_AFFINE_SECONDS = 1.8  # a layer moved by a number has a form just where it has one itself
 _MOST_LAYERS = 6
 _MOST_WAYS = 4
 _LONG = 120  # parts before a form is shortened: that of a related layer may be much shorter
@@ -124,14 +126,16 @@ def layer_output_form(
         )
 
     def shortest() -> _Form | None:
-        values_known: list[Mapping[Expression, Expression]] = [
+        return chosen_from(
             dict(told),
             *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
             *_layers_of_the_output(formula),
             *multiples_of_the_output(formula),
             *clamped_values(formula),
             {_Z: _A},  # as where the identity is chosen everywhere but at a few layers
-        ]
+        )
+
+    def chosen_from(*values_known: Mapping[Expression, Expression]) -> _Form | None:
         found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
         for written, values in product_of(with_conditions(plain), values_known):
             form = put_in(written, values)
@@ -154,19 +158,29 @@ def layer_output_form(
         for product in (plain[-1], *ways[:1]):
             yield partial(_without_quotient_at_zero, product=product)
 
-    def of_related() -> Expression | None:
+    def first_of(forms: Iterator[Expression], seconds: float) -> Expression | None:
         no_form: Expression | None = None
-        return attempt(
-            _RELATED_SECONDS, lambda: next(filter(holds, _of_related(formula)), None), no_form
-        )
+        return attempt(seconds, lambda: next(filter(holds, forms), None), no_form)
+
+    if all(size(value) > _LONG for _, value in told):
+        nowhere: list[Expression] = []
+        forms = attempt(_AFFINE_SECONDS, lambda: list(_of_affine(formula)), nowhere)
+        form = first_of(iter(forms), _SECONDS)
+        if form is not None:
+            return form
 
     nothing: _Form | None = None
     found = attempt(_SECONDS, shortest, nothing)
     if found is None:
-        return of_related()
+        related = first_of(_of_related(formula), _RELATED_SECONDS)
+        if related is not None:
+            return related
+        found = attempt(_SECONDS, lambda: chosen_from(dict(told)) if told else None, nothing)
+    if found is None:
+        return None
     form, completed, written, values = found
     if size(form) > _LONG:
-        related = of_related()
+        related = first_of(_of_related(formula), _RELATED_SECONDS)
         if related is not None and size(related) < size(form) / 2:
             return related
     no_ways: list[Expression] = []
@@ -186,6 +200,7 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
         found = [form for form in forms if form is not None]
         if len(found) == len(branches):
             yield Apply("where", (exchanged(condition, _Z, _A), *found))
+    yield from _of_affine(formula)
     bare = without_rectifier(formula)
     if bare is not None:
         yield from where_not_zero(bare, formula)
@@ -212,6 +227,18 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
         form = _form_alone(other)
         if form is not None:
             yield form
+
+
+def _of_affine(formula: Formula) -> Iterator[Expression]:
+    """Yield forms of a layer that is another one times a number and moved by one."""
+    part, factor, shift = affine_parts(rebuilt(formula.expression))
+    if (factor, shift) == (constant(1), constant(0)):
+        return
+    inside = replace(formula, expression=part)
+    form = _form_alone(inside, closed_form(inside, seconds=STAGE_SECONDS))
+    composed = None if form is None else of_affine(form, factor, shift, dict(formula.parameters))
+    if composed is not None:
+        yield from (*with_plain_comparisons(composed), composed)
 
 
 def _form_alone(formula: Formula, product: Expression | None = None) -> Expression | None:
@@ -287,6 +314,8 @@ def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Express
             told = dict(determined(rest, computation_graph(rest.expression)))
             if told:
                 yield {**told, **one}
+            else:
+                yield from ({**ways, **one} for ways in told_by_factor(rest))
 
 
 def _preactivations(formula: Formula, told: Sequence[Expression]) -> Iterator[Expression]:

@@ -29,8 +29,8 @@ def layer_kink_sentence(kink: LayerKink) -> str:
         case Apply("max" | "min" as extreme, (x,)):
             met = (
                 f"Where several units share the {_SIZES[extreme]} {_text(x)} the slope jumps; "
-                f"taken there: for each of them an equal part of what {left} passes back, since none of "
-                "them comes before the others"
+                f"taken there: for each of them an equal part of what {left} passes back, since "
+                "none of them comes before the others"
             )
         case Apply("maximum" | "minimum", (x, _)):
             rule, taken = tie_rule(choice, _text)

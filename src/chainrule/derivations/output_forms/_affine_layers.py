@@ -1,0 +1,82 @@
+"""Layers that are another one times a number and moved by one: ``gain*layer(z) + bias``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainrule.derivations._arithmetic import (
+    ONE,
+    ZERO,
+    add,
+    divide,
+    multiply,
+    negate,
+    rebuilt,
+    subtract,
+)
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import UNIT_COUNT
+from chainrule.formulas import Apply, Expression, Variable, subexpressions, substitute, variables_of
+
+_A = Variable("a")
+
+
+def affine_parts(e: Expression) -> tuple[Expression, Expression, Expression]:
+    """Return what a layer is made of by a factor and a summand without variables, and these.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> wrapped = parse("3 - 2*(z - mean(z))/sum(abs(z))").expression
+    >>> [to_text(part) for part in affine_parts(wrapped)]
+    ['(z - mean(z))/sum(abs(z))', '-2', '3']
+    """
+    match e:
+        case Apply("add" | "subtract" as sign, (x, y)) if _is_number(x) or _is_number(y):
+            inner, factor, shift = affine_parts(y if _is_number(x) else x)
+            if _is_number(x) and sign == "subtract":
+                return inner, negate(factor), subtract(x, shift)
+            if _is_number(x):
+                return inner, factor, add(shift, x)
+            return inner, factor, (add if sign == "add" else subtract)(shift, y)
+    number, rest = _factors(e)
+    if number == ONE:
+        return e, ONE, ZERO
+    inner, factor, shift = affine_parts(rest)
+    return inner, multiply(number, factor), multiply(number, shift)
+
+
+def of_affine(
+    form: Expression, factor: Expression, shift: Expression, values: Mapping[str, float]
+) -> Expression | None:
+    """Return ∂J/∂z of a layer from the form of the one inside; None where the factor is 0."""
+    if not evaluate(factor, values):
+        return None
+    inside = divide(subtract(_A, shift), factor)
+    known: dict[Expression, Expression] = {_A: inside}
+    return rebuilt(multiply(factor, substitute(form, known.get)))
+
+
+def _factors(e: Expression) -> tuple[Expression, Expression]:
+    """Return the numbers of a product or quotient, and the rest."""
+    match e:
+        case Apply("negate", (x,)):
+            number, rest = _factors(x)
+            return negate(number), rest
+        case Apply("multiply", (x, y)):
+            if _is_number(x) or _is_number(y):
+                number, rest = _factors(y if _is_number(x) else x)
+                return multiply(x if _is_number(x) else y, number), rest
+            (first, x), (second, y) = _factors(x), _factors(y)
+            return multiply(first, second), multiply(x, y)
+        case Apply("divide", (x, y)) if _is_number(y):
+            number, rest = _factors(x)
+            return divide(number, y), rest
+        case Apply("divide", (x, y)) if not _is_number(x):
+            number, rest = _factors(x)
+            return number, divide(rest, y)
+    return ONE, e
+
+
+def _is_number(e: Expression) -> bool:
+    return not variables_of(e) and UNIT_COUNT not in subexpressions(e)
