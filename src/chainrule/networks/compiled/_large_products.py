@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.kernels._memory import copy_bytes
 from chainrule.kernels._parts import inner
-from chainrule.networks.compiled._strips import fill, strip, turn_matrix
+from chainrule.networks.compiled._strips import fill_narrow, strip, turn_matrix
 from chainrule.networks.compiled._team import threads_of
 from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, WIDTH, copy_row
 
@@ -25,7 +25,8 @@ _LARGE = 2**24  # products, for which copies pay
 _APART = 64  # bytes
 LARGE_PANEL_SIZE = _PANELS_SIZE + _HEIGHT * (4 * _DEPTH + _APART)  # bytes
 
-_fill_wide = strip(ROWS, VECTORS, down=False, whole=True, a_apart=(_DEPTH, _APART))
+# Of hundreds of rows few are left over: two more heights do, and compile sooner than four.
+_fill_wide = strip((ROWS[0], 4, 1), VECTORS, down=False, whole=True, a_apart=(_DEPTH, _APART))
 
 
 @inner()
@@ -99,8 +100,8 @@ def fill_large(
                 if above > 0:
                     before, before_apart = out, c_apart
                 if wide * item <= REGISTER:
-                    fill(
-                        kind, item, 0, high, wide, terms, copied, copied_apart, copied_apart,
+                    fill_narrow(
+                        kind, high, wide, terms, copied, copied_apart, copied_apart,
                         lines, WIDTH, out, c_apart, before, before_apart,
                     )  # fmt: skip
                 else:

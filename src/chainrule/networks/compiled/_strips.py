@@ -60,7 +60,7 @@ def strip(
 
 
 _fill_wide = strip(ROWS, VECTORS, down=False, whole=True)
-_fill_narrow = strip(ROWS, 1, down=False)
+fill_narrow = strip(ROWS, 1, down=False)
 _fill_wide_down = strip(ROWS, VECTORS, down=True, whole=True)
 _fill_narrow_down = strip(ROWS, 1, down=True)
 
@@ -103,5 +103,5 @@ def fill(
         _fill_wide(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
                    start, start_apart)  # fmt: skip
     else:
-        _fill_narrow(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
+        fill_narrow(kind, rows, columns, depth, a, a_row, a_apart, b, b_apart, c, c_apart,
                      start, start_apart)  # fmt: skip
