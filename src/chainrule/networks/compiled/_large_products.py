@@ -11,9 +11,9 @@ from typing import Any
 
 from chainrule.kernels._memory import copy_bytes
 from chainrule.kernels._parts import inner
-from chainrule.networks.compiled._strips import fill_narrow, strip, turn_matrix
+from chainrule.networks.compiled._strips import fill_narrow, turn_matrix
 from chainrule.networks.compiled._team import threads_of
-from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, WIDTH, copy_row
+from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, WIDTH, copy_row, strip
 
 _DEPTH = 256  # terms at once: a panel is to leave room in the first cache
 _GROUP = 32  # panels

@@ -24,13 +24,14 @@ from chainrule.networks.compiled._large_products import (
     is_large,
     large_tiles,
 )
-from chainrule.networks.compiled._strips import fill, strip, turn_matrix
+from chainrule.networks.compiled._strips import fill, turn_matrix
 from chainrule.networks.compiled._team import has_several, take
 from chainrule.networks.compiled._vectors import (
     REGISTER,
     ROWS,
     WIDTH,
     copy_row,
+    strip,
 )
 
 DEPTH = 512

@@ -5,59 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.kernels._parts import inner
-from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, tile, turn
-
-
-def strip(
-    heights: tuple[int, ...],
-    vectors: int,
-    *,
-    down: bool,
-    whole: bool = False,
-    a_apart: tuple[int, int] | None = None,
-) -> Any:
-    """Return a compiled function that fills rows of C, at most as wide as a tile.
-
-    See `tile`. It takes the tiles' heights in turn, the first as often as it fits.
-    """
-    height = heights[0]
-    fill_tile = tile(height, vectors, down=down, whole=whole, a_apart=a_apart)
-    if len(heights) == 1:
-
-        @inner()
-        def fill(
-            kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
-            b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
-        ) -> None:  # fmt: skip
-            for row in range(rows):
-                fill_tile(
-                    kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
-                    start + row * start_apart, start_apart, depth, columns,
-                )  # fmt: skip
-
-        return fill
-    fill_rest = strip(heights[1:], vectors, down=down, whole=whole, a_apart=a_apart)
-
-    @inner()
-    def fill_from_the_highest(
-        kind: Any, rows: int, columns: int, depth: int, a: int, a_row: int, a_apart: int,
-        b: int, b_apart: int, c: int, c_apart: int, start: int, start_apart: int,
-    ) -> None:  # fmt: skip
-        row = 0
-        while row + height <= rows:
-            fill_tile(
-                kind, a + row * a_row, a_apart, b, b_apart, c + row * c_apart, c_apart,
-                start + row * start_apart, start_apart, depth, columns,
-            )  # fmt: skip
-            row += height
-        if row < rows:
-            fill_rest(
-                kind, rows - row, columns, depth, a + row * a_row, a_row, a_apart, b, b_apart,
-                c + row * c_apart, c_apart, start + row * start_apart, start_apart,
-            )  # fmt: skip
-
-    return fill_from_the_highest
-
+from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, strip, turn
 
 _fill_wide = strip(ROWS, VECTORS, down=False, whole=True)
 fill_narrow = strip(ROWS, 1, down=False)

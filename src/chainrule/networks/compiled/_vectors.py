@@ -7,6 +7,7 @@ only once an element. Edges are masked, so that no array needs padding.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -86,97 +87,140 @@ class _Lanes:
         return self.builder.shuffle_vector(first, undefined, zeros)
 
 
-def tile(
-    rows: int, vectors: int, *, down: bool, whole: bool, a_apart: tuple[int, int] | None
+@dataclass(frozen=True)
+class _Matrix:
+    """Where a matrix lies, and how far its rows are apart, in bytes: values of the builder."""
+
+    place: Any
+    apart: Any
+
+    def from_row(self, builder: Any, row: Any) -> _Matrix:
+        return _Matrix(builder.add(self.place, builder.mul(row, self.apart)), self.apart)
+
+
+def strip(
+    heights: tuple[int, ...],
+    vectors: int,
+    *,
+    down: bool,
+    whole: bool = False,
+    a_apart: tuple[int, int] | None = None,
 ) -> Callable[..., None]:
-    """Return a compiled function that fills a tile of ``C = start + A @ B``.
+    """Return a compiled function that fills rows of ``C = start + A @ B``, as wide as a tile.
+
+    All of it is one piece of generated code: as functions of Numba's, tiles of several heights
+    would take a second to compile.
 
     Parameters
     ----------
-    rows : int
-        The height of the tile.
+    heights : tuple of int
+        Of the tiles, descending to 1: each is taken as often as it fits into what is left.
     vectors : int
-        Its width in registers.
+        The tiles' width in registers.
     down : bool
         Whether the elements of a row of A lie below one another: A is a transposed matrix.
     whole : bool
         Whether rows of B are as wide as the tile, if those of C are not: a masked load takes the
         place of a multiplication.
-    a_apart : tuple of (int, int) or None
+    a_apart : tuple of (int, int), optional
         The distance of A, in elements and bytes that are added, where it is always the same: then
-        no instructions compute addresses. None if it is an argument.
+        no instructions compute addresses.
 
     Returns
     -------
     callable
-        Its first argument is any number of the elements' type. The others are addresses and
-        distances in bytes: A and its distance, from row to row or,
-        for a transposed matrix, from one depth to the next; B, C and start, each with its distance
-        from row to row; then the depth, at least 1, and the number of columns.
+        Its first argument is any number of the elements' type. The others are the rows and columns
+        of C and the depth, at least 1; then addresses and distances in bytes: A with its distance
+        from a row of C to the next, and from row to row or, for a transposed matrix, from one depth
+        to the next; B, C and start, each with its distance from row to row.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, a_distance, b, b_apart, c, c_apart, start, start_apart, depth, columns = arguments[1:]
+        rows, columns, depth, a, a_row, a_distance, *others = arguments[1:]
         lanes = _Lanes(builder, signature.args[0])
         if a_apart is not None:
-            a_distance = ir.Constant(_WORD, a_apart[0] * lanes.item + a_apart[1])
+            a_distance = _number(a_apart[0] * lanes.item + a_apart[1])
         masks = [lanes.mask(columns, lanes.count * v) for v in range(vectors)]
-
-        def number(value: int) -> Any:
-            return ir.Constant(_WORD, value)
-
-        def places(base: Any, apart: Any) -> list[Any]:
-            lines = [builder.add(base, builder.mul(apart, number(r))) for r in range(rows)]
-            return [builder.add(x, number(REGISTER * v)) for x in lines for v in range(vectors)]
-
-        across = masks * rows
-        first = [
-            lanes.load(place, mask)
-            for place, mask in zip(places(start, start_apart), across, strict=True)
-        ]
-        before, loop = builder.block, builder.append_basic_block("depth")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        k = builder.phi(_WORD)
-        sums = [builder.phi(lanes.vector) for _ in first]
-        of_row = builder.add(b, builder.mul(k, b_apart))
-        of_b = [
-            lanes.load(builder.add(of_row, number(REGISTER * v)), None if whole else mask)
-            for v, mask in enumerate(masks)
-        ]
-        results = []
-        for r in range(rows):
-            if down:
-                line = builder.add(a, builder.mul(k, a_distance))
-                place = builder.add(line, number(r * lanes.item))
-            else:
-                row = builder.add(a, builder.mul(a_distance, number(r)))
-                place = builder.add(row, builder.mul(k, number(lanes.item)))
-            of_a = lanes.everywhere(place)
-            for v in range(vectors):
-                results.append(lanes.multiply_add(of_a, of_b[v], sums[r * vectors + v]))
-        following = builder.add(k, number(1))
-        for phi, initial, result in [
-            (k, number(0), following),
-            *zip(sums, first, results, strict=True),
-        ]:
-            phi.add_incoming(initial, before)
-            phi.add_incoming(result, loop)
-        done = builder.append_basic_block("done")
-        builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
-        builder.position_at_end(done)
-        for result, place, mask in zip(results, places(c, c_apart), across, strict=True):
-            lanes.store(result, place, mask)
+        B, C, start = (_Matrix(*others[k : k + 2]) for k in (0, 2, 4))
+        done = _number(0)
+        for height in heights:
+            before = builder.block
+            another, inside, after = map(builder.append_basic_block, ("another", "tile", "after"))
+            builder.branch(another)
+            builder.position_at_end(another)
+            row = builder.phi(_WORD)
+            row.add_incoming(done, before)
+            following = builder.add(row, _number(height))
+            builder.cbranch(builder.icmp_signed("<=", following, rows), inside, after)
+            builder.position_at_end(inside)
+            A = _Matrix(builder.add(a, builder.mul(row, a_row)), a_distance)
+            from_row = (M.from_row(builder, row) for M in (C, start))
+            _fill_tile(lanes, height, masks, depth, A, B, *from_row, down=down, whole=whole)
+            row.add_incoming(following, builder.block)
+            builder.branch(another)
+            builder.position_at_end(after)
+            done = row
         return context.get_dummy_value()
 
     def typed(  # one name for each argument: Numba reads the signature
-        typing_context: Any, kind: Any, a: Any, a_apart: Any, b: Any, b_apart: Any, c: Any,
-        c_apart: Any, start: Any, start_apart: Any, depth: Any, columns: Any,
+        typing_context: Any, kind: Any, rows: Any, columns: Any, depth: Any, a: Any, a_row: Any,
+        a_apart: Any, b: Any, b_apart: Any, c: Any, c_apart: Any, start: Any, start_apart: Any,
     ) -> Any:  # fmt: skip
-        return types.void(kind, *[types.intp] * 10), generate
+        return types.void(kind, *[types.intp] * 12), generate
 
     made: Callable[..., None] = intrinsic(typed)
     return made
+
+
+def _fill_tile(
+    lanes: _Lanes, rows: int, masks: list[Any], depth: Any, A: _Matrix, B: _Matrix, C: _Matrix,
+    start: _Matrix, *, down: bool, whole: bool,
+) -> None:  # fmt: skip
+    """Generate a tile that stays in registers for all terms."""
+    builder, vectors = lanes.builder, len(masks)
+
+    def places(M: _Matrix) -> list[Any]:
+        lines = [M.from_row(builder, _number(r)).place for r in range(rows)]
+        return [builder.add(x, _number(REGISTER * v)) for x in lines for v in range(vectors)]
+
+    across = masks * rows
+    first = [lanes.load(place, mask) for place, mask in zip(places(start), across, strict=True)]
+    before, loop = builder.block, builder.append_basic_block("depth")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(_WORD)
+    sums = [builder.phi(lanes.vector) for _ in first]
+    of_row = B.from_row(builder, k).place
+    of_b = [
+        lanes.load(builder.add(of_row, _number(REGISTER * v)), None if whole else mask)
+        for v, mask in enumerate(masks)
+    ]
+    results = []
+    for r in range(rows):
+        if down:
+            place = builder.add(A.from_row(builder, k).place, _number(r * lanes.item))
+        else:
+            row = A.from_row(builder, _number(r)).place
+            place = builder.add(row, builder.mul(k, _number(lanes.item)))
+        of_a = lanes.everywhere(place)
+        for v in range(vectors):
+            results.append(lanes.multiply_add(of_a, of_b[v], sums[r * vectors + v]))
+    following = builder.add(k, _number(1))
+    for phi, initial, result in [
+        (k, _number(0), following),
+        *zip(sums, first, results, strict=True),
+    ]:
+        phi.add_incoming(initial, before)
+        phi.add_incoming(result, loop)
+    done = builder.append_basic_block("done")
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+    builder.position_at_end(done)
+    for result, place, mask in zip(results, places(C), across, strict=True):
+        lanes.store(result, place, mask)
+
+
+def _number(value: int) -> Any:
+    return ir.Constant(_WORD, value)
 
 
 def _copy_row(typing_context: Any, kind: Any, source: Any, destination: Any, columns: Any) -> Any:
