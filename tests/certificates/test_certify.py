@@ -179,6 +179,35 @@ def test_beyond_the_two_derivatives_of_a_kink_is_wrong() -> None:
     assert not found.passed
 
 
+CENTRED = parse("max(z - mean(z), 0)")
+
+
+def above_the_mean(z: Array) -> Array:
+    apart = z.astype(np.float64) - z.astype(np.float64).mean(axis=1, keepdims=True)
+    return np.maximum(apart, 0).astype(z.dtype)
+
+
+def what_equal_units_pass_back(at_ties: float) -> Any:
+    def product(da: Array, z: Array) -> Array:
+        wide = z.astype(np.float64)
+        apart = wide - wide.mean(axis=1, keepdims=True)
+        passed = da * np.where(apart > 0, 1.0, np.where(apart == 0, at_ties, 0.0))
+        return (passed - passed.mean(axis=1, keepdims=True)).astype(z.dtype)
+
+    return product
+
+
+def test_where_all_units_are_at_kinks_the_chain_rule_is_right() -> None:
+    """Equal units are all the mean, and max takes the slope 0 of its second argument there.
+
+    What it gives need not lie between the slopes that moving one unit shows.
+    """
+    found = measure(CENTRED, above_the_mean, what_equal_units_pass_back(0.0), FLOAT32)
+    assert found.passed
+    found = measure(CENTRED, above_the_mean, what_equal_units_pass_back(40.0), FLOAT32)
+    assert not found.passed
+
+
 @pytest.mark.parametrize("form", [FLOAT32, FLOAT64])
 def test_softmax_passes(form: Any) -> None:
     found = measure(SOFTMAX, softmax, softmax_product, form)

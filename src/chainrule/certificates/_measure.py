@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, cmp_to_key, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from chainrule.certificates._certificate import (
     GradientCheck,
     Kink,
 )
+from chainrule.certificates._layer_rule import layer_rule
 from chainrule.certificates._sample import Array, batches, sample, switches
 from chainrule.certificates._ulp import (
     CertificateError,
@@ -303,6 +304,11 @@ class _Elementwise(_Measurement):
 class LayerMeasurement(_Measurement):
     """A layer-coupled function, row by row; of a cost, with the targets that are given."""
 
+    @cached_property
+    def rule(self) -> Callable[[Array, Array], list[Raw]]:
+        """The derivative that the chain rule takes, at kinks too."""
+        return layer_rule(self.formula)
+
     def run(self) -> None:
         for batch in batches(self.form):
             self.judge_rows(batch.z, batch.weights, batch.z[:, :0])
@@ -329,6 +335,8 @@ class LayerMeasurement(_Measurement):
                     float(values[unit]), (true, true), place, unit, targets, change=change
                 )
             sides = truth.left[unit], truth.right[unit]
+            if sides[0] != sides[1] and not targets:
+                sides = _including(sides, self.rule(z, weights)[unit])
             scale, change = truth.terms[unit], truth.derivative_changes[unit]
             product = float(products[unit])
             self.derivative.add(product, sides, place, unit, targets, scale=scale, change=change)
@@ -359,6 +367,14 @@ class LayerMeasurement(_Measurement):
     def cost_terms(self, da: Array, z: Array) -> Array:
         terms: Array = np.abs(da * self.forward(z)).sum(axis=1, keepdims=True)
         return terms
+
+
+def _including(sides: tuple[Raw, Raw], other: Raw) -> tuple[Raw, Raw]:
+    """Return the ends of what lies between two numbers and another one."""
+    if libmp.fnan in (*sides, other):
+        return sides
+    ordered = sorted((*sides, other), key=cmp_to_key(libmp.mpf_cmp))
+    return ordered[0], ordered[-1]
 
 
 def _central(forward: Forward, z: Array, step: Array) -> Array:
