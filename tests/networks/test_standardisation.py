@@ -19,6 +19,7 @@ from chainrule.networks import (
     train_lbfgs,
 )
 from chainrule.networks._homogeneity import degree
+from chainrule.networks.compiled import run_batches
 
 TRAINERS = [
     lambda net, X, Y, **options: train(net, X, Y, rng=1, epochs=6, tolerance=0.0, **options),
@@ -169,6 +170,17 @@ def test_targets_are_left_alone_where_it_would_be_another_cost():
             train(net, X, Y, standardisation=moved)
         assert moved.suited(net).target_scale == 1.0
     assert degree(cost_formula("half_squared_error")) == 2.0
+
+
+def test_code_that_is_compiled_serves_both():
+    """Compiling a training takes seconds: it is not done again for standardised targets."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
+    start = network((3, 4, 1), ("relu", "identity"), "half_squared_error", rng=0)
+    train(start, X, Y, epochs=1, rng=0)
+    known = len(run_batches.signatures)
+    train(start, X, Y, epochs=1, rng=0, standardisation=standardisation(start, X, Y))
+    assert len(run_batches.signatures) == known
 
 
 def test_what_does_not_fit_is_refused():

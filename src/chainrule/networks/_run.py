@@ -84,7 +84,8 @@ class Run:
             standardisation.check(network)
             self.centres = np.asarray(standardisation.centres, dtype)
             self.factors = np.asarray(1.0 / standardisation.scales, dtype)
-            self.targets = standardisation.targets(self.targets)
+            scaled = standardisation.targets(self.targets)
+            self.targets = as_rows(scaled, sizes[-1], dtype, "Y")
             self.unit = standardisation.unit(network)
         self.weights = example_weights(sample_weight, count, self.targets)
         # Examples without weight change nothing but the size of the batches.
