@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.kernels._parts import inner
-from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, strip, turn
+from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, strip, turn, turn_whole
 
 _fill_wide = strip(ROWS, VECTORS, down=False, whole=True)
 fill_narrow = strip(ROWS, 1, down=False)
@@ -22,12 +22,13 @@ def turn_matrix(
     side = REGISTER // item
     for row in range(0, rows, side):
         for column in range(0, columns, side):
-            turn(
-                kind,
-                source + row * source_apart + column * item, source_apart,
-                destination + column * destination_apart + row * item, destination_apart,
-                min(side, rows - row), min(side, columns - column),
-            )  # fmt: skip
+            here = source + row * source_apart + column * item
+            there = destination + column * destination_apart + row * item
+            high, wide = min(side, rows - row), min(side, columns - column)
+            if high == side and wide == side:
+                turn_whole(kind, here, source_apart, there, destination_apart, side, side)
+            else:
+                turn(kind, here, source_apart, there, destination_apart, high, wide)
 
 
 @inner()

@@ -63,6 +63,10 @@ class _Lanes:
         return self.builder.call(function, given)
 
     def store(self, value: Any, address: Any, mask: Any) -> None:
+        """Store a vector: all of it where there is no mask."""
+        if mask is None:
+            self.builder.store(value, self.pointer(address), align=1)
+            return
         name = f"llvm.masked.store.{self.suffix}.p0"
         kinds = [self.vector, self.vector.as_pointer(), _COUNT, self.truths]
         function = self._intrinsic(name, ir.VoidType(), kinds)
@@ -242,14 +246,12 @@ def _copy_row(typing_context: Any, kind: Any, source: Any, destination: Any, col
     return types.void(kind, types.intp, types.intp, types.intp), generate
 
 
-def _turn(
-    typing_context: Any, kind: Any, source: Any, source_apart: Any, destination: Any,
-    destination_apart: Any, rows: Any, columns: Any,
-) -> Any:  # fmt: skip
-    """Generate: copy a square as wide as a register, rows becoming columns.
+def _turn(*, whole: bool) -> Callable[..., None]:
+    """Return a compiled function that copies a square as wide as a register, rows as columns.
 
-    Arguments: any number of the elements' type; the addresses of source and destination, each with
-    its distance from row to row in bytes; how many rows and columns of the source there are.
+    Its arguments are any number of the elements' type; the addresses of source and destination,
+    each with its distance from row to row in bytes; how many rows and columns of the source there
+    are, all of them where the square is whole.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -257,17 +259,18 @@ def _turn(
         lanes = _Lanes(builder, signature.args[0])
         count = lanes.count
         nothing = ir.Constant(lanes.truths, [0] * count)
-
-        def line(base: Any, apart: Any, row: int) -> Any:
-            return builder.add(base, builder.mul(apart, ir.Constant(_WORD, row)))
+        of_source = None if whole else lanes.mask(columns, 0)
+        of_destination = None if whole else lanes.mask(rows, 0)
 
         def mask(row: int, rows: Any, of_row: Any) -> Any:
-            is_there = builder.icmp_signed("<", ir.Constant(_WORD, row), rows)
+            if whole:
+                return None
+            is_there = builder.icmp_signed("<", _number(row), rows)
             return builder.select(is_there, of_row, nothing)
 
-        of_source, of_destination = lanes.mask(columns, 0), lanes.mask(rows, 0)
+        here, there = _Matrix(source, source_apart), _Matrix(destination, destination_apart)
         vectors = [
-            lanes.load(line(source, source_apart, r), mask(r, rows, of_source))
+            lanes.load(here.from_row(builder, _number(r)).place, mask(r, rows, of_source))
             for r in range(count)
         ]
         # Blocks of `half` rows and columns change places across the diagonal, halving each time.
@@ -283,12 +286,19 @@ def _turn(
                         vectors[place] = builder.shuffle_vector(*pair, numbers)
             half //= 2
         for r, vector in enumerate(vectors):
-            place = line(destination, destination_apart, r)
+            place = there.from_row(builder, _number(r)).place
             lanes.store(vector, place, mask(r, columns, of_destination))
         return context.get_dummy_value()
 
-    return types.void(kind, *[types.intp] * 6), generate
+    def typed(
+        typing_context: Any, kind: Any, source: Any, source_apart: Any, destination: Any,
+        destination_apart: Any, rows: Any, columns: Any,
+    ) -> Any:  # fmt: skip
+        return types.void(kind, *[types.intp] * 6), generate
+
+    made: Callable[..., None] = intrinsic(typed)
+    return made
 
 
 copy_row: Callable[..., None] = intrinsic(_copy_row)
-turn: Callable[..., None] = intrinsic(_turn)
+turn, turn_whole = _turn(whole=False), _turn(whole=True)
