@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from chainrule.networks.compiled import PANEL_SIZE, new_team, product_kernel
-from chainrule.networks.compiled._products import DEPTH, product
+from chainrule.networks.compiled._products import _MOST_TURNED, DEPTH, product
 from chainrule.networks.compiled._team import take
 
 # Whether A and B are given transposed.
@@ -81,9 +81,16 @@ def test_results_are_the_same_for_any_number_of_threads(given):
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("rows", [15, 32, 33, 64, 200])
 def test_products_with_few_columns(rows, columns, dtype):
-    """Those of gradients to the weights of few outputs."""
+    """Those of few outputs, and of gradients to their weights."""
     for depth in (1, 32, DEPTH + 5):
-        _compare(rows, columns, depth, True, False, dtype, depth)
+        for down, turned in GIVEN:
+            _compare(rows, columns, depth, down, turned, dtype, depth)
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_few_columns_of_many_terms(above):
+    """As many as the room for copies takes, and one more."""
+    _compare(40, 3, _MOST_TURNED + above, False, False, np.float32, 0)
 
 
 def _compare(rows, columns, depth, down, turned, dtype, seed):

@@ -40,25 +40,28 @@ PANEL_SIZE = max(DEPTH * WIDTH, LARGE_PANEL_SIZE)  # bytes
 _NARROW = 65536  # bytes of a matrix B that needs no panels of its own
 _FEW = 2 * ROWS[0]  # rows of A for which a panel would not pay
 _WIDE = 4 * REGISTER  # bytes across a tile of few rows: in a narrow one a sum waits for itself
+_MOST_TURNED = PANEL_SIZE // _WIDE - 8  # terms; beside the rows of C, fewer than 8
 _fill_few_down = strip((4, 2, 1), _WIDE // REGISTER, down=True)
 
 
 @inner()
-def _has_few_columns(rows: int, columns: int, down: int, item: int) -> bool:
+def _has_few_columns(rows: int, columns: int, depth: int, down: int, item: int) -> bool:
     """Tell whether columns of C leave most of a register empty, which rows of it would fill."""
     lanes = REGISTER // item
-    return down != 0 and 4 * columns <= lanes and rows >= 2 * lanes
+    pays = down != 0 or 2 * lanes <= depth <= _MOST_TURNED
+    return pays and 4 * columns <= lanes and rows >= 2 * lanes
 
 
 @inner()
 def _fill_turned(
-    kind: Any, item: int, rows: int, columns: int, depth: int, a: int, a_apart: int,
+    kind: Any, item: int, rows: int, columns: int, depth: int, a: int, a_apart: int, down: int,
     b: int, b_apart: int, c: int, start: int, start_apart: int, panel: int,
 ) -> None:  # fmt: skip
-    """Fill rows of C, which has few columns: those of its transpose, in the panel, turned back.
-
-    A is given transposed.
-    """
+    """Fill rows of C, which has few columns: those of its transpose, in the panel, turned back."""
+    if down == 0:
+        turned = panel + columns * _WIDE
+        turn_matrix(kind, item, a, a_apart, turned, _WIDE, rows, depth)
+        a, a_apart = turned, _WIDE
     for row in range(rows):
         for column in range(columns):
             source = start + row * start_apart + column * item
@@ -88,14 +91,14 @@ def product_tiles(team: int, rows: int, columns: int, depth: int, down: int, ite
     if is_large(rows, columns, depth, down, item):
         tiles = large_tiles(team, rows, columns, item)
         return tiles
-    height = _height(team, rows, columns, down, item)
+    height = _height(team, rows, columns, depth, down, item)
     tiles = ((columns + across - 1) // across) * ((rows + height - 1) // height)
     return tiles
 
 
 @inner()
-def _height(team: int, rows: int, columns: int, down: int, item: int) -> int:
-    if _has_few_columns(rows, columns, down, item):
+def _height(team: int, rows: int, columns: int, depth: int, down: int, item: int) -> int:
+    if _has_few_columns(rows, columns, depth, down, item):
         return _WIDE // item
     # Where there are few panels, rows are what threads can share.
     is_shared = columns * item <= 3 * WIDTH and has_several(team)
@@ -117,7 +120,7 @@ def _product(
     """
     across = WIDTH // item
     panels = (columns + across - 1) // across
-    height = _height(team, rows, columns, down, item)
+    height = _height(team, rows, columns, depth, down, item)
     tiles = product_tiles(team, rows, columns, depth, down, item)
     copied = turned != 0 or (columns * depth * item > _NARROW and rows > _FEW)
     pieces = (depth + DEPTH - 1) // DEPTH
@@ -134,9 +137,10 @@ def _product(
         row = (number - first) // panels * height
         column = (number - first) % panels * across
         high, wide = min(height, rows - row), min(across, columns - column)
-        if _has_few_columns(rows, columns, down, item):
+        if turned == 0 and _has_few_columns(rows, columns, depth, down, item):
+            left = a + row * (item if down != 0 else a_apart)
             _fill_turned(
-                kind, item, high, columns, depth, a + row * item, a_apart, b, b_apart,
+                kind, item, high, columns, depth, left, a_apart, down, b, b_apart,
                 c + row * c_apart, start + row * start_apart, start_apart, panel,
             )  # fmt: skip
             number = take(team)
