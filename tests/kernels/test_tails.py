@@ -105,10 +105,39 @@ def test_both_signs_of_an_argument_and_rates_share_exponentials():
     assert len(field.generators) == 1
 
 
-def test_error_functions_far_below_their_centre_are_left_alone():
-    """exp(-u**2) erfcx(u) is 0 times infinity at u = -40."""
-    z = np.array([0.0, 20.0, 40.0])
-    found = forward(parse("log(1 - erf(z - 40))", {}), z)
-    with mpmath.workdps(80):
-        true = [float(mpmath.log(mpmath.erfc(mpmath.mpf(float(x)) - 40))) for x in z]
-    np.testing.assert_allclose(found, true, rtol=1e-12)
+def _log_of_cumulative_at(x, mean, deviation):
+    u = (x - mean) / deviation
+    value, slope = _log_of_cumulative(u)
+    return value, slope / deviation
+
+
+def _two_tails(x):
+    tails = [(mpmath.erfc(x - m), 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-((x - m) ** 2)))
+             for m in (40, 90)]  # fmt: skip
+    (first, of_first), (second, of_second) = tails
+    return mpmath.log(first / second), of_second / second - of_first / first
+
+
+_NORMAL = "log((1 + erf((z - mu)/(sigma*sqrt(2))))/2)"
+CENTRED = [
+    (_NORMAL, {"mu": 100.0, "sigma": 2.0}, lambda x: _log_of_cumulative_at(x, 100, 2)),
+    (_NORMAL, {"mu": -100.0, "sigma": 0.5}, lambda x: _log_of_cumulative_at(x, -100, 0.5)),
+    (_NORMAL, {"mu": 10000.0, "sigma": 3.0}, lambda x: _log_of_cumulative_at(x, 10000, 3)),
+    pytest.param(
+        "log(1 - erf(z - 40)) - log(1 - erf(z - 90))", {}, _two_tails, marks=pytest.mark.long
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "parameters", "truth"), CENTRED)
+def test_error_functions_centred_far_off_in_float32(text, parameters, truth):
+    """Within 2 and 4 ulp on either side of any centre, where exp(-u**2) erfcx(u) is 0 times ∞."""
+    z = np.array([-1e10, -3e3, -99.3, -0.3, 0.0, 0.7, 20.2, 39.5, 41.0, 66.7, 69.1, 88.8,
+                  91.2, 99.1, 117.2, 118.7, 3e3, 9.99e3, 1.01e4, 2e6], np.float32)  # fmt: skip
+    formula = parse(text, parameters)
+    results = forward(formula, z), backward(formula, np.ones_like(z), z)
+    with mpmath.workdps(40):
+        for x, *found in zip(z.tolist(), *results, strict=True):
+            for value, true, bound in zip(found, truth(mpmath.mpf(x)), (2, 4), strict=True):
+                unit = np.spacing(np.float32(abs(true)))
+                assert abs(mpmath.mpf(float(value)) - true) <= bound * unit, (x, value)

@@ -215,7 +215,8 @@ class _Measurement:
         found = self.backward(da, z)
         scale = np.abs(expected) + self.cost_terms(da, z)
         apart = np.abs(found - expected) / np.where(scale > 0, scale, 1)
-        skip |= ~np.isfinite(expected)
+        # Subnormal numbers have too few digits for differences of them.
+        skip |= ~np.isfinite(expected) | ((scale > 0) & (scale < np.finfo(np.float64).tiny))
         apart = np.where(skip, -1.0, np.where(np.isnan(apart), np.inf, apart))
         worst = np.unravel_index(int(np.argmax(apart)), apart.shape)
         skipped = int(skip.sum())

@@ -40,7 +40,8 @@ class Generator:
     ----------
     symbol : sympy.Symbol
     kind : str
-        ``exp``, ``log``, ``sqrt`` or another function of the language.
+        ``exp``, ``log``, ``sqrt`` or another function of the language; ``erfcx``; ``line`` for
+        the argument itself, where it is to stay one factor.
     argument : sympy.Expr
         Rational in `z` and earlier generators.
     """
@@ -273,7 +274,7 @@ class Field:
         for g in self.generators:
             if g.kind == kind and g.argument == argument:
                 return g.symbol
-        positive = True if kind in ("exp", "sqrt", "cosh", "erfcx") else None
+        positive = True if kind in ("exp", "sqrt", "cosh", "erfcx", "line") else None
         # Symbols of one name are sorted by chance.
         name = f"{kind}{len(self.generators)}"
         symbol = sympy.Dummy(name, real=True, positive=positive)
@@ -320,7 +321,7 @@ class Field:
     def evaluate(self, e: Any, z: Any, variables: Mapping[str, Any] | None = None) -> Any:
         """Return the value of a form at a place, in mpmath's current precision."""
         values = {**self.values, **(variables or {}), "z": z}
-        known = {self.x: z if self.side is None else abs(z)}
+        known = {self.x: z if self.side is None else self.side * z}
         for symbol, leaf in self.translation.meaning.items():
             if isinstance(leaf, Parameter | Variable) and leaf.name in values:
                 known.setdefault(symbol, mpmath.mpf(values[leaf.name]))
@@ -328,7 +329,7 @@ class Field:
             "exp": mpmath.exp, "log": mpmath.log, "sqrt": mpmath.sqrt, "erf": mpmath.erf,
             "atan": mpmath.atan, "asinh": mpmath.asinh, "sin": mpmath.sin, "cos": mpmath.cos,
             "tanh": mpmath.tanh, "sinh": mpmath.sinh, "cosh": mpmath.cosh,
-            "erfcx": lambda u: mpmath.exp(u * u) * mpmath.erfc(u),
+            "erfcx": lambda u: mpmath.exp(u * u) * mpmath.erfc(u), "line": lambda u: u,
         }  # fmt: skip
         for g in self.generators:
             known[g.symbol] = functions[g.kind](_number(g.argument, known))

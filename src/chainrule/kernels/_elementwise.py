@@ -32,7 +32,7 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._annotations import marked
-from chainrule.kernels._rational import Lines
+from chainrule.kernels._rational import Lines, replaced
 from chainrule.kernels._repair import repaired
 from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
 from chainrule.kernels._smooth import stable_form
@@ -241,8 +241,8 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
     parts = {}
     for side, form in (("left", left), ("right", right)):
         renamed = _own_names(form, right if side == "left" else left, f"{suffix}_{side}")
-        lines += [_replace(line, renamed) for line in form.statements]
-        parts[side] = (_replace(form.numerator, renamed), _replace(form.denominator, renamed))
+        lines += [replaced(line, renamed) for line in form.statements]
+        parts[side] = (replaced(form.numerator, renamed), replaced(form.denominator, renamed))
     lines = list(dict.fromkeys(lines))
     (left_above, left_below), (right_above, right_below) = parts["left"], parts["right"]
     if not suffix and left_below == right_below and _are_opposite(left_above, right_above):
@@ -275,24 +275,14 @@ def _own_names(form: Lines, other: Lines, suffix: str) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for line in form.statements:
         name = line.split(" = ")[0]
-        if line not in other.statements or _replace(line, renamed) != line:
+        if line not in other.statements or replaced(line, renamed) != line:
             renamed[name] = name + suffix
     return renamed
 
 
 def _renamed(form: Lines, suffix: str) -> tuple[list[str], str]:
-    renamed = {
-        name: f"{name}_{suffix}"
-        for name in (line.split(" = ")[0] for line in form.statements)
-        if suffix
-    }
-    return [_replace(line, renamed) for line in form.statements], _replace(form.value, renamed)
-
-
-def _replace(text: str, renamed: dict[str, str]) -> str:
-    for old, new in renamed.items():
-        text = re.sub(rf"\b{re.escape(old)}\b", new, text)
-    return text
+    own = form.renamed(suffix)
+    return [*own.statements], own.value
 
 
 def _direct(expression: Expression, suffix: str) -> tuple[list[str], str]:

@@ -74,7 +74,7 @@ class FieldWriter:
         argument, cancels = self.quotient(g.argument), self.vanishes_at_zero(g.argument)
         if cancels and g.kind in ("log", "sqrt"):
             argument = self.product(g.argument)
-        text = f"{g.kind}({argument})"
+        text = f"{g.kind}({argument})" if g.kind != "line" else self.product(g.argument)
         if g.kind == "log" and self.tends_to_one(g.argument):
             near_one = f"log1p({self.product(sympy.cancel(g.argument - 1))})"
             text = f"{near_one} if {argument} > 0.5 else {text}" if cancels else near_one

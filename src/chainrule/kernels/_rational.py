@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +33,33 @@ class Lines:
             if self.denominator == "1.0"
             else (f"({self.numerator}) / ({self.denominator})")
         )
+
+    def renamed(self, suffix: str) -> Lines:
+        """Return the same with names of its own for what the statements compute."""
+        if not suffix:
+            return self
+        names = {
+            name: f"{name}_{suffix}" for name in (line.split(" = ")[0] for line in self.statements)
+        }
+        statements = tuple(replaced(line, names) for line in self.statements)
+        return Lines(statements, replaced(self.numerator, names), replaced(self.denominator, names))
+
+
+def chosen(condition: str, first: Lines, second: Lines) -> Lines:
+    """Return one quotient where a condition holds, and another one elsewhere."""
+    below = f"(({first.denominator}) if {condition} else ({second.denominator}))"
+    return Lines(
+        tuple(dict.fromkeys((*second.statements, *first.statements))),
+        f"(({first.numerator}) if {condition} else ({second.numerator}))",
+        "1.0" if first.denominator == second.denominator == "1.0" else below,
+    )
+
+
+def replaced(text: str, names: Mapping[str, str]) -> str:
+    """Return source with other names."""
+    for old, new in names.items():
+        text = re.sub(rf"\b{re.escape(old)}\b", new, text)
+    return text
 
 
 class Writer(Protocol):

@@ -6,6 +6,7 @@ For each sign of z the function is written over ``x = |z|`` and exponentials tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
 from typing import Any
 
@@ -22,12 +23,11 @@ from chainrule.derivations import (
 )
 from chainrule.formulas import Apply, Expression, subexpressions, variables_of
 from chainrule.kernels._field_writer import FieldWriter
-from chainrule.kernels._rational import Lines
-from chainrule.kernels._tails import TailField, loses_tails
+from chainrule.kernels._rational import Lines, chosen
+from chainrule.kernels._tails import WHOLE, Region, TailField, loses_tails, regions
 
 _TRANSCENDENTAL = ("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "erf")
 _LARGEST_FORM = 80
-_DIGITS = 100  # 1 - erf(11.3) has lost 57
 _MOST_GENERATORS = 6  # of more no fraction is brought to its lowest terms in the time
 _NOTHING = 690.0  # exponentials of minus that are above 1e-300
 _NO_FORM = (NotInFieldError, sympy.PolynomialError, ArithmeticError, TypeError, ValueError,
@@ -48,9 +48,14 @@ def stable_form(
     try:
         with time_limit(9.0):
             found = _quotient(Field(values, side), expression)
-            if found is not None and loses_tails(*found):
-                found = _in_tails(values, side, expression) or found
-            return None if found is None else _proved(*found, expression, values)
+            if found is None:
+                return None
+            if side is not None and loses_tails(*found, parts := regions(found[0])):
+                starts = [FieldWriter(found[0]).quotient(region.start) for region in parts]
+                lines = _in_tails(values, side, expression, parts, starts)
+                if lines is not None:
+                    return lines
+            return _proved(*found, expression, values)
     except (*_NO_FORM, TimeLimitError):
         return None
 
@@ -59,7 +64,7 @@ def _quotient(field: Field, expression: Expression) -> tuple[Field, Any, Any] | 
     """Return an expression as a quotient in a field, if it is short."""
     field.prepare(expression)
     built = field.build(expression)
-    if len(field.generators) > _MOST_GENERATORS:
+    if sum(g.kind != "line" for g in field.generators) > _MOST_GENERATORS:
         return None
     above, below = field.normal(built)
     if field.side is None and not _safe_unsided(field, below):
@@ -70,21 +75,38 @@ def _quotient(field: Field, expression: Expression) -> tuple[Field, Any, Any] | 
 
 
 def _in_tails(
-    values: dict[str, float], side: int | None, expression: Expression
-) -> tuple[Field, Any, Any] | None:
-    try:
-        return _quotient(TailField(values, side), expression)
-    except _NO_FORM:
-        return None
+    values: dict[str, float],
+    side: int,
+    expression: Expression,
+    parts: Sequence[Region],
+    starts: Sequence[str],
+) -> Lines | None:
+    """Write a quotient for each region, and choose among them."""
+    whole: Lines | None = None
+    for k, (region, start) in enumerate(zip(parts, starts, strict=True)):
+        try:
+            found = _quotient(TailField(values, side, region=region), expression)
+        except _NO_FORM:
+            return None
+        form = None if found is None else _proved(*found, expression, values, region)
+        if form is None:
+            return None
+        whole = chosen(f"x > {start}", form.renamed(f"far{k}"), whole) if whole else form
+    return whole
 
 
 def _proved(
-    field: Field, above: Any, below: Any, expression: Expression, values: dict[str, float]
+    field: Field,
+    above: Any,
+    below: Any,
+    expression: Expression,
+    values: dict[str, float],
+    region: Region = WHOLE,
 ) -> Lines | None:
     """Write a quotient that is seen to be the expression."""
     above, below = _over_whole_power(field, above, below)
     form = above / below
-    if form.has(sympy.zoo, sympy.nan) or not _agrees(field, form, expression, values):
+    if form.has(sympy.zoo, sympy.nan) or not _agrees(field, form, expression, values, region):
         return None
     return _with_tail(field, above, below)
 
@@ -127,12 +149,18 @@ def _over_whole_power(field: Field, above: Any, below: Any) -> tuple[Any, Any]:
     )
 
 
-def _agrees(field: Field, form: Any, expression: Expression, values: dict[str, float]) -> bool:
+def _agrees(
+    field: Field,
+    form: Any,
+    expression: Expression,
+    values: dict[str, float],
+    region: Region,
+) -> bool:
     """Check the form against the formula in many digits; one that is not proved is not used."""
     others = {name: mpmath.mpf("0.37") for name in variables_of(expression) - {"z"}}
     compared = 0
-    with mpmath.workdps(_DIGITS):
-        for place in ("0.31", "1.7", "4.9", "11.3"):
+    with mpmath.workdps(region.digits):
+        for place in region.places:
             z = mpmath.mpf(place) * (field.side or 1)
             wanted = evaluate(expression, {**values, **others, "z": z})
             if not mpmath.isfinite(wanted):
@@ -163,13 +191,7 @@ def _with_tail(field: Field, above: Any, below: Any) -> Lines:
         return lines
     tail = sympy.fraction(sympy.cancel(above.subs(limits) / below.subs(limits)))
     far = writer.lines(*tail)
-    statements = dict.fromkeys((*lines.statements, *far.statements))
-    is_far = f"{writer.names[known.symbol]} < 1e-{300 // power}"
-    return Lines(
-        tuple(statements),
-        f"(({far.numerator}) if {is_far} else ({lines.numerator}))",
-        f"(({far.denominator}) if {is_far} else ({lines.denominator}))",
-    )
+    return chosen(f"{writer.names[known.symbol]} < 1e-{300 // power}", far, lines)
 
 
 def _limits(field: Field, far: float) -> dict[Any, int]:
