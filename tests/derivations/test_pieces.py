@@ -265,3 +265,10 @@ def test_a_slope_that_grows_without_bound_is_infinite():
     assert (at.left_slope, at.right_slope) == (-math.inf, 1.0)
     assert at.is_kink
     assert at.slope == -math.inf
+
+
+@pytest.mark.parametrize("tail", ["log(1 + erf(z))", "log(1 + tanh(z))"])
+def test_tails_do_not_end_where_digits_do(tail):
+    """1 + erf(-12) is 1e-64, not 0, of which there would be no logarithm."""
+    found = smooth_pieces(parse(f"max({tail}, 1/sqrt(1 + z**2))"))
+    assert [0 < b.place < 3 for b in found.breakpoints] == [True]

@@ -141,3 +141,10 @@ def test_error_functions_centred_far_off_in_float32(text, parameters, truth):
             for value, true, bound in zip(found, truth(mpmath.mpf(x)), (2, 4), strict=True):
                 unit = np.spacing(np.float32(abs(true)))
                 assert abs(mpmath.mpf(float(value)) - true) <= bound * unit, (x, value)
+
+
+def test_what_arguments_are_divided_by_keeps_its_tail():
+    """1 + erf(z) was 0 from -6 on, and tanh(z/(1 + erf(z))) then 1 in place of -1."""
+    formula = parse("tanh(z/(1 + erf(z))) + z/(1 + exp(-abs(z)))", {})
+    z = np.array([-3.0, -6.375, -6.5, -9.0, -30.0], np.float32)
+    np.testing.assert_allclose(forward(formula, z), -1 + z / (1 + np.exp(z)), rtol=2e-7)

@@ -281,3 +281,14 @@ def test_functions_that_flatten_are_known_of_what_is_far(z):
     found = truth("atan(sinh(z))", z)
     assert to_number(found.value) == pytest.approx(math.copysign(math.pi / 2, z), rel=1e-15)
     assert slope(truth("asinh(sinh(z))", z)) == 1.0
+
+
+@pytest.mark.parametrize("z", [3.5, 700.0, 1e6, 1e30, 3e38])
+def test_tails_of_the_hyperbolic_tangent_are_known(z):
+    """1 - tanh(z) is 2 / (1 + exp(2 z)): no precision shows the difference at 1e6."""
+    found = truth("log(1 - tanh(z))", z)
+    with mp.workdps(60):
+        exact = mp.log(2) - 2 * mpf(z) - mp.log1p(mp.exp(-2 * mpf(z)))
+    assert to_number(found.value) == pytest.approx(float(exact), rel=1e-15)
+    assert slope(found) == pytest.approx(-1 - math.tanh(z), rel=1e-15)
+    assert slope(truth("log(1 + tanh(z))", -z)) == pytest.approx(1 + math.tanh(z), rel=1e-15)

@@ -12,6 +12,7 @@ import mpmath
 from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Parameter, Pi, Variable
 
 # Beyond this, exp() of a number is infinite or zero for every purpose.
+_ASYMPTOTIC = mpmath.mpf(10) ** 100  # mpmath's erfc overflows beyond 1e150
 _LARGEST_EXPONENT = mpmath.mpf(2) ** 20
 # A whole power of less needs no look at how large it is, which takes a logarithm.
 _SHORT_EXPONENT = 64
@@ -146,9 +147,34 @@ def _evaluate(e: Expression, values: Values, known: dict[int, Any]) -> Any:
         return mpmath.mpf(_given(e, values))
     assert isinstance(e, Apply)
     if id(e) not in known:
-        arguments = [_evaluate(argument, values, known) for argument in e.arguments]
-        known[id(e)] = _OPERATIONS[e.operation](*arguments)
+        tail = _tail(e)
+        operation, parts = tail or (_OPERATIONS[e.operation], e.arguments)
+        known[id(e)] = operation(*(_evaluate(part, values, known) for part in parts))
     return known[id(e)]
+
+
+def _tail(e: Apply) -> tuple[Callable[[Any], Any], tuple[Expression]] | None:
+    """Return what computes ``1 ± erf(x)`` or ``1 ± tanh(x)``: far out no digits show the sum."""
+    match e:
+        case Apply("add", (Constant(1), Apply("erf" | "tanh" as name, (x,)))) | Apply(
+            "add", (Apply("erf" | "tanh" as name, (x,)), Constant(1))
+        ):
+            return (lambda u: _COMPLEMENTS[name](-u)), (x,)
+        case Apply("subtract", (Constant(1), Apply("erf" | "tanh" as name, (x,)))):
+            return _COMPLEMENTS[name], (x,)
+    return None
+
+
+def _erfc(x: Any) -> Any:
+    if x < _ASYMPTOTIC:
+        return mpmath.erfc(x)
+    return mpmath.exp(-x * x) / (x * mpmath.sqrt(mpmath.pi))
+
+
+_COMPLEMENTS: dict[str, Callable[[Any], Any]] = {
+    "erf": _erfc,
+    "tanh": lambda x: 2 / (1 + mpmath.exp(2 * x)),
+}
 
 
 def evaluate_layer(expression: Expression, values: Values) -> list[Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations import Field
+from chainrule.derivations import Field, Generator
 from chainrule.formulas import Apply, Expression, Variable, subexpressions, variables_of
 
 _Z = Variable("z")
@@ -184,7 +184,10 @@ def _compared(low: float, high: float, widths: dict[float, float]) -> tuple[tupl
 
 
 def loses_tails(field: Field, above: Any, below: Any, parts: Sequence[Region]) -> bool:
-    """Tell whether all of a quotient or of a logarithm vanishes where exponentials have."""
+    """Tell whether all of a quotient vanishes where exponentials have, or of a logarithm.
+
+    Or what some argument is divided by.
+    """
     places = {place for region in parts for place in (region.low, region.middle)}
     if len(parts) == 1:
         places = {math.inf}
@@ -209,7 +212,11 @@ def _vanishes(field: Field, above: Any, below: Any, place: float) -> bool:
             gone[g.symbol] = 1 if field.number(at) > 0 else -1
 
     def vanishes(e: Any) -> bool:
-        return bool(e.has(*gone) and sympy.expand(sympy.numer(e).subs(gone)) == 0)
+        return bool(e.has(*gone) and sympy.expand(e.subs(gone)) == 0)
 
-    roots = [g.argument for g in field.generators if g.kind in ("log", "sqrt")]
-    return bool(gone) and (any(map(vanishes, roots)) or (vanishes(above) and vanishes(below)))
+    def vanishes_in(g: Generator) -> bool:
+        above, below = sympy.fraction(sympy.together(g.argument))
+        return vanishes(below) or (g.kind in ("log", "sqrt") and vanishes(above))
+
+    is_inside = any(map(vanishes_in, field.generators))
+    return bool(gone) and (is_inside or (vanishes(above) and vanishes(below)))

@@ -14,25 +14,36 @@ from chainrule.formulas import (
     Parameter,
     Pi,
     Variable,
+    constant,
     substitute,
 )
 from chainrule.references import _ball
 from chainrule.references._ball import Ball
 from chainrule.references._elementary import OPERATIONS, ORDERS, REDUCTIONS, choose
 
+_TWO = constant(2)
 _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict.fromkeys(ORDERS, 2)
 
 
 def _complement(e: Expression) -> Expression | None:
-    """``1 ± erf(x) -> erfc(∓x)``: in the tails no precision that is affordable shows the sum."""
+    """``1 ± erf(x) -> erfc(∓x)``, ``1 ± tanh(x) -> 2/(1 + exp(∓2 x))``.
+
+    In the tails no precision that is affordable shows the sum.
+    """
     match e:
-        case Apply("add", (Constant(1), Apply("erf", (x,)))) | Apply(
-            "add", (Apply("erf", (x,)), Constant(1))
+        case Apply("add", (Constant(1), Apply("erf" | "tanh" as name, (x,)))) | Apply(
+            "add", (Apply("erf" | "tanh" as name, (x,)), Constant(1))
         ):
-            return Apply("erfc", (substitute(Apply("negate", (x,)), _complement),))
-        case Apply("subtract", (Constant(1), Apply("erf", (x,)))):
-            return Apply("erfc", (substitute(x, _complement),))
-    return None
+            inner: Expression = Apply("negate", (x,))
+        case Apply("subtract", (Constant(1), Apply("erf" | "tanh" as name, (x,)))):
+            inner = x
+        case _:
+            return None
+    inner = substitute(inner, _complement)
+    if name == "erf":
+        return Apply("erfc", (inner,))
+    grown = Apply("exp", (Apply("multiply", (_TWO, inner)),))
+    return Apply("divide", (_TWO, Apply("add", (constant(1), grown))))
 
 
 @dataclass(frozen=True)
