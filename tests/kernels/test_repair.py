@@ -140,3 +140,13 @@ def test_the_logarithm_of_one_and_a_gaussian_keeps_its_tail():
         true = [float(mpmath.atan(mpmath.exp(2 * x)) / mpmath.log1p(mpmath.exp(-x * x)))
                 for x in places]  # fmt: skip
     np.testing.assert_allclose(found, true, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zeros_between_exponentials_are_exact(dtype):
+    """exp(-(z - 1)/2) is written as exp(1/2) exp(-z/2): what cancels it at 1 left 1e-17."""
+    formula = parse("-(z - 1)/2 - exp(-(z - 1)/2) - log(2)", {})
+    z = np.array([0.5, 1.0, 1.5], dtype)
+    found = backward(formula, np.ones_like(z), z)
+    np.testing.assert_allclose(found, np.expm1(-(z - 1) / 2) / 2, rtol=4e-7)
+    assert found[1] == 0

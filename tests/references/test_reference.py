@@ -292,3 +292,14 @@ def test_tails_of_the_hyperbolic_tangent_are_known(z):
     assert to_number(found.value) == pytest.approx(float(exact), rel=1e-15)
     assert slope(found) == pytest.approx(-1 - math.tanh(z), rel=1e-15)
     assert slope(truth("log(1 + tanh(z))", -z)) == pytest.approx(1 + math.tanh(z), rel=1e-15)
+
+
+@pytest.mark.parametrize("z", [3.5, 700.0, 1e30])
+def test_a_difference_of_an_exponential_and_1_is_known_of_what_is_small(z):
+    """log(1 - exp(-exp(-z))) is -z but for exp(-z)/2, and exp(-z) more than digits show."""
+    found = truth("log(1 - exp(-exp(-z)))", z)
+    exact = math.log(-math.expm1(-math.exp(-z))) if z < 10 else -z
+    assert to_number(found.value) == pytest.approx(exact, rel=1e-14)
+    assert slope(truth("log(exp(exp(-z)) - 1)", z)) == pytest.approx(
+        -math.exp(-z) / -math.expm1(-math.exp(-z)) if z < 10 else -1.0, rel=1e-14
+    )

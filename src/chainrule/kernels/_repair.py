@@ -38,6 +38,7 @@ _NEAR_ZERO = 0.25  # of a cut, there is no tail yet
 _TRIALS = 24
 _NEXT_TO_ZERO = 1e-4
 _HARMLESS = {"float32": 10.0, "float64": 1.5}  # times what is allowed
+_ROUNDED = ("exp", "log", "tanh", "sinh", "cosh", "erf", "atan", "asinh", "sin", "cos")
 Source = tuple[list[str], str]
 
 
@@ -154,33 +155,35 @@ def _repaired(
         added, fitted_result = fit.source(f"fit{k}")
         lines += added
         result = f"({fitted_result}) if {fit.condition()} else ({result})"
-    result = _with_ends(result, judge, _runnable((lines, result), formula), formula)
+    result = _with_exact(result, judge, _runnable((lines, result), formula), formula)
     return lines, _with_limits(result, judge, _runnable((lines, result), formula))
 
 
-def _with_ends(
+def _with_exact(
     result: str, judge: Judge, computed: Callable[[float], float], formula: Formula
 ) -> str:
-    """Take what is true where a logarithm is infinite: ``z*log(z)`` is 0 at 0, no product."""
-    for end in _zeros_in_logarithms(formula):
-        place = judge.at(end)
-        if place is None or not mpmath.isfinite(place.value) or not math.isnan(computed(end)):
+    """Take what is true where a logarithm is infinite, and zeros that rounding leaves open.
+
+    ``z*log(z)`` is 0 at 0, no product; ``2 - exp(z - 1) - z`` is 0 at 1, which ``e * exp(-z)``
+    is not when it is added in one step with what it cancels.
+    """
+    for z in _zeros_in_functions(formula):
+        place = judge.at(z)
+        if place is None or not mpmath.isfinite(place.value):
             continue
-        result = f"{number(_as_float(place.value))} if z == {number(end)} else ({result})"
+        if math.isnan(computed(z)) or (place.value == 0 and z):
+            result = f"{number(_as_float(place.value))} if z == {number(z)} else ({result})"
     return result
 
 
-def _zeros_in_logarithms(formula: Formula) -> list[float]:
-    """Return where arguments of logarithms may be 0: zeros of those that are linear, and 0."""
-    inner = [
-        polynomial_of(e.arguments[0])
-        for e in subexpressions(formula.expression)
-        if isinstance(e, Apply) and e.operation == "log"
-    ]
+def _zeros_in_functions(formula: Formula) -> list[float]:
+    """Return where arguments that are linear are 0; 0 where there is a logarithm, too."""
+    parts = [e for e in subexpressions(formula.expression) if isinstance(e, Apply)]
+    inner = [polynomial_of(e.arguments[0]) for e in parts if e.operation in _ROUNDED]
     lines = [line for line in inner if line is not None and line.degree() == 1]
     zeros = {-line.coeff(1) / line.LC for line in lines}
     exact = {float(zero) for zero in zeros if zero.denominator & (zero.denominator - 1) == 0}
-    return sorted({*exact, 0.0}) if inner else []
+    return sorted(exact | ({0.0} if any(e.operation == "log" for e in parts) else set()))
 
 
 def _with_limits(result: str, judge: Judge, computed: Callable[[float], float]) -> str:

@@ -26,7 +26,7 @@ _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict
 
 
 def _complement(e: Expression) -> Expression | None:
-    """``1 ± erf(x) -> erfc(∓x)``, ``1 ± tanh(x) -> 2/(1 + exp(∓2 x))``.
+    """``1 ± erf(x) -> erfc(∓x)``, ``1 ± tanh(x) -> 2/(1 + exp(∓2 x))``, ``exp(x) - 1 -> expm1(x)``.
 
     In the tails no precision that is affordable shows the sum.
     """
@@ -37,6 +37,10 @@ def _complement(e: Expression) -> Expression | None:
             inner: Expression = Apply("negate", (x,))
         case Apply("subtract", (Constant(1), Apply("erf" | "tanh" as name, (x,)))):
             inner = x
+        case Apply("subtract", (Apply("exp", (x,)), Constant(1))):
+            return Apply("expm1", (substitute(x, _complement),))
+        case Apply("subtract", (Constant(1), Apply("exp", (x,)))):
+            return Apply("negate", (Apply("expm1", (substitute(x, _complement),)),))
         case _:
             return None
     inner = substitute(inner, _complement)
