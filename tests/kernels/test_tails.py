@@ -148,3 +148,12 @@ def test_what_arguments_are_divided_by_keeps_its_tail():
     formula = parse("tanh(z/(1 + erf(z))) + z/(1 + exp(-abs(z)))", {})
     z = np.array([-3.0, -6.375, -6.5, -9.0, -30.0], np.float32)
     np.testing.assert_allclose(forward(formula, z), -1 + z / (1 + np.exp(z)), rtol=2e-7)
+
+
+def test_slopes_are_known_where_a_hyperbolic_tangent_has_its_limit_first():
+    """1 - tanh(sinh(z))**2 times cosh(z) was 0 times infinity."""
+    formula = parse("(z/(1 + asinh(z)))*(z*tanh(sinh(z)))", {})
+    z = np.array([-1e90, -9e4, -720.0, 720.0, 9e4, 1e90])
+    size, below = np.abs(z), 1 + np.arcsinh(z)
+    true = size / below * (2 - z / np.hypot(1, z) / below)
+    np.testing.assert_allclose(backward(formula, np.ones_like(z), z), true, rtol=1e-12)

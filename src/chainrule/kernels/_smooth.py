@@ -199,11 +199,11 @@ def _limits(field: Field, far: float) -> dict[Any, int]:
     limits = {}
     with mpmath.workdps(40):
         for g in field.generators:
-            if g is field.exponential or g.kind not in ("exp", "erf"):
+            if g is field.exponential or g.kind not in ("exp", "erf", "tanh"):
                 continue
             values = [field.tried(g.symbol, (field.side or 1) * far * k) for k in (1, 2, 4)]
             if g.kind == "exp" and all(value < _SMALLEST for value in values):
                 limits[g.symbol] = 0
-            elif g.kind == "erf" and all(value == values[0] for value in values):
+            elif g.kind in ("erf", "tanh") and all(value == values[0] for value in values):
                 limits[g.symbol] = int(mpmath.sign(values[0]))
     return limits
