@@ -22,6 +22,10 @@ KINKED = {
     "z*max(0, z)/(1 + sum(abs(z)))": {"abs(z)": (False, False)},
     "where(mean(z) > 0, z, 2*z)": {"where(mean(z) > 0, z, 2*z)": (False, True)},
     "where(z == 0, 5, z) + mean(z)": {"where(z == 0, 5, z)": (False, True)},
+    "max(mean(z) - 30, 0)": {"max(mean(z) - 30, 0)": (False, False)},
+    "min(z, 2*mean(abs(z)))": {"abs(z)": (False, False), "min(z, 2*mean(abs(z)))": (False, False)},
+    "max(max(z) - 5, 0)": {"max(z)": (False, False), "max(max(z) - 5, 0)": (False, False)},
+    "max(z, 0) + min(z, 0) + abs(mean(z))": {"abs(mean(z))": (False, False)},
 }
 SMOOTH = (
     "exp(z - max(z))/sum(exp(z - max(z)))",

@@ -6,36 +6,24 @@ that a softmax takes away from all cancels there, and is no kink.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import mpmath
 
 from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import ZERO
-from chainrule.derivations._evaluate import Values, evaluate_layer
-from chainrule.derivations._filled_places import with_same_zeros
+from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._scales import scales_of
+from chainrule.derivations._layer_boundaries import EXTREMES, Boundary, Layer, sides_of
 from chainrule.derivations._vanishing_roots import vanishing_roots
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.formulas import Apply, Expression, Formula, variables_of
 
-Layer = list[Any]
-
-_EXTREMES = ("max", "min")
 _SECONDS = 0.6
 _DIGITS = 80
-_STEP, _NEARER, _SAME, _APART = (mpmath.mpf(10) ** -k for k in (25, 15, 60, 9))
-_DIRECTION, _SEEDS = ("0.62", "-0.47", "0.35"), ("0.9", "-1.3", "0.7")
-_LAYERS = (
-    *(("0", "0", "0"), ("1", "1", "1"), ("0.7", "0.7", "0.7"), ("-1.3", "-1.3", "-1.3")),
-    *(("2.1", "-0.4", "0.9"), ("-2.3", "0.8", "-0.6"), ("1.9", "1.9", "-0.3")),
-)
-_NARROW, _SPREADS, _SHIFTS, _UNITS, _MOST = 0.3, (1.0, 4.0), (0, 2, -2), 3, 12
+_STEP, _NEARER, _APART = (mpmath.mpf(10) ** -k for k in (25, 15, 9))
+_DIRECTION = ("0.62", "-0.47", "0.35")
 
 
 @dataclass(frozen=True)
@@ -59,18 +47,7 @@ class LayerKink:
     @property
     def sides(self) -> tuple[Expression, Expression]:
         """What is equal there; of the largest or smallest unit, that one and any other."""
-        return _sides(self.choice)
-
-
-def _sides(choice: Apply) -> tuple[Expression, Expression]:
-    match choice:
-        case Apply("where", (Apply(_, (x, y)), *_)) | Apply("maximum" | "minimum", (x, y)):
-            return x, y
-        case Apply("max" | "min", (x,)):
-            return choice, x
-        case Apply("abs" | "sign", (Apply("subtract", (x, y)),)):
-            return x, y
-    return choice.arguments[0], ZERO
+        return sides_of(self.choice)
 
 
 def kinks_of_layer(formula: Formula, graph: Graph) -> tuple[LayerKink, ...]:
@@ -113,10 +90,10 @@ def _kinks(formula: Formula, graph: Graph) -> Iterator[LayerKink]:
         if index not in roots and not _is_choice(choice):
             continue
         received = backward.expression(adjoints[index])
-        is_shared = not graph.nodes[index].per_unit
-        places = _boundary(formula, choice)
-        looks = (_seen(formula, received, z, is_shared=is_shared) for z in places)
-        seen = [both for both in looks if both is not None]
+        boundary = Boundary(formula, choice, received, not graph.nodes[index].per_unit)
+        seen = _seen_at(boundary, boundary.crossings())
+        if not seen:
+            seen = _seen_at(boundary, boundary.special_layers())
         shows, jumps = (any(both[k] for both in seen) for k in (0, 1))
         if shows or (seen and index in roots):
             yield LayerKink(choice, not shows, jumps)
@@ -125,74 +102,20 @@ def _kinks(formula: Formula, graph: Graph) -> Iterator[LayerKink]:
 def _is_choice(e: Apply) -> bool:
     if e.operation == "where":
         return "z" in variables_of(e.arguments[0])
-    return e.operation in ("abs", "sign", "maximum", "minimum", *_EXTREMES)
+    return e.operation in ("abs", "sign", "maximum", "minimum", *EXTREMES)
 
 
-def _boundary(formula: Formula, choice: Apply) -> list[Layer]:
-    """Return some layers in which a choice is undecided for the first unit."""
-    numbers = dict(formula.parameters)
-    is_extreme = choice.operation in _EXTREMES
-    sides = _sides(choice)
-    difference = sides[1] if is_extreme else with_same_zeros(Apply("subtract", sides))
-
-    def gap(z: Layer) -> Any:
-        values = evaluate_layer(difference, {**numbers, "z": z})
-        return values[0] - values[1] if is_extreme else values[0]
-
-    def is_undecided(z: Layer) -> bool:
-        values: Values = {**numbers, "z": z}
-        left, right = (evaluate_layer(side, values)[0] for side in sides)
-        return bool(abs(left - right) <= _SAME) and bool(abs(gap(z)) <= _SAME)
-
-    found: list[Layer] = []
-    for z in (*_crossings(gap, scales_of(formula.expression, numbers)), *_layers()):
-        if is_undecided(z):
-            found.append(z)
-        if len(found) == _MOST:
-            break
-    return found
+def _seen_at(boundary: Boundary, places: list[Layer]) -> list[tuple[bool, bool]]:
+    looks = (_seen(boundary, z) for z in places)
+    return [both for both in looks if both is not None]
 
 
-def _layers() -> Iterator[Layer]:
-    yield from ([mpmath.mpf(x) for x in layer] for layer in _LAYERS)
-
-
-def _crossings(gap: Callable[[Layer], Any], scales: tuple[float, ...]) -> Iterator[Layer]:
-    """Yield layers between others at which a number changes its sign."""
-    drawn = random.Random(0)
-    usual = product(_SPREADS, _SHIFTS, _SHIFTS)
-    for spread, *shifts in (*usual, *((scale, 0, scale) for scale in scales)):
-        start, end = (
-            [mpmath.mpf(width * drawn.gauss(0, 1) + shift) for _ in range(_UNITS)]
-            for width, shift in zip((_NARROW, spread), shifts, strict=True)
-        )
-
-        def between(t: Any, start: Layer = start, end: Layer = end) -> Layer:
-            return [x + t * (y - x) for x, y in zip(start, end, strict=True)]
-
-        if gap(start) * gap(end) < 0:
-            yield between(
-                mpmath.findroot(lambda t: gap(between(t)), (0, 1), solver="anderson", verify=False)
-            )
-
-
-def _seen(
-    formula: Formula, received: Expression, place: Layer, *, is_shared: bool
-) -> tuple[bool, bool] | None:
+def _seen(boundary: Boundary, place: Layer) -> tuple[bool, bool] | None:
     """Tell whether the slope, and whether the output, jumps at a layer by what a choice passes on.
 
     None where the layer has no value, and where nothing is passed on beside it.
-
-    Parameters
-    ----------
-    formula : Formula
-    received : Expression
-        What the choice receives: ∂J/∂u.
-    place : list of mpf
-        A layer in which the choice is undecided for the first unit.
-    is_shared : bool
-        Whether the choice is one for all units.
     """
+    formula = boundary.formula
     numbers = dict(formula.parameters)
 
     def at(step: Any) -> tuple[Layer, Layer]:
@@ -203,11 +126,7 @@ def _seen(
     outputs = (*far[1], *before[1], *here[1], *after[1], *beyond[1])
     if not all(map(mpmath.isfinite, outputs)):
         return None
-    passed = []
-    for z, a in (before, after):
-        known: Values = {**numbers, "z": z, "a": a, SEED: [mpmath.mpf(g) for g in _SEEDS]}
-        adjoints = evaluate_layer(received, known)
-        passed += adjoints if is_shared else adjoints[:1]
+    passed = [x for beside in (before, after) for x in boundary.passed(*beside)]
     if not any(passed):
         return None
     if all(abs(x) < _APART for x in passed):

@@ -1,0 +1,160 @@
+"""Layers in which a choice is undecided for the first unit: between others, and special ones.
+
+They are sought along lines near and far, in floating point, and found in many digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from chainrule.derivations._arithmetic import ZERO
+from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._filled_places import with_same_zeros
+from chainrule.derivations._scales import scales_of
+from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.output_forms._layer_arrays import Program
+from chainrule.formulas import Apply, Expression, Formula
+
+Layer = list[Any]
+
+EXTREMES = ("max", "min")
+_SEEDS = ("0.9", "-1.3", "0.7")
+_SAME = mpmath.mpf(10) ** -60
+_SPECIAL = (
+    *(("0", "0", "0"), ("1", "1", "1"), ("0.7", "0.7", "0.7"), ("-1.3", "-1.3", "-1.3")),
+    *(("2.1", "-0.4", "0.9"), ("-2.3", "0.8", "-0.6"), ("1.9", "1.9", "-0.3")),
+)
+_SPREADS, _SHIFTS, _NARROW = (1.0, 4.0, 30.0, 300.0), (0.0, 2.0, -2.0), 0.3
+_UNITS, _LINES, _PLACES, _HALVINGS, _USED, _MOST = 3, 24, 9, 25, 1e-7, 8
+
+
+def sides_of(choice: Apply) -> tuple[Expression, Expression]:
+    """Return what is equal where a choice is undecided; of an extreme, it and any other unit."""
+    match choice:
+        case Apply("where", (Apply(_, (x, y)), *_)) | Apply("maximum" | "minimum", (x, y)):
+            return x, y
+        case Apply("max" | "min", (x,)):
+            return choice, x
+        case Apply("abs" | "sign", (Apply("subtract", (x, y)),)):
+            return x, y
+    return choice.arguments[0], ZERO
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where a choice of a layer-coupled formula is undecided.
+
+    Parameters
+    ----------
+    formula : Formula
+    choice : Apply
+    received : Expression
+        What the choice receives: ∂J/∂u.
+    is_shared : bool
+        Whether the choice is one for all units.
+    """
+
+    formula: Formula
+    choice: Apply
+    received: Expression
+    is_shared: bool
+
+    def crossings(self) -> list[Layer]:
+        """Return layers beside which the choice falls out differently, first where it is used."""
+        low, high = self._bracketed()
+        used = self._is_used(low) | self._is_used(high)
+        found = (self._between(low[k], high[k]) for k in np.argsort(~used, kind="stable"))
+        return list(islice((z for z in found if z is not None and self._holds_at(z)), _MOST))
+
+    def special_layers(self) -> list[Layer]:
+        """Return layers of units that are 0 or alike, in which other choices may be open, too."""
+        layers = ([mpmath.mpf(x) for x in layer] for layer in _SPECIAL)
+        return list(filter(self._holds_at, layers))
+
+    def passed(self, z: Layer, a: Layer) -> Layer:
+        """Return what the choice receives for the first unit, or for all."""
+        known: Values = {**self._numbers, "z": z, "a": a, SEED: [mpmath.mpf(g) for g in _SEEDS]}
+        adjoints = evaluate_layer(self.received, known)
+        return adjoints if self.is_shared else adjoints[:1]
+
+    @property
+    def _numbers(self) -> dict[str, float]:
+        return dict(self.formula.parameters)
+
+    @property
+    def _is_extreme(self) -> bool:
+        return self.choice.operation in EXTREMES
+
+    @property
+    def _difference(self) -> Expression:
+        sides = sides_of(self.choice)
+        return sides[1] if self._is_extreme else with_same_zeros(Apply("subtract", sides))
+
+    def _gap(self, z: Layer) -> Any:
+        values = evaluate_layer(self._difference, {**self._numbers, "z": z})
+        return values[0] - values[1] if self._is_extreme else values[0]
+
+    def _holds_at(self, z: Layer) -> bool:
+        values: Values = {**self._numbers, "z": z}
+        left, right = (evaluate_layer(side, values)[0] for side in sides_of(self.choice))
+        return bool(abs(left - right) <= _SAME) and bool(abs(self._gap(z)) <= _SAME)
+
+    def _between(self, one: Any, other: Any) -> Layer | None:
+        start, end = ([mpmath.mpf(float(x)) for x in layer] for layer in (one, other))
+
+        def layer(t: Any) -> Layer:
+            return [x + t * (y - x) for x, y in zip(start, end, strict=True)]
+
+        if not self._gap(start) * self._gap(end) < 0:
+            return None
+        return layer(
+            mpmath.findroot(lambda t: self._gap(layer(t)), (0, 1), solver="anderson", verify=False)
+        )
+
+    def _bracketed(self) -> tuple[Any, Any]:
+        """Return layers close together at which a gap has different signs."""
+        program = Program.of(self._difference)
+
+        def gaps(z: Any) -> Any:
+            values = program.run({**self._numbers, "z": z}, z.shape)
+            return values[:, 0] - values[:, 1] if self._is_extreme else values[:, 0]
+
+        low, high = _neighbours(scales_of(self.formula.expression, self._numbers))
+        with np.errstate(all="ignore"):
+            apart = gaps(low) * gaps(high) < 0
+            low, high = low[apart], high[apart]
+            below = gaps(low)
+            for _ in range(_HALVINGS):
+                middle = (low + high) / 2
+                same = (gaps(middle) * below > 0)[:, None]
+                low, high = np.where(same, middle, low), np.where(same, high, middle)
+        return low, high
+
+    def _is_used(self, z: Any) -> Any:
+        """Tell where outputs have values, and the choice receives anything."""
+        forward, backward = Program.of(self.formula.expression), Program.of(self.received)
+        with np.errstate(all="ignore"):
+            a = forward.run({**self._numbers, "z": z}, z.shape)
+            known = {**self._numbers, "z": z, "a": a, SEED.name: np.array([_SEEDS], dtype=float)}
+            passed = np.abs(backward.run(known, z.shape))
+            used = passed if self.is_shared else passed[:, :1]
+        return np.isfinite(a).all(axis=1) & (used > _USED).any(axis=1)
+
+
+def _neighbours(scales: Sequence[float]) -> tuple[Any, Any]:
+    """Return layers and the next ones on lines near and far."""
+    drawn = np.random.default_rng(0)
+    spreads = np.resize((*_SPREADS, *scales), (_LINES * (len(_SPREADS) + len(scales)), 1))
+    starts, ends = drawn.standard_normal((2, len(spreads), _UNITS))
+    starts *= np.where(drawn.random(spreads.shape) < 0.5, _NARROW, spreads)
+    ends = spreads * ends + drawn.choice(_SHIFTS, spreads.shape)
+    starts += drawn.choice(_SHIFTS, spreads.shape)
+    along = np.linspace(0, 1, _PLACES)[:, None]
+    layers = starts[:, None] + along * (ends - starts)[:, None]
+    return layers[:, :-1].reshape(-1, _UNITS), layers[:, 1:].reshape(-1, _UNITS)
