@@ -83,6 +83,30 @@ def test_the_form_in_the_output_alone_has_the_true_product(text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "z/(1 + max(z))", "z/(3 - 2*min(z))", "z*(1 + max(z) - min(z))",
+        "z/(1 + (max(z) - min(z))**(1/2))",
+    ],
+)  # fmt: skip
+def test_the_largest_unit_may_have_the_smallest_output(text):
+    """A common factor that is negative turns the order round: the output tells whether it did."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    for places in (*_LAYERS, ("-3", "-2.5", "-4"), ("2", "3.5"), ("2", "0.5", "3")):
+        assert_true_product(formula, form, places)
+
+
+def test_what_is_told_of_an_extreme_holds_whatever_the_sign_of_a_factor():
+    """Of (2, 3) both outputs of z/(3 - 2*min(z)) are negative, and the largest one is that of 2."""
+    ((left, right), *_) = derive(parse("z/(3 - 2*min(z))")).told_by_output
+    assert to_text(left) == "min(z)"
+    for z in ([2, 3], [1, 5], [-1, 4]):
+        a = [mpmath.mpf(x) / (3 - 2 * min(z)) for x in z]
+        assert abs(layer_values(right, {"a": a})[0] - min(z)) < 1e-12
+
+
+@pytest.mark.parametrize(
     "text", ["z + sum(min(pi, z))", "z + mean(max(z, 20))", "z - sqrt(1 + sum(z**2))/9"]
 )
 def test_where_a_layer_lies_may_matter(text):

@@ -361,3 +361,12 @@ def test_a_form_has_a_value_where_the_output_has_rounded_to_its_limit(text, far)
             got = value_at(form, 0, a=a)
         wanted = central_difference(lambda x: value_at(formula.expression, x), z, 900)
         assert abs(got - wanted) < mpmath.mpf(10) ** -14
+
+
+def test_the_slope_that_is_taken_at_a_kink_is_exact_in_the_output_too():
+    """At 1/3, with slopes of exp(z) and 3 exp(z) beside it, 2 exp(1/3) is taken: sign(0) is 0."""
+    derivation = derive(parse("abs(exp(z) - exp(1/3)) + 2*exp(z)"))
+    form = through_output(derivation)
+    with mpmath.workdps(50):
+        slope = 2 * mpmath.exp(mpmath.mpf(1) / 3)
+        assert abs(value_at(form, 0, a=slope) - slope) < mpmath.mpf(10) ** -30

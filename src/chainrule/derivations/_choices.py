@@ -53,6 +53,8 @@ def with_guards(e: Expression) -> Expression:
     match e:
         case Apply("divide", (_, y)) if _varies(y):
             return Apply("where", (Apply("not_equal", (y, ZERO)), e, ZERO))
+        case Apply("power", (y, Constant(exponent))) if exponent < 0 and _varies(y):
+            return Apply("where", (Apply("not_equal", (y, ZERO)), e, ZERO))
     return e
 
 

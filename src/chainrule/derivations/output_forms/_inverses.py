@@ -105,6 +105,14 @@ def _with_root_named(h: Any, b: Any, depth: int) -> tuple[Any, Any, Any] | None:
     return named, root, sympy.expand(root**order * below - above)
 
 
+def without_cancellation(polynomial: Any) -> Iterator[Any]:
+    """Yield roots of ``A x**2 + B x + C`` as ``2 C/(-B ± …)``: one has no pole at A = 0."""
+    if polynomial.degree() == 2:
+        second, first, absolute = polynomial.all_coeffs()
+        root = sympy.sqrt(sympy.factor(first**2 - 4 * second * absolute))
+        yield from (2 * absolute / (sign * root - first) for sign in (1, -1))
+
+
 def solutions(polynomial: Any) -> Iterator[Any]:
     """Yield the real solutions of a polynomial of degree up to three, or composed of such."""
     parts = sympy.decompose(polynomial.as_expr(), polynomial.gen)

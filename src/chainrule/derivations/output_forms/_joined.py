@@ -18,6 +18,7 @@ from chainrule.derivations._pieces import (
     Breakpoint,
     Pieces,
     TooManyPiecesError,
+    differentiate,
     pieces_between,
     smooth_pieces,
 )
@@ -223,8 +224,26 @@ def _value_at(formula: Formula, pieces: Pieces, at: Breakpoint) -> Expression:
     """Return the output at a breakpoint, exact where its place is."""
     k = pieces.breakpoints.index(at)
     owners = {"left": pieces.pieces[k].expression, "right": pieces.pieces[k + 1].expression}
+    return _at_place(formula, owners.get(at.value_from, at.value), at)
+
+
+def _slope_at(formula: Formula, pieces: Pieces, at: Breakpoint) -> Expression:
+    """Return the slope taken at a breakpoint, exact where an expression for it is known."""
+    k, values = pieces.breakpoints.index(at), dict(formula.parameters)
+    own = Fraction(at.slope)
+    sides = (pieces.pieces[k], pieces.pieces[k + 1])
+    slopes = (differentiate(at.value), *(piece.derivative for piece in sides))
+    if own.denominator > _LARGEST_DENOMINATOR:
+        for slope in (_at_place(formula, slope, at) for slope in slopes):
+            if _agree(evaluate(slope, values), mpmath.mpf(at.slope)):
+                return slope
+    return constant(own)
+
+
+def _at_place(formula: Formula, e: Expression, at: Breakpoint) -> Expression:
+    """Return an expression at a breakpoint, written shortly."""
     there: dict[Expression, Expression] = {_Z: at.location}
-    value = substitute(owners.get(at.value_from, at.value), there.get)
+    value = substitute(e, there.get)
     translation = Translation()
     for name, number in formula.parameters:
         translation.symbol(Parameter(name), positive=True if number > 0 else None)
@@ -281,5 +300,5 @@ def _with_own_slope(
                         f"the slope taken at the kink z = {at.place:g}, {at.slope:g}, is not that "
                         "of other places with its output"
                     )
-    own = constant(Fraction(at.slope))
-    return Apply("where", (Apply("equal", (_A, _value_at(formula, pieces, at))), own, result))
+    condition = Apply("equal", (_A, _value_at(formula, pieces, at)))
+    return Apply("where", (condition, _slope_at(formula, pieces, at), result))

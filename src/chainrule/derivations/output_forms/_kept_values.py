@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from math import lcm
 from typing import Any
@@ -13,17 +12,26 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, with_factors_joined
-from chainrule.derivations._arithmetic import divide, rebuilt
-from chainrule.derivations._closed_form import known_sums, without_reductions
-from chainrule.derivations._evaluate import evaluate, evaluate_layer
+from chainrule.derivations._closed_form import known_sums
+from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations.output_forms._inverses import inverted, solutions
-from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
+from chainrule.derivations.output_forms._extreme_values import (
+    of_either_sign,
+    of_extreme_outputs,
+    of_extreme_units,
+    of_extremes,
+)
+from chainrule.derivations.output_forms._inverses import (
+    inverted,
+    solutions,
+    without_cancellation,
+)
+from chainrule.derivations.output_forms._layers import common_parts, exchanged, is_shared, layers_of
 from chainrule.derivations.output_forms._shared_factor import equations_of_factor, factor_of
 from chainrule.derivations.output_forms._unit_equations import unit_equations
 from chainrule.formulas import (
@@ -35,7 +43,6 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
-    parameters_of,
     subexpressions,
     substitute,
     variables_of,
@@ -44,13 +51,12 @@ from chainrule.formulas import (
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 0.5
 _DIGITS = 80
-_OPPOSITE = {"reduce_max": "reduce_min", "reduce_min": "reduce_max"}
 _LARGEST_DEGREE = 12
 _OTHER_COUNTS = (("-0.8", "2.3"), ("0.9", "-0.4", "-2.6"), ("1.7", "-2.9", "0.4", "1.1", "-0.6"))
 # Of two roots of an equation one may hold for all layers but small ones, or large ones.
 _OTHER_SIZES = (
     *(("0.04", "-0.06", "0.02"), ("-0.03", "-0.05"), ("0.2", "0.3", "-0.1", "0.25")),
-    *(("11", "-17", "4"), ("-9", "-23"), ("4e-7", "-9e-7", "2e-7")),
+    *(("11", "-17", "4"), ("-9", "-23"), ("13", "5", "8"), ("4e-7", "-9e-7", "2e-7")),
 )
 _LARGE = (("4e6", "-9e6", "2e6"),)  # where functions other than these are as good as constant
 _PLAIN = (
@@ -126,12 +132,16 @@ def determined(
                     for part, right in _with_root(left, algebra.to_expression(value)):
                         if part not in found and holds(part, right):
                             found[part] = right
+            for symbol, equation, of_sign in of_either_sign(graph, algebra):
+                for left, right in _roots(equation, symbol, algebra):
+                    if left not in found and holds(left, of_sign(left, right)):
+                        found[left] = of_sign(left, right)
             factor = factor_of(graph, algebra)
             if factor is not None and _Z not in found and _is_told(factor, algebra, found):
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
                 if holds(_Z, own):
                     found[_Z] = own
-            for left, right in (*_of_extreme_outputs(formula), *_of_extreme_units(formula)):
+            for left, right in (*of_extreme_outputs(formula), *of_extreme_units(formula)):
                 if left not in found and holds(left, right):
                     found[left] = right
             if all(map(is_shared, found)):
@@ -158,11 +168,6 @@ def told_by_factor(formula: Formula) -> Iterator[dict[Expression, Expression]]:
             yield {left: right, _Z: own}
 
 
-def is_shared(e: Expression) -> bool:
-    """Tell whether a value depends on `z` and is the same for all units of the layer."""
-    return "z" in variables_of(e) and "z" not in variables_of(without_reductions(e))
-
-
 def _equations(graph: Graph, algebra: SumAlgebra) -> Iterator[_Equation]:
     """Yield reductions, what is zero in them and in sums over the output, and what that tells."""
     for symbol, equation in _of_layers(graph, algebra):
@@ -186,7 +191,7 @@ def _of_layers(graph: Graph, algebra: SumAlgebra) -> Iterator[tuple[Any, Any]]:
         if len(inside) == 1 and not total.has(z):
             yield inside[0], relation
         rules += _solved_for_sum(relation, z)
-    yield from _of_extremes(graph, algebra, output)
+    yield from of_extremes(graph, algebra, output)
     yield from equations_of_factor(graph, algebra)
 
 
@@ -197,24 +202,6 @@ def _solved_for_sum(relation: Any, z: Any) -> list[tuple[Any, Any]]:
         return []
     slope = sympy.expand(relation).coeff(sums[0], 1)
     return [(sums[0], sums[0] - relation / slope)] if slope.is_number and slope != 0 else []
-
-
-def _of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the largest or smallest of values in which the output is linear, and its equation."""
-    for index, symbol in algebra.shared.items():
-        node = graph.nodes[index]
-        if node.operation not in _OPPOSITE:
-            continue
-        value, own = algebra.value(node.arguments[0]), sympy.Dummy("own", real=True)
-        line = output.subs(value, own)
-        if not line.is_polynomial(own) or sympy.degree(line, own) != 1:
-            continue
-        slope, rest = sympy.Poly(line, own).all_coeffs()
-        if not slope.is_number or algebra.is_own(rest):
-            continue
-        operation = node.operation if slope > 0 else _OPPOSITE[node.operation]
-        extreme = algebra.translation.symbol(Apply(operation.removeprefix("reduce_"), (_A,)))
-        yield symbol, slope * symbol + rest - extreme
 
 
 def _is_told(factor: Any, algebra: SumAlgebra, found: Mapping[Expression, Expression]) -> bool:
@@ -250,7 +237,7 @@ def _roots(
         if not 0 < sympy.degree(factor, unknown) <= _LARGEST_DEGREE:
             continue
         polynomial = sympy.Poly(factor, unknown)
-        for solution in (*_without_cancellation(polynomial), *solutions(polynomial)):
+        for solution in (*without_cancellation(polynomial), *solutions(polynomial)):
             if not solution.has(sympy.Piecewise, sympy.sign):
                 value = sympy.factor(solution)
                 whole = sympy.factor((value**order - absolute) / slope)
@@ -273,14 +260,6 @@ def _root_in(equation: Any, symbol: Any) -> tuple[Any, int]:
     if others or sympy.degree(base, symbol) != 1:
         return symbol, orders.get(symbol, 1)
     return base, order
-
-
-def _without_cancellation(polynomial: Any) -> Iterator[Any]:
-    """Yield roots of ``A x**2 + B x + C`` as ``2 C/(-B ± …)``: one has no pole at A = 0."""
-    if polynomial.degree() == 2:
-        second, first, absolute = polynomial.all_coeffs()
-        root = sympy.sqrt(sympy.factor(first**2 - 4 * second * absolute))
-        yield from (2 * absolute / (sign * root - first) for sign in (1, -1))
 
 
 def _by_inversion(equation: Any, unknown: Any, algebra: SumAlgebra) -> Iterator[Expression]:
@@ -306,29 +285,6 @@ def _by_inversion(equation: Any, unknown: Any, algebra: SumAlgebra) -> Iterator[
 
 def _is_over_outputs(e: Expression | None) -> bool:
     return isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"a"}
-
-
-def _of_extreme_outputs(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
-    """Yield what some unit may give out: the mean is the least of ``max(z, mean(z))``."""
-    for e in dict.fromkeys(subexpressions(formula.expression)):
-        if isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"z"}:
-            yield from ((e, Apply(extreme, (_A,))) for extreme in ("max", "min"))
-
-
-def _of_extreme_units(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
-    """Yield a divisor told by a unit with a known dividend: the largest of ``z - max(z) + 1`` is 1.
-
-    Not proved.
-    """
-    match formula.expression:
-        case Apply("divide", (own, shared)) if is_shared(shared):
-            for extreme in ("max", "min"):
-                of_unit: dict[Expression, Expression] = {Apply(extreme, (_Z,)): _Z}
-                dividend = rebuilt(substitute(own, of_unit.get))
-                if not variables_of(dividend) and not parameters_of(dividend):
-                    known = Constant(Fraction(float(evaluate(dividend, {}))))
-                    for output in ("max", "min"):
-                        yield shared, divide(known, Apply(output, (_A,)))
 
 
 def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]]:

@@ -32,10 +32,11 @@ from chainrule.derivations.output_forms._compared_outputs import (
     with_conditions,
     with_plain_comparisons,
 )
+from chainrule.derivations.output_forms._extreme_values import compared_extremes
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._joined import joined_form
-from chainrule.derivations.output_forms._kept_values import determined, is_shared, told_by_factor
-from chainrule.derivations.output_forms._layers import exchanged, layers_of
+from chainrule.derivations.output_forms._kept_values import determined, told_by_factor
+from chainrule.derivations.output_forms._layers import exchanged, is_shared, layers_of
 from chainrule.derivations.output_forms._multiples import multiples_of_the_output
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms._rectified_layers import is_never_on
@@ -127,7 +128,7 @@ def layer_output_form(
 
     def shortest() -> _Form | None:
         return chosen_from(
-            dict(told),
+            {**dict(told), **dict(compared_extremes(told))},
             *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
             *_layers_of_the_output(formula),
             *multiples_of_the_output(formula),

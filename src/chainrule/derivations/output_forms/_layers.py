@@ -16,6 +16,7 @@ import sympy
 
 from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import ONE, divide, multiply, negate, rebuilt
+from chainrule.derivations._closed_form import without_reductions
 from chainrule.derivations._field import Field, NotInFieldError
 from chainrule.formulas import (
     Apply,
@@ -35,6 +36,11 @@ INNER = Variable("b")
 _Z = Variable("z")
 _LARGEST_ROOT = 12
 _Parts = tuple[Expression, Expression]
+
+
+def is_shared(e: Expression) -> bool:
+    """Tell whether a value depends on `z` and is the same for all units of the layer."""
+    return "z" in variables_of(e) and "z" not in variables_of(without_reductions(e))
 
 
 def layers_of(expression: Expression, values: Mapping[str, float]) -> list[Expression]:

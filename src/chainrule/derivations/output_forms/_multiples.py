@@ -13,8 +13,7 @@ from fractions import Fraction
 from chainrule.derivations._arithmetic import ONE, divide, multiply, power, rebuilt
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations.output_forms._invariance import degree
-from chainrule.derivations.output_forms._kept_values import is_shared
-from chainrule.derivations.output_forms._layers import exchanged
+from chainrule.derivations.output_forms._layers import exchanged, is_shared
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

@@ -19,8 +19,12 @@ from math import inf
 from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations.output_forms._invariance import degree
-from chainrule.derivations.output_forms._kept_values import is_shared
-from chainrule.derivations.output_forms._layers import common_parts, exchanged, factors_apart
+from chainrule.derivations.output_forms._layers import (
+    common_parts,
+    exchanged,
+    factors_apart,
+    is_shared,
+)
 from chainrule.derivations.output_forms._rising_in_both import sign_from
 from chainrule.derivations.output_forms._rising_layers import Rising
 from chainrule.formulas import (

@@ -15,7 +15,7 @@ from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._vector_jacobian import SEED
-from chainrule.derivations.output_forms._kept_values import is_shared
+from chainrule.derivations.output_forms._layers import is_shared
 from chainrule.formulas import (
     COMPARISONS,
     Apply,

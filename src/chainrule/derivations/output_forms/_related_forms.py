@@ -16,8 +16,8 @@ from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._joined import joined_form
-from chainrule.derivations.output_forms._kept_values import determined, is_shared
-from chainrule.derivations.output_forms._layers import common_parts, exchanged, layers_of
+from chainrule.derivations.output_forms._kept_values import determined
+from chainrule.derivations.output_forms._layers import common_parts, exchanged, is_shared, layers_of
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.formulas import (
     COMPARISONS,

@@ -11,7 +11,7 @@ import sympy
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._sum_algebra import SumAlgebra
 from chainrule.derivations.output_forms._invariance import degree
-from chainrule.derivations.output_forms._inverses import solutions
+from chainrule.derivations.output_forms._inverses import solutions, without_cancellation
 from chainrule.formulas import Variable, substitute
 
 _A, _Z = Variable("a"), Variable("z")
@@ -73,5 +73,6 @@ def _of_common_factor(
     above = sympy.fraction(sympy.together(relation))[0]
     if not above.is_polynomial(root) or sympy.degree(above, root) > 2:
         return
-    for solution in solutions(sympy.Poly(above, root)):
+    polynomial = sympy.Poly(above, root)
+    for solution in (*solutions(polynomial), *without_cancellation(polynomial)):
         yield from ((symbol, symbol - e.subs(root, solution)) for symbol, e in in_root.items())

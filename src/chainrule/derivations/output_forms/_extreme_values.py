@@ -1,0 +1,132 @@
+"""What extremes of the output tell of extremes over `z`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import sympy
+
+from chainrule.derivations._algebra import Translation
+from chainrule.derivations._arithmetic import ZERO, divide, rebuilt
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import Graph
+from chainrule.derivations._sum_algebra import SumAlgebra
+from chainrule.derivations.output_forms._layers import is_shared
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Variable,
+    parameters_of,
+    subexpressions,
+    substitute,
+    variables_of,
+)
+
+_A, _Z = Variable("a"), Variable("z")
+_OPPOSITE = {"reduce_max": "reduce_min", "reduce_min": "reduce_max"}
+
+
+def of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the largest or smallest of values in which the output is linear, and its equation."""
+    for index, symbol in algebra.shared.items():
+        node = graph.nodes[index]
+        if node.operation not in _OPPOSITE:
+            continue
+        value, own = algebra.value(node.arguments[0]), sympy.Dummy("own", real=True)
+        line = output.subs(value, own)
+        if not line.is_polynomial(own) or sympy.degree(line, own) != 1:
+            continue
+        slope, rest = sympy.Poly(line, own).all_coeffs()
+        if not slope.is_number or algebra.is_own(rest):
+            continue
+        operation = node.operation if slope > 0 else _OPPOSITE[node.operation]
+        extreme = algebra.translation.symbol(Apply(operation.removeprefix("reduce_"), (_A,)))
+        yield symbol, slope * symbol + rest - extreme
+
+
+def of_either_sign(
+    graph: Graph, algebra: SumAlgebra
+) -> Iterator[tuple[Any, Any, Callable[[Expression, Expression], Expression]]]:
+    """Yield extremes of what the output is a multiple of, by a number that depends on them.
+
+    Where that is negative the largest unit has the smallest output. The largest output of
+    ``z/(1 + max(z))`` tells the largest z if the number that follows from it is positive; if not,
+    the smallest one does.
+
+    Yields
+    ------
+    symbol, equation
+        The extreme, and what is zero where the number is positive.
+    of_sign : callable
+        Returns what the extreme is in any case, from the extreme and what it is in that case.
+    """
+    output, shared = algebra.value(graph.output), set(algebra.shared.values())
+    for index, symbol in algebra.shared.items():
+        operation = graph.nodes[index].operation
+        own = sympy.Dummy("own", real=True)
+        if operation not in _OPPOSITE:
+            continue
+        line = output.subs(algebra.value(graph.nodes[index].arguments[0]), own)
+        if not line.is_polynomial(own) or sympy.degree(line, own) != 1:
+            continue
+        slope, rest = sympy.Poly(line, own).all_coeffs()
+        if (slope.free_symbols | rest.free_symbols) & shared != {symbol}:
+            continue
+        if slope.is_number or any(map(algebra.is_own, (slope, rest))):
+            continue
+        same, other = (
+            Apply(end.removeprefix("reduce_"), (_A,)) for end in (operation, _OPPOSITE[operation])
+        )
+        of_sign = partial(_of_sign, algebra.to_expression(slope), same, other)
+        yield symbol, slope * symbol + rest - algebra.translation.symbol(same), of_sign
+
+
+def _of_sign(
+    factor: Expression, same: Expression, other: Expression, left: Expression, right: Expression
+) -> Expression:
+    told: dict[Expression, Expression] = {left: right}
+    translation = Translation()
+    number = sympy.cancel(translation.to_sympy(substitute(factor, told.get)))
+    is_positive = Apply("greater", (translation.to_expression(number), ZERO))
+    extreme: dict[Expression, Expression] = {same: Apply("where", (is_positive, same, other))}
+    return rebuilt(substitute(right, extreme.get))
+
+
+def compared_extremes(
+    told: Sequence[tuple[Expression, Expression]],
+) -> Iterator[tuple[Expression, Expression]]:
+    """Yield what tells the largest unit in the output, where either end may be that of it."""
+    for left, right in told:
+        for part in subexpressions(right):
+            match part:
+                case Apply("where", (_, Apply("max" | "min"), Apply("max" | "min"))):
+                    yield Apply("equal", (_Z, left)), Apply("equal", (_A, part))
+
+
+def of_extreme_outputs(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
+    """Yield what some unit may give out: the mean is the least of ``max(z, mean(z))``."""
+    for e in dict.fromkeys(subexpressions(formula.expression)):
+        if isinstance(e, Apply) and e.operation in REDUCTIONS and variables_of(e) == {"z"}:
+            yield from ((e, Apply(extreme, (_A,))) for extreme in ("max", "min"))
+
+
+def of_extreme_units(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
+    """Yield a divisor told by a unit with a known dividend: the largest of ``z - max(z) + 1`` is 1.
+
+    Not proved.
+    """
+    match formula.expression:
+        case Apply("divide", (own, shared)) if is_shared(shared):
+            for extreme in ("max", "min"):
+                of_unit: dict[Expression, Expression] = {Apply(extreme, (_Z,)): _Z}
+                dividend = rebuilt(substitute(own, of_unit.get))
+                if not variables_of(dividend) and not parameters_of(dividend):
+                    known = Constant(Fraction(float(evaluate(dividend, {}))))
+                    for output in ("max", "min"):
+                        yield shared, divide(known, Apply(output, (_A,)))
