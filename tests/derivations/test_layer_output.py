@@ -86,7 +86,7 @@ def test_the_form_in_the_output_alone_has_the_true_product(text):
     "text",
     [
         "z/(1 + max(z))", "z/(3 - 2*min(z))", "z*(1 + max(z) - min(z))",
-        "z/(1 + (max(z) - min(z))**(1/2))",
+        "z/(1 + (max(z) - min(z))**(1/2))", "exp(z)/(1 - max(exp(z)))",
     ],
 )  # fmt: skip
 def test_the_largest_unit_may_have_the_smallest_output(text):

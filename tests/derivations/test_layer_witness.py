@@ -53,7 +53,9 @@ _EXCLUDED = [
     "z*exp(-sum(z**2)/1e9)",
     "z*sin(sqrt(sum(z**2))/1e4)/sqrt(sum(z**2))",
 ]
-_EXCLUDED_AT_KINKS = ["z - mean(max(z, 0))", "z - mean(abs(z))", "z + max(abs(z))"]
+_EXCLUDED_AT_KINKS = [
+    *("z - mean(max(z, 0))", "z - mean(abs(z))", "z + max(abs(z))", "max(z, mean(z)/2)"),
+]
 _DETERMINED = [
     "exp(z)/sum(exp(z)) - exp(-z)/sum(exp(-z))",
     "z - mean(z) + z**3",

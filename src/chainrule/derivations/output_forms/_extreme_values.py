@@ -56,8 +56,8 @@ def of_either_sign(
     """Yield extremes of what the output is a multiple of, by a number that depends on them.
 
     Where that is negative the largest unit has the smallest output. The largest output of
-    ``z/(1 + max(z))`` tells the largest z if the number that follows from it is positive; if not,
-    the smallest one does.
+    ``z/(1 + max(z))`` tells the largest z if the number that follows from it is positive, else
+    the smallest one does; or what follows from the smallest one decides.
 
     Yields
     ------
@@ -83,14 +83,21 @@ def of_either_sign(
         same, other = (
             Apply(end.removeprefix("reduce_"), (_A,)) for end in (operation, _OPPOSITE[operation])
         )
-        of_sign = partial(_of_sign, algebra.to_expression(slope), same, other)
-        yield symbol, slope * symbol + rest - algebra.translation.symbol(same), of_sign
+        equation = slope * symbol + rest - algebra.translation.symbol(same)
+        for looked_at in (same, other):
+            ends = (same, other, looked_at)
+            yield symbol, equation, partial(_of_sign, algebra.to_expression(slope), ends)
 
 
 def _of_sign(
-    factor: Expression, same: Expression, other: Expression, left: Expression, right: Expression
+    factor: Expression,
+    ends: tuple[Expression, Expression, Expression],
+    left: Expression,
+    right: Expression,
 ) -> Expression:
-    told: dict[Expression, Expression] = {left: right}
+    same, other, looked_at = ends
+    at_end: dict[Expression, Expression] = {same: looked_at}
+    told: dict[Expression, Expression] = {left: substitute(right, at_end.get)}
     translation = Translation()
     number = sympy.cancel(translation.to_sympy(substitute(factor, told.get)))
     is_positive = Apply("greater", (translation.to_expression(number), ZERO))
@@ -104,9 +111,12 @@ def compared_extremes(
     """Yield what tells the largest unit in the output, where either end may be that of it."""
     for left, right in told:
         for part in subexpressions(right):
-            match part:
-                case Apply("where", (_, Apply("max" | "min"), Apply("max" | "min"))):
-                    yield Apply("equal", (_Z, left)), Apply("equal", (_A, part))
+            match left, part:
+                case (
+                    Apply("max" | "min", (x,)),
+                    Apply("where", (_, Apply("max" | "min"), Apply("max" | "min"))),
+                ):
+                    yield Apply("equal", (x, left)), Apply("equal", (_A, part))
 
 
 def of_extreme_outputs(formula: Formula) -> Iterator[tuple[Expression, Expression]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ _STEPS, _LONGEST_STEP, _HALVINGS = 14, 2.0, 30
 _ALONG = (0.25, -0.25, 1.0, -1.0, 3.0, -3.0)
 _SINGULAR, _SAME, _APART, _FAR, _BESIDE = 1e-10, 1e-11, 1e-2, 2e-2, 1e-6
 _LARGEST = 30.0
+# How many units layers of short numbers have, and these numbers.
+_SHORT = ((1, np.arange(-12, 13) / 4), (2, np.arange(-6, 7) / 2), (3, np.arange(-2.0, 3)))
+_PLACES_SHOWN = 10
 _MOST_SINGULAR, _MOST_FOLDS, _MOST_FOUND = 16, 16, 4
 
 
@@ -87,6 +91,36 @@ def layers_alike(
         with np.errstate(all="ignore"):
             found = _solved(rows, *_pairs(rows))
         yield from found
+
+
+def short_layers_alike(
+    graph: Graph, parameters: Mapping[str, float]
+) -> Iterator[tuple[list[float], list[float]]]:
+    """Yield pairs of layers of short numbers with the same outputs and different Jacobians.
+
+    Units of such layers lie at kinks, and at the same place, where others rarely do.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of a layer-coupled formula.
+    parameters : mapping of str to float
+    """
+    forward = Program.of(graph.expression())
+    backward = Program.of(backward_graph(graph, selects=True)[0].expression())
+    for units, numbers in _SHORT:
+        rows = _Rows(forward, backward, parameters, (1,) * units, 1.0)
+        layers = np.array(list(product(numbers, repeat=units)))
+        with np.errstate(all="ignore"):
+            outputs, jacobians = rows.outputs(layers), rows.jacobians(layers)
+        first: dict[tuple[float, ...], int] = {}
+        found = 0
+        for k in np.flatnonzero(np.isfinite(outputs).all(axis=1)).tolist():
+            other = first.setdefault(tuple(np.round(outputs[k], _PLACES_SHOWN) + 0.0), k)
+            apart = np.abs(jacobians[k] - jacobians[other]).max()
+            if apart > _APART * np.abs(jacobians[k]).max() and found < _MOST_FOUND:
+                found += 1
+                yield layers[other].tolist(), layers[k].tolist()
 
 
 def _pairs(rows: _Rows) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._layer_maps import CHECKED_DIGITS, Layer, LayerMap
-from chainrule.derivations.output_forms._layer_search import layers_alike
+from chainrule.derivations.output_forms._layer_search import layers_alike, short_layers_alike
 from chainrule.formulas import COMPARISONS, Apply, Formula, constant, subexpressions, variables_of
 
 _SECONDS = 0.7
@@ -160,6 +160,10 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
         solved = layers.solved(z, _numbers(start), _STEPS)
         if solved is not None:
             yield z, solved, reason
+    reason = f"found among layers of short numbers, and checked to {CHECKED_DIGITS} digits"
+    for layers_found in short_layers_alike(graph, dict(layers.formula.parameters)):
+        one, other = (list(map(mpmath.mpf, layer)) for layer in layers_found)
+        yield one, other, reason
 
 
 def _singled_out(formula: Formula) -> Iterator[Layer]:
