@@ -43,6 +43,7 @@ EQUATIONS = {
     "z/sqrt(1 + z**2) + z": "the largest real root",
 }
 RISING = [
+    "exp(sin(z)) + 2*z", "3*z + exp(cos(z/2))*sin(z)",
     "z - tanh(z)", "z + sin(z)", "z + erf(z)", "z + log(1 + exp(z))", "z + atan(z)",
     "exp(z)*(1 + z**2)", "2**z + 3**z", "z**2*atan(z)", "erf(z) + erf(z)**3",
     "log(1 + erf(z))", "log(z + sqrt(1 + z**2)) + z", "z**3/(1 + z**2)**(4/3)",
@@ -51,6 +52,7 @@ RISING = [
     "z*(1 + tanh(z)) - log(cosh(z))", "exp(z) - log(1 + exp(z))",
 ]  # fmt: skip
 NOT_RISING = [
+    "exp(sin(z)) + 1.45*z", "z + sin(z) + cos(sqrt(2)*z)/9",
     "z + 1.2*exp(-z**2)", "z - sqrt(1 + z**2)/0.99",
     "z**3 - 3*z", "z*exp(z)", "z + 1.01*sin(z)", "z**3 - z**2/1000", "cosh(z)",
     "exp(z) - z - 0.6*z**2", "z*exp(z) - exp(z) + z**2/3", "exp(z) - 1.01*z - z**2/2",
@@ -186,8 +188,11 @@ def test_a_power_of_letters_is_a_layer(k):
 
 @pytest.mark.parametrize(
     ("text", "direction"),
-    [("(exp(z) - 1)/z", 1), ("log(1 + z)/z", -1), ("z/(exp(z) - 1)", -1), ("1/z", 0)],
-)
+    [
+        ("(exp(z) - 1)/z", 1), ("log(1 + z)/z", -1), ("z/(exp(z) - 1)", -1), ("1/z", 0),
+        ("log(z)/(z - 1)", -1),
+    ],
+)  # fmt: skip
 def test_what_has_a_hole_rises_over_it_or_not(text, direction):
     """1/z falls on either side of 0, and comes back from below."""
     (found,) = derive(parse(text)).output_forms

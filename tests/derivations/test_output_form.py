@@ -165,6 +165,13 @@ def test_refusals_have_a_true_witness(text):
     assert_true(found.witness, formula.expression, {})
 
 
+def test_a_fold_beside_a_kink_is_found_however_shallow():
+    """Between 1/2 and 0.517 asinh(z - 1)*max(z, 1/2) falls by 0.0003; it rises elsewhere."""
+    formula = parse("asinh(z - 1)*max(z, 1/2)")
+    with pytest.raises(NoOutputFormError, match=r"f\(0\.5.*\) = f\(0\.53.*\)"):
+        through_output(derive(formula))
+
+
 @pytest.mark.parametrize("text", ONE_TO_ONE)
 def test_functions_that_rise_without_a_closed_relation_are_said_to(text):
     """Nothing excludes a form, and none is claimed."""

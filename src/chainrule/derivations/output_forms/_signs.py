@@ -23,7 +23,7 @@ from chainrule.derivations._pieces import differentiate
 from chainrule.derivations.output_forms._far_signs import far_sign
 from chainrule.derivations.output_forms._rational_ends import exponential, inside, rational
 from chainrule.derivations.output_forms._sign_of_terms import sign_of_terms
-from chainrule.derivations.output_forms._signs_by_parts import sign_by_parts
+from chainrule.derivations.output_forms._signs_by_parts import sign_by_parts, sign_over_period
 from chainrule.formulas import (
     Apply,
     Constant,
@@ -96,6 +96,7 @@ def proved_sign(
         lambda: by_algebra(low, high),
         by_halves,
         lambda: sign_by_parts(expression, low, high, strict),
+        lambda: sign_over_period(expression, strict),
     )
     return next(filter(None, (attempt(_SECONDS, way, 0) for way in ways)), 0)
 
@@ -355,6 +356,8 @@ class _Signs:
                 continue
             with mpmath.workdps(_DIGITS):
                 value = evaluate(expression, {"z": mpmath.mpf(place)})
+                if not mpmath.isfinite(value):
+                    continue
                 there = 0 if abs(value) < mpmath.mpf(10) ** -_DIGITS else int(mpmath.sign(value))
             sides = ((self.low, place, -1), (place, self.high, 1))
             signs = {

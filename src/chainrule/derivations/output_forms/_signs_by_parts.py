@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import mpmath
+import sympy
 
+from chainrule.derivations._algebra import Translation
 from chainrule.derivations._pieces import differentiate
 from chainrule.derivations.output_forms._intervals import NotEnclosedError, enclosure, interval
-from chainrule.formulas import Expression
+from chainrule.formulas import Apply, Expression, subexpressions, variables_of
 
 _MOST_PARTS = 120
+_MORE = 1.01  # than a period
 
 
 def sign_by_parts(expression: Expression, low: float, high: float, strict: bool) -> int:
@@ -32,6 +37,45 @@ def sign_by_parts(expression: Expression, low: float, high: float, strict: bool)
         else:
             return 0
     return 0
+
+
+def sign_over_period(expression: Expression, strict: bool) -> int:
+    """Bound what repeats itself, as ``exp(sin(z))*cos(z) + 2`` does, over a little more than once.
+
+    0 for everything else.
+    """
+    translation = Translation()
+    rates = [translation.to_sympy(rate) for rate in _rates(expression)]
+    if not rates or any("z" in variables_of(e) for e in _without_angles(expression)):
+        return 0
+    ratios = [sympy.cancel(rate / rates[0]) for rate in rates]
+    if not all(ratio.is_Rational and ratio for ratio in ratios):
+        return 0
+    rate = abs(rates[0] * reduce(sympy.gcd, map(abs, ratios)))
+    return sign_by_parts(expression, 0.0, float(_MORE * 2 * sympy.pi / rate), strict)
+
+
+def _rates(e: Expression) -> Iterator[Expression]:
+    for part in subexpressions(e):
+        if _is_angle(part):
+            yield differentiate(part.arguments[0])
+
+
+def _without_angles(e: Expression) -> Iterator[Expression]:
+    """Yield the leaves of an expression, the sines and cosines of angles among them left out."""
+    if not isinstance(e, Apply):
+        yield e
+    elif not _is_angle(e):
+        for part in e.arguments:
+            yield from _without_angles(part)
+
+
+def _is_angle(e: Expression) -> TypeGuard[Apply]:
+    """Tell a sine or cosine of what rises or falls evenly with z."""
+    match e:
+        case Apply("sin" | "cos", (x,)):
+            return "z" in variables_of(x) and not variables_of(differentiate(x))
+    return False
 
 
 def _sign_over(expression: Expression, low: Any, high: Any, strict: bool) -> int:

@@ -27,6 +27,7 @@ _SEARCH_DIGITS = 20
 _TURNS = 4  # places at which the slope may have the other sign for a moment
 _STEPS = 40
 _PLAIN = Fraction(1, 50)
+_SHARES = tuple(Fraction(k, 10**power) for power in range(2, 7) for k in (1, 2, 5))
 _PAIRS = 30  # of stretches whose values overlap that are tried
 
 
@@ -145,12 +146,15 @@ def _as_they_are(branch: Branch, known: _Known, values: Mapping[str, float]) -> 
 
 
 def _about_turns(branch: Branch, sampled: _Known, values: Mapping[str, float]) -> _Known:
-    """Return places about stretches on which the slope has the other sign, however short."""
+    """Return places about stretches on which the slope has the other sign, however short.
+
+    It may have it for a moment beside a kink, too.
+    """
 
     def slope(z: Any) -> Any:
         return evaluate(branch.piece.derivative, {**values, "z": z})
 
-    found: set[Fraction] = set()
+    found = set(_beside_ends(branch))
     with mpmath.workdps(_SEARCH_DIGITS):
         known = [(_number(z), x) for z, _, x in sampled if mpmath.isfinite(x) and x != 0]
         usual = 1 if sum(x > 0 for _, x in known) * 2 > len(known) else -1
@@ -172,6 +176,13 @@ def _about_turns(branch: Branch, sampled: _Known, values: Mapping[str, float]) -
             }
     places = sorted(z for z in found if branch.low < z < branch.high)
     return _known(branch, places, values)
+
+
+def _beside_ends(branch: Branch) -> Iterator[Fraction]:
+    for end, side in ((branch.low, 1), (branch.high, -1)):
+        if math.isfinite(end):
+            scale = side * max(abs(Fraction(end)), Fraction(1))
+            yield from (Fraction(end) + scale * share for share in _SHARES)
 
 
 def _lowest(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
