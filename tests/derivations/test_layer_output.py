@@ -48,6 +48,8 @@ _TOLD = [
     "(z - mean(z))/(1 + abs(z - mean(z)))", "(z - max(z))/(1 + abs(z - max(z)))",
     "(z - min(z))/(max(z) - min(z) + 1/10)", "3 - 2*(z - min(z))/(max(z) - min(z) + 1)",
     "3 - 2*(z - mean(z))/(1 + sqrt(mean((z - mean(z))**2)))", "z/sqrt((max(z) - min(z))**2 + 1)",
+    "(z - mean(z))/(1 + sqrt(mean((z - mean(z))**2))) + mean(z)",
+    "min(z) + (z - min(z))/(1 + max(z) - min(z))",
 ]  # fmt: skip
 _EXCLUDED = [
     "z*exp(-sum(abs(z)))", "sum(z)*exp(z)", "where(z > mean(z), z, 0)", "z/(1 + exp(-sum(z)))",
@@ -95,6 +97,12 @@ def test_the_largest_unit_may_have_the_smallest_output(text):
     form = through_output(derive(formula))
     for places in (*_LAYERS, ("-3", "-2.5", "-4"), ("2", "3.5"), ("2", "0.5", "3")):
         assert_true_product(formula, form, places)
+
+
+def test_no_other_end_is_looked_at_where_units_are_never_negative():
+    """The largest of z - min(z) is not negative, nor is what all are divided by."""
+    form = through_output(derive(parse("(z - min(z))/(1 + max(z) - min(z))")))
+    assert "where" not in to_text(form)
 
 
 def test_what_is_told_of_an_extreme_holds_whatever_the_sign_of_a_factor():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from chainrule.derivations._arithmetic import (
     ONE,
@@ -16,6 +16,7 @@ from chainrule.derivations._arithmetic import (
 )
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import UNIT_COUNT
+from chainrule.derivations.output_forms._layers import is_shared
 from chainrule.formulas import Apply, Expression, Variable, subexpressions, substitute, variables_of
 
 _A = Variable("a")
@@ -44,6 +45,26 @@ def affine_parts(e: Expression) -> tuple[Expression, Expression, Expression]:
         return e, ONE, ZERO
     inner, factor, shift = affine_parts(rest)
     return inner, multiply(number, factor), multiply(number, shift)
+
+
+def shared_summands(e: Expression) -> Iterator[tuple[Expression, Expression]]:
+    """Yield what a layer is a sum of, where one part is the same for all units: it stands second.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> moved = parse("tanh(z - mean(z)) - max(z)").expression
+    >>> [[to_text(part) for part in parts] for parts in shared_summands(moved)]
+    [['tanh(z - mean(z))', '-max(z)']]
+    """
+    match e:
+        case Apply("add", (x, y)):
+            yield from ((rest, part) for rest, part in ((x, y), (y, x)) if is_shared(part))
+            for inner, other in ((x, y), (y, x)):
+                for rest, part in shared_summands(inner):
+                    yield add(rest, other), part
+        case Apply("subtract", (x, y)):
+            yield from shared_summands(Apply("add", (x, negate(y))))
 
 
 def of_affine(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import sympy
 
@@ -111,12 +111,25 @@ def compared_extremes(
     """Yield what tells the largest unit in the output, where either end may be that of it."""
     for left, right in told:
         for part in subexpressions(right):
-            match left, part:
-                case (
-                    Apply("max" | "min", (x,)),
-                    Apply("where", (_, Apply("max" | "min"), Apply("max" | "min"))),
-                ):
+            match left:
+                case Apply("max" | "min", (x,)) if _is_of_either_end(part):
                     yield Apply("equal", (x, left)), Apply("equal", (_A, part))
+
+
+def of_usual_end(e: Expression) -> Expression:
+    """Return what holds where the largest unit has the largest output, if it may have either."""
+
+    def usual(part: Expression) -> Expression | None:
+        return part.arguments[1] if _is_of_either_end(part) else None
+
+    return substitute(e, usual)
+
+
+def _is_of_either_end(e: Expression) -> TypeGuard[Apply]:
+    match e:
+        case Apply("where", (_, Apply("max" | "min"), Apply("max" | "min"))):
+            return True
+    return False
 
 
 def of_extreme_outputs(formula: Formula) -> Iterator[tuple[Expression, Expression]]:

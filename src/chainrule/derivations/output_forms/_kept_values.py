@@ -25,6 +25,7 @@ from chainrule.derivations.output_forms._extreme_values import (
     of_extreme_outputs,
     of_extreme_units,
     of_extremes,
+    of_usual_end,
 )
 from chainrule.derivations.output_forms._inverses import (
     inverted,
@@ -134,8 +135,9 @@ def determined(
                             found[part] = right
             for symbol, equation, of_sign in of_either_sign(graph, algebra):
                 for left, right in _roots(equation, symbol, algebra):
-                    if left not in found and holds(left, of_sign(left, right)):
-                        found[left] = of_sign(left, right)
+                    for value in (right, of_sign(left, right)):
+                        if left not in found and holds(left, value):
+                            found[left] = value
             factor = factor_of(graph, algebra)
             if factor is not None and _Z not in found and _is_told(factor, algebra, found):
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
@@ -146,8 +148,9 @@ def determined(
                     found[left] = right
             if all(map(is_shared, found)):
                 for left, right in _of_common_parts(formula):
-                    if left not in found and holds(left, right):
-                        found[left] = right
+                    for value in dict.fromkeys((of_usual_end(right), right)):
+                        if left not in found and holds(left, value):
+                            found[left] = value
     except FAILURES:
         pass
     return tuple(found.items())

@@ -16,7 +16,7 @@ from itertools import product as product_of
 import mpmath
 
 from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import multiply, rebuilt, size
+from chainrule.derivations._arithmetic import add, multiply, rebuilt, size, subtract
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._choices import with_choices, with_guards, without_guards
 from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
@@ -26,13 +26,17 @@ from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.derivations.output_forms._affine_layers import affine_parts, of_affine
+from chainrule.derivations.output_forms._affine_layers import (
+    affine_parts,
+    of_affine,
+    shared_summands,
+)
 from chainrule.derivations.output_forms._clamped_values import clamped_values
 from chainrule.derivations.output_forms._compared_outputs import (
     with_conditions,
     with_plain_comparisons,
 )
-from chainrule.derivations.output_forms._extreme_values import compared_extremes
+from chainrule.derivations.output_forms._extreme_values import compared_extremes, of_usual_end
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._joined import joined_form
 from chainrule.derivations.output_forms._kept_values import determined, told_by_factor
@@ -163,9 +167,12 @@ def layer_output_form(
         no_form: Expression | None = None
         return attempt(seconds, lambda: next(filter(holds, forms), None), no_form)
 
+    simpler = [_of_shifted(formula, dict(told))]
     if all(size(value) > _LONG for _, value in told):
-        nowhere: list[Expression] = []
-        forms = attempt(_AFFINE_SECONDS, lambda: list(_of_affine(formula)), nowhere)
+        simpler.append(_of_affine(formula))
+    nowhere: list[Expression] = []
+    for way in simpler:
+        forms = attempt(_AFFINE_SECONDS, partial(list, way), nowhere)
         form = first_of(iter(forms), _SECONDS)
         if form is not None:
             return form
@@ -242,6 +249,24 @@ def _of_affine(formula: Formula) -> Iterator[Expression]:
         yield from (*with_plain_comparisons(composed), composed)
 
 
+def _of_shifted(formula: Formula, told: Mapping[Expression, Expression]) -> Iterator[Expression]:
+    """Yield forms of a layer moved by what its output tells: ``z/(1 + std) + mean(z)``."""
+    for rest, shift in shared_summands(rebuilt(formula.expression)):
+        moved = put_in(shift, told)
+        if "z" in variables_of(moved) or not is_layer_coupled(rest):
+            continue
+        backward = backward_graph(computation_graph(shift))[0].expression()
+        ways = dict.fromkeys(put_in(way, told) for way in with_conditions((backward,)))
+        products = [way for way in ways if "z" not in variables_of(way)]
+        inside = replace(formula, expression=rest)
+        form = _form_alone(inside, closed_form(inside, seconds=STAGE_SECONDS)) if products else None
+        if form is not None:
+            output: dict[Expression, Expression] = {_A: subtract(_A, moved)}
+            own = substitute(form, output.get)
+            for whole in (rebuilt(add(own, product)) for product in products):
+                yield from (*with_plain_comparisons(whole), whole)
+
+
 def _form_alone(formula: Formula, product: Expression | None = None) -> Expression | None:
     if "z" not in variables_of(formula.expression):
         return constant(0)
@@ -314,6 +339,7 @@ def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Express
         if rest.is_layer_coupled:
             told = dict(determined(rest, computation_graph(rest.expression)))
             if told:
+                yield {**{left: of_usual_end(value) for left, value in told.items()}, **one}
                 yield {**told, **one}
             else:
                 yield from ({**ways, **one} for ways in told_by_factor(rest))
