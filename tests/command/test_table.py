@@ -131,7 +131,11 @@ def test_any_json_is_refused(value):
         Encoding.from_json(value)
 
 
-@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.sampled_from("abc"), st.booleans()), min_size=1))
+# Numbers that differ by less than any normal number are refused: they cannot be standardised.
+NUMBERS = st.floats(-1e6, 1e6).filter(lambda number: number == 0.0 or abs(number) > 1e-290)
+
+
+@given(st.lists(st.tuples(NUMBERS, st.sampled_from("abc"), st.booleans()), min_size=1))
 def test_encoding_keeps_the_rows(rows):
     """From the inputs of a network, the rows can be had back."""
     numbers, letters, truths = zip(*rows, strict=True)
