@@ -25,7 +25,7 @@ from chainrule.derivations.output_forms._layer_maps import CHECKED_DIGITS, Layer
 from chainrule.derivations.output_forms._layer_search import layers_alike, short_layers_alike
 from chainrule.formulas import COMPARISONS, Apply, Formula, constant, subexpressions, variables_of
 
-_SECONDS = 0.7
+_SECONDS = 1.0
 _DIGITS = 2 * CHECKED_DIGITS
 _PLACES = (
     *(("1", "2", "4"), ("1", "-2", "4"), ("0.5", "-1.5", "0.25")),
