@@ -333,6 +333,8 @@ class LayerMeasurement(_Measurement):
             self.unresolved_derivatives += 1
             return
         place, targets = tuple(z.tolist()), tuple(given.tolist())
+        is_kink = truth.left != truth.right and not targets
+        ruled = self.rule(z, weights) if is_kink else truth.left
         for unit, true in enumerate(truth.values):
             if unit == 0 or not targets:  # the cost is one value
                 change = truth.value_changes[unit]
@@ -340,8 +342,8 @@ class LayerMeasurement(_Measurement):
                     float(values[unit]), (true, true), place, unit, targets, change=change
                 )
             sides = truth.left[unit], truth.right[unit]
-            if sides[0] != sides[1] and not targets:
-                sides = _including(sides, self.rule(z, weights)[unit])
+            if sides[0] != sides[1]:
+                sides = _including(sides, ruled[unit])
             scale, change = truth.terms[unit], truth.derivative_changes[unit]
             product = float(products[unit])
             self.derivative.add(product, sides, place, unit, targets, scale=scale, change=change)

@@ -11,8 +11,8 @@ import mpmath
 
 from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Parameter, Pi, Variable
 
-# Beyond this, exp() of a number is infinite or zero for every purpose.
 _ASYMPTOTIC = mpmath.mpf(10) ** 100  # mpmath's erfc overflows beyond 1e150
+# Beyond this, exp() of a number is infinite or zero for every purpose.
 _LARGEST_EXPONENT = mpmath.mpf(2) ** 20
 # A whole power of less needs no look at how large it is, which takes a logarithm.
 _SHORT_EXPONENT = 64
@@ -147,7 +147,7 @@ def _evaluate(e: Expression, values: Values, known: dict[int, Any]) -> Any:
         return mpmath.mpf(_given(e, values))
     assert isinstance(e, Apply)
     if id(e) not in known:
-        tail = _tail(e)
+        tail = _tail(e) if e.operation in ("add", "subtract") else None
         operation, parts = tail or (_OPERATIONS[e.operation], e.arguments)
         known[id(e)] = operation(*(_evaluate(part, values, known) for part in parts))
     return known[id(e)]

@@ -275,11 +275,11 @@ def _holds(
 ) -> bool:
     """Tell whether a fit does no harm at the places on its interval: its nodes may miss a bend."""
     replaced = interpreted(*fit.source("u"), {})
-    inside = (p for p in places if fit.low < p.z < fit.high)
     harmless = _HARMLESS[judge.form.name]
     return all(
-        p.excess(replaced(p.z)) <= harmless or p.excess(replaced(p.z)) <= p.excess(computed(p.z))
-        for p in inside
+        p.excess(replaced(p.z)) <= max(harmless, p.excess(computed(p.z)))
+        for p in places
+        if fit.low < p.z < fit.high
     )
 
 

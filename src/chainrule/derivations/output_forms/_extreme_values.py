@@ -32,21 +32,35 @@ _A, _Z = Variable("a"), Variable("z")
 _OPPOSITE = {"reduce_max": "reduce_min", "reduce_min": "reduce_max"}
 
 
-def of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the largest or smallest of values in which the output is linear, and its equation."""
+def _linear_in(
+    graph: Graph, algebra: SumAlgebra, output: Any
+) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Yield extremes of values in which the output is linear.
+
+    Yields
+    ------
+    operation : str
+        ``reduce_max`` or ``reduce_min``.
+    symbol, slope, rest
+        The extreme, and the line.
+    """
     for index, symbol in algebra.shared.items():
         node = graph.nodes[index]
         if node.operation not in _OPPOSITE:
             continue
-        value, own = algebra.value(node.arguments[0]), sympy.Dummy("own", real=True)
-        line = output.subs(value, own)
-        if not line.is_polynomial(own) or sympy.degree(line, own) != 1:
-            continue
-        slope, rest = sympy.Poly(line, own).all_coeffs()
+        own = sympy.Dummy("own", real=True)
+        line = output.subs(algebra.value(node.arguments[0]), own)
+        if line.is_polynomial(own) and sympy.degree(line, own) == 1:
+            yield node.operation, symbol, *sympy.Poly(line, own).all_coeffs()
+
+
+def of_extremes(graph: Graph, algebra: SumAlgebra, output: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the largest or smallest of values in which the output is linear, and its equation."""
+    for operation, symbol, slope, rest in _linear_in(graph, algebra, output):
         if not slope.is_number or algebra.is_own(rest):
             continue
-        operation = node.operation if slope > 0 else _OPPOSITE[node.operation]
-        extreme = algebra.translation.symbol(Apply(operation.removeprefix("reduce_"), (_A,)))
+        end = operation if slope > 0 else _OPPOSITE[operation]
+        extreme = algebra.translation.symbol(Apply(end.removeprefix("reduce_"), (_A,)))
         yield symbol, slope * symbol + rest - extreme
 
 
@@ -67,15 +81,7 @@ def of_either_sign(
         Returns what the extreme is in any case, from the extreme and what it is in that case.
     """
     output, shared = algebra.value(graph.output), set(algebra.shared.values())
-    for index, symbol in algebra.shared.items():
-        operation = graph.nodes[index].operation
-        own = sympy.Dummy("own", real=True)
-        if operation not in _OPPOSITE:
-            continue
-        line = output.subs(algebra.value(graph.nodes[index].arguments[0]), own)
-        if not line.is_polynomial(own) or sympy.degree(line, own) != 1:
-            continue
-        slope, rest = sympy.Poly(line, own).all_coeffs()
+    for operation, symbol, slope, rest in _linear_in(graph, algebra, output):
         if (slope.free_symbols | rest.free_symbols) & shared != {symbol}:
             continue
         if slope.is_number or any(map(algebra.is_own, (slope, rest))):
