@@ -88,7 +88,7 @@ def test_any_elementwise_formula(w):
     check_activation(w)
 
 
-@examples(16)
+@examples(9)
 @given(coupled_formulas())
 def test_any_layer_coupled_formula(w):
     """∂J/∂z of layers of one to four units, plain and in closed form, and by the parameters."""
