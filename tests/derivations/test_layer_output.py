@@ -5,6 +5,7 @@ from __future__ import annotations
 import mpmath
 import pytest
 from tests.derivations.oracle import slope_of
+from tests.derivations.shared import some_of
 from tests.formulas.language import layer_values
 
 from chainrule.derivations import (
@@ -64,7 +65,7 @@ def assert_true_product(formula, form, places):
         z = [mpmath.mpf(x) for x in places]
         g = [mpmath.mpf(2 + 3 * k) / (5 - 2 * k) for k in range(len(z))]
         a = layer_values(formula.expression, {"z": z})
-        got = layer_values(form, {"a": a, "g": g})
+        got = evaluate_layer(form, {"a": a, "g": g})
         for j in range(len(z)):
 
             def cost(t, j=j):
@@ -74,7 +75,7 @@ def assert_true_product(formula, form, places):
             assert abs(got[j] - slope_of(cost, z[j])) < mpmath.mpf(10) ** -15
 
 
-@pytest.mark.parametrize("text", _TOLD)
+@pytest.mark.parametrize("text", some_of(_TOLD, 3))
 def test_the_form_in_the_output_alone_has_the_true_product(text):
     """Compared with difference quotients of the tests' own evaluation, at layers of many sizes."""
     formula = parse(text)
@@ -124,6 +125,25 @@ def test_where_a_layer_lies_may_matter(text):
     """
     with pytest.raises(NoOutputFormError):
         through_output(derive(parse(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("max(mean(z) - 30, 0)*z", True),
+        ("max(mean(z) - 300, 0)*z", True),
+        ("max(mean(z) - 30, 0)**2*z", False),
+        ("z + where(max(z) - min(z) > 60, mean(z), 0)", True),
+    ],
+)
+def test_a_form_holds_beyond_a_threshold_far_out(text, is_told):
+    """Nearer layers are as those that are moved or multiplied by nothing."""
+    formula = parse(text)
+    form = derive(formula).product_from_output
+    assert form is not None or not is_told
+    for places in (*_LAYERS, ("48", "3.5", "71"), ("-20", "50"), ("900", "-100", "350")):
+        if form is not None:
+            assert_true_product(formula, form, places)
 
 
 def test_what_the_output_tells_of_the_layer_tells_each_unit():

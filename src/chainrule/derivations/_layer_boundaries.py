@@ -5,8 +5,9 @@ They are sought along lines near and far, in floating point, and found in many d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,7 @@ from chainrule.derivations._filled_places import with_same_zeros
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.derivations.output_forms._layer_arrays import Program
-from chainrule.formulas import Apply, Expression, Formula
+from chainrule.formulas import Apply, Expression, Formula, subexpressions, variables_of
 
 Layer = list[Any]
 
@@ -31,7 +32,16 @@ _SPECIAL = (
     *(("2.1", "-0.4", "0.9"), ("-2.3", "0.8", "-0.6"), ("1.9", "1.9", "-0.3")),
 )
 _SPREADS, _SHIFTS, _NARROW = (1.0, 4.0, 30.0, 300.0), (0.0, 2.0, -2.0), 0.3
-_UNITS, _LINES, _PLACES, _HALVINGS, _USED, _MOST = 3, 24, 9, 25, 1e-7, 8
+_UNITS, _LINES, _PLACES, _HALVINGS, _USED, _MOST, _FEW = 3, 24, 9, 25, 1e-7, 8, 3
+
+
+def is_choice(e: Expression) -> bool:
+    """Tell whether an expression in `z` chooses by a comparison, open or hidden, with `z`."""
+    if not isinstance(e, Apply):
+        return False
+    compared = e.arguments[0] if e.operation == "where" else e
+    chooses = e.operation in ("where", "abs", "sign", "maximum", "minimum", *EXTREMES)
+    return chooses and "z" in variables_of(compared)
 
 
 def sides_of(choice: Apply) -> tuple[Expression, Expression]:
@@ -91,13 +101,8 @@ class Boundary:
     def _is_extreme(self) -> bool:
         return self.choice.operation in EXTREMES
 
-    @property
-    def _difference(self) -> Expression:
-        sides = sides_of(self.choice)
-        return sides[1] if self._is_extreme else with_same_zeros(Apply("subtract", sides))
-
     def _gap(self, z: Layer) -> Any:
-        values = evaluate_layer(self._difference, {**self._numbers, "z": z})
+        values = evaluate_layer(_difference(self.choice), {**self._numbers, "z": z})
         return values[0] - values[1] if self._is_extreme else values[0]
 
     def _holds_at(self, z: Layer) -> bool:
@@ -119,16 +124,9 @@ class Boundary:
 
     def _bracketed(self) -> tuple[Any, Any]:
         """Return layers close together at which a gap has different signs."""
-        program = Program.of(self._difference)
-
-        def gaps(z: Any) -> Any:
-            values = program.run({**self._numbers, "z": z}, z.shape)
-            return values[:, 0] - values[:, 1] if self._is_extreme else values[:, 0]
-
-        low, high = _neighbours(scales_of(self.formula.expression, self._numbers))
+        low, high = on_either_side(self.formula, self.choice)
+        gaps = partial(_gaps, self.choice, self._numbers)
         with np.errstate(all="ignore"):
-            apart = gaps(low) * gaps(high) < 0
-            low, high = low[apart], high[apart]
             below = gaps(low)
             for _ in range(_HALVINGS):
                 middle = (low + high) / 2
@@ -145,6 +143,38 @@ class Boundary:
             passed = np.abs(backward.run(known, z.shape))
             used = passed if self.is_shared else passed[:, :1]
         return np.isfinite(a).all(axis=1) & (used > _USED).any(axis=1)
+
+
+def layers_of_every_choice(formula: Formula) -> list[Layer]:
+    """Return a few layers on either side of every choice that a formula makes."""
+    choices = dict.fromkeys(filter(is_choice, subexpressions(formula.expression)))
+    found = []
+    for choice in choices:
+        assert isinstance(choice, Apply)
+        for side in on_either_side(formula, choice):
+            found += [list(map(mpmath.mpf, map(float, layer))) for layer in side[:_FEW]]
+    return found
+
+
+def on_either_side(formula: Formula, choice: Apply) -> tuple[Any, Any]:
+    """Return layers near and far, and ones not far from these, for which a choice is another."""
+    numbers = dict(formula.parameters)
+    low, high = _neighbours(scales_of(formula.expression, numbers))
+    with np.errstate(all="ignore"):
+        apart = _gaps(choice, numbers, low) * _gaps(choice, numbers, high) < 0
+    return low[apart], high[apart]
+
+
+def _gaps(choice: Apply, numbers: Mapping[str, float], z: Any) -> Any:
+    """Return for every layer what changes its sign where a choice changes for the first unit."""
+    values = Program.of(_difference(choice)).run({**numbers, "z": z}, z.shape)
+    return values[:, 0] - values[:, 1] if choice.operation in EXTREMES else values[:, 0]
+
+
+def _difference(choice: Apply) -> Expression:
+    sides = sides_of(choice)
+    is_extreme = choice.operation in EXTREMES
+    return sides[1] if is_extreme else with_same_zeros(Apply("subtract", sides))
 
 
 def _neighbours(scales: Sequence[float]) -> tuple[Any, Any]:

@@ -15,10 +15,10 @@ import mpmath
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._layer_boundaries import EXTREMES, Boundary, Layer, sides_of
+from chainrule.derivations._layer_boundaries import Boundary, Layer, is_choice, sides_of
 from chainrule.derivations._vanishing_roots import vanishing_roots
 from chainrule.derivations._vector_jacobian import backward_graph
-from chainrule.formulas import Apply, Expression, Formula, variables_of
+from chainrule.formulas import Apply, Expression, Formula
 
 _SECONDS = 0.6
 _DIGITS = 80
@@ -87,7 +87,7 @@ def _kinks(formula: Formula, graph: Graph) -> Iterator[LayerKink]:
         choice = graph.expression(index)
         if index not in adjoints or not isinstance(choice, Apply):
             continue
-        if index not in roots and not _is_choice(choice):
+        if index not in roots and not is_choice(choice):
             continue
         received = backward.expression(adjoints[index])
         boundary = Boundary(formula, choice, received, not graph.nodes[index].per_unit)
@@ -97,12 +97,6 @@ def _kinks(formula: Formula, graph: Graph) -> Iterator[LayerKink]:
         shows, jumps = (any(both[k] for both in seen) for k in (0, 1))
         if shows or (seen and index in roots):
             yield LayerKink(choice, not shows, jumps)
-
-
-def _is_choice(e: Apply) -> bool:
-    if e.operation == "where":
-        return "z" in variables_of(e.arguments[0])
-    return e.operation in ("abs", "sign", "maximum", "minimum", *EXTREMES)
 
 
 def _seen_at(boundary: Boundary, places: list[Layer]) -> list[tuple[bool, bool]]:

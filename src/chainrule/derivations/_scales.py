@@ -29,8 +29,8 @@ def scales_of(e: Expression, values: Mapping[str, float]) -> tuple[float, ...]:
     >>> from chainrule.formulas import parse
     >>> scales_of(parse("z/(10000 + z**2)").expression, {})
     (0.01, 100.0, 0.0001, 10000.0)
-    >>> scales_of(parse("max(z, 50)").expression, {})
-    (100.0,)
+    >>> [scales_of(parse(text).expression, {}) for text in ("max(z, 50)", "max(z - 50, 0)")]
+    [(100.0,), (100.0,)]
     """
     numbers = (_power_of_ten(part, values) for part in subexpressions(e))
     powers = {
@@ -60,3 +60,13 @@ def _compared(e: Expression) -> Iterator[Expression]:
     for part in subexpressions(e):
         if isinstance(part, Apply) and part.operation in (*COMPARISONS, "maximum", "minimum"):
             yield from part.arguments
+            for argument in part.arguments:
+                yield from _summands(argument)
+
+
+def _summands(e: Expression) -> Iterator[Expression]:
+    match e:
+        case Apply("add" | "subtract", parts):
+            for part in parts:
+                yield part
+                yield from _summands(part)

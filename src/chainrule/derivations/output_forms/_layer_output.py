@@ -22,6 +22,7 @@ from chainrule.derivations._choices import with_choices, with_guards, without_gu
 from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._layer_boundaries import layers_of_every_choice
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
@@ -283,8 +284,8 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
     """Compare with the chain rule at layers near and far, moved up and down.
 
     Whether a layer of the output has the same derivative may depend on where the layer lies: on
-    which side of a number, say, its units are. And a sum over many units may outweigh what it is
-    added to, which one over a few does not.
+    which side of a number, say, its units are; so every choice is made either way. And a sum over
+    many units may outweigh what it is added to, which one over a few does not.
     """
     parameters = dict(formula.parameters)
     parts = subexpressions(formula.expression)
@@ -294,9 +295,12 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
     checked = 0
     with mpmath.workdps(_DIGITS):
         far = product_of(scales_of(formula.expression, parameters), (0, 1), (2, 3))
-        for scale, shift, units in (*product_of(_SCALES, _MOVED, _COUNTS), *many, *far):
-            z = [mpmath.mpf(shift + scale * drawn.gauss(0, 1)) for _ in range(units)]
-            g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in range(units)]
+        layers = [
+            [mpmath.mpf(shift + scale * drawn.gauss(0, 1)) for _ in range(units)]
+            for scale, shift, units in (*product_of(_SCALES, _MOVED, _COUNTS), *many, *far)
+        ]
+        for z in (*layers, *layers_of_every_choice(formula)):
+            g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in z]
             a = evaluate_layer(formula.expression, {**parameters, "z": z})
             known: Values = {**parameters, SEED: g}
             wanted = evaluate_layer(product, {**known, "z": z, "a": a})

@@ -30,7 +30,7 @@ _ALONG = (0.25, -0.25, 1.0, -1.0, 3.0, -3.0)
 _SINGULAR, _SAME, _APART, _FAR, _BESIDE = 1e-10, 1e-11, 1e-2, 2e-2, 1e-6
 _LARGEST = 30.0
 # How many units layers of short numbers have, and these numbers.
-_SHORT = ((1, np.arange(-12, 13) / 4), (2, np.arange(-6, 7) / 2), (3, np.arange(-2.0, 3)))
+_SHORT = ((1, np.arange(-12, 13) / 4), (2, np.arange(-6, 7) / 2), (3, np.arange(-3.0, 4)))
 _PLACES_SHOWN = 10
 _MOST_SINGULAR, _MOST_FOLDS, _MOST_FOUND = 16, 16, 4
 
