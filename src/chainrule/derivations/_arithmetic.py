@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import reduce
+from typing import TypeGuard
 
 from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions
 
@@ -132,6 +133,44 @@ def _rank(factor: Expression) -> int:
     return 0 if isinstance(factor, Constant) else 1 + is_choice
 
 
+def with_exponentials_joined(e: Expression) -> Expression:
+    """``x*exp(z)*exp(-z) -> x``, ``exp(z)*exp(2*z) -> exp(3*z)``, in products anywhere inside."""
+    if not isinstance(e, Apply):
+        return e
+    e = Apply(e.operation, tuple(map(with_exponentials_joined, e.arguments)))
+    if e.operation != "multiply":
+        return e
+    factors = list(_factors(e))
+    multiples = [_multiple(x.arguments[0]) for x in factors if _is_exponential(x)]
+    cores = [core for core, _ in multiples]
+    if len(set(cores)) == len(cores):
+        return e
+    joined = {
+        core: function("exp", multiply(Constant(times), core)) if times else ONE
+        for core in dict.fromkeys(cores)
+        for times in (sum((times for other, times in multiples if other == core), Fraction(0)),)
+    }
+    result: Expression = ONE
+    for factor in (*(x for x in factors if not _is_exponential(x)), *joined.values()):
+        result = multiply(result, factor)
+    return result
+
+
+def _is_exponential(e: Expression) -> TypeGuard[Apply]:
+    return isinstance(e, Apply) and e.operation == "exp"
+
+
+def _multiple(e: Expression) -> tuple[Expression, Fraction]:
+    """Return of what an expression is a multiple, and which one."""
+    match e:
+        case Apply("negate", (x,)):
+            core, times = _multiple(x)
+            return core, -times
+        case Apply("multiply", (Constant(number), x)):
+            return x, number
+    return e, Fraction(1)
+
+
 def function(name: str, *arguments: Expression) -> Expression:
     """Apply an operation of the language by name."""
     return Apply(name, arguments)
@@ -153,7 +192,11 @@ def rebuilt(expression: Expression) -> Expression:
         return expression
     arguments = [rebuilt(argument) for argument in expression.arguments]
     constructor = _REBUILD.get(expression.operation)
-    return constructor(*arguments) if constructor else Apply(expression.operation, tuple(arguments))
+    if constructor:
+        return constructor(*arguments)
+    if expression.operation == "exp" and arguments == [ZERO]:
+        return ONE
+    return Apply(expression.operation, tuple(arguments))
 
 
 def size(expression: Expression) -> int:

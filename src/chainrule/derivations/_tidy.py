@@ -20,7 +20,7 @@ from chainrule.derivations._algebra import (
     with_names_put_back,
     with_powers_named,
 )
-from chainrule.derivations._arithmetic import written_length
+from chainrule.derivations._arithmetic import with_exponentials_joined, written_length
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._time_limit import time_limit
 from chainrule.formulas import Apply, Expression, substitute
@@ -127,7 +127,7 @@ class Tidy:
                     candidates.insert(-1, self._expression(way))
         except FAILURES:
             pass  # a form that is nested too deep is no shorter
-        return min(candidates, key=written_length)
+        return min(map(with_exponentials_joined, candidates), key=written_length)
 
     def _with_roots_named(self, e: Any) -> Any:
         """Put the nodes for roots that local derivatives hold: of asinh(z) it is 1/sqrt(1 + z²)."""

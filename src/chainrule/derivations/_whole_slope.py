@@ -89,7 +89,8 @@ def _mended(slope: Expression, places: Iterable[Breakpoint]) -> Expression:
     """Take the slopes of some breakpoints from these."""
     for b in places:
         taken = constant(_exact(b.slope))
-        slope = Apply("where", (Apply("equal", (_Z, b.location)), taken, slope))
+        if taken != slope:
+            slope = Apply("where", (Apply("equal", (_Z, b.location)), taken, slope))
     return slope
 
 

@@ -9,7 +9,14 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import atoms_of, attempt
-from chainrule.derivations._arithmetic import divide, negate, one_fraction, rebuilt, size
+from chainrule.derivations._arithmetic import (
+    divide,
+    negate,
+    one_fraction,
+    power,
+    rebuilt,
+    size,
+)
 from chainrule.derivations._closed_form import writings
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import computation_graph
@@ -91,12 +98,23 @@ def _undone(e: Expression) -> Expression | None:
             return substitute(x, _undone)
         case Apply("sqrt", (Apply("power", (x, Constant(exponent))),)) if exponent == 2:
             return Apply("abs", (substitute(x, _undone),))
+        case Apply("power", (Apply("power", (x, inner)), outer)) if _is_sum_of_squares(x):
+            return power(substitute(x, _undone), rebuilt(one_fraction(inner, outer)))
+        case Apply("divide", (Apply("sum", (x,)), Apply("count", ()))):
+            return Apply("mean", (substitute(x, _undone),))
         case Apply("divide", (x, Apply("negate", (y,)))):
             return negate(substitute(Apply("divide", (x, y)), _undone))
         case Apply("divide", (x, Apply("divide", (above, below)))):
             x, above, below = (substitute(part, _undone) for part in (x, above, below))
             return one_fraction(x, divide(below, above))
     return None
+
+
+def _is_sum_of_squares(e: Expression) -> bool:
+    match e:
+        case Apply("sum" | "mean", (Apply("power", (_, Constant(exponent))),)):
+            return exponent == 2
+    return False
 
 
 def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:

@@ -25,13 +25,19 @@ from chainrule.derivations._arithmetic import (
 )
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._places import Place
+from chainrule.derivations.output_forms._short_exponentials import (
+    is_power_of_letters,
+    with_exponentials_in_roots,
+    with_hyperbolic_functions,
+    with_short_exponents,
+)
 from chainrule.derivations.output_forms._short_roots import (
     COSINE,
     through_square,
     with_conjugate,
     with_one_root,
 )
-from chainrule.formulas import Apply, Expression, Variable
+from chainrule.formulas import Apply, Constant, Expression, Variable, subexpressions
 
 _LONGEST = 80  # operations of what is looked at in several ways
 _LARGE = 8  # operations of a part that algebra need not look into
@@ -69,7 +75,7 @@ def shortest(
     if e.count_ops() > _LONGEST:
         return translation.to_expression(_without_inverses(e))
     signs = _Signs(translation, places or [], values or {})
-    e = signs.without_absolute_values(_without_inverses(e))
+    e = with_short_exponents(signs.without_absolute_values(_without_inverses(e)))
     core, parts = _with_large_parts_named(_without_signs(e))
     ways = [way.subs(parts) for way in usual_ways(core)]
     decimals = {
@@ -84,6 +90,9 @@ def shortest(
         ways += [way.subs(parts) for other in _hyperbolic(core) for way in usual_ways(other)]
     if core.has(sympy.sin, sympy.cos):
         ways += [way.subs(parts) for way in _with_angles_doubled(core)]
+    if core.has(sympy.exp):
+        ways += [way.subs(parts) for way in with_hyperbolic_functions(core)]
+        ways += [with_exponentials_in_roots(way) for way in ways]
     ways += with_one_root(_without_signs(e))
     ways += with_conjugate(_without_signs(e))
     plain = signs.without_roots_of_products(e)
@@ -92,9 +101,16 @@ def shortest(
     ways = list(dict.fromkeys(ways))
     ways = list(dict.fromkeys([*map(signs.without_roots_of_products, ways), *ways]))
     ways += [with_factors_joined(way) for way in ways]
-    ways += [way.replace(_is_power_of_letters, _of_reciprocal) for way in ways]
+    ways += [way.replace(is_power_of_letters, _of_reciprocal) for way in ways]
+    ways += [with_short_exponents(way) for way in ways if way.has(sympy.Pow)]
     written = [translation.to_expression(way) for way in dict.fromkeys(ways) if _is_real(way)]
-    return min(written or [translation.to_expression(e)], key=written_length)
+    return min(written or [translation.to_expression(e)], key=_length)
+
+
+def _length(e: Expression) -> tuple[int, int]:
+    """Return how long an expression reads, and how much its numbers are above 1."""
+    numbers = (part.value for part in subexpressions(e) if isinstance(part, Constant))
+    return written_length(e), sum(abs(number.numerator) - 1 for number in numbers)
 
 
 def _with_exponentials_named(e: Any, translation: Translation) -> tuple[Any, dict[Any, Any]]:
@@ -265,10 +281,6 @@ def _without_inverses(e: Any) -> Any:
     )
 
 
-def _is_power_of_letters(part: Any) -> bool:
-    return bool(part.is_Pow and part.exp.free_symbols)
-
-
 def _of_reciprocal(power: Any) -> Any:
     """``(1/x)**p -> x**-p``, which SymPy leaves."""
     above, below = sympy.fraction(sympy.together(power.base))
@@ -278,12 +290,21 @@ def _of_reciprocal(power: Any) -> Any:
 def _hyperbolic(e: Any) -> Iterator[Any]:
     """Yield an expression with hyperbolic sines written through cosines, and through tangents."""
     yield with_cosines(e)
+    yield sympy.expand(with_cosines(e).replace(_is_square_of_cosine, _through_sine))
     tangents = {part.args[0] for part in e.atoms(sympy.tanh)}
     if tangents:
         yield e.replace(
             lambda part: isinstance(part, sympy.sinh) and part.args[0] in tangents,
             lambda part: sympy.tanh(part.args[0]) * sympy.cosh(part.args[0]),
         )
+
+
+def _is_square_of_cosine(part: Any) -> bool:
+    return bool(part.is_Pow and isinstance(part.base, sympy.cosh) and part.exp == 2)
+
+
+def _through_sine(square: Any) -> Any:
+    return 1 + sympy.sinh(square.base.args[0]) ** 2
 
 
 def _with_angles_doubled(e: Any) -> Iterator[Any]:
