@@ -89,7 +89,7 @@ def test_the_form_in_the_output_alone_has_the_true_product(text):
     "text",
     [
         "z/(1 + max(z))", "z/(3 - 2*min(z))", "z*(1 + max(z) - min(z))",
-        "z/(1 + (max(z) - min(z))**(1/2))", "exp(z)/(1 - max(exp(z)))",
+        "z/(1 + (max(z) - min(z))**(1/2))", "exp(z)/(1 - max(exp(z)))", "z/(3/2 + max(z) + min(z))",
     ],
 )  # fmt: skip
 def test_the_largest_unit_may_have_the_smallest_output(text):
@@ -253,6 +253,16 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
             "*(g - mean(g) - where(sqrt(mean(a**2)) != 0, a*mean(a*g)/sqrt(mean(a**2)), 0))",
         ),
         ("z/(1/2 + mean(abs(z)))", "2*(1 - mean(abs(a)))*(g - mean(a*g)*sign(a))"),
+        (
+            "z/(1 + max(z) + min(z))",
+            "(1 - max(a) - min(a))*(g - indicator(a == max(a))*sum(a*g)/sum(indicator(a == max(a)))"
+            " - indicator(a == min(a))*sum(a*g)/sum(indicator(a == min(a))))",
+        ),
+        (
+            "(z - mean(z))/(1/4 + sqrt(mean((z - mean(z))**2)))",
+            "(4 - 4*sqrt(mean(a**2)))"
+            "*(g - mean(g) - where(sqrt(mean(a**2)) != 0, a*mean(a*g)/sqrt(mean(a**2)), 0))",
+        ),
         ("exp(2*z)/sum(exp(z))", "2*a*g - sum(a*g)*sqrt(a)/sum(sqrt(a))"),
         (
             "max(z - max(z)/2, 0)",
@@ -271,7 +281,7 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
         ),
         (
             "where(z > mean(z), z, mean(z))",
-            "g*indicator(a > min(a)) + sum(g*indicator(a <= min(a)))/count()",
+            "g*indicator(a > min(a)) + mean(g*indicator(a <= min(a)))",
         ),
         (
             "z*mean(abs(z))",

@@ -41,6 +41,7 @@ _MULTIPLIED = [
     "max(z, z/10)*exp(min(exp(z)))",
     "sinh(z)/min(exp(z))",
     "(1 - 1/exp(sqrt(sum(z**2))))*(z/(sqrt(sum(z**2)) + 1/10))",
+    "z*sqrt(1 + max(z) - min(z))",
 ]
 _ZERO_WITH_ONE_UNIT = ["z**3*min(abs(z))", "(z + sin(z)/2)*min(max(z, 0))"]
 _CENTRED = [  # of units around their mean or an extreme

@@ -55,6 +55,11 @@ from chainrule.derivations.output_forms._related_forms import (
     without_rectifier,
 )
 from chainrule.derivations.output_forms._singled_out import singles_out
+from chainrule.derivations.output_forms._told_multiples import (
+    TOLD,
+    forms_of_multiples,
+    with_flat_sums,
+)
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -70,7 +75,7 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
-_SECONDS, _RELATED_SECONDS = 0.8, 1.3
+_SECONDS, _RELATED_SECONDS, _WRITING_SECONDS = 0.8, 1.3, 1.2
 _AFFINE_SECONDS = 1.8  # a layer moved by a number has a form just where it has one itself
 _MOST_LAYERS = 6
 _MOST_WAYS = 4
@@ -82,6 +87,7 @@ _CENTRED: Mapping[Expression, Expression] = {
     Apply(reduction, (_A,)): constant(0) for reduction in ("sum", "mean")
 }
 _NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
+_OF_LAYER = 0.3  # for a number that stands for what a layer shares
 _COUNTS, _OF_MANY_UNITS = (2, 3, 5), ((0.3, 2, 600), (0.3, -2, 600))
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 
@@ -168,6 +174,17 @@ def layer_output_form(
         no_form: Expression | None = None
         return attempt(seconds, lambda: next(filter(holds, forms), None), no_form)
 
+    no_pairs: list[tuple[Expression, Expression]] = []
+    pairs = attempt(_SECONDS, partial(list, forms_of_multiples(formula)), no_pairs)
+    for named, of_output in pairs:
+        told_by: dict[Expression, Expression] = {TOLD: of_output}
+        whole = with_flat_sums(substitute(named, told_by.get))
+        if first_of(iter((whole,)), _SECONDS) is not None:
+            letters = {**numbers, TOLD.name: _OF_LAYER}
+            shortly = partial(written_shortly, named, {}, letters)
+            ways = attempt(_WRITING_SECONDS, shortly, [named])
+            written_out = (with_flat_sums(substitute(way, told_by.get)) for way in ways)
+            return first_of(written_out, _SECONDS) or whole
     simpler = [_of_shifted(formula, dict(told))]
     if all(size(value) > _LONG for _, value in told):
         simpler.append(_of_affine(formula))
@@ -193,7 +210,8 @@ def layer_output_form(
         if related is not None and size(related) < size(form) / 2:
             return related
     no_ways: list[Expression] = []
-    ways = attempt(_SECONDS, lambda: written_shortly(written, values, numbers), no_ways) or [form]
+    ways = attempt(_WRITING_SECONDS, lambda: written_shortly(written, values, numbers), no_ways)
+    ways = ways or [form]
     ways = [with_choices(way) for way in (*with_plain_comparisons(ways[0]), *ways)]
     shorter = [completed(way) for way in ways if size(way) < size(form)][:_MOST_WAYS]
     shortened = completed(form)

@@ -23,10 +23,13 @@ from chainrule.derivations.output_forms._layers import (
     common_parts,
     exchanged,
     factors_apart,
-    is_shared,
 )
 from chainrule.derivations.output_forms._rising_in_both import sign_from
 from chainrule.derivations.output_forms._rising_layers import Rising
+from chainrule.derivations.output_forms._told_multiples import (
+    homogeneous_parts,
+    with_grouped_sums,
+)
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -52,7 +55,7 @@ def is_proportional(e: Expression, values: Mapping[str, float]) -> bool:
     numbers: dict[Expression, Expression] = {
         Parameter(name): Constant(Fraction(value)) for name, value in values.items()
     }
-    e = rebuilt(substitute(e, numbers.get))
+    e = with_grouped_sums(rebuilt(substitute(e, numbers.get)))
     return any(_tells_multiple(layer) for layer in (e, *_of_inner(e)))
 
 
@@ -68,7 +71,7 @@ def _is_monotone(e: Expression, low: float = -inf) -> bool:
 
 
 def _tells_multiple(e: Expression) -> bool:
-    shared = dict.fromkeys(_homogeneous(e))
+    shared = dict.fromkeys(homogeneous_parts(e))
     if len(shared) != 1:
         return False
     (common,) = shared
@@ -100,17 +103,6 @@ def _tells_multiple(e: Expression) -> bool:
     return sign_from(of_shared, {}, 0.0, 0.0)[1] or _vanishes_at_zero_alone(common)
 
 
-def _homogeneous(e: Expression) -> Iterator[Expression]:
-    """Yield the largest shared parts that a factor of all z multiplies by a power of it."""
-    is_negated = isinstance(e, Apply) and e.operation == "negate"
-    power = degree(computation_graph(e)) if is_shared(e) and not is_negated else None
-    if power is not None and power > 0:
-        yield e
-    elif isinstance(e, Apply):
-        for part in e.arguments:
-            yield from _homogeneous(part)
-
-
 def _is_nowhere_negative(e: Expression) -> bool:
     match e:
         case Apply(operation, (inner,)) if operation in REDUCTIONS and not is_layer_coupled(inner):
@@ -119,6 +111,8 @@ def _is_nowhere_negative(e: Expression) -> bool:
             return True
         case Apply("power", (base, Constant())):
             return _is_nowhere_negative(base)
+        case Apply("subtract", (Apply("max", (x,)), Apply("min", (y,)))) if x == y:
+            return True
         case Apply("add" | "multiply" | "divide" | "maximum", (x, y)):
             return all(_is_nowhere_negative(part) for part in (x, y))
         case Constant(value):

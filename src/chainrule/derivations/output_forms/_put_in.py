@@ -70,6 +70,8 @@ def written_shortly(
     shared = {left: right for left, right in values.items() if is_shared(left)}
     kept = {left: left for left in shared}
     of_units = {left: right for left, right in values.items() if left not in shared}
+    if shared and not of_units:
+        return _ways(put_in(product, values), numbers)
     found = _ways(put_in(product, {**of_units, **kept}), numbers)
     whole = put_in(found[0], values)
     return found if whole == found[0] else _ways(whole, numbers)
@@ -143,6 +145,7 @@ def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
         if way is not None
         for other in (*writings(way, algebra), *_divided(way))
         for x in (_turned(other, algebra), other)
+        if not x.has(sympy.I)
     ]
     return sorted(dict.fromkeys([*written, e]), key=size)
 
