@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -79,6 +80,36 @@ def test_large_views_are_right_on_one_thread_and_on_several(monkeypatch, least):
         np.testing.assert_allclose(run(view), sigmoid(view), rtol=3e-7)
     for axis in (0, 1):
         np.testing.assert_allclose(coupled(z, axis=axis), softmax(z, axis), rtol=3e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_it_does_not_matter_where_in_a_cache_line_an_array_begins(dtype):
+    """All elements are computed, none beside them, wherever inputs and outputs begin and end."""
+    item = np.dtype(dtype).itemsize
+    lengths = (8191, 8192, 8193, 8255, 100_003)  # the last one is shared among threads
+    z, da = np.random.default_rng(0).normal(size=(2, max(lengths))).astype(dtype)
+    pieces = [slice(k, k + 50) for k in range(0, max(lengths), 50)]
+    values = np.concatenate([SIGMOID(z[piece]) for piece in pieces])
+    products = np.concatenate([SIGMOID.backward(da[piece], z[piece]) for piece in pieces])
+
+    def placed(count: int, offset: int, filling: float | np.ndarray = 7.0) -> np.ndarray:
+        whole = np.full(count + 256, 7.0, dtype)
+        start = 64 + (-whole.ctypes.data % 64) // item + offset
+        whole[start : start + count] = filling
+        return whole[start : start + count]
+
+    for count, offset in itertools.product(lengths, range(64 // item)):
+        out, slope = placed(count, offset), placed(count, offset // 2)
+        at, by = placed(count, 3, z[:count]), placed(count, offset // 3, da[:count])
+        SIGMOID(at, out=out)
+        np.testing.assert_array_equal(out, values[:count])
+        SIGMOID.backward(by, at, out=out)
+        np.testing.assert_array_equal(out, products[:count])
+        SIGMOID.forward_with_slope(at, out=out, slope_out=slope)
+        np.testing.assert_array_equal(out, values[:count])
+        for view in (out, slope):
+            view[:] = 7.0
+            np.testing.assert_array_equal(view.base, 7.0)
 
 
 def test_in_place_and_overlapping_results_are_those_of_a_copy():

@@ -69,6 +69,8 @@ from chainrule.kernels._plan import (
 _FLAT_TILE = 8192  # elements that a thread takes at once
 _GATHERED_TILE = 2048
 _STRIDE = 64  # elements that a loop takes at once, at most
+_CACHE_LINE = 64  # bytes
+_ALIGNED_SIZE = 8192  # elements, from which on it pays to begin where a cache line does
 _TOGETHER = 16  # rows whose elements lie in the same cache lines
 _LARGEST_TILE = 262144
 
@@ -192,6 +194,37 @@ def _evened(rows: int, height: int, shares: int, of_one: bool) -> int:
     return even if even < height else height
 
 
+@inner()
+def _ends_done(plan: int) -> int:
+    """Compute both ends of flat arrays; return the number of elements left between them.
+
+    What is left begins where a cache line of the output does, as a vector that lies in two of them
+    takes longer to store, and is a whole number of vectors. Elements at its ends are computed
+    twice, to the same.
+    """
+    item, rows = get(plan, ITEM_SIZE), get(plan, ROWS)
+    lead = -get(plan, STARTS + 2) % _CACHE_LINE // item
+    left = (rows - lead) // _STRIDE * _STRIDE
+    if lead > 0:
+        _on_part(plan, 0, _STRIDE, 1)
+    if lead + left < rows:
+        _on_part(plan, rows - _STRIDE, _STRIDE, 1)
+    for operand in range(3):
+        put(plan, STARTS + operand, get(plan, STARTS + operand) + lead * item)
+    put(plan, ROWS, left)
+    return left
+
+
+@inner()
+def _on_part(plan: int, start: int, rows: int, columns: int) -> None:
+    """Run a kernel over a part of contiguous arrays."""
+    skipped = start * columns * get(plan, ITEM_SIZE)
+    a, b, c = get(plan, STARTS), get(plan, STARTS + 1), get(plan, STARTS + 2)
+    call_kernel(
+        get(plan, CALLED), a + skipped, b + skipped, c + skipped, rows, columns, get(plan, NUMBERS)
+    )
+
+
 @compiled()
 def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     """Run a kernel over arrays, which are given by the addresses of their objects.
@@ -224,9 +257,10 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     pool = get(header, POOL)
     shared = size >= get(header, LEAST_FOR_WORKERS) and load_int64(pool + WORKERS) != 0
     direct = flat and get(plan, THROUGH_BUFFER + 1) == 0 and get(plan, THROUGH_BUFFER + 2) == 0
+    if direct and columns == 1 and size >= _ALIGNED_SIZE:
+        rows = _ends_done(plan)
     if direct and not shared:
-        a, b, c = get(plan, STARTS), get(plan, STARTS + 1), get(plan, STARTS + 2)
-        call_kernel(get(plan, CALLED), a, b, c, rows, columns, get(plan, NUMBERS))
+        _on_part(plan, 0, rows, columns)
         return FINISHED_CALL
     if flat:
         height = most(1, least(rows, (_FLAT_TILE if direct else _GATHERED_TILE) // columns))

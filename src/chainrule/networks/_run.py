@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -93,7 +94,9 @@ class Run:
         self.batch_size = min(batch_size, self.rows.size)
         self.parameters = aligned(network.parameters.size, dtype)
         self.gradient = aligned(self.parameters.size, dtype)
-        self.state = np.zeros((optimiser.states, self.parameters.size), dtype)
+        places = (optimiser.states, self.parameters.size)
+        self.state = aligned(math.prod(places), dtype).reshape(places)
+        self.state[:] = 0.0
         self.statistics = network.new_statistics()
         self.begin(network)
         self.optimiser = optimiser
