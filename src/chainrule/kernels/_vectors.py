@@ -24,7 +24,8 @@ from chainrule.kernels._parts import pipeline_with
 
 _SLOWED_BY_WIDE = ("skylake-avx512", "cascadelake", "cooperlake")
 _WIDEST = 512
-_AT_ONCE, _OF_ROWS = 4, 2  # of 32 registers, each chain of operations needs a few
+_AT_ONCE = 4  # of 32 registers, each chain of operations needs a few
+_OF_ROWS, _DOUBLES_OF_ROWS = 1, 2  # 16 elements: what is left of a row takes as long as they
 
 
 @cache
@@ -39,8 +40,7 @@ def _prefers_wide() -> bool:
 class _WideLower(Lower):
     """Marks a function for the full width, and loops for how many vectors they take at once.
 
-    Where loops lie inside of others a kernel goes over rows, most of which have few vectors: it
-    takes two of float32, which LLVM would take four of, and what LLVM takes of float64.
+    Where loops lie inside of others a kernel goes over rows, most of which have few vectors.
     """
 
     def setup_function(self, fndesc: Any) -> None:
@@ -57,16 +57,17 @@ class _WideLower(Lower):
         innermost = [own for own in loops if not any(own.holds(other) for other in loops)]
         are_nested = len(innermost) < len(loops)
         for own in innermost:
-            if not (are_nested and own.has_doubles()):
-                count = _OF_ROWS if are_nested else _AT_ONCE
-                own.jump.set_metadata("llvm.loop", _several_at_once(self.module, count))
+            of_rows = _DOUBLES_OF_ROWS if own.has_doubles() else _OF_ROWS
+            count = of_rows if are_nested else _AT_ONCE
+            own.jump.set_metadata("llvm.loop", _several_at_once(self.module, count))
         return end
 
     def _loops(self) -> list[_Loop]:
         """Return the loops: what ends with a jump to what stands further up."""
         places = {block: place for place, block in self.blkmap.items()}
-        found, place = [], -1
+        place = -1
         of_places: dict[int, list[ir.Block]] = {}
+        jumps = []
         for block in self.function.blocks:
             # A block of the source is made of several, which bear its place in their names.
             place = int(block.name.split(".")[0][1:]) if block.name.startswith("B") else place
@@ -75,9 +76,11 @@ class _WideLower(Lower):
             if isinstance(jump, ir.Branch):
                 first = places.get(jump.operands[0], math.inf)
                 if first <= place:
-                    blocks = [b for p, own in of_places.items() if p >= first for b in own]
-                    found.append(_Loop(blocks, jump))
-        return found
+                    jumps.append((first, place, jump))
+        return [
+            _Loop([b for p, own in of_places.items() if first <= p <= last for b in own], jump)
+            for first, last, jump in jumps
+        ]
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,11 @@ class _Loop:
         return self is not other and other.blocks[0] in self.blocks
 
     def has_doubles(self) -> bool:
-        """Tell whether anything in it is computed in float64."""
+        """Tell whether anything in it is computed in float64, not but read."""
         return any(
-            isinstance(step.type, ir.DoubleType) for b in self.blocks for step in b.instructions
+            isinstance(step.type, ir.DoubleType) and not isinstance(step, ir.LoadInstr)
+            for b in self.blocks
+            for step in b.instructions
         )
 
 
