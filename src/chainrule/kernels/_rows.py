@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from chainrule.derivations import Graph
-from chainrule.formulas import COMPARISONS, Apply, Expression, Variable
+from chainrule.formulas import COMPARISONS, Apply, Expression, Variable, constant
 from chainrule.kernels._last_loops import LINEAR, with_loop_in_floats
 from chainrule.kernels._passes import levels
 from chainrule.kernels._powers import is_any_number, powers, stands_in
@@ -297,7 +297,16 @@ class RowProgram:
         value = _START[self.graph.nodes[index].operation.removeprefix("reduce_")]
         if self._is_by_place(index):
             return f"place_{index} = place(-np.float32(np.inf))"
-        return f"{self._name(index)} = {value}"
+        return f"{self._name(index)} = {'0' if self._is_count(index) else value}"
+
+    def _is_count(self, index: int) -> bool:
+        """Whether it is a sum of ones and zeros in float32, which are counted at less cost."""
+        nodes = self.graph.nodes
+        summed = nodes[nodes[index].arguments[0]]
+        if not self.in_floats or nodes[index].operation != "reduce_sum":
+            return False
+        values = {nodes[k].leaf for k in summed.arguments[1:]}
+        return summed.operation == "where" and values == {constant(0), constant(1)}
 
     def _is_by_place(self, index: int) -> bool:
         """Whether it is an extreme for which a NaN need not count: it counts in the exponential."""
@@ -380,6 +389,8 @@ class RowProgram:
     def _accumulate(self, index: int) -> str:
         node = self.graph.nodes[index]
         name, value = self._name(index), self._name(node.arguments[0])
+        if self._is_count(index):
+            return self._marked(f"{name} = {name} + (1 if {value} > 0.0 else 0)", index)
         if node.operation in ("reduce_sum", "reduce_mean"):
             value = f"np.float64({value})" if self.in_floats else value
             line = f"{name} = accumulate({name}, {value})"
