@@ -19,7 +19,9 @@ from chainrule.kernels.elementary._words import (
 )
 from chainrule.kernels.elementary.single._error import erfc_near
 from chainrule.kernels.elementary.single._exponential import (
-    HALF,
+    LOWERED as LOWERED,
+)
+from chainrule.kernels.elementary.single._exponential import (
     ONE,
     RAISED_BY,
     ROUNDER,
@@ -29,9 +31,6 @@ from chainrule.kernels.elementary.single._exponential import (
     exponential_tail,
     reduce_exponent,
     scale,
-)
-from chainrule.kernels.elementary.single._exponential import (
-    LOWERED as LOWERED,
 )
 from chainrule.kernels.elementary.single._exponential import exp as single_exp
 from chainrule.kernels.elementary.single._exponential import exp_below_one as single_exp_below_one
@@ -44,6 +43,7 @@ from chainrule.kernels.elementary.wide._constants import LN2
 Pair = tuple[Any, Any]
 # What added to any number leaves it as it is, a zero of either sign too: it costs nothing.
 NOTHING = np.float32(-0.0)
+RECIPROCAL_BITS = np.int32(0x7EF311C3)
 SHORT = np.int32(-512)  # its bits leave 15 of a mantissa: the product with an exponent is exact
 
 
@@ -157,8 +157,21 @@ def divide(a: Pair, b: Pair) -> Pair:
 def square_root(a: Pair) -> Pair:
     """Return the square root: the rounded one, and what is left over twice it."""
     root = np.sqrt(a[0])
-    low = (fma(-root, root, a[0]) + a[1]) * (HALF / root)
+    low = (fma(-root, root, a[0]) + a[1]) * _nearly_over(root + root)
     return root, low if low == low else NOTHING
+
+
+@inlined
+def _nearly_over(x: Any) -> Any:
+    """Return 1 / x to 2**-23 where x is neither tiny nor huge: a processor takes long to divide.
+
+    The bits of 1/x are nearly a number less those of x. From an error of a twentieth one step makes
+    its cube, and another one the square of that.
+    """
+    guess = bits_to_float(np.int32(RECIPROCAL_BITS - float_to_bits(x)))
+    error = fma(-x, guess, ONE)
+    closer = fma(fma(error, error, error), guess, guess)
+    return fma(fma(-x, closer, ONE), closer, closer)
 
 
 @inlined
