@@ -1,37 +1,56 @@
 """Choose the arithmetic of the catalogue's functions by measuring, and keep the choices.
 
-    python tools/choose_arithmetic.py [NAME ...]
+    python tools/choose_arithmetic.py [--vectors] [NAME ...]
 
 They go to ``kernels/choices.json`` and are taken by a first call where the generated code is still
-the one that was measured; polynomials of functions in pieces go to ``kernels/pieces.json``.
+the one that was measured; polynomials of functions in pieces go to ``kernels/pieces.json``. With
+``--vectors`` only the number of vectors that kernels take at a time is measured anew.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+import timeit
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.catalogue import activation_formula, activations
-from chainrule.kernels import _kept_pieces
-from chainrule.kernels._kept_choices import FILE, FUNCTIONS
+from chainrule.formulas import Formula
+from chainrule.kernels import _kept_pieces, code_digest
+from chainrule.kernels._arrays import apply_kernel
+from chainrule.kernels._kept_choices import FILE, FUNCTIONS, Choice, kept_choice
 from chainrule.kernels._kept_pieces import name_of_pieces
-from chainrule.kernels._kernels import measured_choice
+from chainrule.kernels._kernels import exactly, kernels_in, measured_choice
+from chainrule.kernels._modules import KERNELS as KERNEL_OF
 from chainrule.kernels._piece_fits import in_pieces
+from chainrule.kernels._vectors import AT_ONCE
 
 SLOPES = (False, True)  # of the functions, in their order
+ELEMENTS, CALLS, ROUNDS = 8192, 10, 100  # of which the quickest counts
+WORTH = 0.95  # of the time that they take by default
 
 KERNELS = Path(__file__).parents[1] / "src" / "chainrule" / "kernels"
 
 
 def main() -> None:
     """Choose for what is named, or for all."""
-    names = sys.argv[1:] or [entry.name for entry in activations()]
-    for name in names:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="functions of the catalogue")
+    parser.add_argument("--vectors", action="store_true", help="measure only these")
+    arguments = parser.parse_args()
+    for name in arguments.names or [entry.name for entry in activations()]:
         formula = activation_formula(name)
+        if arguments.vectors:
+            kept = kept_choice(exactly(formula))
+            if kept is not None:
+                _keep_choice(formula, *kept)
+            continue
         before = dict.fromkeys(name_of_pieces(formula, slope=slope) for slope in SLOPES)
         if formula.parameters:
             before |= {
@@ -42,7 +61,8 @@ def main() -> None:
         _keep(_kept_pieces.FILE, before)
         _kept_pieces._kept.cache_clear()
         question, choice, code = measured_choice(formula)
-        _keep(FILE, {question: {**asdict(choice), "code": code}})
+        assert question == exactly(formula)
+        _keep_choice(formula, choice, code)
         after = {
             name_of_pieces(formula, slope=slope): asdict(in_pieces(formula, slope=slope))
             if choice.tiers[function] == "pieces"
@@ -51,6 +71,41 @@ def main() -> None:
         }
         _keep(_kept_pieces.FILE, after)
         print(f"{name}: {choice.says}", flush=True)
+
+
+def _keep_choice(formula: Formula, choice: Choice, code: str) -> None:
+    """Keep a choice, with the number of vectors at a time that is quickest."""
+    if not formula.is_layer_coupled:
+        choice = replace(choice, at_once=_quickest(formula, choice))
+        assert code_digest(kernels_in(formula, "float32", choice).source) == code
+        print(f"{formula.text}: vectors at a time {choice.at_once}", flush=True)
+    _keep(FILE, {exactly(formula): {**asdict(choice), "code": code}})
+
+
+def _quickest(formula: Formula, choice: Choice) -> dict[str, int]:
+    """Return how many vectors at a time are quicker than as many as are taken by default."""
+    counts = (AT_ONCE, 2, 1)
+    z = np.random.default_rng(0).normal(scale=2.0, size=ELEMENTS).astype(np.float32)
+    out, slopes = np.empty_like(z), np.ones_like(z)
+    tried = [
+        kernels_in(formula, "float32", replace(choice, at_once=dict.fromkeys(FUNCTIONS, count)))
+        for count in counts
+    ]
+    found = {}
+    for name in FUNCTIONS:
+        first = z if name == "activation" else slopes
+        runs = [
+            partial(apply_kernel, getattr(kernels, KERNEL_OF[name]), first, z, out)
+            for kernels in tried
+        ]
+        best = dict.fromkeys(counts, float("inf"))
+        for _ in range(ROUNDS):
+            for count, run in zip(counts, runs, strict=True):
+                best[count] = min(best[count], timeit.timeit(run, number=CALLS))
+        quickest = min(best, key=best.__getitem__)
+        if best[quickest] < WORTH * best[AT_ONCE]:
+            found[name] = quickest
+    return found
 
 
 def _keep(file: str, entries: Mapping[str, Any]) -> None:

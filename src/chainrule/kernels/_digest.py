@@ -16,8 +16,8 @@ _ROOM = "chainrule.kernels.elementary"
 def code_digest(source: str) -> str:
     """Return a digest of generated source and of the elementary functions that it uses.
 
-    What those call counts with it, definition by definition; comments and whatever they do not
-    call do not.
+    What those call counts with it, definition by definition; comments, whatever they do not call,
+    and how many vectors a loop takes at a time do not.
 
     Parameters
     ----------
@@ -101,8 +101,16 @@ def _without_docstring(node: ast.stmt) -> ast.stmt:
     if isinstance(node, ast.FunctionDef) and _is_text(node.body[0]):
         bare = copy.copy(node)
         bare.body = node.body[1:]
+        bare.decorator_list = [_without_number(call) for call in node.decorator_list]
         return bare
     return node
+
+
+def _without_number(decorator: ast.expr) -> ast.expr:
+    match decorator:
+        case ast.Call(func=ast.Name(id="native") as native, args=arguments):
+            return ast.Call(native, arguments, [])
+    return decorator
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -32,11 +32,14 @@ class Choice:
         The neighbours between which these have zeros, where the tier fits polynomials there.
     says : str
         In which arithmetic they run, and what was measured.
+    at_once : dict of str to int
+        How many vectors their kernels take at a time, where that was measured.
     """
 
     tiers: dict[str, str]
     zeros: Zeros
     says: str
+    at_once: dict[str, int] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -57,7 +60,7 @@ def kept_choice(question: str) -> tuple[Choice, str] | None:
 
 def _choice(data: Mapping[str, Any]) -> Choice:
     zeros = {name: tuple((a, b) for a, b in pairs) for name, pairs in data["zeros"].items()}
-    return Choice(data["tiers"], zeros, data["says"])
+    return Choice(data["tiers"], zeros, data["says"], data.get("at_once", {}))
 
 
 @cache

@@ -271,8 +271,9 @@ def kernels_in(formula: Formula, dtype: str, choice: Choice) -> ActivationKernel
     """Return an activation's kernels in given arithmetic."""
     from chainrule.kernels._modules import kernel_module
 
+    tiers, zeros, at_once = choice.tiers, choice.zeros, choice.at_once
     modules = (
-        keep_source(kernel_module(formula, dtype, name, choice.tiers[name], choice.zeros))
+        keep_source(kernel_module(formula, dtype, name, tiers[name], zeros, at_once.get(name)))
         for name in FUNCTIONS
     )
     return ActivationKernels(formula, dtype, choice, tuple(modules))

@@ -67,14 +67,16 @@ def kernel_source(
     parameters: tuple[str, ...],
     body: list[str],
     results: str = "output",
+    at_once: int | None = None,
 ) -> list[str]:
     """Return a kernel that reads its parameters and then does what its body says."""
+    vectors = "" if at_once is None else f", at_once={at_once}"
     reads = [f"numbers = carray(parameters, ({len(parameters)},))"] if parameters else []
     reads += [f"{parameter_name(p)} = numbers[{k}]" for k, p in enumerate(parameters)]
     return [
         "",
         "",
-        "@native(SIGNATURE)",
+        f"@native(SIGNATURE{vectors})",
         f"def {name}(first, second, {results}, rows, columns, parameters):",
         f'    """{says}"""',
         *(f"    {line}" for line in [*reads, *body]),

@@ -47,7 +47,12 @@ _COUPLED_SAYS = {"forward": "A = g(Z), row by row", "backward": "∂J/∂Z from 
 
 
 def kernel_module(
-    formula: Formula, dtype: str, function: str, tier: str, zeros: Zeros | None = None
+    formula: Formula,
+    dtype: str,
+    function: str,
+    tier: str,
+    zeros: Zeros | None = None,
+    at_once: int | None = None,
 ) -> str:
     """Return the source of an activation's forward or backward kernel.
 
@@ -62,10 +67,13 @@ def kernel_module(
         Of that function.
     zeros : dict of str to tuple
         The neighbours between which the functions have zeros.
+    at_once : int, optional
+        How many vectors an element-wise kernel takes at a time, if that was measured.
     """
     if formula.is_layer_coupled:
         return _coupled_module(formula, dtype, function, tier)
-    lines = [*_scalar_lines(formula, dtype, function), *_elementwise_kernel(formula, function)]
+    kernel = _elementwise_kernel(formula, function, at_once)
+    lines = [*_scalar_lines(formula, dtype, function), *kernel]
     body, chosen = _with_fits(lines, formula, {function: tier}, zeros)
     # A kernel reads and writes in the format of the function that it calls.
     chosen[KERNELS[function]] = format_of(chosen[function])
@@ -224,7 +232,7 @@ def output_module(formula: Formula, dtype: str) -> str:
     return module_source(f"a = {formula.text}, through a", dtype, kernel, tiers)
 
 
-def _elementwise_kernel(formula: Formula, function: str) -> list[str]:
+def _elementwise_kernel(formula: Formula, function: str, at_once: int | None) -> list[str]:
     parameters = tuple(name for name, _ in formula.parameters)
     value = f"{function}(np.float64(z[i]){more_arguments(parameters)})"
     reads = ["z = carray(first, (size,))"]
@@ -238,7 +246,7 @@ def _elementwise_kernel(formula: Formula, function: str) -> list[str]:
         "for i in range(size):",
         f"    output[i] = {value}",
     ]
-    return kernel_source(KERNELS[function], _SAYS[function], parameters, loop)
+    return kernel_source(KERNELS[function], _SAYS[function], parameters, loop, at_once=at_once)
 
 
 def _coupled_module(formula: Formula, dtype: str, function: str, tier: str) -> str:

@@ -31,7 +31,7 @@ from numba.core.ccallback import CFunc
 from chainrule.kernels._compile import cache_folder
 from chainrule.kernels._parts import counting
 from chainrule.kernels._upkeep import note_use
-from chainrule.kernels._vectors import KernelCompiler
+from chainrule.kernels._vectors import AT_ONCE, KernelCompiler
 
 _PACKAGE = "chainrule."
 
@@ -51,10 +51,18 @@ def compiled(*, makes_arrays: bool = False, **options: Any) -> Callable[[Any], A
     return decorate
 
 
-def native(signature: Any) -> Callable[[Any], Any]:
-    """Return ``cfunc`` with NumPy's rules of arithmetic, for functions of generated files."""
+def native(signature: Any, *, at_once: int = AT_ONCE) -> Callable[[Any], Any]:
+    """Return ``cfunc`` with NumPy's rules of arithmetic, for functions of generated files.
+
+    Parameters
+    ----------
+    signature : numba signature
+    at_once : int
+        How many vectors a loop takes at a time.
+    """
 
     def decorate(function: Any) -> Any:
+        function.at_once = at_once
         made: Any = CFunc(
             function,
             sigutils.normalize_signature(signature),

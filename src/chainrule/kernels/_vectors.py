@@ -24,7 +24,7 @@ from chainrule.kernels._parts import pipeline_with
 
 _SLOWED_BY_WIDE = ("skylake-avx512", "cascadelake", "cooperlake")
 _WIDEST = 512
-_AT_ONCE = 4  # of 32 registers, each chain of operations needs a few
+AT_ONCE = 4  # of 32 registers, each chain of operations needs a few
 _OF_ROWS, _DOUBLES_OF_ROWS = 1, 2  # 16 elements: what is left of a row takes as long as they
 
 
@@ -53,12 +53,13 @@ class _WideLower(Lower):
 
     def lower_function_body(self) -> Any:
         end = super().lower_function_body()
+        at_once = getattr(self.func_ir.func_id.func, "at_once", AT_ONCE)
         loops = self._loops()
         innermost = [own for own in loops if not any(own.holds(other) for other in loops)]
         are_nested = len(innermost) < len(loops)
         for own in innermost:
             of_rows = _DOUBLES_OF_ROWS if own.has_doubles() else _OF_ROWS
-            count = of_rows if are_nested else _AT_ONCE
+            count = of_rows if are_nested else at_once
             own.jump.set_metadata("llvm.loop", _several_at_once(self.module, count))
         return end
 
