@@ -150,3 +150,14 @@ def test_zeros_between_exponentials_are_exact(dtype):
     found = backward(formula, np.ones_like(z), z)
     np.testing.assert_allclose(found, np.expm1(-(z - 1) / 2) / 2, rtol=4e-7)
     assert found[1] == 0
+
+
+def test_what_cancels_between_two_centres_is_zero_in_the_middle():
+    """Two sigmoids have the same slope halfway between their centres: not 1e-18 more."""
+    z = np.array([0.4375, 0.5, 0.5625, 1.5], np.float32)
+    slopes = backward(parse("1/(1 + exp(-z)) - 1/(1 + exp(-z + 1))"), np.ones_like(z), z)
+    assert slopes[1] == 0
+    with mpmath.workdps(60):
+        true = [1 / (4 * mpmath.cosh(x / 2) ** 2) - 1 / (4 * mpmath.cosh((x - 1) / 2) ** 2)
+                for x in map(mpmath.mpf, z[[0, 2, 3]].tolist())]  # fmt: skip
+    np.testing.assert_allclose(slopes[[0, 2, 3]], [float(t) for t in true], rtol=4e-7)

@@ -165,23 +165,30 @@ def _with_exact(
     """Take what is true where a logarithm is infinite, and zeros that rounding leaves open.
 
     ``z*log(z)`` is 0 at 0, no product; ``2 - exp(z - 1) - z`` is 0 at 1, which ``e * exp(-z)``
-    is not when it is added in one step with what it cancels.
+    is not when it is added in one step with what it cancels; nor is what two functions cancel
+    in the middle between their centres.
     """
     for z in _zeros_in_functions(formula):
         place = judge.at(z)
         if place is None or not mpmath.isfinite(place.value):
             continue
-        if math.isnan(computed(z)) or (place.value == 0 and z):
-            result = f"{number(_as_float(place.value))} if z == {number(z)} else ({result})"
+        is_zero = abs(place.value) < mpmath.ldexp(1, judge.form.smallest_exponent - 60)
+        if math.isnan(computed(z)) or (is_zero and (z or computed(z) != 0.0)):
+            value = 0.0 if is_zero else _as_float(place.value)
+            result = f"{number(value)} if z == {number(z)} else ({result})"
     return result
 
 
 def _zeros_in_functions(formula: Formula) -> list[float]:
-    """Return where arguments that are linear are 0; 0 where there is a logarithm, too."""
+    """Return where arguments that are linear are 0, and the middle between two such places.
+
+    With 0 where there is a logarithm.
+    """
     parts = [e for e in subexpressions(formula.expression) if isinstance(e, Apply)]
     inner = [polynomial_of(e.arguments[0]) for e in parts if e.operation in _ROUNDED]
     lines = [line for line in inner if line is not None and line.degree() == 1]
-    zeros = {-line.coeff(1) / line.LC for line in lines}
+    centres = {-line.coeff(1) / line.LC for line in lines}
+    zeros = {(one + other) / 2 for one in centres for other in centres}
     exact = {float(zero) for zero in zeros if zero.denominator & (zero.denominator - 1) == 0}
     return sorted(exact | ({0.0} if any(e.operation == "log" for e in parts) else set()))
 

@@ -28,9 +28,13 @@ _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict
 def _complement(e: Expression) -> Expression | None:
     """``1 ± erf(x) -> erfc(∓x)``, ``1 ± tanh(x) -> 2/(1 + exp(∓2 x))``, ``exp(x) - 1 -> expm1(x)``.
 
-    In the tails no precision that is affordable shows the sum.
+    ``1 - u**2`` of either is ``(1 - u)*(1 + u)``. In the tails no precision that is affordable
+    shows the sum.
     """
     match e:
+        case Apply("subtract", (Constant(1) as one, square)) if (u := _squared(square)) is not None:
+            sides = (Apply(operation, (one, u)) for operation in ("subtract", "add"))
+            return Apply("multiply", tuple(substitute(side, _complement) for side in sides))
         case Apply("add", (Constant(1), Apply("erf" | "tanh" as name, (x,)))) | Apply(
             "add", (Apply("erf" | "tanh" as name, (x,)), Constant(1))
         ):
@@ -48,6 +52,16 @@ def _complement(e: Expression) -> Expression | None:
         return Apply("erfc", (inner,))
     grown = Apply("exp", (Apply("multiply", (_TWO, inner)),))
     return Apply("divide", (_TWO, Apply("add", (constant(1), grown))))
+
+
+def _squared(e: Expression) -> Expression | None:
+    """Return the error function or hyperbolic tangent that an expression is the square of."""
+    match e:
+        case Apply("power", (Apply("erf" | "tanh") as u, Constant(2))):
+            return u
+        case Apply("multiply", (Apply("erf" | "tanh") as u, again)) if u == again:
+            return u
+    return None
 
 
 @dataclass(frozen=True)
