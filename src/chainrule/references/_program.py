@@ -28,8 +28,8 @@ _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict
 def _complement(e: Expression) -> Expression | None:
     """``1 ± erf(x) -> erfc(∓x)``, ``1 ± tanh(x) -> 2/(1 + exp(∓2 x))``, ``exp(x) - 1 -> expm1(x)``.
 
-    ``1 - u**2`` of either is ``(1 - u)*(1 + u)``. In the tails no precision that is affordable
-    shows the sum.
+    ``1 - u**2`` of either is ``(1 - u)*(1 + u)``, and ``log(1 + x) -> log1p(x)``. In the tails no
+    precision that is affordable shows the sum.
     """
     match e:
         case Apply("subtract", (Constant(1) as one, square)) if (u := _squared(square)) is not None:
@@ -45,6 +45,10 @@ def _complement(e: Expression) -> Expression | None:
             return Apply("expm1", (substitute(x, _complement),))
         case Apply("subtract", (Constant(1), Apply("exp", (x,)))):
             return Apply("negate", (Apply("expm1", (substitute(x, _complement),)),))
+        case Apply("log", (Apply("add", (Constant(1), x) | (x, Constant(1))) as total,)) if (
+            _complement(total) is None
+        ):
+            return Apply("log1p", (substitute(x, _complement),))
         case _:
             return None
     inner = substitute(inner, _complement)
