@@ -13,6 +13,7 @@ FORMULAS = {
     "sin(z)": mpmath.sin,
     "z*cos(2*z)": lambda z: z * mpmath.cos(2 * z),
     "sin(z)*cos(z/2)": lambda z: mpmath.sin(z) * mpmath.cos(z / 2),
+    "sin(0.9*z)": lambda z: mpmath.sin(9 * z / 10),
 }
 
 

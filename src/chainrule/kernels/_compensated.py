@@ -178,6 +178,8 @@ pairs.lifted(t)))
                 return _Part(word.join(self.part(value).text for value in values))
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return _choice(self.part(test).text, self.part(body), self.part(orelse))
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="turns"))):
+                return _Part(f"np.float32({ast.unparse(node)})", low=-1.0, high=1.0)
             case ast.Call(func=ast.Attribute(attr="float64"), args=[argument]):
                 return _Part(f"np.float32({self.part(argument).number})")
             case ast.Call(func=ast.Name(id="exp"), args=[argument]):

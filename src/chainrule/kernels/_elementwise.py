@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 import mpmath
 
 from chainrule.derivations import (
     Breakpoint,
+    Graph,
     Piece,
     Pieces,
     TooManyPiecesError,
@@ -37,6 +38,7 @@ from chainrule.kernels._repair import repaired
 from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
 from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
+from chainrule.kernels._waves import wave_source
 
 _SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
 _TRIED = (1.0, 0.61, 1.37)  # times the values of parameters
@@ -293,16 +295,36 @@ def _direct(expression: Expression, suffix: str) -> tuple[list[str], str]:
     graph = computation_graph(rewritten)
     names: dict[int, str] = {}
     lines: list[str] = []
+    waves = {k: wave for k in graph.reached() if (wave := _wave(graph, k)) is not None}
+    needed = _needed(graph, graph.output, waves)
     for index in graph.reached():
         node = graph.nodes[index]
+        if index not in needed:
+            continue
         if node.leaf is not None:
             names[index] = written(node.leaf, lambda e: None)
             continue
-        arguments = tuple(names[k] for k in node.arguments)
-        exponent = graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
         names[index] = f"v{len(lines)}{'_' + suffix if suffix else ''}"
-        lines.append(f"{names[index]} = {operation(node.operation, arguments, exponent)}")
+        if (text := waves.get(index)) is None:
+            arguments = tuple(names[k] for k in node.arguments)
+            exponent = graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
+            text = operation(node.operation, arguments, exponent)
+        lines.append(f"{names[index]} = {text}")
     return lines, names[graph.output]
+
+
+def _wave(graph: Graph, index: int) -> str | None:
+    """Return source of a sine or cosine whose argument is not to be rounded."""
+    node = graph.nodes[index]
+    if node.operation not in ("sin", "cos"):
+        return None
+    return wave_source(node.operation, graph.expression(node.arguments[0]))
+
+
+def _needed(graph: Graph, index: int, waves: Collection[int]) -> set[int]:
+    """Return the nodes that a node's value takes; waves that have source of their own take none."""
+    arguments = () if index in waves else graph.nodes[index].arguments
+    return {index}.union(*(_needed(graph, k, waves) for k in arguments))
 
 
 def _from_graph(expression: Expression) -> list[str]:

@@ -78,7 +78,9 @@ def emulated(source: str, function: str, z: Array, parameters: Sequence[float]) 
                 match node:
                     case ast.Assign(
                         targets=[ast.Name(id=name)],
-                        value=ast.Call(func=ast.Attribute(value=ast.Name(id="tables"))) as value,
+                        value=ast.Call(
+                            func=ast.Attribute(value=ast.Name(id="tables" | "turns"))
+                        ) as value,
                     ):
                         known[name] = _Evaluation(known).value(value, {})
             result = _Evaluation(known).called(definitions[function], [z, *values])

@@ -17,6 +17,7 @@ from chainrule.kernels._rational import (
 )
 from chainrule.kernels._roots import root_where_squares_overflow, without_cancelling_root
 from chainrule.kernels._source import number, parameter_name, polynomial
+from chainrule.kernels._waves import wave_source
 
 _HALVES = (sympy.Rational(1, 2), sympy.Rational(1, 4))
 _LARGE = 2**20  # a factor that is divided by first, since what stands below may overflow
@@ -75,6 +76,8 @@ class FieldWriter:
         if cancels and g.kind in ("log", "sqrt"):
             argument = self.product(g.argument)
         text = f"{g.kind}({argument})" if g.kind != "line" else self.product(g.argument)
+        if g.kind in ("sin", "cos") and (wave := self.wave(g)) is not None:
+            text = wave
         if g.kind == "log" and self.tends_to_one(g.argument):
             near_one = f"log1p({self.product(sympy.cancel(g.argument - 1))})"
             text = f"{near_one} if {argument} > 0.5 else {text}" if cancels else near_one
@@ -95,6 +98,15 @@ class FieldWriter:
                 self.order.insert(len(self.order) - 1, complement)
                 if sign == self.far_sign(g.argument):
                     self.vanishing.add(complement)
+
+    def wave(self, g: Generator) -> str | None:
+        """Write a sine or cosine whose argument is not to be rounded, if that is a line in z."""
+        translation = self.field.translation
+        z = translation.symbol(Variable("z"))
+        if not g.argument.free_symbols <= {self.field.x}:
+            return None
+        argument = g.argument.subs(self.field.x, (self.field.side or 1) * z)
+        return wave_source(g.kind, translation.to_expression(argument))
 
     def far_root(self, argument: Any) -> str:
         """Write a root for an x whose square may overflow, where that is needed."""

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from chainrule.kernels.elementary.turns import exactly
+
 Values = dict[str, Any]
 Step = Callable[[Values], Any]
 
@@ -87,6 +89,11 @@ def _step(node: ast.expr) -> Step:
         case ast.IfExp(test=test, body=body, orelse=orelse):
             condition, yes, no = _step(test), _step(body), _step(orelse)
             return lambda values: yes(values) if condition(values) else no(values)
+        case ast.Call(
+            func=ast.Name(id="sin_at" | "cos_at" as name),
+            args=[ast.Constant(value=str() as line), argument],
+        ):
+            return _applied(exactly(name.removesuffix("_at"), line), argument)
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS:
             return _applied(FUNCTIONS[name], *arguments)
     raise ValueError(ast.unparse(node))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from chainrule.kernels._near_waves import with_near_loops
 from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import in_tiers, tiers_of
+from chainrule.kernels._waves import with_tables
 
 _ACCUMULATE = '''
 @njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
@@ -37,7 +38,8 @@ def module_source(
 ) -> str:
     """Return a whole module: what its lines need, and the lines in their tiers."""
     others = "double" if dtype == "float64" else "wide"
-    text = "\n".join(with_near_loops(in_tiers(body, tiers or {}, others)))
+    waves, whole = with_tables("\n".join(body))
+    text = "\n".join(with_near_loops(in_tiers(whole.split("\n"), tiers or {}, others)))
     used = [*tiers_of(text), *re.findall(r"\b(larger|smaller|place|at_place|is_moderate)\(", text)]
     shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
@@ -58,7 +60,7 @@ def module_source(
         lines.append(_ACCUMULATE)
     if re.search(r"(?<!\.)\bproduct\(", text):
         lines.append(_PRODUCT)
-    return "\n".join([*lines, "", text, ""])
+    return "\n".join([*lines, *waves, "", text, ""])
 
 
 def kernel_source(

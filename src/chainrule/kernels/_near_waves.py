@@ -103,10 +103,10 @@ def _is_wave(node: ast.AST, known: dict[str, list[str]]) -> bool:
 
 
 def _reach(wave: ast.Call) -> str:
-    arguments = ", ".join(map(ast.unparse, wave.args))
     if isinstance(wave.func, ast.Name):
+        arguments = ", ".join(map(ast.unparse, wave.args))
         return f"{_reach_of(wave.func.id)}({arguments})"
-    return f"abs({arguments})"
+    return f"abs({ast.unparse(wave.args[0])})"
 
 
 def _is_dear(e: ast.expr, dear: set[str]) -> bool:

@@ -21,6 +21,7 @@ import numpy as np
 _WORK = {
     "exp": 20, "expm1": 25, "log": 45, "log1p": 60, "tanh": 55, "sinh": 60, "cosh": 50, "erf": 70,
     "erfc": 90, "erfcx": 60, "sin": 60, "cos": 60, "atan": 60, "asinh": 95, "sqrt": 65, "power": 75,
+    "sin_at": 70, "cos_at": 70,
 }  # fmt: skip
 _DIVISION, _IN_FLOATS = 35, 16
 _FASTER = 1.1  # operations in pieces in the time of one in float64

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable, substitute
+from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, substitute
+from chainrule.kernels._waves import with_plain_waves
 
 RESULT = "return"
 _OPERATORS: dict[type[ast.AST], str] = {
@@ -70,7 +71,7 @@ def read_functions(source: str, names: Sequence[str]) -> dict[str, tuple[Stateme
         node.name: tuple(
             _statement(line) for line in node.body[_has_docstring(node) :] if not _is_scaling(line)
         )
-        for node in ast.parse(source).body
+        for node in with_plain_waves(ast.parse(source)).body
         if isinstance(node, ast.FunctionDef) and node.name in names
     }
 
@@ -115,6 +116,8 @@ def _expression(node: ast.expr) -> Expression:
     match node:
         case ast.Constant(value=int() | float() as value):
             return Constant(Fraction(repr(value)))
+        case ast.Name(id="pi"):
+            return Pi()
         case ast.Name(id=name):
             return Variable(name.removesuffix(_RAISED))
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -105,7 +105,9 @@ def is_dear(source: str, function: str) -> bool:
 
 def tiers_of(text: str) -> list[str]:
     """Return the sets of functions that a source calls."""
-    return [part for part in ("pairs", "tables", *TIERS) if re.search(rf"\b{part}\.\w", text)]
+    return [
+        part for part in ("pairs", "tables", "turns", *TIERS) if re.search(rf"\b{part}\.\w", text)
+    ]
 
 
 def _is_text(line: str) -> bool:
