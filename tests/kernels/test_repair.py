@@ -161,3 +161,25 @@ def test_what_cancels_between_two_centres_is_zero_in_the_middle():
         true = [1 / (4 * mpmath.cosh(x / 2) ** 2) - 1 / (4 * mpmath.cosh((x - 1) / 2) ** 2)
                 for x in map(mpmath.mpf, z[[0, 2, 3]].tolist())]  # fmt: skip
     np.testing.assert_allclose(slopes[[0, 2, 3]], [float(t) for t in true], rtol=4e-7)
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "exact"),
+    [
+        ("-exp(-z)*log(1 - exp(-exp(z)))", -1,
+         lambda x: mpmath.exp(-x) * mpmath.log(-mpmath.expm1(-mpmath.exp(x)))
+         - mpmath.exp(-mpmath.exp(x)) / -mpmath.expm1(-mpmath.exp(x))),
+        ("(1 + exp(z))**(1/3) - 1", 1,
+         lambda x: mpmath.exp(x) * (1 + mpmath.exp(x)) ** mpmath.mpf(-2 / 3) / 3),
+    ],
+)  # fmt: skip
+def test_slopes_overflow_and_are_no_nan(text, sign, exact):
+    """Beyond what float64 holds a slope is infinite: infinities in its formula leave no number."""
+    z = sign * np.array([1.0, 20.0, 80.0, 255.0, 1e3, 2e3, 3e4, 1e38], np.float32)
+    found = backward(parse(text), np.ones_like(z), z)
+    with mpmath.workdps(60):
+        true = [exact(mpmath.mpf(x)) for x in z[:4].tolist()]
+    largest = float(np.finfo(np.float32).max)
+    wanted = [float(t) if abs(t) < largest else sign * np.inf for t in true]
+    np.testing.assert_allclose(found[:4], wanted, rtol=4e-7)
+    assert (found[4:] == sign * np.inf).all()

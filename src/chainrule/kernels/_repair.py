@@ -314,8 +314,9 @@ def _constant_tail(judge: Judge, low: float, high: float, places: Sequence[_Plac
     smallest = mpmath.ldexp(1, judge.form.smallest_exponent - 10)
 
     def rounded(value: Any) -> float | None:
-        if mpmath.isinf(value):
-            return _as_float(value)
+        nearest = _as_float(value)
+        if math.isinf(nearest):
+            return nearest
         return 0.0 if abs(value) < smallest else None
 
     if not outward or (settled := rounded(outward[-1].value)) is None:
