@@ -183,3 +183,21 @@ def test_slopes_overflow_and_are_no_nan(text, sign, exact):
     wanted = [float(t) if abs(t) < largest else sign * np.inf for t in true]
     np.testing.assert_allclose(found[:4], wanted, rtol=4e-7)
     assert (found[4:] == sign * np.inf).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "small"),
+    [
+        ("where(z > 0, log(1 + z**2.5), -(-z)**0.5)", lambda x: mpmath.log1p(x ** mpmath.mpf(2.5))),
+        ("where(z > 0, log(1 + atan(sqrt(z))**2), z)",
+         lambda x: mpmath.log1p(mpmath.atan(mpmath.sqrt(x)) ** 2)),
+    ],
+)  # fmt: skip
+def test_logarithms_of_one_and_roots_keep_what_is_small(text, small):
+    """Roots vanish at 0 with what they are taken of: the sum rounds them away."""
+    z = np.geomspace(1e-15, 1e3, 40)
+    source = "\n".join(scalar_function(parse(text), "float32", slope=False))
+    assert "log1p(" in source
+    with mpmath.workdps(60):
+        true = [float(small(mpmath.mpf(x))) for x in z.tolist()]
+    np.testing.assert_allclose(forward(parse(text), z), true, rtol=2e-15)

@@ -19,6 +19,7 @@ from chainrule.kernels._roots import root_where_squares_overflow, without_cancel
 from chainrule.kernels._source import number, parameter_name, polynomial
 from chainrule.kernels._waves import wave_source
 
+_ZERO_AT_ZERO = ("sqrt", "sin", "sinh", "tanh", "atan", "asinh", "erf")
 _HALVES = (sympy.Rational(1, 2), sympy.Rational(1, 4))
 _LARGE = 2**20  # a factor that is divided by first, since what stands below may overflow
 _CLAMPS = {"x": FINITE, "z": "z_finite"}
@@ -153,11 +154,14 @@ class FieldWriter:
         gone = dict.fromkeys(self.vanishing, 0)
         if argument.has(*gone) and argument.subs(gone) == 1:
             return True
+        at_zero = {field.x: sympy.Integer(0)}
+        for g in field.generators:
+            if g.kind in _ZERO_AT_ZERO and g.argument.subs(at_zero) == 0:
+                at_zero[g.symbol] = sympy.Integer(0)
         if field.exponential is None or not argument.has(field.exponential.symbol):
-            return bool(argument.subs(field.x, 0) == 1)
+            return bool(argument.subs(at_zero) == 1)
         t = field.exponential.symbol
-        at_infinity, at_zero = argument.subs(t, 0), argument.subs({t: 1, field.x: 0})
-        return bool(at_infinity == 1 or at_zero == 1)
+        return bool(argument.subs(t, 0) == 1 or argument.subs({t: 1, **at_zero}) == 1)
 
     def vanishes_at_zero(self, argument: Any) -> bool:
         """Tell whether exponentials cancel in an argument next to 0, as in ``1 - t``."""
