@@ -201,3 +201,12 @@ def test_logarithms_of_one_and_roots_keep_what_is_small(text, small):
     with mpmath.workdps(60):
         true = [float(small(mpmath.mpf(x))) for x in z.tolist()]
     np.testing.assert_allclose(forward(parse(text), z), true, rtol=2e-15)
+
+
+def test_the_float_next_to_a_kink_is_on_its_own_side():
+    """-10/3 rounds to a float32 above it, where the branch on the right is taken."""
+    place = np.float32(-10 / 3)
+    z = np.array([np.nextafter(place, np.float32(-4)), place], np.float32)
+    assert float(z[0]) < -10 / 3 < float(z[1])
+    slopes = backward(parse("max(z, -0.3*z**2)"), np.ones_like(z), z)
+    np.testing.assert_allclose(slopes, [1.0, -0.6 * float(z[1])], rtol=4e-7)
