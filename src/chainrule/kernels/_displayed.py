@@ -61,10 +61,12 @@ def displayed_equations(
     equations: list[Equation] = []
     for s in statements:
         if s.name != RESULT:
-            remark = next((words for end, words in _SIDES.items() if end in s.name), "")
             left = names.get(Variable(s.name), Variable(s.name))
-            right = _readable(s.value, names, polynomials)
-            equations.append(Equation((left, right), remark, f"{function}-{s.name}"))
+            anchor = f"{function}-{s.name}"
+            for value, remark in _sides(s):
+                right = _readable(value, names, polynomials)
+                equations.append(Equation((left, right), remark, anchor))
+                anchor = ""
             continue
         anchor = f"{function}-{RESULT}"
         for value, where in _rows(s.value):
@@ -76,6 +78,15 @@ def displayed_equations(
         for horner, call in polynomials.items()
     ]
     return (*equations, *said)
+
+
+def _sides(s: Statement) -> list[tuple[Expression, str]]:
+    """Return what a statement computes: one thing for both signs of z, or two."""
+    remark = next((words for end, words in _SIDES.items() if end in s.name), "")
+    left, right = (on_side(s.value, right=side) for side in (False, True))
+    if remark or left == right:
+        return [(s.value, remark)]
+    return list(zip((left, right), _SIDES.values(), strict=True))
 
 
 def is_rounded(equations: Sequence[Equation]) -> bool:

@@ -33,6 +33,7 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._annotations import marked
+from chainrule.kernels._joined_calls import with_joined_calls
 from chainrule.kernels._rational import Lines, replaced
 from chainrule.kernels._repair import repaired
 from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
@@ -245,8 +246,10 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
         renamed = _own_names(form, right if side == "left" else left, f"{suffix}_{side}")
         lines += [replaced(line, renamed) for line in form.statements]
         parts[side] = (replaced(form.numerator, renamed), replaced(form.denominator, renamed))
-    lines = list(dict.fromkeys(lines))
-    (left_above, left_below), (right_above, right_below) = parts["left"], parts["right"]
+    lines, joined = with_joined_calls(list(dict.fromkeys(lines)))
+    (left_above, left_below), (right_above, right_below) = (
+        [replaced(text, joined) for text in parts[side]] for side in ("left", "right")
+    )
     if not suffix and left_below == right_below and _are_opposite(left_above, right_above):
         if right_below == "1.0":
             return lines, f"({right_above}) * {_SIGN}"
