@@ -10,6 +10,7 @@ from tests.derivations.shared import derivation_of
 from chainrule.catalogue import activations
 from chainrule.derivations import derive
 from chainrule.documents import latex_of, text_of
+from chainrule.documents._mathml import mathml
 from chainrule.formulas import parse
 
 SOFTMAX_UNIT_J = """
@@ -154,3 +155,9 @@ def test_what_goes_on_within_a_bracket_stands_below_its_first_operand():
     first, second = text.split("1. Formula")[1].splitlines()[2:4]
     assert first.strip().startswith("a = tanh(exp(z)·sin(z)")
     assert second.index("+") == first.index("exp(z)")
+
+
+def test_names_with_digits_are_words_in_mathml():
+    """As those without: one upright name, no product of letters."""
+    for name in ("log1p", "expm1", "erf"):
+        assert f"<mi>{name}</mi>" in mathml(rf"2\operatorname{{{name}}}(x)")

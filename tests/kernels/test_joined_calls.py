@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule.formulas import parse
+from chainrule.formulas import parse, to_text
 from chainrule.kernels import activation_kernels
 from chainrule.kernels._joined_calls import with_joined_calls
+from chainrule.kernels.computed import computed
 
 TRUTHS = {
     "z*erf(log(1 + exp(z)))": lambda z: z * mpmath.erf(mpmath.log1p(mpmath.exp(z))),
@@ -37,6 +38,18 @@ def test_one_call_serves_both_signs(text):
     np.testing.assert_allclose(function(z), np.array(values, float), rtol=1e-15)
     got = function.backward(np.ones_like(z), z)
     np.testing.assert_allclose(got, np.array(slopes, float), rtol=2e-15)
+
+
+def test_pages_show_a_call_for_either_sign():
+    """In what is computed stand two equations, one line of the source beside them."""
+    formula = parse("atan(log(1 + exp(z)))")
+    (value, _) = computed(formula, activation_kernels(formula, np.float64).source)
+    outer = [e for e in value.equations if "atan" in to_text(e.sides[1])]
+    assert [(to_text(e.sides[1]), e.remark) for e in outer] == [
+        ("atan(x + q1)", "for z ≥ 0"),
+        ("atan(q1)", "for z < 0"),
+    ]
+    assert [bool(e.name) for e in outer] == [True, False]
 
 
 def test_lines_stand_after_what_they_need():

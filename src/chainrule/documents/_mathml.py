@@ -13,6 +13,8 @@ _LIMITS = re.compile(
     r"<msub>(<m[io]>(?:&#x02211;|max|min)</m[io]><mrow>(?:(?!</?mrow>).)*</mrow>)</msub>"
 )
 _FUNCTION = re.compile(r"<mo>([a-z]{2,}\d*)</mo>(?=<mrow><mo stretchy|<mo stretchy)")
+# The converter takes names with digits letter by letter: log1p.
+_SPELT = re.compile(r"<mo /><mrow>((?:<m[in]>\w</m[in]>)+)</mrow>")
 _MEAN = re.compile(r"<msub><mo>mean</mo>(<mrow>(?:(?!</?msub>).)*</mrow>)</msub>")
 # A sign that begins a line stands between two operands all the same.
 _LEADING_SIGN = re.compile(r'^(<math display="block"><mrow>)<mo>(?=[^<]*</mo>)')
@@ -31,6 +33,7 @@ def mathml(latex: str) -> str:
     # the name of a function is no sign, with room on either side.
     text = _LIMITS.sub(r"<munder>\1</munder>", text)
     text = _FUNCTION.sub(r"<mi>\1</mi>", text)
+    text = _SPELT.sub(lambda match: f"<mi>{re.sub('<[^>]*>', '', match[1])}</mi>", text)
     text = _MEAN.sub(r'<msub><mi>mean</mi>\1</msub><mspace width="0.167em" />', text)
     text = text.replace("<mo>&#x02202;</mo>", "<mi>&#x02202;</mi>")
     return text.replace("<mo>&#x0002F;</mo>", '<mo lspace="0em" rspace="0em">/</mo>')

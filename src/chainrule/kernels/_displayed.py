@@ -83,10 +83,10 @@ def displayed_equations(
 def _sides(s: Statement) -> list[tuple[Expression, str]]:
     """Return what a statement computes: one thing for both signs of z, or two."""
     remark = next((words for end, words in _SIDES.items() if end in s.name), "")
-    left, right = (on_side(s.value, right=side) for side in (False, True))
+    right, left = (on_side(s.value, right=side) for side in (True, False))
     if remark or left == right:
         return [(s.value, remark)]
-    return list(zip((left, right), _SIDES.values(), strict=True))
+    return [(right, _SIDES["_right"]), (left, _SIDES["_left"])]
 
 
 def is_rounded(equations: Sequence[Equation]) -> bool:
