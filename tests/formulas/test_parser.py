@@ -5,10 +5,12 @@ from __future__ import annotations
 import builtins
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from tests.formulas.language import (
     layer_coupled,
 )
 
+from chainrule.derivations import evaluate_layer
 from chainrule.formulas import (
     Apply,
     ChainruleError,
@@ -565,3 +568,35 @@ def test_the_printed_formula_names_its_parameters():
     formula = parse("alpha*z", {"alpha": 0.25})
     assert str(formula) == "alpha*z  with alpha=0.25"
     assert formula.title == formula.text == "alpha*z"
+
+
+@pytest.mark.parametrize(
+    ("called", "meant"),
+    [
+        ("tan(z)", np.tan),
+        ("log2(z)", np.log2),
+        ("log10(z)", np.log10),
+        ("exp2(z)", np.exp2),
+        ("cbrt(z)", np.cbrt),
+        ("sech(z)", lambda z: 1 / np.cosh(z)),
+        ("sinc(z)", lambda z: np.sinc(z / np.pi)),
+        ("atanh(z)", np.arctanh),
+        ("acosh(z)", np.arccosh),
+        ("std(z)", np.std),
+        ("var(z)", np.var),
+        ("norm(z)", np.linalg.norm),
+        ("logsumexp(z)", lambda z: np.log(np.sum(np.exp(z)))),
+    ],
+)
+def test_what_the_language_has_no_word_for_is_told_in_its_words(called, meant):
+    """The formula that a message tells one to write has the values that were meant."""
+    with pytest.raises(FormulaError) as raised:
+        parse(called)
+    told = re.search(r"Write (.*?)(?:\.\s|;)", str(raised.value)).group(1)
+    formula = parse(re.sub(r"\bx\b", "z", told))
+    for z in ([0.25, 0.5], [1.5, 2.5]):
+        with np.errstate(invalid="ignore"):
+            wanted = np.broadcast_to(meant(np.array(z)), 2)
+        if np.isfinite(wanted).all():
+            got = evaluate_layer(formula.expression, {"z": z})
+            np.testing.assert_allclose(np.array(got, float), wanted, rtol=1e-12)
