@@ -600,3 +600,27 @@ def test_what_the_language_has_no_word_for_is_told_in_its_words(called, meant):
         if np.isfinite(wanted).all():
             got = evaluate_layer(formula.expression, {"z": z})
             np.testing.assert_allclose(np.array(got, float), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "told"),
+    [
+        ("z·tanh(z)", 1, "Write * for a product."),
+        ("z/√(1+z²)", 2, "Write sqrt(x)"),
+        ("1 + z²", 5, "Write **2"),
+        ("|z|", 0, "Write abs(x)"),
+        ("where(z ≥ 0, z, 0)", 8, "Write >=."),
+        ("2z", 0, "Write * between the factors"),
+        ("z(1 + z)", 0, "Write * between the factors"),
+    ],
+)
+def test_what_is_typeset_or_left_out_on_paper_is_told_in_the_language(text, column, told):
+    """The caret points at it."""
+    with pytest.raises(FormulaError, match=re.escape(told)) as raised:
+        parse(text)
+    assert f"\n    {text}\n    {' ' * column}^" in str(raised.value)
+
+
+def test_a_power_of_e_is_told_to_be_exp():
+    with pytest.raises(ParameterError, match=re.escape("Write exp(x)")):
+        parse("1/(1 + e**(-z))")

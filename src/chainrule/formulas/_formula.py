@@ -145,6 +145,8 @@ def bind(expression: Expression, values: Mapping[str, float], *, name: str = "")
         raise ParameterError(
             f"no value for {listed} in {to_text(expression)}\n"
             f"Every name but the variables is a parameter and needs a value: {example}"
+            + "\nWrite exp(x) for a power of Euler's number."
+            * ("e" in missing)
         )
     spare = [parameter for parameter in values if parameter not in needed]
     if spare:

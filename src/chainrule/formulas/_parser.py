@@ -27,6 +27,7 @@ from chainrule.formulas._expression import (
     variables_of,
 )
 from chainrule.formulas._names import LANGUAGE_WORDS, refusal_of_parameter
+from chainrule.formulas._remedies import TYPESET, remedy_for
 
 MAXIMUM_LENGTH = 2000
 MAXIMUM_NESTING = 50
@@ -53,47 +54,6 @@ _EXPECTED = (
     f"Functions of one argument: {' '.join(FUNCTIONS)}; of two: max min; where(condition, x, y); "
     f"over the units: {' '.join(REDUCTIONS)} of one argument."
 )
-_REMEDIES = {
-    "ln": "Write log(x) for the natural logarithm.",
-    "arctan": "Write atan(x).",
-    "arcsinh": "Write asinh(x).",
-    "pow": "Write x**y.",
-    "square": "Write x**2.",
-    "relu": "Write max(0, x).",
-    "sigmoid": "Write 1/(1 + exp(-x)).",
-    "logistic": "Write 1/(1 + exp(-x)).",
-    "softplus": "Write log(1 + exp(x)).",
-    "softmax": "Write exp(x)/sum(exp(x)).",
-    "erfc": "Write 1 - erf(x); it is evaluated without cancellation.",
-    "maximum": "Write max(x, y).",
-    "minimum": "Write min(x, y).",
-    "clip": "Write min(max(x, low), high).",
-    "clamp": "Write min(max(x, low), high).",
-    "heaviside": "Write where(x > 0, 1, 0).",
-    "silu": "Write x/(1 + exp(-x)).",
-    "swish": "Write x/(1 + exp(-x)).",
-    "gelu": "Write x/2*(1 + erf(x/sqrt(2))).",
-    "leaky_relu": "Write max(alpha*x, x).",
-    "elu": "Write where(x > 0, x, alpha*(exp(x) - 1)).",
-    "logsumexp": "Write log(sum(exp(x))); the largest unit is taken out of it.",
-    "logaddexp": "Write log(exp(x) + exp(y)).",
-    "norm": "Write sqrt(sum(x**2)).",
-    "std": "Write sqrt(mean((x - mean(x))**2)).",
-    "var": "Write mean((x - mean(x))**2).",
-    "log2": "Write log(x)/log(2).",
-    "log10": "Write log(x)/log(10).",
-    "exp2": "Write 2**x.",
-    "cbrt": "Write sign(x)*abs(x)**(1/3).",
-    "hypot": "Write sqrt(x**2 + y**2).",
-    "tan": "Write sin(x)/cos(x).",
-    "sinc": "Write where(x == 0, 1, sin(x)/x).",
-    "sec": "Write 1/cos(x).",
-    "sech": "Write 1/cosh(x).",
-    "arctanh": "Write log((1 + x)/(1 - x))/2.",
-    "atanh": "Write log((1 + x)/(1 - x))/2.",
-    "arccosh": "Write log(x + sqrt(x**2 - 1)).",
-    "acosh": "Write log(x + sqrt(x**2 - 1)).",
-}
 _CALLABLE = LANGUAGE_WORDS - {"pi"}
 
 
@@ -131,6 +91,11 @@ def _check_extent(text: str) -> None:
                 f"brackets are nested more than {MAXIMUM_NESTING} deep", text, column,
                 "Remove the brackets that change nothing.",
             )  # fmt: skip
+        if character in TYPESET:
+            raise FormulaError(
+                f"the character {character!r} is not in the formula language", text, column,
+                TYPESET[character],
+            )  # fmt: skip
         if character in "#;\\\x00" or not (character.isprintable() or character.isspace()):
             raise FormulaError(
                 f"the character {character!r} is not in the formula language", text, column,
@@ -146,10 +111,10 @@ def _syntax_tree(stripped: str, text: str, offset: int) -> ast.expr:
     except SyntaxError as error:
         column = offset + max((error.offset or 1) - 1, 0)
         problem = (error.msg or "invalid syntax").removesuffix(". Perhaps you forgot a comma?")
-        raise FormulaError(
-            f"this is not an expression: {problem}", text, column,
-            "Expected Python's expression syntax, such as z/(1 + exp(-z)).",
-        ) from None  # fmt: skip
+        remedy = "Expected Python's expression syntax, such as z/(1 + exp(-z))."
+        if "decimal literal" in problem:  # 2z
+            remedy = "Write * between the factors of a product."
+        raise FormulaError(f"this is not an expression: {problem}", text, column, remedy) from None
     except (MemoryError, RecursionError, ValueError):
         raise FormulaError(
             "the formula is nested too deeply to be read",
@@ -321,7 +286,9 @@ class _Reader:
         name, count = node.func.id, len(node.args)
         if name not in _CALLABLE:
             close = difflib.get_close_matches(name, sorted(_CALLABLE), n=1)
-            hint = _REMEDIES.get(name) or (f"Did you mean {close[0]}?" if close else "")
+            hint = remedy_for(name, self.variables) or (
+                f"Did you mean {close[0]}?" if close else ""
+            )
             raise self.error(
                 f"{name!r} is not a function of the formula language", node.func,
                 f"{hint} {_EXPECTED}".strip(),
