@@ -190,6 +190,11 @@ def test_a_value_of_its_own_at_one_place_is_kept():
         ("max(sqrt(exp(z)), log(1 + exp(z)))", []),
         ("max(sqrt(1 + exp(z)), log(2 + exp(z)))", []),
         ("max(exp(exp(z)), exp(exp(z) - 1))", []),
+        ("max(z, log(1 + exp(z)) - log(2))", [0.0]),
+        ("min(z, log(1 + exp(z)) - 1)", [-math.log(math.e - 1)]),
+        ("max(z**2/10**9, log(sqrt(exp(2*z) + 1)))", None),
+        ("abs(log(1 + exp(z)) - z - 1/2)", [-math.log(math.sqrt(math.e) - 1)]),
+        ("max(log(exp(z)/(1 + exp(z))), -5)", [-math.log(math.expm1(5))]),
     ],
 )
 def test_cuts_lie_where_the_compared_values_meet(text, places):

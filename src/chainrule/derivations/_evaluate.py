@@ -105,6 +105,10 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+# What may stand for a number whose logarithm can be had nevertheless.
+_BEYOND = {"log": (0, mpmath.inf), "log1p": (mpmath.inf,)}
+
+
 Values = Mapping[Any, Any]  # by a variable's or parameter's name, or by the variable itself
 
 
@@ -149,8 +153,41 @@ def _evaluate(e: Expression, values: Values, known: dict[int, Any]) -> Any:
     if id(e) not in known:
         tail = _tail(e) if e.operation in ("add", "subtract") else None
         operation, parts = tail or (_OPERATIONS[e.operation], e.arguments)
-        known[id(e)] = operation(*(_evaluate(part, values, known) for part in parts))
+        found = [_evaluate(part, values, known) for part in parts]
+        is_beyond = e.operation in _BEYOND and (
+            found[0] in _BEYOND[e.operation] or mpmath.isnan(found[0])
+        )
+        logarithm = _logarithm(parts[0], values, known) if is_beyond else None
+        known[id(e)] = operation(*found) if logarithm is None else logarithm
     return known[id(e)]
+
+
+def _logarithm(e: Expression, values: Values, known: dict[int, Any]) -> Any:
+    """Return the logarithm of what may be too large, or small, to be had; None if unseen."""
+    value = _evaluate(e, values, known)
+    if mpmath.isfinite(value) and value:
+        return mpmath.log(value) if value > 0 else None
+    if not isinstance(e, Apply):
+        return None
+    if e.operation == "exp":
+        return _evaluate(e.arguments[0], values, known)
+    if e.operation in ("sqrt", "power"):
+        base, *exponent = e.arguments
+        below = _logarithm(base, values, known)
+        times = _evaluate(exponent[0], values, known) if exponent else mpmath.mpf(1) / 2
+        return None if below is None else times * below
+    if e.operation not in ("add", "subtract", "multiply", "divide"):
+        return None
+    left, right = (_logarithm(part, values, known) for part in e.arguments)
+    if e.operation in ("multiply", "divide"):
+        if left is None or right is None:
+            return None
+        return left + right if e.operation == "multiply" else left - right
+    if e.operation == "add" and left is not None and right is not None:
+        return max(left, right) + mpmath.log1p(_exp(-abs(left - right)))
+    # What is added or taken away is nothing beside what is too large.
+    rest = _evaluate(e.arguments[1], values, known)
+    return left if value == mpmath.inf and mpmath.isfinite(rest) else None
 
 
 def _tail(e: Apply) -> tuple[Callable[[Any], Any], tuple[Expression]] | None:
