@@ -181,6 +181,9 @@ def test_what_cannot_be_had_is_none() -> None:
         ("log(1 + z**2)", (math.inf, 0.0), (math.inf, 0.0)),
         ("sin(pi*z)", (math.nan, math.nan), (math.nan, math.nan)),
         ("z*sin(z)", (math.nan, math.nan), (math.nan, math.nan)),
+        ("max(0, sin(7*z/10))", (math.nan, math.nan), (math.nan, math.nan)),
+        ("max(0, sin(z))", (math.nan, math.nan), (math.nan, math.nan)),
+        ("max(0, sin(z))/z", (0.0, 0.0), (0.0, 0.0)),
     ],
 )
 def test_limits(text: str, above: tuple[float, float], below: tuple[float, float]) -> None:
@@ -191,6 +194,29 @@ def test_limits(text: str, above: tuple[float, float], below: tuple[float, float
             None if limit is None else to_number(limit) for limit in reference.limits(direction)
         ]
         assert found == pytest.approx(list(expected), nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "slopes"),
+    [
+        ("sign(z)", (0.0, 0.0)),
+        ("sign(z)*(z**2 + 3*abs(z) + 1)", (3.0, 3.0)),
+        ("z + sign(z)*where(z > 0, 1 + z, 1 + 3*z)", (-2.0, 2.0)),
+        ("sign(z)*(sqrt(abs(z)) - 1)", None),
+        ("sign(z)*sqrt(abs(z))", None),
+        ("z**3", (0.0, 0.0)),
+        ("sin(z) + z", (2.0, 2.0)),
+    ],
+)
+@pytest.mark.parametrize("form", [FLOAT32, FLOAT64])
+def test_slopes_where_a_function_leaps_are_those_beside_it(text, slopes, form) -> None:
+    """A jump through a value in its middle is no slope of 2**211; by hand, from either side."""
+    truth = Reference(parse(text), form).at(libmp.fzero)
+    ends = (truth.left, truth.right)
+    if slopes is None:
+        assert ends == (None, None)
+    else:
+        assert [to_number(end) for end in ends] == pytest.approx(list(slopes), abs=1e-15)
 
 
 def raws(numbers: list[float]) -> list[tuple[int, int, int, int]]:

@@ -161,6 +161,11 @@ class Program:
                 balls.append(OPERATIONS[step.operation](*arguments, precision))
         return balls
 
+    @property
+    def has_waves(self) -> bool:
+        """Whether there is a sine or cosine."""
+        return any(step.operation in ("sin", "cos") for step in self._steps)
+
     def at(self, z: Ball, precision: int) -> Ball:
         """Evaluate the formula at one unit."""
         return self._run(z, precision)[-1]

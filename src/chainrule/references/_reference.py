@@ -35,6 +35,9 @@ _PATIENCE = 10
 # Binary exponents of places by which a limit is told, and what makes them fractions: a falling
 # power of z has left float64 at the last three.
 _FAR = ((60, 3), (120, 5), (240, 7), (480, 11), (1200, 13), (1500, 17), (1900, 19))
+# Where there are waves, some of which are 0 half of the time: more of the last.
+_FAR_OF_WAVES = tuple((1900 + k, k) for k in range(23, 53, 2))
+_FIRST_OF_TAIL = 4
 NUDGE_BITS = 40
 _ROUGHLY = 32
 
@@ -183,19 +186,43 @@ class Reference:
             middle, left, right = found
             if left == libmp.fnan or right == libmp.fnan:
                 return Truth(middle, libmp.fnan, libmp.fnan)
-            if self._agree(left, right):
+            settled: tuple[Raw | None, Raw | None] = (None, None)
+            if before is not None:
+                settled = (
+                    self._settled(before[0], left, step),
+                    self._settled(before[1], right, step),
+                )
+                if all(end is not None and _is_infinite(end) for end in settled):
+                    return self._beside(z, middle, step, limit)
+            may_leap = before is None and self._may_leap(found, self._scale(z) - step)
+            if not may_leap and self._agree(left, right):
                 slope = self._mean(left, right)
                 bend = magnitude(libmp.mpf_sub(right, left, 53, "n")) + step - self._scale(z)
                 place = magnitude(z)
                 return Truth(middle, slope, slope, place + magnitude(slope), place + bend)
-            if before is not None:
-                ends = self._settled(before[0], left, step), self._settled(before[1], right, step)
-                if ends[0] is not None and ends[1] is not None:
-                    vertical = _is_infinite(ends[0]) and _is_infinite(ends[1])
-                    return Truth(middle) if vertical else Truth(middle, *ends)
+            if None not in settled:
+                return Truth(middle, *settled)
             if step > 2 * (self._digits - self._ground):
                 return Truth(middle)
             before, step = (left, right), 2 * step
+
+    def _may_leap(self, found: tuple[Raw, Raw, Raw], shift: int) -> bool:
+        """Tell whether a function changes by much of its value within ``2**shift``."""
+        middle, left, right = found
+        change = max(magnitude(left), magnitude(right)) + shift
+        return change > magnitude(middle) - self._digits // 4
+
+    def _beside(self, z: Raw, middle: Raw, step: int, cap: int) -> Truth:
+        """Return the slopes next to a place where the function leaps; none where it is vertical."""
+        distance = libmp.mpf_shift(libmp.fone, self._scale(z) - step + 1)
+        slopes = []
+        for place in (libmp.mpf_sub(z, distance), libmp.mpf_add(z, distance)):
+            found = self._quotients(place, step, cap)
+            if found is None or not self._agree(*found[1:]):
+                return Truth(middle)
+            slopes.append(self._mean(*found[1:]))
+        left, right = slopes
+        return Truth(middle, left, left if self._agree(left, right) else right)
 
     def _quotients(self, z: Raw, step: int, cap: int) -> tuple[Raw, Raw, Raw] | None:
         """Return the value and the difference quotients to the left and to the right."""
@@ -364,7 +391,8 @@ class Reference:
         """
         values: list[Raw | None] = []
         slopes: list[Raw | None] = []
-        for exponent, divisor in _FAR:
+        places = (*_FAR, *_FAR_OF_WAVES) if self.program.has_waves else _FAR
+        for exponent, divisor in places:
             # A fraction, and another each time, so that sin(pi*z) is not seen at integers only.
             ratio = libmp.from_rational((divisor + 1) * direction, divisor, exponent + 100, "n")
             truth = self.at(libmp.mpf_shift(ratio, exponent), cap=8000)
@@ -376,13 +404,14 @@ class Reference:
         known = [value for value in values if value is not None]
         if len(known) < len(values):
             return None
-        if libmp.fnan in known[-3:]:
+        tail = known[_FIRST_OF_TAIL:]
+        if libmp.fnan in tail:
             return NO_NUMBER
         last = known[-1]
         if any(value in (libmp.finf, libmp.fninf) for value in known[-2:]):
             return last if known[-2][0] == last[0] and _is_infinite(last) else NO_NUMBER
         gaps = [magnitude(libmp.mpf_sub(x, y, 53, "n"))
-                for x, y in zip(known[-3:], known[-2:], strict=False)]  # fmt: skip
+                for x, y in pairwise(tail)]  # fmt: skip
         near = max(magnitude(last) - self.form.precision - 10, self._ground)
         if max(gaps) <= near:
             return last
