@@ -14,7 +14,7 @@ from chainrule.kernels import activation_kernels, backward, forward
 from chainrule.kernels._interpreter import interpreted
 from chainrule.kernels._reading import read_functions
 from chainrule.kernels._waves import wave_source
-from chainrule.kernels.elementary.turns import Line, line_of
+from chainrule.kernels.elementary.turns import Line, exactly, line_of
 
 PI = mpmath.pi
 # Value and slope, by hand.
@@ -50,9 +50,22 @@ def test_waves_keep_their_digits_at_every_size(text, dtype):
                 assert abs(mpmath.mpf(float(got[k])) - true) <= allowed * last, (place, got[k])
 
 
-def test_the_certificate_of_a_wave_of_a_product_passes():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_zeros_of_sines_have_the_signs_of_an_odd_function(dtype):
+    """At -0.0 the sine of a line through 0 is -0.0; that of whole turns has the sign of `z`."""
+    z = np.array([-0.0, 0.0] * 9 + [2.0, -2.0], dtype)
+    for text, factor in (("sin(0.7*z)", 1.0), ("sin(-z/3)", -1.0), ("sin(pi*z)", 1.0)):
+        found = forward(parse(text), z)
+        zeros = slice(None) if text == "sin(pi*z)" else slice(18)
+        assert not found[zeros].any()
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(factor * z))
+    assert str(exactly("sin", "-z/3")(0.0)) == str(exactly("sin", "pi*z")(-2.0)) == "-0.0"
+
+
+@pytest.mark.parametrize("text", ["z*cos(0.9*z)", "max(0, sin(0.7*z))"])
+def test_the_certificate_of_a_wave_of_a_product_passes(text):
     """Infinite z and all that float32 has: the sampled certificate finds nothing."""
-    assert certify(parse("z*cos(0.9*z)")).passed
+    assert certify(parse(text)).passed
 
 
 def test_what_float64_holds_is_written_as_it_stands():

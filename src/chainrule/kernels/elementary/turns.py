@@ -175,7 +175,8 @@ def exactly(name: str, text: str) -> Callable[[Any], Any]:
         angle = (turns - (whole << BITS)) / (1 << BITS) * (math.pi / 2)
         whole += name == "cos"
         size = math.cos(angle) if whole & 1 else math.sin(angle)
-        return np.float64(-size if whole & 2 else size)
+        sine = -size if whole & 2 else size
+        return np.float64(sine or math.copysign(0.0, z * float(line.slope)))
 
     return value
 
@@ -226,10 +227,17 @@ def _far(x: float, table: Any) -> tuple[int, float, float]:
 
 
 @inlined
+def _odd(sine: float, x: Any, table: Any) -> float:
+    """Return a sine whose zeros have the sign of the line without its offset."""
+    zero = with_sign_of(0.0, np.float64(x) * table[_SIGN, _OFFSET])
+    return zero if sine == 0.0 else sine
+
+
+@inlined
 def sin(x: Any, table: Any) -> float:
     """Return the sine of a line, in float64. Worst measured: 1 ulp of that."""
     turns, sine, cosine = _far(np.float64(x), table)
-    return sine_after(turns, sine, cosine, 1.0)
+    return _odd(sine_after(turns, sine, cosine, 1.0), x, table)
 
 
 @inlined
@@ -243,7 +251,7 @@ def cos(x: Any, table: Any) -> float:
 def near_sin(x: Any, table: Any) -> float:
     """Return the sine where `x` is near: without looking its power of two up."""
     turns, sine, cosine = _counted(np.float64(x), 0, table)
-    return sine_after(turns, sine, cosine, 1.0)
+    return _odd(sine_after(turns, sine, cosine, 1.0), x, table)
 
 
 @inlined
