@@ -1,5 +1,7 @@
 """What the mathematics says: computation graph, chain rule, simplification, forms."""
 
+from chainrule.derivations._arithmetic import rebuilt as rebuilt
+from chainrule.derivations._branches import innermost_branching as innermost_branching
 from chainrule.derivations._by_parameter import by_parameter as by_parameter
 from chainrule.derivations._chain_rule import Step as Step
 from chainrule.derivations._chain_rule import chain_rule as chain_rule

@@ -33,6 +33,7 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._annotations import marked
+from chainrule.kernels._branches import Branches, Choice, branches_of
 from chainrule.kernels._joined_calls import with_joined_calls
 from chainrule.kernels._rational import Lines, replaced
 from chainrule.kernels._repair import repaired
@@ -79,6 +80,8 @@ def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
     try:
         pieces = smooth_pieces(formula)
     except TooManyPiecesError:
+        if (lines := _over_branches(formula, slope=slope)) is not None:
+            return lines
         return _slope_from_graph(formula) if slope else _from_graph(formula.expression)
     statements, result = _unrepaired(formula, pieces, slope=slope)
     places = [b.place for b in pieces.breakpoints]
@@ -314,6 +317,45 @@ def _direct(expression: Expression, suffix: str) -> tuple[list[str], str]:
             text = operation(node.operation, arguments, exponent)
         lines.append(f"{names[index]} = {text}")
     return lines, names[graph.output]
+
+
+def _over_branches(formula: Formula, *, slope: bool) -> list[str] | None:
+    """Compute every branch in its own stable form; None where no branch has one."""
+    values = dict(formula.parameters)
+    lines: list[str] = []
+    known: dict[Expression, str] = {}
+    is_stable = False
+
+    def smooth(e: Expression, source: Expression | None = None) -> str:
+        nonlocal is_stable
+        if e not in known:
+            suffix = f"{len(known)}"
+            added, result = _smooth(e, values, (True, True), suffix, source)
+            is_stable = is_stable or (added, result) != _direct(e, suffix)
+            assigned = {line.split(" = ")[0] for line in added} - {"x"}
+            own = {name for name in assigned if not name.endswith(suffix)}
+            names = {name: f"{name}_{suffix}" for name in own}
+            lines.extend(text for line in added if (text := replaced(line, names)) not in lines)
+            known[e] = f"branch{suffix}"
+            lines.append(f"{known[e]} = {replaced(result, names)}")
+        return known[e]
+
+    def written_out(part: Branches | None) -> str:
+        if part is None:
+            return "np.nan"
+        if not isinstance(part, Choice):
+            piece = Piece(part, derivative_in_variables(part) if slope else part)
+            return smooth(_before_algebra(piece, slope=slope), part if slope else None)
+        condition = operation(
+            part.comparison.operation, tuple(map(smooth, part.comparison.arguments))
+        )
+        yes, no = written_out(part.yes), written_out(part.no)
+        return f"({yes} if {condition} else {no})"
+
+    if (branches := branches_of(formula.expression)) is None:
+        return None
+    result = written_out(branches)
+    return [*lines, f"return {result[1:-1]}"] if is_stable else None
 
 
 def _wave(graph: Graph, index: int) -> str | None:
