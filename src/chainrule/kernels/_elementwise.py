@@ -80,15 +80,21 @@ def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
     try:
         pieces = smooth_pieces(formula)
     except TooManyPiecesError:
-        if (lines := _over_branches(formula, slope=slope)) is not None:
-            return lines
-        return _slope_from_graph(formula) if slope else _from_graph(formula.expression)
+        lines, result = repaired(formula, _uncut(formula, slope=slope), [], dtype, slope=slope)
+        return [*lines, f"return {result}"]
     statements, result = _unrepaired(formula, pieces, slope=slope)
     places = [b.place for b in pieces.breakpoints]
     lines, chosen = repaired(formula, ([*statements], result), places, dtype, slope=slope)
     if not slope and _has_constants(pieces):
         chosen = f"z if z != z else ({chosen})"
     return [*lines, f"return {chosen}"]
+
+
+def _uncut(formula: Formula, *, slope: bool) -> tuple[list[str], str]:
+    """Compute a formula that is not cut into pieces by its branches, or along its graph."""
+    if (found := _over_branches(formula, slope=slope)) is not None:
+        return found
+    return _direct(_slope_through_nodes(formula) if slope else formula.expression, "")
 
 
 def _has_constants(pieces: Pieces) -> bool:
@@ -319,7 +325,7 @@ def _direct(expression: Expression, suffix: str) -> tuple[list[str], str]:
     return lines, names[graph.output]
 
 
-def _over_branches(formula: Formula, *, slope: bool) -> list[str] | None:
+def _over_branches(formula: Formula, *, slope: bool) -> tuple[list[str], str] | None:
     """Compute every branch in its own stable form; None where no branch has one."""
     values = dict(formula.parameters)
     lines: list[str] = []
@@ -333,7 +339,7 @@ def _over_branches(formula: Formula, *, slope: bool) -> list[str] | None:
             added, result = _smooth(e, values, (True, True), suffix, source)
             is_stable = is_stable or (added, result) != _direct(e, suffix)
             assigned = {line.split(" = ")[0] for line in added} - {"x"}
-            own = {name for name in assigned if not name.endswith(suffix)}
+            own = {name for name in assigned if not name.endswith(f"_{suffix}")}
             names = {name: f"{name}_{suffix}" for name in own}
             lines.extend(text for line in added if (text := replaced(line, names)) not in lines)
             known[e] = f"branch{suffix}"
@@ -355,7 +361,7 @@ def _over_branches(formula: Formula, *, slope: bool) -> list[str] | None:
     if (branches := branches_of(formula.expression)) is None:
         return None
     result = written_out(branches)
-    return [*lines, f"return {result[1:-1]}"] if is_stable else None
+    return (lines, result[1:-1]) if is_stable else None
 
 
 def _wave(graph: Graph, index: int) -> str | None:
@@ -372,18 +378,12 @@ def _needed(graph: Graph, index: int, waves: Collection[int]) -> set[int]:
     return {index}.union(*(_needed(graph, k, waves) for k in arguments))
 
 
-def _from_graph(expression: Expression) -> list[str]:
-    """Compute along the computation graph, branches and all."""
-    lines, result = _direct(expression, "")
-    return [*lines, f"return {result}"]
-
-
-def _slope_from_graph(formula: Formula) -> list[str]:
+def _slope_through_nodes(formula: Formula) -> Expression:
     graph = computation_graph(formula.expression)
     names = node_names(graph)
     slope = next(s for s in chain_rule(graph) if graph.nodes[s.node].operation == "input")
     through = {names[k]: graph.expression(k) for k in names}
-    return _from_graph(_substituted(slope.through_nodes, through))
+    return _substituted(slope.through_nodes, through)
 
 
 def _substituted(e: Expression, meaning: dict[Expression, Expression]) -> Expression:

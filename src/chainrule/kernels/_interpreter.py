@@ -74,6 +74,8 @@ def _step(node: ast.expr) -> Step:
         case ast.Constant(value=int() | float() as value):
             number = np.float64(value)
             return lambda values: number
+        case ast.Attribute(value=ast.Name(id="np"), attr="nan"):
+            return lambda values: np.float64(np.nan)
         case ast.Name(id=name):
             return lambda values: values[name]
         case ast.UnaryOp(op=op, operand=operand):
