@@ -24,6 +24,15 @@ KINKED = {
     "where(z == 0, 5, z) + mean(z)": {"where(z == 0, 5, z)": (False, True)},
     "max(mean(z) - 30, 0)": {"max(mean(z) - 30, 0)": (False, False)},
     "min(z, 2*mean(abs(z)))": {"abs(z)": (False, False), "min(z, 2*mean(abs(z)))": (False, False)},
+    "min(z, 10*mean(abs(z)))": {  # of 11 units and more
+        "abs(z)": (False, False),
+        "min(z, 10*mean(abs(z)))": (False, False),
+    },
+    "max(sum(tanh(z)) - 5, 0)*z": {"max(sum(tanh(z)) - 5, 0)": (False, False)},
+    "max(z - 100*mean(abs(z)), 0)": {
+        "abs(z)": (False, False),
+        "max(z - 100*mean(abs(z)), 0)": (False, False),
+    },
     "max(max(z) - 5, 0)": {"max(z)": (False, False), "max(max(z) - 5, 0)": (False, False)},
     "max(z, 0) + min(z, 0) + abs(mean(z))": {"abs(mean(z))": (False, False)},
 }

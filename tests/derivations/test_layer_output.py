@@ -146,6 +146,31 @@ def test_a_form_holds_beyond_a_threshold_far_out(text, is_told):
             assert_true_product(formula, form, places)
 
 
+@pytest.mark.parametrize(
+    ("text", "layer"),
+    [
+        ("min(z, 10*mean(abs(z)))", (1000, 100) + 100 * (0,)),
+        ("min(z, 100*mean(abs(z)))", (1e5, 5e3) + 998 * (0,)),
+        ("max(z - 20*mean(abs(z)), 0)", (50, -2) + 50 * (-1,)),
+        ("where(max(z) > 50*mean(abs(z)), 0, z)", (5,) + 60 * (0,)),
+        ("where(sum(exp(z - max(z))) > 5, z, z - max(z))", (0,) + 6 * (-0.1,)),
+    ],
+)
+def test_a_form_holds_where_only_many_units_make_another_choice(text, layer):
+    """No four units reach these thresholds; what is right below them may be wrong beyond."""
+    formula = parse(text)
+    form = derive(formula).product_from_output
+    assert form is None or _differs_nowhere(formula, form, layer)
+
+
+def _differs_nowhere(formula, form, layer):
+    chained = backward_graph(computation_graph(formula.expression), selects=True)[0].expression()
+    z, g = ([mpmath.mpf(x) for x in values] for values in (layer, range(1, len(layer) + 1)))
+    known = {"z": z, "a": evaluate_layer(formula.expression, {"z": z}), "g": g}
+    got, wanted = (evaluate_layer(e, known) for e in (form, chained))
+    return all(abs(x - y) <= 1e-12 * (1 + abs(y)) for x, y in zip(got, wanted, strict=True))
+
+
 def test_what_the_output_tells_of_the_layer_tells_each_unit():
     """The mean of z is 1/mean(a²), and z then is (a·mean(z))²."""
     form = through_output(derive(parse("sqrt(z)/mean(z)")))

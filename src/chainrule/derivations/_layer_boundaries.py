@@ -1,6 +1,7 @@
 """Layers in which a choice is undecided for the first unit: between others, and special ones.
 
-They are sought along lines near and far, in floating point, and found in many digits.
+They are sought along lines near and far, in floating point, and found in many digits. Some are
+reached by many units alone: no three have ``sum(tanh(z)) > 5`` or ``max(z) > 10*mean(abs(z))``.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import mpmath
@@ -32,7 +33,8 @@ _SPECIAL = (
     *(("2.1", "-0.4", "0.9"), ("-2.3", "0.8", "-0.6"), ("1.9", "1.9", "-0.3")),
 )
 _SPREADS, _SHIFTS, _NARROW = (1.0, 4.0, 30.0, 300.0), (0.0, 2.0, -2.0), 0.3
-_UNITS, _LINES, _PLACES, _HALVINGS, _USED, _MOST, _FEW = 3, 24, 9, 25, 1e-7, 8, 3
+_COUNTS, _REST = (3, 16, 160), (1.0, 0.001)  # of units; what all but a large one are times
+_LINES, _PLACES, _HALVINGS, _USED, _MOST, _FEW = 24, 9, 25, 1e-7, 8, 3
 
 
 def is_choice(e: Expression) -> bool:
@@ -77,10 +79,17 @@ class Boundary:
 
     def crossings(self) -> list[Layer]:
         """Return layers beside which the choice falls out differently, first where it is used."""
-        low, high = self._bracketed()
-        used = self._is_used(low) | self._is_used(high)
+        for units in _COUNTS:
+            low, high = self._bracketed(units)
+            used = self._is_used(low) | self._is_used(high)
+            if used.any():
+                break
+        else:
+            low, high = self._bracketed(_COUNTS[0])
+            used = self._is_used(low) | self._is_used(high)
         found = (self._between(low[k], high[k]) for k in np.argsort(~used, kind="stable"))
-        return list(islice((z for z in found if z is not None and self._holds_at(z)), _MOST))
+        most = _MOST if low.shape[1] == _COUNTS[0] else _FEW
+        return list(islice((z for z in found if z is not None and self._holds_at(z)), most))
 
     def special_layers(self) -> list[Layer]:
         """Return layers of units that are 0 or alike, in which other choices may be open, too."""
@@ -89,7 +98,7 @@ class Boundary:
 
     def passed(self, z: Layer, a: Layer) -> Layer:
         """Return what the choice receives for the first unit, or for all."""
-        known: Values = {**self._numbers, "z": z, "a": a, SEED: [mpmath.mpf(g) for g in _SEEDS]}
+        known: Values = {**self._numbers, "z": z, "a": a, SEED: for_every_unit(_SEEDS, z)}
         adjoints = evaluate_layer(self.received, known)
         return adjoints if self.is_shared else adjoints[:1]
 
@@ -122,9 +131,9 @@ class Boundary:
             mpmath.findroot(lambda t: self._gap(layer(t)), (0, 1), solver="anderson", verify=False)
         )
 
-    def _bracketed(self) -> tuple[Any, Any]:
+    def _bracketed(self, units: int) -> tuple[Any, Any]:
         """Return layers close together at which a gap has different signs."""
-        low, high = on_either_side(self.formula, self.choice)
+        low, high = _on_either_side(self.formula, self.choice, units)
         gaps = partial(_gaps, self.choice, self._numbers)
         with np.errstate(all="ignore"):
             below = gaps(low)
@@ -139,27 +148,49 @@ class Boundary:
         forward, backward = Program.of(self.formula.expression), Program.of(self.received)
         with np.errstate(all="ignore"):
             a = forward.run({**self._numbers, "z": z}, z.shape)
-            known = {**self._numbers, "z": z, "a": a, SEED.name: np.array([_SEEDS], dtype=float)}
+            seeds = np.resize(np.array(_SEEDS, dtype=float), (1, z.shape[1]))
+            known = {**self._numbers, "z": z, "a": a, SEED.name: seeds}
             passed = np.abs(backward.run(known, z.shape))
             used = passed if self.is_shared else passed[:, :1]
         return np.isfinite(a).all(axis=1) & (used > _USED).any(axis=1)
 
 
+def for_every_unit(numbers: Sequence[str], z: Layer) -> Layer:
+    """Return numbers, over and over, one for each unit."""
+    return [mpmath.mpf(x) for x in islice(cycle(numbers), len(z))]
+
+
 def layers_of_every_choice(formula: Formula) -> list[Layer]:
-    """Return a few layers on either side of every choice that a formula makes."""
+    """Return a few layers on either side of every choice that a formula makes.
+
+    Where these take many units, some of them are 0 and alike in further ones.
+    """
     choices = dict.fromkeys(filter(is_choice, subexpressions(formula.expression)))
-    found = []
+    found: list[Layer] = []
     for choice in choices:
         assert isinstance(choice, Apply)
-        for side in on_either_side(formula, choice):
-            found += [list(map(mpmath.mpf, map(float, layer))) for layer in side[:_FEW]]
+        for side in _with_few_units(formula, choice):
+            takes_many = side.shape[1] > _COUNTS[0]
+            drawn = side[: 1 if takes_many else _FEW]
+            few = [list(map(mpmath.mpf, map(float, layer))) for layer in drawn]
+            found += few
+            for z in few if takes_many else ():
+                found.append([*z[:-4], mpmath.mpf(0), mpmath.mpf(0), z[0], z[0]])
+                found.append([x - max(z) for x in z])
+                found.append([z[0] / 2**k for k in range(4 * len(z))])  # units of all sizes
     return found
 
 
-def on_either_side(formula: Formula, choice: Apply) -> tuple[Any, Any]:
+def _with_few_units(formula: Formula, choice: Apply) -> tuple[Any, Any]:
+    """Return layers on either side of a choice, of as few units as it takes."""
+    sides = (_on_either_side(formula, choice, units) for units in _COUNTS)
+    return next((both for both in sides if len(both[0])), (np.empty((0, 0)),) * 2)
+
+
+def _on_either_side(formula: Formula, choice: Apply, units: int) -> tuple[Any, Any]:
     """Return layers near and far, and ones not far from these, for which a choice is another."""
     numbers = dict(formula.parameters)
-    low, high = _neighbours(scales_of(formula.expression, numbers))
+    low, high = _neighbours(scales_of(formula.expression, numbers), units)
     with np.errstate(all="ignore"):
         apart = _gaps(choice, numbers, low) * _gaps(choice, numbers, high) < 0
     return low[apart], high[apart]
@@ -177,14 +208,17 @@ def _difference(choice: Apply) -> Expression:
     return sides[1] if is_extreme else with_same_zeros(Apply("subtract", sides))
 
 
-def _neighbours(scales: Sequence[float]) -> tuple[Any, Any]:
+def _neighbours(scales: Sequence[float], units: int) -> tuple[Any, Any]:
     """Return layers and the next ones on lines near and far."""
     drawn = np.random.default_rng(0)
     spreads = np.resize((*_SPREADS, *scales), (_LINES * (len(_SPREADS) + len(scales)), 1))
-    starts, ends = drawn.standard_normal((2, len(spreads), _UNITS))
+    starts, ends = drawn.standard_normal((2, len(spreads), units))
     starts *= np.where(drawn.random(spreads.shape) < 0.5, _NARROW, spreads)
     ends = spreads * ends + drawn.choice(_SHIFTS, spreads.shape)
     starts += drawn.choice(_SHIFTS, spreads.shape)
+    if units > _COUNTS[0]:
+        large = drawn.integers(0, 2, spreads.shape) == np.minimum(np.arange(units), 2)
+        ends *= np.where(large, 1.0, drawn.choice(_REST, spreads.shape))
     along = np.linspace(0, 1, _PLACES)[:, None]
     layers = starts[:, None] + along * (ends - starts)[:, None]
-    return layers[:, :-1].reshape(-1, _UNITS), layers[:, 1:].reshape(-1, _UNITS)
+    return layers[:, :-1].reshape(-1, units), layers[:, 1:].reshape(-1, units)

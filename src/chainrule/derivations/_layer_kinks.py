@@ -15,7 +15,13 @@ import mpmath
 from chainrule.derivations._algebra import attempt
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._layer_boundaries import Boundary, Layer, is_choice, sides_of
+from chainrule.derivations._layer_boundaries import (
+    Boundary,
+    Layer,
+    for_every_unit,
+    is_choice,
+    sides_of,
+)
 from chainrule.derivations._vanishing_roots import vanishing_roots
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.formulas import Apply, Expression, Formula
@@ -113,7 +119,8 @@ def _seen(boundary: Boundary, place: Layer) -> tuple[bool, bool] | None:
     numbers = dict(formula.parameters)
 
     def at(step: Any) -> tuple[Layer, Layer]:
-        z = [x + step * mpmath.mpf(d) for x, d in zip(place, _DIRECTION, strict=True)]
+        directions = for_every_unit(_DIRECTION, place)
+        z = [x + step * d for x, d in zip(place, directions, strict=True)]
         return z, evaluate_layer(formula.expression, {**numbers, "z": z})
 
     far, before, here, after, beyond = (at(k * _STEP) for k in (-2, -1, 0, 1, 2))
