@@ -192,3 +192,45 @@ def test_a_branch_that_is_not_continued_keeps_its_slope(text, slope):
         backward_graph(graph)[0].expression(), {"z": [mpmath.mpf(2)] * 2, "g": [mpmath.mpf(1)] * 2}
     )
     assert got == [slope + ("mean" in text)] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("where(sum(z**2) == 0, mean(z), z)", 0),
+        ("where(sum((z - 1)**2) <= 0, mean(z), z)", 1),
+        ("where(mean(abs(z)) > 0, z*sqrt(sum(z**2)), 0)", 0),
+        ("where(max(abs(2*z - 6)) != 0, z*mean(z) + exp(z), 9 + exp(z))", 3),
+    ],
+)
+def test_a_layer_that_continues_a_branch_has_its_slope(text, place):
+    """By central differences of the layer of units that are alike, and in no kink."""
+    formula = parse(text)
+    derivation = derive(formula)
+    g = [mpmath.mpf(x) for x in ("0.7", "-1.3", "0.4")]
+    for units in (1, 2, 3):
+        z, seeds = [mpmath.mpf(place)] * units, g[:units]
+        with mpmath.workdps(50):
+            wanted = layer_gradient(formula.expression, z, seeds, {})
+            backward = backward_graph(derivation.graph)[0].expression()
+            known = {"z": z, "a": layer_values(formula.expression, {"z": z}, {}), "g": seeds}
+            forms = (backward, derivation.product, derivation.product_from_output)
+            for form in filter(None, forms):
+                got = evaluate_layer(form, known)
+                assert all(abs(x - y) < 1e-15 for x, y in zip(got, wanted, strict=True))
+    assert all(kink.is_smooth for kink in derivation.layer_kinks)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "wanted"),
+    [
+        ("where(sum(z**2) == 0, 5, z)", 0, [0, 0]),
+        ("where(sum(z**2) == 0, z, 2*max(z) + 0*z)", 0, [1, 2]),
+        ("where(sum((z**2 - 1)**2) == 0, mean(z), z)", 1, [1.5, 1.5]),
+    ],
+)
+def test_a_layer_that_continues_no_smooth_branch_keeps_its_own_slope(text, place, wanted):
+    """Two units with ∂J/∂a = 1 and 2; of units that are 1 or -1 there are many layers."""
+    backward = backward_graph(derive(parse(text)).graph)[0].expression()
+    known = {"z": [mpmath.mpf(place)] * 2, "g": [mpmath.mpf(1), mpmath.mpf(2)]}
+    assert evaluate_layer(backward, known) == wanted

@@ -7,6 +7,7 @@ receives the sum of what the units pass back; what a sum receives it passes to e
 from __future__ import annotations
 
 from chainrule.derivations._arithmetic import ONE, ZERO, add, divide, multiply
+from chainrule.derivations._filled_layers import filled_layers
 from chainrule.derivations._filled_places import FilledChoice, filled_choices
 from chainrule.derivations._graph import UNIT_COUNT, Graph, GraphBuilder
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, complement, indicator
@@ -60,7 +61,7 @@ def backward_graph(
     if seed == ONE:
         received[graph.output] = ONE
     adjoints: dict[int, int] = {}
-    filled = filled_choices(graph)
+    filled = {**filled_choices(graph), **filled_layers(graph)}
     needed = _conditions(graph, filled)
     conditions = needed if selects else {}
     guarded = vanishing_roots(graph, needed) if guards_roots else frozenset[int]()
