@@ -64,6 +64,20 @@ def test_results_of_the_essay(name, line):
     assert line in lines
 
 
+@pytest.mark.parametrize(
+    ("formula", "text", "latex"),
+    [
+        ("2*sum(z*exp(z))*z", "2·(Σ_k z·exp(z))·z", r"2 \, \left(\sum_{k} z \, e^{z}\right) \, z"),
+        ("z*sum(z)*sum(z)", "z·(Σ_k z)·Σ_k z", r"z \, \left(\sum_{k} z\right) \, \sum_{k} z"),
+        ("2*(z*sum(z))", "2·z·Σ_k z", r"2 \, z \, \sum_{k} z"),
+    ],
+)
+def test_a_sum_does_not_seem_to_hold_what_follows(formula, text, latex):
+    """Within a product it stands in brackets, at the end of one it does not."""
+    expression = parse(formula).expression
+    assert (text_of(expression), latex_of(expression)) == (text, latex)
+
+
 def test_kink_is_stated():
     """Where the slope jumps, the place, both slopes and the one taken are said."""
     text = derive(parse("where(z > 1/2, 2*z, z)")).to_text()

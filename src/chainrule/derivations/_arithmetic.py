@@ -7,7 +7,14 @@ from fractions import Fraction
 from functools import reduce
 from typing import TypeGuard
 
-from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Parameter,
+    constant,
+    subexpressions,
+)
 
 ZERO = constant(0)
 ONE = constant(1)
@@ -107,6 +114,66 @@ def one_fraction(x: Expression, y: Expression) -> Expression:
     (above, below), (further_above, further_below) = map(fraction_of, (x, y))
     factors = sorted((*_factors(above), *_factors(further_above)), key=_rank)
     return divide(reduce(multiply, factors), multiply(below, further_below))
+
+
+def numbers_first(e: Expression) -> Expression:
+    """Write products anywhere inside as one fraction: ``g*beta*(2*u)/w/4 -> beta*g*u/(2*w)``.
+
+    And ``sum(2*u) -> 2*sum(u)``, ``mean(-u) -> -mean(u)``, ``(u**2)**2 -> u**4``.
+    """
+    if not isinstance(e, Apply):
+        return e
+    e = Apply(e.operation, tuple(map(numbers_first, e.arguments)))
+    match e:
+        case Apply("multiply", (x, y)):
+            return _reduced(*fraction_of(one_fraction(x, y)))
+        case Apply("divide", (x, y)):
+            above, below = fraction_of(x)
+            return _reduced(above, multiply(below, y))
+        case Apply("add", (x, y)):
+            return add(x, y)
+        case Apply("subtract", (x, y)):
+            return subtract(x, y)
+        case Apply("sum" | "mean" as reduction, (Apply("negate", (x,)),)):
+            return negate(numbers_first(Apply(reduction, (x,))))
+        case Apply("sum" | "mean" as reduction, (x,)):
+            above, below = fraction_of(x)
+            number, factors = _number_and_factors(above)
+            if number != 1 and factors:
+                rest = divide(_product(Fraction(1), factors), below)
+                return multiply(constant(number), Apply(reduction, (rest,)))
+        case Apply("power", (Apply("power", (x, Constant(inner))), Constant(outer))):
+            if inner.denominator == outer.denominator == 1:
+                return Apply("power", (x, Constant(inner * outer)))
+    return e
+
+
+def _reduced(above: Expression, below: Expression) -> Expression:
+    """Order both sides of a fraction, and make one number of theirs; long decimals stay."""
+    match above:
+        case Apply("negate", (x,)):
+            return negate(_reduced(x, below))
+    (number, factors), (divisor, factors_below) = map(_number_and_factors, (above, below))
+    if max(number.denominator, divisor.denominator) <= LARGEST_DENOMINATOR and divisor != 0:
+        quotient = number / divisor
+        number, divisor = Fraction(quotient.numerator), Fraction(quotient.denominator)
+    return divide(_product(number, factors), _product(divisor, factors_below))
+
+
+def _product(number: Fraction, factors: Iterable[Expression]) -> Expression:
+    start: Expression = constant(number)
+    return reduce(multiply, factors, start)
+
+
+def _number_and_factors(e: Expression) -> tuple[Fraction, list[Expression]]:
+    """Return the number in a product and its other factors, parameters first."""
+    number, factors = Fraction(1), []
+    for factor in _factors(e):
+        if isinstance(factor, Constant):
+            number *= factor.value
+        else:
+            factors.append(factor)
+    return number, sorted(factors, key=lambda factor: not isinstance(factor, Parameter))
 
 
 def fraction_of(e: Expression) -> tuple[Expression, Expression]:

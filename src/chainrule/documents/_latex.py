@@ -166,7 +166,8 @@ def _latex(e: Expression, style: _Style) -> tuple[str, int]:
         right = level + 1 if e.operation == "subtract" else level
         if e.operation == "multiply" and isinstance(x[1], Constant):
             sign = r" \cdot "
-        return f"{_at(x[0], level, style)}{sign}{_right(x[1], right, style)}", level
+        left = _factor if e.operation == "multiply" else _at
+        return f"{left(x[0], level, style)}{sign}{_right(x[1], right, style)}", level
     match e.operation:
         case "negate":
             return f"-{_summand(x[0], style)}", 1
@@ -235,6 +236,17 @@ def _summand(e: Expression, style: _Style) -> str:
     """Write what is summed or negated; a sum there reaches to the end."""
     is_sum = isinstance(e, Apply) and e.operation in _SUMS
     return _latex(e, style)[0] if is_sum else _at(e, 2, style)
+
+
+def _factor(e: Expression, level: int, style: _Style) -> str:
+    """Write a left factor; a sum at its end would seem to hold what follows."""
+    match e:
+        case Apply("multiply", (x, Apply(operation) as last)) if operation in _SUMS:
+            if not is_negated(x):
+                sign, _ = _INFIX["multiply"]
+                total = parenthesised(_latex(last, style)[0])
+                return f"{_factor(x, level, style)}{sign}{total}"
+    return _at(e, level, style)
 
 
 def _right(e: Expression, level: int, style: _Style) -> str:

@@ -85,7 +85,8 @@ def _text(e: Expression) -> tuple[str, int]:
         right_level = level + 1 if e.operation in ("subtract", "divide") else level
         if e.operation == "divide":
             return f"{_at(x[0], level)}/{_at(x[1], right_level)}", level
-        return f"{_at(x[0], level)}{sign}{_right(x[1], right_level)}", level
+        left = _factor if e.operation == "multiply" else _at
+        return f"{left(x[0], level)}{sign}{_right(x[1], right_level)}", level
     match e.operation:
         case "negate":
             return f"-{_summand(x[0])}", 1
@@ -121,6 +122,15 @@ def _summand(e: Expression) -> str:
     """Write what is summed or negated; a sum there reaches to the end."""
     is_sum = isinstance(e, Apply) and e.operation in _SUMS
     return text_of(e) if is_sum else _at(e, 2)
+
+
+def _factor(e: Expression, level: int) -> str:
+    """Write a left factor; a sum at its end would seem to hold what follows."""
+    match e:
+        case Apply("multiply", (x, Apply(operation) as last)) if operation in _SUMS:
+            if not is_negated(x):
+                return f"{_factor(x, level)}·({text_of(last)})"
+    return _at(e, level)
 
 
 def _right(e: Expression, level: int) -> str:

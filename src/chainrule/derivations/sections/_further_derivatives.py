@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import size, total
+from chainrule.derivations._arithmetic import numbers_first, size, total
 from chainrule.derivations._branches import BRANCHING
 from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._evaluate import evaluate
@@ -60,7 +60,7 @@ def _by_parameters(derivation: Derivation) -> Section:
         if found.pieces:
             equations += _on_pieces(derivation, found, left)
         elif coupled:
-            equations.append(equation(left, per_unit(found.derivative)))
+            equations.append(equation(left, per_unit(numbers_first(found.derivative))))
         else:
             equations.append(_in_output(left, found.derivative, found.through_output))
         term = term_of(partial(J, A_P), partial(A_P, parameter))
@@ -168,14 +168,14 @@ def _second(derivation: Derivation) -> Section:
         for form in derivation.output_forms
     )
     if kinks and defined and len(set(derivation.second)) == 1:
-        everywhere = equation(left, derivation.second[0].by_preactivation)
+        everywhere = equation(left, numbers_first(derivation.second[0].by_preactivation))
         return Section("Second derivative", tuple(sentences), (replace(everywhere, remark=_ELSE),))
     equations = []
     for k, found in enumerate(derivation.second):
         form = derivation.output_forms[k]
         if isinstance(form, NoOutputForm) and form.reason == UNDEFINED:
             continue
-        sides: list[Expression] = [left, found.by_preactivation]
+        sides: list[Expression] = [left, numbers_first(found.by_preactivation)]
         through = found.through_output
         if through is not None and size(through) <= max(size(sides[1]), _LONGEST_THROUGH_OUTPUT):
             sides.append(through)
@@ -201,7 +201,7 @@ def _second_of_layer(formula: Formula, hessian: Hessian) -> Section:
     along = symbol("w")
     equations = (
         Equation((along, Apply("sum_units", (term_of(partial(J, symbol("z_p")), symbol("v_p")),)))),
-        Equation((partial(along, symbol("z_j")), per_unit(hessian.product))),
+        Equation((partial(along, symbol("z_j")), per_unit(numbers_first(hessian.product)))),
     )
     return Section("Second derivatives", tuple(sentences), equations)
 
