@@ -186,9 +186,7 @@ _SETTLED = {
         "indicator(a > 0)*(1 - sum(a))*(g - sum(a*g))"
     ),
     "where(abs(z) == max(abs(z)), z, 0)": "g*indicator(abs(a) == max(abs(a)))",
-    "where(sum(abs(z)) == 0, 0, z/(1 + sum(abs(z))))": (
-        "where(sum(abs(a)) == 0, 0, (1 - sum(abs(a)))*(g - sign(a)*sum(a*g)))"
-    ),
+    "where(sum(abs(z)) == 0, 0, z/(1 + sum(abs(z))))": ("(1 - sum(abs(a)))*(g - sign(a)*sum(a*g))"),
     "max(z, 0) + mean(max(z, 0))": "clamped units",
     "min(max(z, -1), 1) + mean(min(max(z, -1), 1))/2": "clamped units",
     "where(z > 1/2, z, 0) + mean(z)": "(f(x) - f(y))·(x - y) ≥ 0",

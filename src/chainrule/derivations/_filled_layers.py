@@ -39,6 +39,14 @@ def filled_layers(graph: Graph) -> dict[int, FilledChoice]:
     return {k: choice for k, choice in found.items() if choice is not None}
 
 
+def continued_branch(e: Expression) -> Expression | None:
+    """Return the branch that a choice is everywhere, as it is in layers beside a single one."""
+    if not isinstance(e, Apply) or e.operation != "where":
+        return None
+    filled = _filled(e)
+    return None if filled is None else e.arguments[filled.position]
+
+
 @remembered
 def _filled(choice: Expression) -> FilledChoice | None:
     """Return how a choice in `z` continues one of its branches at a single layer, if it does."""

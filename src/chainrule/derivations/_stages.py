@@ -16,6 +16,7 @@ from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt, s
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._chain_rule import chain_rule
 from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form, length
+from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
@@ -93,14 +94,15 @@ def _of_branches(formula: Formula) -> Expression | None:
     if choice is None:
         return None
     condition, *branches = choice
+    continued = continued_branch(formula.expression)
     products = []
-    for branch in branches:
+    for branch in branches if continued is None else (continued,):
         part = replace(formula, expression=branch)
         stage = None if "z" not in variables_of(branch) else _stage(part, is_first=True)
         if stage is None and "z" in variables_of(branch):
             return None
         products.append(ZERO if stage is None else stage.product)
-    return Apply("where", (condition, *products))
+    return products[0] if continued is not None else Apply("where", (condition, *products))
 
 
 def _composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...]]:

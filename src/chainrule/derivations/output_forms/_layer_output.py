@@ -21,6 +21,7 @@ from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._choices import with_choices, with_guards, without_guards
 from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_boundaries import layers_of_every_choice
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
@@ -220,6 +221,9 @@ def layer_output_form(
 
 def _of_related(formula: Formula) -> Iterator[Expression]:
     """Yield forms of layers that are nearly this one."""
+    continued = continued_branch(formula.expression)
+    if continued is not None:
+        yield from filter(None, (_form_alone(replace(formula, expression=continued)),))
     choice = shared_choice(formula.expression)
     if choice is not None:
         condition, *branches = choice
