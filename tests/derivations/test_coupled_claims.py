@@ -8,8 +8,8 @@ from typing import Any
 
 import mpmath
 import pytest
+from tests.cases import some_of
 from tests.derivations.oracle import check_product
-from tests.derivations.shared import some_of
 from tests.formulas.language import UndefinedError, layer_values
 
 from chainrule.derivations import Derivation, backward_graph, derive, evaluate_layer

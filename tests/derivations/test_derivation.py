@@ -7,7 +7,8 @@ import threading
 
 import mpmath
 import pytest
-from tests.derivations.shared import derivation_of, some_of
+from tests.cases import some_of
+from tests.derivations.shared import derivation_of
 from tests.formulas.language import POINTWISE, UndefinedError, central_difference, value_at
 
 from chainrule.catalogue import activation_formula, activations

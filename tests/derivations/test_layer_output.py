@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import mpmath
 import pytest
+from tests.cases import some_of
 from tests.derivations.oracle import slope_of
-from tests.derivations.shared import some_of
 from tests.formulas.language import layer_values
 
 from chainrule.derivations import (

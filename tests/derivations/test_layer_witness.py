@@ -6,8 +6,8 @@ import random
 
 import mpmath
 import pytest
+from tests.cases import some_of
 from tests.derivations.oracle import slope_of
-from tests.derivations.shared import some_of
 from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula, activations

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import mpmath
 import pytest
-from tests.derivations.shared import some_of
+from tests.cases import some_of
 from tests.formulas.language import UndefinedError, central_difference, value_at
 
 from chainrule.derivations import (

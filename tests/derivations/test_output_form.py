@@ -8,7 +8,7 @@ import mpmath
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.derivations.shared import some_of
+from tests.cases import some_of
 from tests.formulas.language import (
     PARAMETERS,
     UndefinedError,

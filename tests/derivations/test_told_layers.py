@@ -10,7 +10,7 @@ import random
 
 import mpmath
 import pytest
-from tests.derivations.shared import some_of
+from tests.cases import some_of
 from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula

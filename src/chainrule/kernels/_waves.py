@@ -23,7 +23,7 @@ def wave_source(operation: str, argument: Expression) -> str | None:
     --------
     >>> from chainrule.formulas import parse
     >>> wave_source("sin", parse("z*0.9").expression)
-    'sin_at("z*9/10", z)'
+    'sin_at("z*(9/10)", z)'
     >>> wave_source("sin", parse("2*z").expression)
     """
     if operation not in _AT.values():
