@@ -50,11 +50,11 @@ from chainrule.documents import Document, Documented, Section
 from chainrule.formulas import Expression, Formula, subexpressions, variables_of
 
 _SECONDS = 2.2
-_COUPLED_SECONDS = 3.1  # stages are sought after all else
+_COUPLED_SECONDS = 3.5  # stages are sought after all else
 _SECTIONS_SECONDS = 1.5
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.0
-_OUTPUT_SECONDS = 2.4  # for a form of layers through the output alone
+_OUTPUT_SECONDS = 3.0  # for a form of layers through the output alone
 _PROOF_SECONDS = 1.3
 
 

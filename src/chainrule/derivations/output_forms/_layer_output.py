@@ -76,8 +76,8 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
-_SECONDS, _RELATED_SECONDS, _WRITING_SECONDS = 0.8, 1.3, 1.2
-_AFFINE_SECONDS = 1.8  # a layer moved by a number has a form just where it has one itself
+_SECONDS, _RELATED_SECONDS, _WRITING_SECONDS, _FIRST_SECONDS = 0.8, 1.3, 1.2, 1.1
+_AFFINE_SECONDS = 2.2  # a layer moved by a number has a form just where it has one itself
 _MOST_LAYERS = 6
 _MOST_WAYS = 4
 _LONG = 120  # parts before a form is shortened: that of a related layer may be much shorter
@@ -197,7 +197,7 @@ def layer_output_form(
             return form
 
     nothing: _Form | None = None
-    found = attempt(_SECONDS, shortest, nothing)
+    found = attempt(_FIRST_SECONDS, shortest, nothing)
     if found is None:
         related = first_of(_of_related(formula), _RELATED_SECONDS)
         if related is not None:
