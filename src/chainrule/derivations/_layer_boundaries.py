@@ -79,14 +79,13 @@ class Boundary:
 
     def crossings(self) -> list[Layer]:
         """Return layers beside which the choice falls out differently, first where it is used."""
+        brackets = []
         for units in _COUNTS:
             low, high = self._bracketed(units)
-            used = self._is_used(low) | self._is_used(high)
-            if used.any():
+            brackets.append((low, high, self._is_used(low) | self._is_used(high)))
+            if brackets[-1][2].any():
                 break
-        else:
-            low, high = self._bracketed(_COUNTS[0])
-            used = self._is_used(low) | self._is_used(high)
+        low, high, used = max(brackets, key=lambda own: own[2].any())  # else the first
         found = (self._between(low[k], high[k]) for k in np.argsort(~used, kind="stable"))
         most = _MOST if low.shape[1] == _COUNTS[0] else _FEW
         return list(islice((z for z in found if z is not None and self._holds_at(z)), most))

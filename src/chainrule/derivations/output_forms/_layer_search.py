@@ -79,15 +79,14 @@ def layers_alike(
         Of a layer-coupled formula.
     parameters : mapping of str to float
     """
-    forward = Program.of(graph.expression())
-    backward = Program.of(backward_graph(graph, selects=True)[0].expression())
+    programs = _programs(graph)
     far = [
         (sizes, scale)
         for scale in scales_of(graph.expression(), parameters)
         for sizes in _PATTERNS_AT_SCALES
     ]
     for sizes, scale in (*((sizes, 1.0) for sizes in _PATTERNS), *far):
-        rows = _Rows(forward, backward, parameters, sizes, scale)
+        rows = _Rows(*programs, parameters, sizes, scale)
         with np.errstate(all="ignore"):
             found = _solved(rows, *_pairs(rows))
         yield from found
@@ -106,10 +105,9 @@ def short_layers_alike(
         Of a layer-coupled formula.
     parameters : mapping of str to float
     """
-    forward = Program.of(graph.expression())
-    backward = Program.of(backward_graph(graph, selects=True)[0].expression())
+    programs = _programs(graph)
     for units, numbers in _SHORT:
-        rows = _Rows(forward, backward, parameters, (1,) * units, 1.0)
+        rows = _Rows(*programs, parameters, (1,) * units, 1.0)
         layers = np.array(list(product(numbers, repeat=units)))
         with np.errstate(all="ignore"):
             outputs, jacobians = rows.outputs(layers), rows.jacobians(layers)
@@ -121,6 +119,12 @@ def short_layers_alike(
             if apart > _APART * np.abs(jacobians[k]).max() and found < _MOST_FOUND:
                 found += 1
                 yield layers[other].tolist(), layers[k].tolist()
+
+
+def _programs(graph: Graph) -> tuple[Program, Program]:
+    """Return what computes a layer's outputs, and its slopes."""
+    backward = backward_graph(graph, selects=True)[0].expression()
+    return Program.of(graph.expression()), Program.of(backward)
 
 
 def _pairs(rows: _Rows) -> tuple[Any, Any]:
