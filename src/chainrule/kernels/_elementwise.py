@@ -36,7 +36,7 @@ from chainrule.kernels._annotations import marked
 from chainrule.kernels._branches import Branches, Choice, branches_of
 from chainrule.kernels._joined_calls import with_joined_calls
 from chainrule.kernels._rational import Lines, replaced
-from chainrule.kernels._repair import repaired
+from chainrule.kernels._repair import loses_nothing, repaired
 from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
 from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
@@ -84,7 +84,13 @@ def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
         return [*lines, f"return {result}"]
     statements, result = _unrepaired(formula, pieces, slope=slope)
     places = [b.place for b in pieces.breakpoints]
-    lines, chosen = repaired(formula, ([*statements], result), places, dtype, slope=slope)
+    source = [*statements], result
+    mended = repaired(formula, source, places, dtype, slope=slope)
+    if dtype == "float64" and mended != source and len(pieces.pieces) == 1:
+        written_out = _direct(_as_written(pieces.pieces[0], slope=slope), "")
+        if loses_nothing(formula, written_out, dtype, slope=slope):
+            mended = written_out
+    lines, chosen = mended
     if not slope and _has_constants(pieces):
         chosen = f"z if z != z else ({chosen})"
     return [*lines, f"return {chosen}"]
@@ -231,6 +237,10 @@ def _smooth(
         statements, result = _renamed(only, suffix)
         return ["x = abs(z)", *statements], result
     return _two_sided(left, right, suffix)
+
+
+def _as_written(piece: Piece, *, slope: bool) -> Expression:
+    return _shorter(piece.derivative, piece.expression) if slope else piece.expression
 
 
 def _shorter(slope: Expression, source: Expression) -> Expression:

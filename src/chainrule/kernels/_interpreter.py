@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from chainrule.kernels._joined_fits import value_at
 from chainrule.kernels.elementary.turns import exactly
 
 Values = dict[str, Any]
@@ -96,6 +97,8 @@ def _step(node: ast.expr) -> Step:
             args=[ast.Constant(value=str() as line), argument],
         ):
             return _applied(exactly(name.removesuffix("_at"), line), argument)
+        case ast.Call(func=ast.Name(id="fits_at"), args=[rows, argument]):
+            return _applied(value_at(ast.literal_eval(rows)), argument)
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in FUNCTIONS:
             return _applied(FUNCTIONS[name], *arguments)
     raise ValueError(ast.unparse(node))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from chainrule.kernels._joined_fits import with_fits_called
 from chainrule.kernels._near_waves import with_near_loops
 from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import in_tiers, tiers_of
@@ -39,8 +40,13 @@ def module_source(
     """Return a whole module: what its lines need, and the lines in their tiers."""
     others = "double" if dtype == "float64" else "wide"
     waves, whole = with_tables("\n".join(body))
+    fits, whole = with_fits_called(whole)
     text = "\n".join(with_near_loops(in_tiers(whole.split("\n"), tiers or {}, others)))
-    used = [*tiers_of(text), *re.findall(r"\b(larger|smaller|place|at_place|is_moderate)\(", text)]
+    used = [
+        *tiers_of(text),
+        *["fits"] * bool(fits),
+        *re.findall(r"\b(larger|smaller|place|at_place|is_moderate)\(", text),
+    ]
     shown = re.sub(r"[^\w +\-*/().,<>=!:]", "?", title)
     lines = [f'"""{shown} ({dtype}). Generated; do not edit."""', ""]
     if re.search(r"\bsqrt\(", text):
@@ -60,7 +66,7 @@ def module_source(
         lines.append(_ACCUMULATE)
     if re.search(r"(?<!\.)\bproduct\(", text):
         lines.append(_PRODUCT)
-    return "\n".join([*lines, *waves, "", text, ""])
+    return "\n".join([*lines, *waves, *fits, "", text, ""])
 
 
 def kernel_source(

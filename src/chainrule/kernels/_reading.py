@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Pi, Variable, substitute
+from chainrule.kernels._joined_fits import is_joined
 from chainrule.kernels._waves import with_plain_waves
 
 RESULT = "return"
@@ -69,7 +70,7 @@ def read_functions(source: str, names: Sequence[str]) -> dict[str, tuple[Stateme
     """Read functions of a module; lines count from 1, as an editor shows them."""
     return {
         node.name: tuple(
-            _statement(line) for line in node.body[_has_docstring(node) :] if not _is_scaling(line)
+            _statement(line) for line in node.body[_has_docstring(node) :] if not _is_help(line)
         )
         for node in with_plain_waves(ast.parse(source)).body
         if isinstance(node, ast.FunctionDef) and node.name in names
@@ -80,11 +81,11 @@ def _has_docstring(node: ast.FunctionDef) -> bool:
     return ast.get_docstring(node) is not None
 
 
-def _is_scaling(node: ast.stmt) -> bool:
-    """Tell whether a line only serves powers of two that cancel in the end."""
+def _is_help(node: ast.stmt) -> bool:
+    """Tell whether a line only serves powers of two that cancel in the end, or another form."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)]):
-            return name.endswith((_RAISED, _POWER))
+            return name.endswith((_RAISED, _POWER)) or is_joined(name)
     return False
 
 
@@ -136,7 +137,7 @@ def _expression(node: ast.expr) -> Expression:
         case ast.IfExp(test=test, body=body, orelse=orelse):
             if _asks_for_no_number(test):
                 return _expression(orelse)
-            if _is_near_zero(body):
+            if _is_near_zero(body) or _is_of_fits(body):
                 return _expression(orelse)  # the same, in another form
             if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
                 chosen, other = _expression(body), _expression(orelse)
@@ -188,6 +189,11 @@ def _is_near_zero(node: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id=name)):
             return "_near_zero" in name
     return False
+
+
+def _is_of_fits(node: ast.expr) -> bool:
+    """Tell whether a value is that of joined fits."""
+    return any(isinstance(part, ast.Name) and is_joined(part.id) for part in ast.walk(node))
 
 
 def _plain_name(name: str) -> str:

@@ -23,6 +23,7 @@ from chainrule.formulas import Apply, Formula, subexpressions
 from chainrule.kernels._factors import polynomial_of
 from chainrule.kernels._fit import Fit, fitted, power_of_tail
 from chainrule.kernels._interpreter import interpreted
+from chainrule.kernels._joined_fits import joined
 from chainrule.kernels._source import number, parameter_name
 from chainrule.references import FORMATS, Format, Reference, Truth
 
@@ -135,6 +136,21 @@ def repaired(
         return source
 
 
+def loses_nothing(formula: Formula, source: Source, dtype: str, *, slope: bool) -> bool:
+    """Tell whether nothing in the source of a value or slope is to be mended; see `repaired`."""
+    try:
+        with time_limit(_SECONDS), mpmath.workdps(40), np.errstate(all="ignore"):
+            judge = Judge(formula, FORMATS[dtype], slope=slope)
+            computed = _runnable(source, formula)
+            places = (judge.at(z) for z in _sample(judge.form, -math.inf, math.inf))
+            if any(p is not None and p.excess(computed(p.z)) > 1 for p in places):
+                return False
+            exact = _with_exact(source[1], judge, computed, formula)
+            return _with_limits(exact, judge, computed) == source[1]
+    except (TimeLimitError, ArithmeticError, ValueError):
+        return False
+
+
 def _repaired(
     formula: Formula, source: Source, edges: Sequence[float], form: Format, slope: bool
 ) -> Source:
@@ -151,6 +167,10 @@ def _repaired(
                 if _is_better(fit, judge, inside, computed, formula)
             ]
     lines, result = list(source[0]), source[1]
+    if form.name == "float64":  # float32 takes its fits into other tiers
+        added, fitted_result, condition, fits = joined(fits)
+        lines += added
+        result = f"({fitted_result}) if {condition} else ({result})" if added else result
     for k, fit in enumerate(fits):
         added, fitted_result = fit.source(f"fit{k}")
         lines += added
