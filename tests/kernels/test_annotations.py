@@ -10,8 +10,9 @@ from chainrule.derivations import computation_graph, evaluate, node_names, node_
 from chainrule.documents import text_of
 from chainrule.documents._text import equation_text
 from chainrule.formulas import parse
-from chainrule.kernels._annotations import _plain, marked, names_of_nodes
+from chainrule.kernels._annotations import as_mathematics, marked
 from chainrule.kernels._elementwise import scalar_functions
+from chainrule.kernels._row_annotations import names_of_nodes
 from chainrule.kernels.computed import computed, step_lines
 
 ELEMENTWISE = [
@@ -130,6 +131,6 @@ def test_what_is_said_to_be_computed_is_the_formula(name):
             values = {**given, "z": mpmath.mpf(place)}
             for e in part.equations:
                 if holds(e.remark, values["z"]):
-                    values[e.sides[0].name] = evaluate(_plain(e.sides[1]), values)
+                    values[e.sides[0].name] = evaluate(as_mathematics(e.sides[1]), values)
             wanted = evaluate(formula.expression, {**given, "z": mpmath.mpf(place)})
             assert abs(values["a"] - wanted) < 1e-14

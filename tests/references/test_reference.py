@@ -13,7 +13,8 @@ from chainrule.certificates._ulp import format_of, to_number
 from chainrule.formulas import parse
 from chainrule.references._ball import EXACT, UNKNOWN, Ball
 from chainrule.references._elementary import OPERATIONS
-from chainrule.references._reference import Reference, Truth
+from chainrule.references._reference import Reference
+from chainrule.references._truth import Truth
 
 FLOAT32, FLOAT64 = format_of("float32"), format_of("float64")
 TANH = "(exp(z) - exp(-z))/(exp(z) + exp(-z))"

@@ -30,7 +30,8 @@ from chainrule.certificates._ulp import (
 from chainrule.formulas import Formula, parse, variables_of
 from chainrule.references import Format
 from chainrule.references._ball import NOTHING, Raw, magnitude
-from chainrule.references._reference import Reference, Truth
+from chainrule.references._reference import Reference
+from chainrule.references._truth import Truth
 
 Forward = Callable[[Array], Array]
 Backward = Callable[[Array, Array], Array]

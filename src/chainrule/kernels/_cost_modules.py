@@ -25,7 +25,6 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
-from chainrule.kernels._annotations import names_of_cost_nodes
 from chainrule.kernels._elementwise import scalar_functions, two_sided_function
 from chainrule.kernels._module_parts import (
     READS,
@@ -36,6 +35,7 @@ from chainrule.kernels._module_parts import (
 )
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels._rewrite import rewrite
+from chainrule.kernels._row_annotations import names_of_cost_nodes
 from chainrule.kernels._rows import DEAR, RowProgram
 from chainrule.kernels._shares import with_shares_of_others
 from chainrule.kernels._shift import shifted

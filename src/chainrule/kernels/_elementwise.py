@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import mpmath
 
 from chainrule.derivations import (
     Breakpoint,
-    Graph,
     Piece,
     Pieces,
     TooManyPiecesError,
-    chain_rule,
     computation_graph,
     derivative_in_variables,
     evaluate,
     has_no_value,
-    node_names,
     smooth_pieces,
     time_budget,
 )
@@ -40,7 +37,7 @@ from chainrule.kernels._repair import loses_nothing, repaired
 from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
 from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
-from chainrule.kernels._waves import wave_source
+from chainrule.kernels._written_out import direct, slope_through_nodes
 
 _SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
 _TRIED = (1.0, 0.61, 1.37)  # times the values of parameters
@@ -87,7 +84,7 @@ def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
     source = [*statements], result
     mended = repaired(formula, source, places, dtype, slope=slope)
     if dtype == "float64" and mended != source and len(pieces.pieces) == 1:
-        written_out = _direct(_as_written(pieces.pieces[0], slope=slope), "")
+        written_out = direct(_as_written(pieces.pieces[0], slope=slope), "")
         if loses_nothing(formula, written_out, dtype, slope=slope):
             mended = written_out
     lines, chosen = mended
@@ -100,7 +97,7 @@ def _uncut(formula: Formula, *, slope: bool) -> tuple[list[str], str]:
     """Compute a formula that is not cut into pieces by its branches, or along its graph."""
     if (found := _over_branches(formula, slope=slope)) is not None:
         return found
-    return _direct(_slope_through_nodes(formula) if slope else formula.expression, "")
+    return direct(slope_through_nodes(formula) if slope else formula.expression, "")
 
 
 def _has_constants(pieces: Pieces) -> bool:
@@ -230,7 +227,7 @@ def _smooth(
     right = stable_form(expression, values, 1) if sides[1] else None
     left = stable_form(expression, values, -1) if sides[0] else None
     if (right is None) == sides[1] or (left is None) == sides[0]:
-        return _direct(expression if source is None else _shorter(expression, source), suffix)
+        return direct(expression if source is None else _shorter(expression, source), suffix)
     if right is None or left is None:
         only = right or left
         assert only is not None
@@ -309,32 +306,6 @@ def _renamed(form: Lines, suffix: str) -> tuple[list[str], str]:
     return [*own.statements], own.value
 
 
-def _direct(expression: Expression, suffix: str) -> tuple[list[str], str]:
-    """Compute an expression node by node, as its graph stands."""
-    rewritten = rewrite(expression)
-    if not variables_of(rewritten):
-        return [], written(rewritten, lambda e: None)
-    graph = computation_graph(rewritten)
-    names: dict[int, str] = {}
-    lines: list[str] = []
-    waves = {k: wave for k in graph.reached() if (wave := _wave(graph, k)) is not None}
-    needed = _needed(graph, graph.output, waves)
-    for index in graph.reached():
-        node = graph.nodes[index]
-        if index not in needed:
-            continue
-        if node.leaf is not None:
-            names[index] = written(node.leaf, lambda e: None)
-            continue
-        names[index] = f"v{len(lines)}{'_' + suffix if suffix else ''}"
-        if (text := waves.get(index)) is None:
-            arguments = tuple(names[k] for k in node.arguments)
-            exponent = graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
-            text = operation(node.operation, arguments, exponent)
-        lines.append(f"{names[index]} = {text}")
-    return lines, names[graph.output]
-
-
 def _over_branches(formula: Formula, *, slope: bool) -> tuple[list[str], str] | None:
     """Compute every branch in its own stable form; None where no branch has one."""
     values = dict(formula.parameters)
@@ -347,7 +318,7 @@ def _over_branches(formula: Formula, *, slope: bool) -> tuple[list[str], str] | 
         if e not in known:
             suffix = f"{len(known)}"
             added, result = _smooth(e, values, (True, True), suffix, source)
-            is_stable = is_stable or (added, result) != _direct(e, suffix)
+            is_stable = is_stable or (added, result) != direct(e, suffix)
             assigned = {line.split(" = ")[0] for line in added} - {"x"}
             own = {name for name in assigned if not name.endswith(f"_{suffix}")}
             names = {name: f"{name}_{suffix}" for name in own}
@@ -372,36 +343,6 @@ def _over_branches(formula: Formula, *, slope: bool) -> tuple[list[str], str] | 
         return None
     result = written_out(branches)
     return (lines, result[1:-1]) if is_stable else None
-
-
-def _wave(graph: Graph, index: int) -> str | None:
-    """Return source of a sine or cosine whose argument is not to be rounded."""
-    node = graph.nodes[index]
-    if node.operation not in ("sin", "cos"):
-        return None
-    return wave_source(node.operation, graph.expression(node.arguments[0]))
-
-
-def _needed(graph: Graph, index: int, waves: Collection[int]) -> set[int]:
-    """Return the nodes that a node's value takes; waves that have source of their own take none."""
-    arguments = () if index in waves else graph.nodes[index].arguments
-    return {index}.union(*(_needed(graph, k, waves) for k in arguments))
-
-
-def _slope_through_nodes(formula: Formula) -> Expression:
-    graph = computation_graph(formula.expression)
-    names = node_names(graph)
-    slope = next(s for s in chain_rule(graph) if graph.nodes[s.node].operation == "input")
-    through = {names[k]: graph.expression(k) for k in names}
-    return _substituted(slope.through_nodes, through)
-
-
-def _substituted(e: Expression, meaning: dict[Expression, Expression]) -> Expression:
-    if e in meaning:
-        return meaning[e]
-    if isinstance(e, Apply):
-        return Apply(e.operation, tuple(_substituted(part, meaning) for part in e.arguments))
-    return e
 
 
 def two_sided_function(

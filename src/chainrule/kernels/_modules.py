@@ -16,7 +16,6 @@ from chainrule.derivations import (
     through_output,
 )
 from chainrule.formulas import Apply, Formula, to_text
-from chainrule.kernels._annotations import names_of_nodes
 from chainrule.kernels._elementwise import DECORATOR, scalar_function
 from chainrule.kernels._kept_choices import Choice, Zeros
 from chainrule.kernels._kept_pieces import kept_pieces
@@ -33,6 +32,7 @@ from chainrule.kernels._piece_source import name_in_pieces, with_pieces
 from chainrule.kernels._pieces import InPieces, operations_for
 from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._roundings import is_right_in_floats
+from chainrule.kernels._row_annotations import names_of_nodes
 from chainrule.kernels._rows import RowProgram
 from chainrule.kernels._shift import is_free_of_origin, shifted
 from chainrule.kernels._source import parameter_name

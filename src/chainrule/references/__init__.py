@@ -3,4 +3,4 @@
 from chainrule.references._format import FORMATS as FORMATS
 from chainrule.references._format import Format as Format
 from chainrule.references._reference import Reference as Reference
-from chainrule.references._reference import Truth as Truth
+from chainrule.references._truth import Truth as Truth

@@ -9,7 +9,7 @@ shrinks, the point is a kink and has two derivatives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -29,6 +29,7 @@ from chainrule.references._ball import (
 )
 from chainrule.references._format import Format
 from chainrule.references._program import Program
+from chainrule.references._truth import LayerTruth, Truth
 
 _BEYOND_FORMAT = 60
 _PATIENCE = 10
@@ -40,61 +41,6 @@ _FAR_OF_WAVES = tuple((1900 + k, k) for k in range(23, 53, 2))
 _FIRST_OF_TAIL = 4
 NUDGE_BITS = 40
 _ROUGHLY = 32
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is true at one point.
-
-    Attributes
-    ----------
-    value : tuple or None
-        A raw float: far more digits than the format's; infinite where the value overflows, not a
-        number where the formula has no real value; None where the reference could not be had.
-    left, right : tuple or None
-        The one-sided derivatives; equal where the function is smooth.
-    value_change, derivative_change : int
-        Binary magnitudes of ``z f'(z)`` and ``z f''(z)``: what a relative change of `z` moves.
-    """
-
-    value: Raw | None
-    left: Raw | None = None
-    right: Raw | None = None
-    value_change: int = NOTHING
-    derivative_change: int = NOTHING
-
-    @property
-    def is_kink(self) -> bool:
-        """Whether the derivatives of the two sides differ."""
-        return self.left is not None and self.left != self.right
-
-
-@dataclass(frozen=True)
-class LayerTruth:
-    """What is true for one row of a layer-coupled function.
-
-    Attributes
-    ----------
-    values : list of tuple
-        The activations.
-    value_changes : list of int
-        Binary magnitudes of ``sum_j |z_j da_p/dz_j|``, unit by unit.
-    left, right : list of tuple
-        One-sided derivatives of ``sum_p dJ/da_p a_p`` by every pre-activation.
-    terms : list of int
-        Binary magnitudes of ``sum_p |dJ/da_p da_p/dz_j|``, where what a unit does to itself and
-        what it does through sums over the layer are terms apart.
-    derivative_changes : list of int
-        Binary magnitudes of what a relative change of the pre-activations, and of the targets of a
-        cost, moves.
-    """
-
-    values: list[Raw]
-    value_changes: list[int]
-    left: list[Raw]
-    right: list[Raw]
-    terms: list[int]
-    derivative_changes: list[int] = field(default_factory=list)
 
 
 def _nudged(values: Sequence[Raw]) -> list[Raw]:
