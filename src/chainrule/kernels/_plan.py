@@ -23,13 +23,16 @@ LENGTHS, JUMPS, MOST_DIMENSIONS = 20, 52, 32
 PLAN_SIZE = JUMPS + 3 * MOST_DIMENSIONS
 
 # What the threads of a pool share: places in bytes, apart by more than a cache line but for what is
-# read with the generation. From ``NEXT`` on there is one for each thread: how many tiles of its
-# share have been taken. ``IN_TILES`` is where the function of this name lies, once it is compiled.
+# read with the generation. ``IN_TILES`` is where the function of this name lies, once it is
+# compiled; ``MISSED``, in how many plans in a row some worker had no part; ``VACATED``, one more
+# than the number of the processor that workers left to the caller. From ``NEXT`` on there is one
+# for each thread: how many tiles of its share have been taken, and the system's number of it.
 LINE = 128
-MUTEX, WORK, DONE, GENERATION, JOINED, FINISHED, BUSY, WORKERS, IN_TILES, NEXT = (
-    LINE * k for k in range(10)
+MUTEX, WORK, DONE, GENERATION, JOINED, FINISHED, BUSY, WORKERS, IN_TILES, MISSED, NEXT = (
+    LINE * k for k in range(11)
 )
 OPEN, PLAN = GENERATION + 8, GENERATION + 16
+VACATED, THREAD = MISSED + 8, 8
 ALONE, CALLER = -1, 0  # in place of a worker's number
 
 FINISHED_CALL, NOT_TAKEN, TILES_WANTED, WORKERS_WANTED, NO_MEMORY = range(5)

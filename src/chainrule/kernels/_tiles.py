@@ -31,6 +31,7 @@ from chainrule.kernels._memory import (
 )
 from chainrule.kernels._native import compiled, native
 from chainrule.kernels._parts import inner
+from chainrule.kernels._places import keep_apart
 from chainrule.kernels._plan import (
     BUSY,
     CALLED,
@@ -266,6 +267,7 @@ with first_alone("tiles"):
             _offer(pool, plan, shares)
         done = _work(plan, shares, share, taken)
         if is_shared:
+            keep_apart(pool)
             _await(pool)
             atomic_store(pool + BUSY, 0)
         return 1 if done else 0

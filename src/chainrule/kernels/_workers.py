@@ -20,12 +20,17 @@ from chainrule.kernels._plan import (
     IN_TILES,
     ITEM,
     LEAST_FOR_WORKERS,
+    LINE,
+    MISSED,
     MUTEX,
+    NEXT,
     OPEN,
     PARAMETERS,
     PLAN,
     POOL,
+    THREAD,
     TYPE,
+    VACATED,
     WORK,
     WORKERS,
     WRITES_SECOND,
@@ -78,6 +83,8 @@ class WorkerPool:
             from chainrule.kernels._tiles import serve
 
             self.provide_tiles()
+            self._set(MISSED, 0)
+            self._set(VACATED, 0)
             for number in range(self.wanted):
                 thread = threading.Thread(
                     target=serve,
@@ -86,6 +93,7 @@ class WorkerPool:
                     daemon=True,
                 )
                 thread.start()
+                self._set(NEXT + LINE * (1 + number) + THREAD, thread.native_id or 0)
                 self.threads.append(thread)
             self._set(WORKERS, len(self.threads))
 
