@@ -179,6 +179,21 @@ def test_beyond_the_two_derivatives_of_a_kink_is_wrong() -> None:
     assert not found.passed
 
 
+@pytest.mark.parametrize(("at_zero", "taken"), [(-1 / 3, "rule"), (0.5, "neither")])
+def test_where_kinks_meet_the_chain_rule_is_right(at_zero: float, taken: str) -> None:
+    """At 0 the inner choice is of a line that the function has nowhere else."""
+
+    def value(z: Array) -> Array:
+        return np.where(z > 0, 2 * z, z).astype(z.dtype)
+
+    def slope(da: Array, z: Array) -> Array:
+        return (da * np.where(z == 0, at_zero, np.where(z > 0, 2, 1))).astype(z.dtype)
+
+    found = measure(parse("max(min(-z/3, z), 2*z)"), value, slope, FLOAT32)
+    assert [kink.taken for kink in found.kinks] == [taken]
+    assert found.passed is (taken == "rule")
+
+
 CENTRED = parse("max(z - mean(z), 0)")
 
 

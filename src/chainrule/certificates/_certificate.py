@@ -49,13 +49,18 @@ class Kink:
     left: float
     right: float
     computed: float
+    by_rule: float = math.nan
 
     @property
     def taken(self) -> str:
-        """Which derivative the kernel took: ``left``, ``right``, ``between`` or ``neither``."""
+        """Which derivative the kernel took: ``left``, ``right``, ``between`` or ``neither``.
+
+        Or ``rule``, what the formula's own steps take there, where it is none of these.
+        """
         sides = sorted((self.left, self.right))
-        for side, name in ((self.left, "left"), (self.right, "right")):
-            if math.isclose(self.computed, side, rel_tol=1e-6, abs_tol=1e-300):
+        known = {"left": self.left, "right": self.right, "rule": self.by_rule}
+        for name, slope in known.items():
+            if math.isclose(self.computed, slope, rel_tol=1e-6, abs_tol=1e-300):
                 return name
         return "between" if sides[0] < self.computed < sides[1] else "neither"
 
@@ -64,6 +69,7 @@ _TAKEN = {
     "left": "that on the left",
     "right": "that on the right",
     "between": "between them",
+    "rule": "what the chain rule takes where kinks meet",
     "neither": "neither of them nor between them",
 }
 
@@ -147,7 +153,8 @@ class Certificate(Documented):
     unresolved_values, unresolved_derivatives : int
         Inputs at which the reference could not be had; not judged.
     kinks : tuple of Kink
-        Points of the sample with two derivatives; anything between the two is right.
+        Points of the sample with two derivatives; anything between the two is right, and what the
+        chain rule takes.
     edges : tuple of Edge
         Behaviour at NaN, infinities and signed zeros.
     gradient : GradientCheck
@@ -225,6 +232,7 @@ class Certificate(Documented):
         data = dataclasses.asdict(self)
         for kink, shown in zip(self.kinks, data["kinks"], strict=True):
             shown["taken"] = kink.taken
+            del shown["by_rule"]
         data["gradient"]["passed"] = self.gradient.passed
         data["passed"] = self.passed
         return {key: _plain(value) for key, value in data.items()}

@@ -18,7 +18,7 @@ from chainrule.certificates._certificate import (
     GradientCheck,
     Kink,
 )
-from chainrule.certificates._layer_rule import layer_rule
+from chainrule.certificates._chain_rule import by_chain_rule
 from chainrule.certificates._sample import Array, batches, sample, switches
 from chainrule.certificates._ulp import (
     CertificateError,
@@ -166,6 +166,11 @@ class _Measurement:
         self.unresolved_values = self.unresolved_derivatives = 0
         self.kinks: list[Kink] = []
 
+    @cached_property
+    def rule(self) -> Callable[[Array, Array], list[Raw]]:
+        """The derivative that the chain rule takes, at kinks too."""
+        return by_chain_rule(self.formula)
+
     def certificate(self) -> Certificate:
         self.run()
         return Certificate(
@@ -256,9 +261,14 @@ class _Elementwise(_Measurement):
         if truth.left == libmp.fnan or truth.right == libmp.fnan:
             self.undefined += 1
             return
-        if truth.is_kink:
-            self.kinks.append(Kink(z, to_number(truth.left), to_number(truth.right), slope))
         sides = truth.left, truth.right
+        if truth.is_kink:
+            kink = Kink(z, to_number(truth.left), to_number(truth.right), slope)
+            if kink.taken == "neither":
+                (ruled,) = self.rule(np.array([z]), np.ones(1))
+                kink = replace(kink, by_rule=to_number(ruled))
+                sides = (ruled, ruled) if kink.taken == "rule" else sides
+            self.kinks.append(kink)
         self.derivative.add(slope, sides, (z,), change=truth.derivative_change)
 
     def edges(self) -> tuple[Edge, ...]:
@@ -309,11 +319,6 @@ class _Elementwise(_Measurement):
 
 class LayerMeasurement(_Measurement):
     """A layer-coupled function, row by row; of a cost, with the targets that are given."""
-
-    @cached_property
-    def rule(self) -> Callable[[Array, Array], list[Raw]]:
-        """The derivative that the chain rule takes, at kinks too."""
-        return layer_rule(self.formula)
 
     def run(self) -> None:
         for batch in batches(self.form):

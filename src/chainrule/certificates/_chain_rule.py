@@ -1,4 +1,4 @@
-"""What the chain rule takes for a slope where several units of a layer are at kinks at once."""
+"""What the chain rule takes for a slope at kinks, where several meet."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from chainrule.references._ball import Raw
 _DIGITS = 60
 
 
-def layer_rule(formula: Formula) -> Callable[[Array, Array], list[Raw]]:
+def by_chain_rule(formula: Formula) -> Callable[[Array, Array], list[Raw]]:
     """Return a function of a layer and of ∂J/∂a: ∂J/∂z by the formula's own steps.
 
-    Where all units are the mean of them, those of ``max(z - mean(z), 0)`` pass nothing back. Moving
-    one of them makes it pass some of it, in whichever direction: what the chain rule takes need not
-    lie between the two slopes.
+    What these take need not lie between the two slopes. Where all units are the mean of them, those
+    of ``max(z - mean(z), 0)`` pass nothing back; moving one of them makes it pass some of it, in
+    whichever direction. And at 0, ``max(min(-z/3, z), 2*z)`` chooses a line that it has nowhere
+    else.
     """
     graph, _ = backward_graph(computation_graph(formula.expression), selects=True)
     product = graph.expression(graph.output)
