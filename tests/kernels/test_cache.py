@@ -17,7 +17,7 @@ import pytest
 
 import chainrule
 from chainrule.formulas import parse
-from chainrule.kernels import activation_kernels, cache_folder
+from chainrule.kernels import _native, _tiles, activation_kernels, cache_folder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX file systems")
 RUN = """
@@ -284,3 +284,10 @@ def test_another_version_of_the_generator_finds_other_files(tmp_path):
     assert digest() == before
     deep.write_text(deep.read_text() + "\n# changed\n")
     assert digest() != before
+
+
+def test_compiled_code_watches_files_of_which_it_has_only_numbers():
+    """Places in memory that moved would be read where they were."""
+    watched = [name for name, *_ in _native._stamps(_tiles.__name__)]
+    assert "chainrule.kernels._plan" in watched
+    assert "chainrule.kernels._places" in watched

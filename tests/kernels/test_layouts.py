@@ -21,7 +21,7 @@ from chainrule.kernels import _arrays, _workers
 
 SIGMOID = chainrule.activation("1/(1 + exp(-z))")
 SOFTMAX = chainrule.activation("exp(z)/sum(exp(z))")
-MANY = 200_000  # elements that are shared among threads
+MANY = 300_000  # float32 that workers are woken for
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
@@ -66,27 +66,30 @@ def test_any_view_gives_what_its_copy_gives(pair: tuple[np.ndarray, np.ndarray],
     np.testing.assert_allclose(out, softmax(z, axis), rtol=4 * np.finfo(z.dtype).eps)
 
 
-@pytest.mark.parametrize("least", [1, 1 << 60], ids=["shared", "alone"])
-def test_large_views_are_right_on_one_thread_and_on_several(monkeypatch, least):
+@pytest.fixture(params=[1, 1 << 60], ids=["shared", "alone"])
+def shared(request):
+    """Make calls with workers, and without."""
+    _workers.pool.help_from(request.param, request.param)
+    yield
+    _workers.pool.help_from()
+
+
+@pytest.mark.usefixtures("shared")
+def test_large_views_are_right_on_one_thread_and_on_several():
     """Rows longer and shorter than a tile, contiguous or not."""
-    monkeypatch.setattr(_workers, "LEAST_SHARED", least)
-    # Kernels that are new to this process, so that their headers say what is patched.
-    sign = "" if least == 1 else "0 + "
-    run = chainrule.activation(f"1/({sign}1 + exp(-z))")
-    coupled = chainrule.activation(f"{sign}exp(z)/sum(exp(z))")
     rng = np.random.default_rng(0)
     z = rng.normal(size=(300, 5000)).astype(np.float32)
     for view in (z, z.T, z[:, ::2], z[::-1, 5:4000], z[:, :3], np.asfortranarray(z)):
-        np.testing.assert_allclose(run(view), sigmoid(view), rtol=3e-7)
+        np.testing.assert_allclose(SIGMOID(view), sigmoid(view), rtol=3e-7)
     for axis in (0, 1):
-        np.testing.assert_allclose(coupled(z, axis=axis), softmax(z, axis), rtol=3e-7)
+        np.testing.assert_allclose(SOFTMAX(z, axis=axis), softmax(z, axis), rtol=3e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_it_does_not_matter_where_in_a_cache_line_an_array_begins(dtype):
     """All elements are computed, none beside them, wherever inputs and outputs begin and end."""
     item = np.dtype(dtype).itemsize
-    lengths = (8191, 8192, 8193, 8255, 100_003)  # the last one is shared among threads
+    lengths = (8191, 8192, 8193, 8255, 300_003)  # the last one is shared among threads
     z, da = np.random.default_rng(0).normal(size=(2, max(lengths))).astype(dtype)
     pieces = [slice(k, k + 50) for k in range(0, max(lengths), 50)]
     values = np.concatenate([SIGMOID(z[piece]) for piece in pieces])

@@ -13,7 +13,7 @@ from chainrule.derivations import evaluate
 from chainrule.kernels import ArrayError, NoSlopeError
 
 NAMES = ["sigmoid", "tanh", "mish", "gelu", "elu", "relu", "softplus", "swish_beta", "isru"]
-MANY = 100_003
+MANY = 300_003
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -8,6 +8,7 @@ tiles (see `_tiles`).
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from numba import types
@@ -15,13 +16,22 @@ from numba import types
 from chainrule.kernels._call import call_in_tiles, call_kernel
 from chainrule.kernels._compile import first_alone
 from chainrule.kernels._integers import least, most
-from chainrule.kernels._memory import get, load_int32, load_int64, put, words
+from chainrule.kernels._memory import (
+    atomic_load,
+    get,
+    load_int32,
+    load_int64,
+    put,
+    store_int64,
+    words,
+)
 from chainrule.kernels._native import compiled
 from chainrule.kernels._parts import inner
 from chainrule.kernels._plan import (
     ADDRESS,
     ALIGNED,
     ALONE,
+    AWAKE,
     C_ORDER,
     CALLED,
     CALLER,
@@ -30,6 +40,7 @@ from chainrule.kernels._plan import (
     DATA,
     DIMENSION_COUNT,
     DIMENSIONS,
+    ENDED,
     FINISHED_CALL,
     FLAGS,
     FLAT,
@@ -40,7 +51,8 @@ from chainrule.kernels._plan import (
     ITEM_SIZE,
     JUMPS,
     KIND,
-    LEAST_FOR_WORKERS,
+    LEAST_ASLEEP,
+    LEAST_AWAKE,
     LENGTHS,
     MOST_DIMENSIONS,
     NO_MEMORY,
@@ -74,7 +86,11 @@ _ALIGNED_SIZE = 8192  # elements, from which on it pays to begin where a cache l
 _TOGETHER = 16  # rows whose elements lie in the same cache lines
 _LARGEST_TILE = 262144
 
-_new_plan = words(PLAN_SIZE)
+_SOON = 50_000  # nanoseconds, which workers stay awake, too
+_CLOCK = time.CLOCK_MONOTONIC
+
+_clock = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.intp))
+_new_plan, _two_words = words(PLAN_SIZE), words(2)
 
 
 @inner()
@@ -216,6 +232,34 @@ def _ends_done(plan: int) -> int:
 
 
 @inner()
+def _is_worth_sharing(pool: int, size: int) -> bool:
+    """Tell whether workers should help with so many bytes of output.
+
+    Those that are asleep are woken for much, or where one call follows upon another.
+    """
+    if size < load_int64(pool + LEAST_AWAKE) or load_int64(pool + WORKERS) == 0:
+        return False
+    if size >= load_int64(pool + LEAST_ASLEEP) or atomic_load(pool + AWAKE) > 0:
+        return True
+    return bool(_now() - load_int64(pool + ENDED) < _SOON)
+
+
+@inner()
+def _note_end(pool: int, size: int) -> None:
+    """Note when a call ended with which awake workers would have helped."""
+    if size >= load_int64(pool + LEAST_AWAKE) and load_int64(pool + WORKERS) != 0:
+        store_int64(pool + ENDED, _now())
+
+
+@inner()
+def _now() -> int:
+    """Return a time in nanoseconds."""
+    seconds = _two_words()
+    _clock(_CLOCK, seconds)
+    return 1_000_000_000 * get(seconds, 0) + get(seconds, 1)
+
+
+@inner()
 def _on_part(plan: int, start: int, rows: int, columns: int) -> None:
     """Run a kernel over a part of contiguous arrays."""
     skipped = start * columns * get(plan, ITEM_SIZE)
@@ -255,12 +299,13 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     if size == 0:
         return FINISHED_CALL
     pool = get(header, POOL)
-    shared = size >= get(header, LEAST_FOR_WORKERS) and load_int64(pool + WORKERS) != 0
+    shared = _is_worth_sharing(pool, size * item)
     direct = flat and get(plan, THROUGH_BUFFER + 1) == 0 and get(plan, THROUGH_BUFFER + 2) == 0
     if direct and columns == 1 and size >= _ALIGNED_SIZE:
         rows = _ends_done(plan)
     if direct and not shared:
         _on_part(plan, 0, rows, columns)
+        _note_end(pool, size * item)
         return FINISHED_CALL
     if flat:
         height = most(1, least(rows, (_FLAT_TILE if direct else _GATHERED_TILE) // columns))
@@ -283,6 +328,8 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     if tiles == 0:
         return TILES_WANTED
     done = call_in_tiles(tiles, pool, plan, CALLER if shared else ALONE)
+    if not shared:
+        _note_end(pool, size * item)
     return FINISHED_CALL if done else NO_MEMORY
 
 

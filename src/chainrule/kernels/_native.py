@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import os
 import pickle
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -33,7 +34,7 @@ from chainrule.kernels._parts import counting
 from chainrule.kernels._upkeep import note_use
 from chainrule.kernels._vectors import AT_ONCE, KernelCompiler
 
-_PACKAGE = "chainrule."
+_IMPORTS = re.compile(r"^from (chainrule[\w.]*) import", re.MULTILINE)
 
 
 def compiled(*, makes_arrays: bool = False, **options: Any) -> Callable[[Any], Any]:
@@ -113,23 +114,19 @@ def _cache_of(function: Any) -> FunctionCache:
 
 @cache
 def _stamps(module: str) -> tuple[tuple[str, int, int], ...]:
-    """Return name, time and size of every file of ours from which a module takes functions.
+    """Return name, time and size of every file of ours from which a module takes what it uses.
 
-    Asked for while the module is imported: what it takes stands above what it defines.
+    Its functions and its numbers are part of the code that is compiled.
     """
-    todo, found = [module], set()
+    todo, found = [module], dict[str, os.stat_result]()
     while todo:
         name = todo.pop()
-        loaded = sys.modules.get(name)
-        if name in found or loaded is None or not getattr(loaded, "__file__", None):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name in found or not file:
             continue
-        found.add(name)
-        for value in list(vars(loaded).values()):
-            taken = getattr(value, "__module__", None)
-            if isinstance(taken, str) and taken.startswith(_PACKAGE):
-                todo.append(taken)
-    stats = [(name, os.stat(sys.modules[name].__file__ or "")) for name in sorted(found)]
-    return tuple((name, entry.st_mtime_ns, entry.st_size) for name, entry in stats)
+        found[name] = os.stat(file)
+        todo += _IMPORTS.findall(Path(file).read_text(encoding="utf-8"))
+    return tuple((name, found[name].st_mtime_ns, found[name].st_size) for name in sorted(found))
 
 
 class _KeptCode:

@@ -33,6 +33,7 @@ from chainrule.kernels._native import compiled, native
 from chainrule.kernels._parts import inner
 from chainrule.kernels._places import keep_apart
 from chainrule.kernels._plan import (
+    AWAKE,
     BUSY,
     CALLED,
     CALLER,
@@ -279,13 +280,17 @@ with first_alone("tiles"):
         `own` is the number of its share of the tiles; that of the calling thread is 0.
         """
         seen = 0
+        atomic_add(pool + AWAKE, 1)
         while True:
             spins = 0
             while spins < _SPINS and atomic_load(pool + GENERATION) == seen:
                 spins = _spun(spins)
             _enter(pool + MUTEX)
-            while atomic_load(pool + GENERATION) == seen:
-                _wait(pool + WORK, pool + MUTEX)
+            if atomic_load(pool + GENERATION) == seen:
+                atomic_add(pool + AWAKE, -1)
+                while atomic_load(pool + GENERATION) == seen:
+                    _wait(pool + WORK, pool + MUTEX)
+                atomic_add(pool + AWAKE, 1)
             seen = atomic_load(pool + GENERATION)
             address = atomic_load(pool + PLAN)
             joined = atomic_load(pool + OPEN) == 1

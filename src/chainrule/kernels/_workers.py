@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from chainrule.kernels._plan import (
     ADDRESS,
+    AWAKE,
     COUPLED,
     DONE,
     GENERATION,
     HEADER_SIZE,
     IN_TILES,
     ITEM,
-    LEAST_FOR_WORKERS,
+    LEAST_ASLEEP,
+    LEAST_AWAKE,
     LINE,
     MISSED,
     MUTEX,
@@ -37,7 +39,9 @@ from chainrule.kernels._plan import (
     pool_size,
 )
 
-LEAST_SHARED = 65536  # elements from which on two threads are faster than one
+# Bytes of output from which on workers help: for each thread, if they are awake; in all, if they
+# are not. To wake one takes as long as a kernel takes for some hundred thousand bytes.
+_AWAKE_SHARE, _ASLEEP = 2**15, 2**20
 
 
 class WorkerPool:
@@ -65,6 +69,13 @@ class WorkerPool:
         for condition in (WORK, DONE):
             native.pthread_cond_init(ctypes.c_void_p(self.address + condition), None)
         self._set(WORKERS, -1 if self.wanted > 0 else 0)
+        self.help_from()
+
+    def help_from(self, awake: int = 0, asleep: int = _ASLEEP) -> None:
+        """Let workers help from so many bytes of output on, if they are awake or asleep."""
+        awake = awake or _AWAKE_SHARE * (1 + self.wanted)
+        self._set(LEAST_AWAKE, awake)
+        self._set(LEAST_ASLEEP, max(awake, asleep))
 
     def _set(self, place: int, value: int) -> None:
         self.shared[(self.address - self.shared.ctypes.data + place) // 8] = value
@@ -113,6 +124,7 @@ class WorkerPool:
             for thread in self.threads:
                 thread.join()
             self.threads = []
+            self._set(AWAKE, 0)
             self._set(OPEN, 0)
             self._set(WORKERS, -1)
 
@@ -149,6 +161,5 @@ def call_header(
     header[ITEM] = dtype.itemsize
     header[COUPLED] = coupled
     header[WRITES_SECOND] = writes_second
-    header[LEAST_FOR_WORKERS] = LEAST_SHARED
     header[POOL] = pool.address
     return header

@@ -1,0 +1,76 @@
+"""When workers help with a call: it depends on whether they are awake."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from numba import types
+
+from chainrule.kernels import _driver, _plan
+from chainrule.kernels._native import compiled
+
+AWAKE, ASLEEP = 1000, 50_000
+
+
+@compiled()
+def is_worth_sharing(pool, size):
+    """Ask as the driver does."""
+    return _driver._is_worth_sharing(pool, size)
+
+
+@compiled()
+def note_end(pool, size):
+    """Note the end of a call as the driver does."""
+    _driver._note_end(pool, size)
+
+
+class Pool:
+    """The words of a pool with one worker that is asleep."""
+
+    def __init__(self):
+        is_worth_sharing.compile((types.intp, types.intp))
+        note_end.compile((types.intp, types.intp))
+        self.words = np.zeros(_plan.pool_size(2) // 8 + 1, np.int64)
+        self[_plan.WORKERS] = 1
+        self[_plan.LEAST_AWAKE], self[_plan.LEAST_ASLEEP] = AWAKE, ASLEEP
+
+    def __setitem__(self, place, value):
+        self.words[place // 8] = value
+
+    def shares(self, size):
+        return is_worth_sharing(self.words.ctypes.data, size)
+
+    def ends(self, size):
+        note_end(self.words.ctypes.data, size)
+
+
+@pytest.mark.parametrize(
+    ("size", "asleep", "awake"),
+    [(AWAKE - 1, False, False), (AWAKE, False, True), (ASLEEP - 1, False, True),
+     (ASLEEP, True, True)],
+)  # fmt: skip
+def test_workers_that_are_asleep_are_woken_for_much(size, asleep, awake):
+    """Those that are awake help with less, and nobody helps with little."""
+    pool = Pool()
+    assert pool.shares(size) is asleep
+    pool[_plan.AWAKE] = 1
+    assert pool.shares(size) is awake
+    pool[_plan.WORKERS] = 0
+    assert pool.shares(size) is False
+
+
+def test_workers_are_woken_where_one_call_follows_upon_another():
+    """A call for itself is over before a worker would have come."""
+    pool = Pool()
+    pool.ends(AWAKE - 1)
+    assert not pool.shares(AWAKE)
+    for _ in range(50):  # whatever else the machine does
+        pool.ends(AWAKE)
+        if pool.shares(AWAKE):
+            break
+    else:
+        pytest.fail("no call followed soon enough")
+    time.sleep(0.001)
+    assert not pool.shares(AWAKE)
