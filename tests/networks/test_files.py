@@ -84,15 +84,28 @@ def test_truncated_files_are_refused(path):
             load_network(path)
 
 
-def test_flipped_bytes_never_raise_anything_else(path):
-    """A damaged file is refused, or reads as another valid model; it does not crash."""
+@pytest.mark.parametrize("mask", [0x01, 0x55, 0x80])
+def test_flipped_bytes_are_noticed(path, mask):
+    """No damage makes another model of a file: it is refused, or reads as what was saved."""
+    saved, extra = load_network(path)
     content = path.read_bytes()
-    for place in range(0, len(content), 13):
+    for place in range(len(content)):
         damaged = bytearray(content)
-        damaged[place] ^= 0x55
+        damaged[place] ^= mask
         path.write_bytes(damaged)
         with contextlib.suppress(ModelFileError):
-            load_network(path)
+            back, note = load_network(path)
+            assert back.parameters.tobytes() == saved.parameters.tobytes()
+            assert (back.activations, back.cost, note) == (saved.activations, saved.cost, extra)
+
+
+def test_a_checksum_that_does_not_match_says_so(path):
+    """One bit of one weight is another network; the error tells that the file is damaged."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="checksum does not match"):
+        load_network(path)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ they are, arrays as digests), ``progress`` and a ``checksum`` over all of it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import ChainruleError
+from chainrule.networks._digests import PREFIX, checksum, digest, text_digest
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._files import describe_network, described_network, read_tensors, write_whole
 from chainrule.networks._generators import put_generator
@@ -37,7 +37,7 @@ from chainrule.networks._state import TrainingState
 from chainrule.networks._validation import HeldOut
 
 _FORMAT, _VERSION = "chainrule.checkpoint", "2"
-_DIGEST = "sha256:"
+_SUMMED = ("arguments", "progress")
 _LAST = ("parameters", "statistics")
 _DAMAGES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
@@ -188,7 +188,7 @@ class Checkpoint:
             raise self.refused("it is a safetensors file of another kind")
         if metadata.get("version") != _VERSION:
             raise self.refused(f"it has version {metadata.get('version')!r:.40} of the format")
-        if not {"arguments", "progress"} <= metadata.keys() or (
+        if not set(_SUMMED) <= metadata.keys() or (
             metadata.get("checksum") != _checksum(metadata, tensors)
         ):
             raise self.refused("its checksum does not match")
@@ -263,20 +263,6 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Network:
     return Checkpoint(Path(os.path.realpath(path)), {}).network()
 
 
-def digest(*arrays: NDArray[Any]) -> str:
-    """Return a digest of dtypes, shapes and contents."""
-    total = hashlib.sha256()
-    for array in arrays:
-        total.update(f"{array.dtype.name}{array.shape}".encode())
-        total.update(np.ascontiguousarray(array).data)
-    return _DIGEST + total.hexdigest()
-
-
-def text_digest(text: str) -> str:
-    """Return a digest of a text."""
-    return _DIGEST + hashlib.sha256(text.encode()).hexdigest()
-
-
 def described(network: Network) -> dict[str, Any]:
     """Return what tells one network from another, for the arguments of a training."""
     return {
@@ -319,7 +305,7 @@ def generator_digest(generator: np.random.Generator) -> str:
 
 
 def _difference(there: Any, here: Any) -> str:
-    if str(there or here).startswith(_DIGEST):
+    if str(there or here).startswith(PREFIX):
         return f"{_kind(there)} there, {'other' if there and here else _kind(here)} now"
     return f"{there!r:.80} there, {here!r:.80} now"
 
@@ -338,9 +324,7 @@ def _rows(records: Sequence[Record]) -> NDArray[np.float64]:
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
-    texts = "\n".join(metadata[name] for name in ("arguments", "progress"))
-    names = sorted(tensors)
-    return text_digest(f"{texts}\n{names}\n{digest(*(tensors[name] for name in names))}")
+    return checksum((metadata[name] for name in _SUMMED), tensors)
 
 
 def _records(curves: NDArray[Any], scored: bool, sets: int) -> list[Record]:

@@ -2,7 +2,8 @@
 
 The metadata hold ``format``, ``version``, ``network`` (sizes, dtype, formulas as text with the
 values of their parameters, and where the output layer has several blocks their widths), ``extra``,
-and where training is to go on its ``state``; the tensors are ``weights.0``, ``biases.0``, and so
+where training is to go on its ``state``, and a ``checksum`` over all of it, which files of earlier
+versions and those written by others may lack; the tensors are ``weights.0``, ``biases.0``, and so
 on, the optimiser's ``memory``, and of a training on standardised examples the ``inner`` parameters.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from chainrule.formulas import ChainruleError, Formula, parse
 from chainrule.networks._blocks import check_blocks
 from chainrule.networks._checks import check_architecture, check_normalisations
+from chainrule.networks._digests import checksum
 from chainrule.networks._errors import ModelFileError
 from chainrule.networks._kept_state import described_state, read_state
 from chainrule.networks._layout import Layout, layout
@@ -74,6 +77,7 @@ def save_network(
         metadata["state"] = json.dumps(described_state(state))
         kept = {"memory": state.memory, "order": state.order, "inner": state.inner}
         tensors |= {name: part for name, part in kept.items() if part is not None}
+    metadata["checksum"] = _checksum(metadata, tensors)
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     write_whole(path, save(tensors, metadata), temporary)
@@ -115,6 +119,11 @@ def load_training(
             f"{path} has version {metadata.get('version')!r:.40} of the format; this package reads "
             f"versions {_VERSION} and {_FURTHER}\nUpdate chainrule, or save the model again."
         )
+    if metadata.get("checksum", found := _checksum(metadata, tensors)) != found:
+        raise ModelFileError(
+            f"{path} is damaged: its checksum does not match its contents\nSave the model again. "
+            "Whoever changes a file on purpose leaves the checksum out."
+        )
     try:
         description = _mapping(json.loads(metadata["network"]))
         extra = _mapping(json.loads(metadata["extra"]))
@@ -129,6 +138,11 @@ def load_training(
     except (ChainruleError, ValueError, TypeError, KeyError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ModelFileError(f"{path} is damaged: {reason}") from error
+
+
+def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
+    summed = sorted(metadata.keys() - {"checksum"})
+    return checksum((f"{name}: {metadata[name]}" for name in summed), tensors)
 
 
 def describe(formula: Formula) -> dict[str, Any]:

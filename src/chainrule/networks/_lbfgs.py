@@ -21,9 +21,9 @@ from chainrule.networks._checkpoints import (
     described,
     described_sets,
     described_standardisation,
-    digest,
 )
 from chainrule.networks._checks import as_rows, check_count, check_number
+from chainrule.networks._digests import digest
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._interrupts import lost_interrupts
 from chainrule.networks._keeper import Keeper

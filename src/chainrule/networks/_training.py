@@ -18,11 +18,11 @@ from chainrule.networks._checkpoints import (
     described,
     described_sets,
     described_standardisation,
-    digest,
     generator_digest,
     state_digest,
 )
 from chainrule.networks._checks import check_count, check_number
+from chainrule.networks._digests import digest
 from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
 from chainrule.networks._generators import generator_of, generator_state, put_generator
 from chainrule.networks._interrupts import lost_interrupts
