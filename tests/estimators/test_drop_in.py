@@ -7,8 +7,10 @@ import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+from chainrule import load
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor
 from chainrule.formulas import ParameterError
 from chainrule.networks import NetworkError
@@ -42,6 +44,39 @@ def test_every_parameter_of_theirs_is_one_of_ours(ours, theirs):
         assert own[: len(inspect.signature(getattr(theirs, method)).parameters)] == list(
             inspect.signature(getattr(theirs, method)).parameters
         )
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("solver", ["sgd", "adam"]),
+        ("activation", ["relu", "tanh"]),
+        ("learning_rate", ["adaptive", "constant"]),
+        ("batch_size", ["auto"]),
+        ("early_stopping", [True, False]),
+        ("shuffle", [False, True]),
+        ("nesterovs_momentum", [False, True]),
+        ("n_iter_no_change", [np.inf]),
+        ("alpha", [0.5, 0.25]),
+    ],
+)
+def test_grids_in_arrays_are_searched(data, ours, theirs, name, values, tmp_path):
+    """A grid of NumPy's arrays holds NumPy's text and truth values: the same as Python's own."""
+    for kind in (theirs, ours):
+        model = kind(hidden_layer_sizes=(3,), max_iter=3, random_state=0)
+        search = GridSearchCV(model, {name: np.array(values)}, cv=2, error_score="raise")
+        assert search.fit(*data).best_params_[name] in values
+    path = tmp_path / "checkpoint"
+    (plain, as_array) = (
+        ours(hidden_layer_sizes=(3,), max_iter=3, random_state=0)
+        .set_params(**{name: value})
+        .fit(*data, checkpoint=path)
+        for value in (values[0], np.array(values)[0])
+    )
+    np.testing.assert_array_equal(as_array.coefs_[0], plain.coefs_[0])
+    as_array.save(tmp_path / "model")
+    assert load(tmp_path / "model").get_params() == plain.get_params()
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)

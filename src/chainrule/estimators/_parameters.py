@@ -47,7 +47,9 @@ class Choice:
     values: tuple[Any, ...]
 
     def __contains__(self, value: object) -> bool:
-        return any(type(value) is type(known) and value == known for known in self.values)
+        # A grid of parameters that is an array gives numpy.str_ and numpy.bool_.
+        plain = value.item() if isinstance(value, np.generic) else value
+        return any(type(plain) is type(known) and plain == known for known in self.values)
 
     def __str__(self) -> str:
         return " or ".join(repr(value) for value in self.values)
