@@ -117,3 +117,20 @@ def test_it_ends_with_the_first_epochs_of_the_whole_training():
     )
     assert 1 <= counted.n_iter_ < 100
     np.testing.assert_array_equal(counted.network_.parameters, whole.network_.parameters)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("value", [1e3, -1e6, 1e12])
+def test_constant_targets_far_from_zero_are_learned(solver, value):
+    """Training begins at the mean of the targets, also where they have no spread."""
+    X = np.random.default_rng(0).standard_normal((100, 3))
+    model = FeedforwardRegressor(hidden_layer_sizes=(10,), solver=solver, random_state=0)
+    np.testing.assert_allclose(model.fit(X, np.full(100, value)).predict(X), value, atol=0.5)
+
+
+def test_targets_whose_spread_is_rounding_beside_their_mean_are_learned():
+    """Where targets differ by less than 1e-12 of their mean, they are at least near it."""
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    y = 0.5 * X[:, 0] + 1e12
+    model = FeedforwardRegressor(hidden_layer_sizes=(10,), random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.9

@@ -65,6 +65,15 @@ def test_what_has_no_scale_is_left_alone():
     assert found.target_scale == 1.0
 
 
+def test_constant_targets_are_shifted():
+    """One column that only rounds keeps neither itself nor the others from the middle."""
+    Y = np.column_stack([[-1.0, 1.0, -1.0, 1.0], np.full(4, 7e3), 1e13 + np.arange(4.0)])
+    net = network((1, 3), ("identity",), "half_squared_error", rng=0)
+    found = standardisation(net, np.arange(4.0)[:, None], Y)
+    np.testing.assert_allclose(found.target_centres, [0.0, 7e3, 1e13 + 1.5], atol=1e-12)
+    assert found.target_scale == pytest.approx(np.sqrt(1 / 3))
+
+
 @pytest.mark.parametrize("fit", TRAINERS)
 @pytest.mark.parametrize("normalisation", ["", "layer"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

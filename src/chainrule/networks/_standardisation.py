@@ -163,8 +163,8 @@ def standardisation(
         The inputs. Columns that are constant, or whose variance overflows, stay as they are.
     Y : array-like of shape (examples, outputs), optional
         The targets. They are standardised where the output activation is the identity and the cost
-        changes by a power of the scale alone, as squared and absolute errors do; else, and by
-        default, they stay as they are.
+        changes by a power of the scale alone, as squared and absolute errors do, those that are
+        constant only shifted; else, and by default, they stay as they are.
     sample_weight : array-like of shape (examples,), optional
         The weights of the examples in means and variances; 1 by default.
 
@@ -196,7 +196,7 @@ def standardisation(
         )
     means, variances = _moments(inputs, weights)
     scales = np.sqrt(variances)
-    usable = np.isfinite(means) & np.isfinite(scales) & (scales > _CONSTANT * np.abs(means))
+    usable = _usable(means, variances)
     finite = np.where(np.isfinite(means), means, 0.0)
     shifts = np.zeros_like(finite) if network.normalisations[0] else finite
     centres, spreads = shifts.astype(dtype), np.where(usable, scales, 1.0).astype(dtype)
@@ -205,10 +205,16 @@ def standardisation(
         return Standardisation(centres, spreads, nothing)
     targets = as_rows(Y, sizes[-1], dtype, "Y")
     middles, spread = _moments(targets, weights)
-    scale = float(np.sqrt(spread.mean()))
-    if not np.isfinite(scale) or scale <= _CONSTANT * float(np.abs(middles).max()):
+    if not np.isfinite(middles).all() or not np.isfinite(spread).all():
         return Standardisation(centres, spreads, nothing)
-    return Standardisation(centres, spreads, middles, scale)
+    scale = float(np.sqrt(np.where(_usable(middles, spread), spread, 0.0).mean()))
+    return Standardisation(centres, spreads, middles, scale or 1.0)
+
+
+def _usable(means: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which columns are neither constant nor overflow."""
+    scales = np.sqrt(variances)
+    return np.isfinite(means) & np.isfinite(scales) & (scales > _CONSTANT * np.abs(means))
 
 
 def _moments(
