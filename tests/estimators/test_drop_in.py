@@ -236,3 +236,12 @@ def test_assigned_weights_are_used_and_checked(data):
             model.coefs_ = bad
     with pytest.raises(ValueError, match="read-only"):
         model.coefs_[0][0, 0] = 1.0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("kind", [MLPRegressor, FeedforwardRegressor])
+def test_divergence_is_a_value_error(kind):
+    """A program that goes on where training diverges catches what scikit-learn's networks raise."""
+    X = np.linspace(-1, 1, 40)[:, None]
+    with pytest.raises(ValueError, match="diverged|non-finite"):
+        kind(solver="sgd", learning_rate_init=1e9, random_state=0).fit(X, X[:, 0])

@@ -165,6 +165,14 @@ def test_training_ends_when_the_cost_no_longer_falls(problem):
     assert not train(net, X, Y, epochs=2, rng=0).converged
 
 
+def test_divergence_by_large_targets_says_so():
+    """Where the cost overflows at the start, another learning rate would not help."""
+    net = network((1, 4, 1), ("tanh", "identity"), "half_squared_error", rng=0)
+    X = np.linspace(-1, 1, 20)[:, None]
+    with pytest.raises(DivergenceError, match=r"divide the targets by their spread .* 1e\+200"):
+        train(net, X, 1e200 * X, epochs=2, rng=0)
+
+
 def test_divergence_is_an_error_that_keeps_the_last_good_network(problem):
     """Infinite costs raise, name the learning rate, and hold finite parameters."""
     net, X, Y = problem

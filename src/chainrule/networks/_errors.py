@@ -18,8 +18,10 @@ class InitialisationError(ChainruleError, ValueError):
     """An activation is not a number where pre-activations commonly lie."""
 
 
-class DivergenceError(ChainruleError, ArithmeticError):
+class DivergenceError(ChainruleError, ArithmeticError, ValueError):
     """Training left the finite numbers.
+
+    It is a ValueError as well, which scikit-learn's networks raise then.
 
     Parameters
     ----------

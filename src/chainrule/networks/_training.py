@@ -393,9 +393,12 @@ def _arguments(
 
 def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> DivergenceError:
     run = plan.run
-    largest = float(np.abs(run.inputs).max(initial=0.0))
-    is_large = largest > 10.0 and run.standardisation is None
-    scale = f", standardise X (its largest entry is {largest:.3g})" if is_large else ""
+    inputs, targets = (float(np.abs(part).max(initial=0.0)) for part in (run.inputs, run.targets))
+    scale = ""
+    if inputs > 10.0 and run.standardisation is None:
+        scale += f", standardise X (its largest entry is {inputs:.3g})"
+    if targets > 100.0:
+        scale += f", divide the targets by their spread (the largest is {targets:.3g})"
     titles = dict.fromkeys(formula.title for formula in run.start.activations)
     return DivergenceError(
         f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n"
