@@ -243,5 +243,5 @@ def test_assigned_weights_are_used_and_checked(data):
 def test_divergence_is_a_value_error(kind):
     """A program that goes on where training diverges catches what scikit-learn's networks raise."""
     X = np.linspace(-1, 1, 40)[:, None]
-    with pytest.raises(ValueError, match="diverged|non-finite"):
+    with pytest.raises(ValueError, match=r"diverged|non-finite"):
         kind(solver="sgd", learning_rate_init=1e9, random_state=0).fit(X, X[:, 0])
