@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime
+import gzip
+import io
 import os
 
 import polars as pl
@@ -39,6 +41,43 @@ def test_quoted_values(tmp_path):
     path.write_text('a,"b, c"\n"x\ny","say ""z"""\n')
     assert read_table(path).rows() == [("x\ny", 'say "z"')]
     assert read_table(path).columns == ["a", "b, c"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas_are_read(tmp_path, separator):
+    """Tables of much of the world: numbers with a comma, where it does not separate columns."""
+    path = tmp_path / "table.csv"
+    rows = ["a;b;c;d;e", "1,5;-3;7;1,2;1.234", "-2; 4,25e-1 ;8;x,3;5,6", ";0,5;9;;7,8"]
+    path.write_text("\n".join(rows).replace(";", separator))
+    assert read_table(path).to_dict(as_series=False) == {
+        "a": ["1.5", "-2", None],
+        "b": ["-3", "4.25e-1", "0.5"],
+        "c": ["7", "8", "9"],
+        "d": ["1,2", "x,3", None],
+        "e": ["1.234", "5,6", "7,8"],
+    }
+
+
+def test_commas_in_quotes_are_no_decimal_ones(tmp_path):
+    """Beside columns that commas separate, 1,234 may be a thousand."""
+    path = tmp_path / "table.csv"
+    path.write_text('a,b\n"1,234",2\n')
+    assert read_table(path).rows() == [("1,234", "2")]
+
+
+def test_gzipped_tables_are_read(tmp_path):
+    """CSV and Parquet, whatever the name; what is cut short says so."""
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    assert read_table(path).rows() == [("1", "2")]
+    packed = io.BytesIO()
+    pl.DataFrame({"a": [1, 2]}).write_parquet(packed)
+    path.write_bytes(gzip.compress(packed.getvalue()))
+    assert read_table(path).rows() == [(1,), (2,)]
+    for damaged in (path.read_bytes()[:-9], path.read_bytes()[:40] + b"x" * 40):
+        path.write_bytes(damaged)
+        with pytest.raises(CommandError, match="gzipped, but damaged"):
+            read_table(path)
 
 
 def test_texts_that_stand_for_missing_values(tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import os
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +18,11 @@ import polars as pl
 
 from chainrule.command._messages import CommandError, counted, listed, quoted
 
-_PARQUET_MARK = b"PAR1"
+_PARQUET_MARK, _GZIP_MARK = b"PAR1", b"\x1f\x8b"
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _TRUTH = {"true": "1", "false": "0"}
 _SEPARATORS = ",;\t"
+_DECIMAL_COMMA = r"^[+-]?\d+,\d+([eE][+-]?\d+)?$"
 
 
 class Content(StrEnum):
@@ -41,6 +44,7 @@ def read_table(path: Path, missing: Sequence[str] = ()) -> pl.DataFrame:
     path : Path
         What begins like Parquet, or is named so, is Parquet; everything else is CSV, in UTF-8, with
         a header, separated by the one of comma, semicolon and tab that divides the header most.
+        Where that is no comma, numbers may have decimal commas. Any of these may be gzipped.
     missing : sequence of str
         Texts that stand for a missing value, besides nothing at all.
 
@@ -50,18 +54,39 @@ def read_table(path: Path, missing: Sequence[str] = ()) -> pl.DataFrame:
         At least one row; columns of text from CSV, of any type from Parquet. Blanks around text are
         removed.
     """
-    content = path.read_bytes()
+    content = _unpacked(path, path.read_bytes())
     if not content.strip():
         raise CommandError(f"{path} is empty\nExpected a CSV file with a header, or Parquet.")
     if content.startswith(_PARQUET_MARK) or path.suffix.lower() in _PARQUET_SUFFIXES:
-        frame = _read_parquet(path, content)
+        frame, has_decimal_commas = _read_parquet(path, content), False
     else:
-        frame = _read_csv(path, content)
+        frame, has_decimal_commas = _read_csv(path, content)
     if frame.height == 0:
         raise CommandError(f"{path} has a header but no rows\nGive at least one row of data.")
     absent = ["", *missing]
     text = pl.col(pl.String).str.strip_chars()
-    return frame.with_columns(pl.when(text.is_in(absent)).then(None).otherwise(text).name.keep())
+    present = frame.with_columns(pl.when(text.is_in(absent)).then(None).otherwise(text).name.keep())
+    return present.with_columns(map(_with_points, present)) if has_decimal_commas else present
+
+
+def _with_points(column: pl.Series) -> pl.Series:
+    """Return a column of numbers with decimal points, where it has decimal commas alone."""
+    has_comma = column.str.contains(_DECIMAL_COMMA)
+    others = column.filter(~has_comma)
+    if not has_comma.any() or others.cast(pl.Int64, strict=False).null_count():
+        return column
+    return column.str.replace(",", ".", literal=True)
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    if not content.startswith(_GZIP_MARK):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CommandError(
+            f"{path} is gzipped, but damaged: {error}\nCompress the table again."
+        ) from None
 
 
 def content_of(series: pl.Series) -> Content:
@@ -171,7 +196,8 @@ def _silenced() -> Iterator[None]:
         os.close(nothing)
 
 
-def _read_csv(path: Path, content: bytes) -> pl.DataFrame:
+def _read_csv(path: Path, content: bytes) -> tuple[pl.DataFrame, bool]:
+    """Return the table, and whether commas in it may be decimal ones."""
     text = _decoded(path, content).strip("\r\n")
     separator, names = _header(path, text)
     repeated = [quoted(name) for name, times in Counter(names).items() if times > 1]
@@ -193,7 +219,7 @@ def _read_csv(path: Path, content: bytes) -> pl.DataFrame:
     if frame.height and frame.to_series(-1).null_count():
         # Polars fills short rows up; only a look at the text tells them from missing values.
         _refuse_ragged(path, text, separator, len(names))
-    return frame
+    return frame, separator != ","
 
 
 def _decoded(path: Path, content: bytes) -> str:
