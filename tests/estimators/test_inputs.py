@@ -5,6 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from scipy.sparse import random as random_sparse
+from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
 from chainrule.estimators import FeedforwardClassifier
@@ -105,3 +107,38 @@ def test_memory_of_predictions_does_not_grow_with_what_is_converted(sparse):
         tracemalloc.stop()
     np.testing.assert_array_equal(found[:4100], expected)
     assert peak < X.size * 4 / 2
+
+
+def _words(rows, dtype=np.float64):
+    X = random_sparse(rows, 3000, density=0.01, format="csr", dtype=dtype, random_state=0)
+    return X, (X @ np.random.default_rng(0).standard_normal(3000) > 0) + 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"normalisation": "layer"}, {"early_stopping": True}])
+def test_wide_sparse_inputs_are_their_dense_ones(options, dtype):
+    """Words as columns: what is fitted, predicted and rated is that of the dense matrix."""
+    X, y = _words(400, dtype)
+    model = FeedforwardClassifier((5, 3), max_iter=3, random_state=0, **options)
+    dense = clone(model).fit(X.toarray(), y, eval_set=[(X[:90].toarray(), y[:90])])
+    sparse = clone(model).fit(X, y, eval_set=[(X[:90], y[:90])])
+    near = {"rtol": 1e-9 if dtype == np.float64 else 1e-3, "atol": 1e-6}
+    np.testing.assert_allclose(sparse.loss_curve_, dense.loss_curve_, **near)
+    np.testing.assert_allclose(sparse.validation_losses_, dense.validation_losses_, **near)
+    np.testing.assert_allclose(sparse.predict_proba(X), dense.predict_proba(X.toarray()), **near)
+    np.testing.assert_allclose(
+        sparse.hidden_activations(X, 1), dense.hidden_activations(X.toarray(), 1), **near
+    )
+
+
+def test_wide_sparse_inputs_never_become_dense_as_a_whole():
+    """Neither in training, nor where they are kept aside, nor in prediction."""
+    X, y = _words(5000)
+    tracemalloc.start()
+    try:
+        model = FeedforwardClassifier((5,), max_iter=1, early_stopping=True, batch_size=50)
+        model.fit(X, y, eval_set=[(X, y)]).predict(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < X.shape[0] * X.shape[1] * X.dtype.itemsize / 5

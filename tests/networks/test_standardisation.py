@@ -65,6 +65,26 @@ def test_what_has_no_scale_is_left_alone():
     assert found.target_scale == 1.0
 
 
+def test_moments_of_wide_sparse_inputs_are_those_of_dense_ones():
+    """Constant columns, empty ones, places with several entries, rows without weight."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 2000)) * (rng.random((50, 2000)) < 0.3)
+    X[:, 1], X[:, 2], X[:, 3] = 7.1, 0.0, 1e6 + rng.standard_normal(50)
+    weights = rng.random(50) * (rng.random(50) < 0.8)
+    weights[0], X[0, 1] = 0.0, 0.0
+    columns, values = np.tile(np.arange(2000), 100), np.repeat(X / 2, 2, axis=0).ravel()
+    twice = csr_matrix((values, columns, np.arange(51) * 4000), shape=X.shape)
+    net = network((2000, 1), ("identity",), "half_squared_error", rng=0)
+    expected = standardisation(net, X, None, weights)
+    for given in (twice, csr_matrix(X)):
+        entries = given.nnz
+        found = standardisation(net, given, None, weights)
+        np.testing.assert_allclose(found.centres, expected.centres, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(found.scales, expected.scales, rtol=1e-9)
+        np.testing.assert_array_equal(found.scales[1:3], 1.0)
+        assert given.nnz == entries
+
+
 def test_constant_targets_are_shifted():
     """One column that only rounds keeps neither itself nor the others from the middle."""
     Y = np.column_stack([[-1.0, 1.0, -1.0, 1.0], np.full(4, 7e3), 1e13 + np.arange(4.0)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from sklearn.utils.validation import check_array, validate_data
 from chainrule.networks import NetworkError
 
 FLOATS = (np.float64, np.float32)
-_BLOCK = 4096  # rows that are made dense, or of another dtype, at one time
 _SMALL = 4096  # above so many numbers their sum tells sooner whether they are finite
 
 
@@ -48,13 +46,6 @@ def checked(estimator: Any, X: ArrayLike) -> Any:
     if is_ready(X, estimator.n_features_in_) and not hasattr(estimator, "feature_names_in_"):
         return X
     return validate_data(estimator, X, reset=False, accept_sparse="csr", dtype=FLOATS, order="C")
-
-
-def blocks(X: Any) -> Iterator[NDArray[Any]]:
-    """Yield X a few thousand rows at a time, dense: what is converted stays small."""
-    for start in range(0, X.shape[0], _BLOCK):
-        part = X[start : start + _BLOCK]
-        yield part.toarray() if issparse(X) else part
 
 
 def dense(X: Any) -> NDArray[Any]:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.utils.validation import validate_data
 
-from chainrule.estimators._data import FLOATS, checked_weights, dense, unpacked
+from chainrule.estimators._data import FLOATS, checked_weights, unpacked
 from chainrule.estimators._labels import with_types
 from chainrule.networks import Epoch, Network, NetworkError, Training, validation_split
 from chainrule.networks._validation import HeldOut, held_out
 
-Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+Batch = tuple[Any, NDArray[Any], NDArray[Any]]
 Rating = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], float]
 Errors = Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]
 
@@ -106,7 +106,7 @@ def evaluation(
             estimator, given_X, given_y if is_regressor(estimator) else with_types(given_y),
             reset=False, multi_output=True, dtype=FLOATS, order="C", accept_sparse="csr",
         )  # fmt: skip
-        inputs = dense(inputs).astype(targets.dtype, copy=False)
+        inputs = inputs.astype(targets.dtype, copy=False)
         held = np.ascontiguousarray(estimator._encode(known), targets.dtype)
         if held.shape[1] != targets.shape[1]:
             raise NetworkError(
@@ -121,7 +121,7 @@ def evaluation(
                 "The validation set is too small: fewer than two examples with weight were kept "
                 "aside\nRaise validation_fraction, give more data, or set early_stopping=False."
             )
-        sets[_SPLIT] = dense(X[aside]), targets[aside], weights[aside]
+        sets[_SPLIT] = X[aside], targets[aside], weights[aside]
         X, targets, weights = X[rows], targets[rows], weights[rows]
     parts = {part.name: part for part in held_out(start, sets)}
     return Evaluation(X, targets, weights, parts, estimator._rating, estimator._errors)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.estimators import _inspection
-from chainrule.estimators._data import blocks, checked, dense
+from chainrule.estimators._data import checked, dense
 from chainrule.estimators._start import assigned
 from chainrule.networks import (
     Network,
@@ -19,6 +19,7 @@ from chainrule.networks import (
     layer_statistics,
     plot_learning_curve,
 )
+from chainrule.networks._sparse import dense_blocks, propagated_blocks
 
 if TYPE_CHECKING:
     from chainrule.networks._equations import Propagation
@@ -41,11 +42,13 @@ class Fitted(BaseEstimator):
     def _propagate(self, X: Any, *, activate: bool = True) -> NDArray[Any]:
         """Return the network's output, or the pre-activations of the output layer."""
         used = self._fitted_network()
-        run = used if activate else used.pre_activations
         inputs = checked(self, X)
         if isinstance(inputs, np.ndarray) and inputs.dtype == used.dtype:
-            return run(inputs)
-        return np.concatenate([run(block) for block in blocks(inputs)])
+            return used(inputs) if activate else used.pre_activations(inputs)
+        used, parts = propagated_blocks(used, inputs)
+        return np.concatenate(
+            [used(part) if activate else used.pre_activations(part) for part in parts]
+        )
 
     def hidden_activations(self, X: ArrayLike, layer: int | None = None) -> NDArray[Any]:
         """Return what the units of a hidden layer make of each example.
@@ -131,7 +134,7 @@ class Fitted(BaseEstimator):
     def _input_gradients(self, X: Any) -> NDArray[Any]:
         used = self._fitted_network()
         return np.concatenate(
-            [_inspection.input_gradients(used, block) for block in blocks(checked(self, X))]
+            [_inspection.input_gradients(used, block) for block in dense_blocks(checked(self, X))]
         )
 
     @property

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.estimators._data import blocks
 from chainrule.formulas import ParameterError
 from chainrule.networks import Network, input_gradient
+from chainrule.networks._sparse import propagated_blocks
 
 
 def hidden_layer(network: Network, layer: int | None) -> int:
@@ -34,9 +34,10 @@ def hidden_layer(network: Network, layer: int | None) -> int:
 
 def hidden_activations(network: Network, X: Any, layer: int) -> Iterator[NDArray[Any]]:
     """Yield the activations of a hidden layer for a block of examples after the other."""
-    for block in blocks(X):
-        rows = np.ascontiguousarray(block, network.dtype)
-        for values in network.predictors.layers(rows):
+    used, parts = propagated_blocks(network, X)
+    for part in parts:
+        rows = np.ascontiguousarray(part, network.dtype)
+        for values in used.predictors.layers(rows):
             yield values[layer][1].copy()
 
 

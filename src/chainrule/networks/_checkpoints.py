@@ -32,6 +32,7 @@ from chainrule.networks._moments import Moment, read_moment
 from chainrule.networks._network import Network
 from chainrule.networks._records import Record
 from chainrule.networks._span import Span
+from chainrule.networks._sparse import arrays_of
 from chainrule.networks._standardisation import Standardisation
 from chainrule.networks._state import TrainingState
 from chainrule.networks._validation import HeldOut
@@ -276,7 +277,7 @@ def described_sets(held: Sequence[HeldOut]) -> dict[str, Any]:
     return {
         "validation": [part.name for part in held],
         **{
-            f"examples of {part.name}": digest(part.inputs, part.targets, part.weights)
+            f"examples of {part.name}": digest(*arrays_of(part.inputs), part.targets, part.weights)
             for part in held
         },
     }

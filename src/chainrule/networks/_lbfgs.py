@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import __version__ as scipy_version
 
 from chainrule.kernels import available_processors
@@ -34,6 +34,7 @@ from chainrule.networks._progress import progress
 from chainrule.networks._propagation import Batches, compiled_cost, example_weights
 from chainrule.networks._records import restores_best
 from chainrule.networks._span import Span
+from chainrule.networks._sparse import arrays_of
 from chainrule.networks._standardisation import Standardisation
 from chainrule.networks._state import Training
 from chainrule.networks._validation import held_out
@@ -62,7 +63,7 @@ class _Objective:
         targets = as_rows(Y, sizes[-1], dtype, "Y")
         if inputs.shape[1] != sizes[0]:
             raise NetworkError(f"X must have shape (examples, {sizes[0]}), got {inputs.shape}")
-        digests = {"X": digest(*_arrays(inputs)), "Y": digest(targets)}
+        digests = {"X": digest(*arrays_of(inputs)), "Y": digest(targets)}
         self.standardisation = standardisation
         if standardisation is not None:
             standardisation.check(network)
@@ -121,10 +122,6 @@ class _Objective:
             self.weights[rows], slopes,
         )  # fmt: skip
         return cost, weight, slopes
-
-
-def _arrays(X: Any) -> tuple[NDArray[Any], ...]:
-    return (X.data, X.indices, X.indptr) if hasattr(X, "indptr") else (X,)
 
 
 def train_lbfgs(

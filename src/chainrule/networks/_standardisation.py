@@ -15,6 +15,7 @@ from chainrule.networks._errors import NetworkError
 from chainrule.networks._homogeneity import degree
 from chainrule.networks._layout import biases_of, weights_of
 from chainrule.networks._network import Network
+from chainrule.networks._sparse import WIDE, is_sparse
 
 _BLOCK = 4096  # rows that are looked at together, dense
 _CONSTANT = 1e-12  # a column that differs by less, relative to its mean, differs by rounding
@@ -222,9 +223,11 @@ def _moments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return weighted means and variances of columns, a block of rows at a time."""
     total = weights.sum()
-    means, variances = (np.zeros(rows.shape[1]) for _ in range(2))
     # What overflows is left alone, column by column.
     with np.errstate(over="ignore", invalid="ignore"):
+        if is_sparse(rows) and rows.shape[1] > WIDE:
+            return _sparse_moments(rows[weights > 0.0], weights[weights > 0.0] / total)
+        means, variances = (np.zeros(rows.shape[1]) for _ in range(2))
         for part, own in _blocks(rows, weights):
             means += own @ part / total
         for part, own in _blocks(rows, weights):
@@ -232,10 +235,26 @@ def _moments(
     return means, variances
 
 
+def _sparse_moments(
+    rows: Any, shares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return means and variances from the entries that there are, and the shares of the others."""
+    rows.sum_duplicates()
+    values, columns = rows.data.astype(np.float64), rows.indices
+    own = np.repeat(shares, np.diff(rows.indptr))
+
+    def summed(weights: NDArray[np.float64] | None) -> NDArray[Any]:
+        return np.bincount(columns, weights, rows.shape[1])
+
+    means = summed(own * values)
+    absent = np.where(summed(None) < len(shares), np.maximum(1.0 - summed(own), 0.0), 0.0)
+    return means, summed(own * (values - means[columns]) ** 2) + absent * means**2
+
+
 def _blocks(
     rows: Any, weights: NDArray[np.float64]
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     for start in range(0, rows.shape[0], _BLOCK):
         part = rows[start : start + _BLOCK]
-        dense = part.toarray() if hasattr(part, "toarray") else part
+        dense = part.toarray() if is_sparse(part) else part
         yield np.asarray(dense, np.float64), weights[start : start + _BLOCK]

@@ -17,6 +17,7 @@ from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network
 from chainrule.networks._prediction import Predictors
 from chainrule.networks._propagation import compiled_cost, example_weights
+from chainrule.networks._sparse import WIDE, is_sparse, propagated_blocks
 
 _ONLY = "validation"
 
@@ -30,7 +31,7 @@ class HeldOut:
     """
 
     name: str
-    inputs: NDArray[np.floating[Any]]
+    inputs: Any
     targets: NDArray[np.floating[Any]]
     weights: NDArray[np.floating[Any]]
     cost: CostKernels
@@ -40,9 +41,16 @@ class HeldOut:
     def output_layer(self, network: Network) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the pre-activations and activations of the output layer of a network."""
         if not self.remembered or self.remembered[0] is not network:
-            outputs = np.empty((len(self.inputs), network.sizes[-1]), network.dtype)
+            outputs = np.empty((len(self.targets), network.sizes[-1]), network.dtype)
             pre_activations = np.empty_like(outputs)
-            self._predictors_of(network).run(self.inputs, outputs, pre_activations)
+            used, parts = network, iter([self.inputs])
+            if is_sparse(self.inputs):
+                used, parts = propagated_blocks(network, self.inputs)
+            predictors, first = self._predictors_of(used), 0
+            for part in parts:
+                rows = slice(first, first := first + len(part))
+                inputs = as_rows(part, used.sizes[0], used.dtype, "X")
+                predictors.run(inputs, outputs[rows], pre_activations[rows])
             self.remembered[:] = network, (pre_activations, outputs)
         layer: tuple[NDArray[Any], NDArray[Any]] = self.remembered[1]
         return layer
@@ -90,14 +98,23 @@ def _held_out(network: Network, name: Any, given: Any) -> HeldOut:
             "Give one such tuple, or a dictionary with one for each name."
         )
     try:
-        X = given[0].toarray() if hasattr(given[0], "toarray") else given[0]
-        inputs = as_rows(X, network.sizes[0], network.dtype, "X")
+        inputs = _rows(network, given[0])
         targets = as_rows(given[1], network.sizes[-1], network.dtype, "Y")
-        weights = example_weights(given[2] if len(given) == 3 else None, len(inputs), targets)
+        weights = example_weights(given[2] if len(given) == 3 else None, inputs.shape[0], targets)
         cost = compiled_cost(network, targets)
     except NetworkError as error:
         raise NetworkError(f"{name}: {error}") from None
     return HeldOut(name, inputs, targets, weights, cost)
+
+
+def _rows(network: Network, X: Any) -> Any:
+    """Return inputs in the network's dtype: an array, or a sparse matrix where it is wide."""
+    columns, dtype = network.sizes[0], network.dtype
+    if not is_sparse(X) or columns <= WIDE:
+        return as_rows(X.toarray() if is_sparse(X) else X, columns, dtype, "X")
+    if X.shape[1] != columns:
+        raise NetworkError(f"X must have shape (examples, {columns}), got {X.shape}")
+    return X.tocsr().astype(dtype)
 
 
 def validation_loss(
