@@ -131,12 +131,13 @@ def test_wide_sparse_inputs_are_their_dense_ones(options, dtype):
     )
 
 
-def test_wide_sparse_inputs_never_become_dense_as_a_whole():
+@pytest.mark.parametrize("options", [{"early_stopping": True}, {"solver": "lbfgs"}])
+def test_wide_sparse_inputs_never_become_dense_as_a_whole(options):
     """Neither in training, nor where they are kept aside, nor in prediction."""
     X, y = _words(5000)
     tracemalloc.start()
     try:
-        model = FeedforwardClassifier((5,), max_iter=1, early_stopping=True, batch_size=50)
+        model = FeedforwardClassifier((5,), max_iter=1, batch_size=50, **options)
         model.fit(X, y, eval_set=[(X, y)]).predict(X)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from scipy.sparse import random as random_sparse
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 
@@ -17,6 +18,7 @@ from chainrule.networks import (
     gradient,
     load_checkpoint,
     network,
+    standardisation,
     train_lbfgs,
     validation_loss,
 )
@@ -90,6 +92,31 @@ def test_sparse_inputs_are_dense_inputs(problem):
     np.testing.assert_array_equal(dense.network.parameters, sparse.network.parameters)
     with pytest.raises(NetworkError, match="must have shape"):
         train_lbfgs(net, csr_array(X[:, :2]), Y)
+
+
+@pytest.mark.parametrize("standardises", [False, True])
+@pytest.mark.parametrize(("dtype", "near"), [("float64", 1e-6), ("float32", 1e-3)])
+@pytest.mark.parametrize("normalisation", ["", "layer"])
+def test_wide_sparse_inputs_are_dense_inputs(standardises, dtype, near, normalisation):
+    """The products of the first layer are sparse, several blocks of rows, learned parameters."""
+    X = random_sparse(1100, 1500, density=0.02, format="csr", dtype=dtype, random_state=0)
+    Y = np.asarray(X[:, :700].sum(axis=1) - X[:, 700:].sum(axis=1), dtype)
+    net = network(
+        (1500, 4, 3, 1), ("leaky_relu", "tanh", "identity"), "half_squared_error", dtype=dtype,
+        rng=0, normalisation=normalisation, learned=[["alpha"], [], []],
+    )  # fmt: skip
+    weights = np.random.default_rng(0).random(1100)
+    given = standardisation(net, X, Y, weights) if standardises else None
+    dense, sparse = (
+        train_lbfgs(
+            net, some, Y, sample_weight=weights, alpha=0.1, iterations=5, standardisation=given
+        )
+        for some in (X.toarray(), X)
+    )
+    np.testing.assert_allclose(sparse.loss_curve, dense.loss_curve, rtol=near)
+    np.testing.assert_allclose(
+        sparse.network.parameters, dense.network.parameters, rtol=near, atol=near
+    )
 
 
 def test_normalisation_over_the_batch_is_refused(problem):

@@ -34,7 +34,7 @@ from chainrule.networks._progress import progress
 from chainrule.networks._propagation import Batches, compiled_cost, example_weights
 from chainrule.networks._records import restores_best
 from chainrule.networks._span import Span
-from chainrule.networks._sparse import arrays_of
+from chainrule.networks._sparse import arrays_of, behind_products, has_sparse_products
 from chainrule.networks._standardisation import Standardisation
 from chainrule.networks._state import Training
 from chainrule.networks._validation import held_out
@@ -84,8 +84,11 @@ class _Objective:
         precise = network.with_parameters(network.parameters.astype(np.float64))
         cost = compiled_cost(precise, targets.astype(np.float64))
         rows = min(_BLOCK, self.weights.size)
+        self.is_sparse = has_sparse_products(network, inputs)
+        trained = behind_products(precise) if self.is_sparse else precise
         self.workers = [
-            Batches(precise, cost, rows) for _ in range(min(available_processors(), blocks))
+            Batches(trained, cost, rows, to_inputs=self.is_sparse)
+            for _ in range(min(available_processors(), blocks))
         ]
         self.pool = ThreadPoolExecutor(len(self.workers), "chainrule training")
 
@@ -113,6 +116,8 @@ class _Objective:
     def _part(
         self, parameters: Vector, worker: Batches, rows: slice
     ) -> tuple[float, float, Vector]:
+        if self.is_sparse:
+            return self._sparse_part(parameters, worker, rows)
         X, slopes = self.inputs[rows], np.zeros_like(parameters)
         dense = X.toarray() if hasattr(X, "toarray") else X
         if self.standardisation is not None:
@@ -122,6 +127,32 @@ class _Objective:
             self.weights[rows], slopes,
         )  # fmt: skip
         return cost, weight, slopes
+
+    def _sparse_part(
+        self, parameters: Vector, worker: Batches, rows: slice
+    ) -> tuple[float, float, Vector]:
+        r"""Propagate standardised rows that stay sparse, with ones :math:`e`.
+
+        .. math::
+
+            X' = (X - e \mu) D, \qquad X' W = X D W - e \mu D W, \qquad
+            X'^T \delta = D X^T \delta - D \mu^T e^T \delta
+        """
+        X: Any = self.inputs[rows].astype(np.float64)
+        given = self.standardisation
+        count, width = X.shape[1], worker.held[0].sizes[0]
+        shifts = np.zeros(count)
+        if given is not None:
+            shifts = given.centres / np.asarray(given.scales, np.float64)
+            X.data /= given.scales[X.indices]
+        first, rest = parameters[: count * width].reshape(count, width), parameters[count * width :]
+        behind = np.concatenate([np.eye(width).ravel(), rest])
+        slopes = np.zeros_like(behind)
+        products = np.ascontiguousarray(X @ first - shifts @ first)
+        cost, weight = worker.sums(behind, products, self.targets[rows], self.weights[rows], slopes)
+        to_products = worker.to_inputs(len(products))
+        steepest = X.T @ to_products - np.outer(shifts, to_products.sum(axis=0))
+        return cost, weight, np.concatenate([steepest.ravel(), slopes[width * width :]])
 
 
 def train_lbfgs(

@@ -60,9 +60,11 @@ def propagate(network: Network, X: ArrayLike) -> NDArray[np.floating[Any]]:
 class Batches:
     """Gradients of batches in one thread, each of as many rows at most, in the same workspace."""
 
-    def __init__(self, network: Network, cost: CostKernels, rows: int) -> None:
+    def __init__(
+        self, network: Network, cost: CostKernels, rows: int, *, to_inputs: bool = False
+    ) -> None:
         self.held = network, cost
-        self.own = _predictor(network, rows, cost=cost)
+        self.own = _predictor(network, rows, cost=cost, to_inputs=to_inputs)
 
     def sums(
         self,
@@ -82,6 +84,12 @@ class Batches:
             space, tables, parameters, slopes, inputs.ctypes.data, len(inputs), 0
         )
         return float(total), float(weight)
+
+    def to_inputs(self, rows: int) -> NDArray[Any]:
+        """Return the gradient to the inputs of the last batch, a view."""
+        start, width = self.own.tables.plan[TO_INPUTS], self.held[0].sizes[0]
+        values: NDArray[Any] = self.own.space.work[start : start + rows * width]
+        return values.reshape(rows, width)
 
 
 def gradient(

@@ -37,18 +37,27 @@ def dense_blocks(X: Any) -> Iterator[NDArray[Any]]:
         yield part.toarray() if is_sparse(part) else part
 
 
+def has_sparse_products(network: Network, X: Any) -> bool:
+    """Tell whether the first layer's products are those of a sparse matrix."""
+    return is_sparse(X) and X.shape[1] > max(network.sizes[1], WIDE)
+
+
 def propagated_blocks(network: Network, X: Any) -> tuple[Network, Iterator[NDArray[Any]]]:
     """Return a network, and rows for it, that propagate X as the given network does.
 
     Where a sparse X is wide, and wider than the first layer, the rows are its products with the
     weights of that layer, and the network begins behind them.
     """
-    if not is_sparse(X) or X.shape[1] <= max(network.sizes[1], WIDE):
+    if not has_sparse_products(network, X):
         return network, dense_blocks(X)
-    return _behind_products(network), _products(network, X)
+    return behind_products(network), _products(network, X)
 
 
-def _behind_products(network: Network) -> Network:
+def behind_products(network: Network) -> Network:
+    """Return the network that makes of its first layer's products what it makes of the inputs.
+
+    The first weights become the identity: the gradient to its inputs is that to the products.
+    """
     inputs, width = network.sizes[:2]
     first = np.eye(width, dtype=network.dtype).ravel()
     return replace(
