@@ -119,7 +119,7 @@ def _words(rows, dtype=np.float64):
 def test_wide_sparse_inputs_are_their_dense_ones(options, dtype):
     """Words as columns: what is fitted, predicted and rated is that of the dense matrix."""
     X, y = _words(400, dtype)
-    model = FeedforwardClassifier((5, 3), max_iter=3, random_state=0, **options)
+    model = FeedforwardClassifier((5, 3), max_iter=3, random_state=0, recipe="own", **options)
     dense = clone(model).fit(X.toarray(), y, eval_set=[(X[:90].toarray(), y[:90])])
     sparse = clone(model).fit(X, y, eval_set=[(X[:90], y[:90])])
     near = {"rtol": 1e-9 if dtype == np.float64 else 1e-3, "atol": 1e-6}

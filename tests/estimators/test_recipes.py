@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from scipy.sparse import random as random_sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -183,3 +184,23 @@ def test_an_interrupt_before_the_first_epoch_is_one(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert not hasattr(model, "network_")
+
+
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}])
+def test_words_are_learned_as_there_without_trials(options, monkeypatch):
+    """Of wide sparse inputs rare columns would count most; targets of a regression need a scale."""
+    X = random_sparse(300, 2000, density=0.01, format="csr", random_state=0)
+    y = X[:, :1000].sum(axis=1).A1 > X[:, 1000:].sum(axis=1).A1
+    options = {"max_iter": 100, "random_state": 0, "hidden_layer_sizes": (4,), **options}
+    regressor = FeedforwardRegressor(**options, recipe="own").fit(X, 1e4 * y)
+    assert regressor._standardisation is not None
+    monkeypatch.setattr("chainrule.estimators._recipes.trials", None)
+    model = FeedforwardClassifier(**options).fit(X, y)
+    assert model.recipe_ == "scikit-learn"
+    explicit = FeedforwardClassifier(**options, recipe="scikit-learn").fit(X, y)
+    np.testing.assert_array_equal(model.network_.parameters, explicit.network_.parameters)
+    assert (
+        FeedforwardClassifier(**options, dropout=0.1, stopping_folds=0).fit(X, y).recipe_ == "own"
+    )
+    if not options.get("early_stopping"):
+        _same(model, MLPClassifier(**options).fit(X, y), tolerance=1e-6)

@@ -27,7 +27,7 @@ from chainrule.estimators._parameters import (
     learned_of,
     normalisations,
 )
-from chainrule.estimators._recipes import SCIKIT_LEARN, drawn, going_on, new_recipe, seeded
+from chainrule.estimators._recipes import drawn, going_on, is_as_there, new_recipe, seeded
 from chainrule.estimators._start import output_name, start_from
 from chainrule.estimators._training import options_of, trained
 from chainrule.formulas import ParameterError
@@ -228,7 +228,7 @@ class Feedforward(Fitted):
         prepared = self._prepare(
             given, checked_weights(sample_weight, inputs), goes_on=goes_on, partial=partial
         )
-        as_there = self.recipe == SCIKIT_LEARN
+        as_there = is_as_there(self, hidden, prepared.blocks, inputs)
         if not (partial and "_generator" in vars(self)):
             given = generator(self.random_state)
             self._generator = seeded(self.random_state, given) if as_there else given
@@ -256,8 +256,9 @@ class Feedforward(Fitted):
             recipe = going_on(self, start, len(held.weights), partial=partial)
         else:
             recipe = new_recipe(
-                self, start, held, prepared.strata, fresh, options_of(self, start), partial=partial
-            )
+                self, start, held, prepared.strata, fresh, options_of(self, start),
+                as_there=as_there, partial=partial,
+            )  # fmt: skip
             self._standardisation = recipe.standardisation
         self._generator, self.recipe_ = recipe.generator, recipe.name
         result = trained(self, recipe, held, request)

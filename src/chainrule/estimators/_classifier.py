@@ -140,7 +140,8 @@ class FeedforwardClassifier(Predicting):
         but where `stopping_folds` count epochs and scikit-learn has the activation and all other
         parameters, it trains by both recipes on four fifths of the examples, and takes
         scikit-learn's unless its own makes clearly fewer errors on the other fifth, or
-        as many at a much lower cost.
+        as many at a much lower cost. Over sparse inputs of more than 1024 columns, as words are, it
+        is scikit-learn's without trials, where that has all parameters.
 
     Attributes
     ----------

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
 
 from chainrule.catalogue import activation_formula
 from chainrule.estimators._evaluation import Evaluation
 from chainrule.estimators._start import assigned
 from chainrule.estimators._trials import is_better, trials
+from chainrule.formulas import Formula
 from chainrule.networks import Network, Standardisation, Training, standardisation
+from chainrule.networks._sparse import WIDE, is_sparse
 
 OWN, SCIKIT_LEARN = "own", "scikit-learn"
 
@@ -48,6 +51,25 @@ class Recipe:
     batch_size: int
     epochs: int
     ended: Training | None = None
+
+
+def is_as_there(
+    estimator: Any, hidden: tuple[Formula, ...], blocks: tuple[int, ...], X: Any
+) -> bool:
+    """Tell whether a new network is trained in scikit-learn's way without a trial.
+
+    Classifiers are over wide sparse inputs, as words are, of which most are almost always 0:
+    divided by their deviation the rarest count most, and trials with small batches take many times
+    as long. Regressors need their targets standardised all the same.
+    """
+    if (
+        estimator.recipe == "auto"
+        and is_sparse(X)
+        and X.shape[1] > WIDE
+        and is_classifier(estimator)
+    ):
+        return _is_known_there(estimator, hidden, blocks)
+    return bool(estimator.recipe == SCIKIT_LEARN)
 
 
 def seeded(random_state: Any, generator: np.random.Generator) -> np.random.Generator:
@@ -101,6 +123,7 @@ def new_recipe(
     fresh: np.random.Generator,
     options: dict[str, Any],
     *,
+    as_there: bool,
     partial: bool,
 ) -> Recipe:
     """Return how a new network is trained.
@@ -118,6 +141,8 @@ def new_recipe(
         The estimator's generator as it was before anything was drawn.
     options : dict
         Further arguments of `train`, the same in every recipe.
+    as_there : bool
+        Whether scikit-learn's way is chosen, and the start drawn so.
     partial : bool
         Whether the examples are only the first of those to come.
     """
@@ -129,7 +154,7 @@ def new_recipe(
         size = _batch_size(estimator.batch_size, count, name)
         return Recipe(name, start, generator, given, size, epochs)
 
-    if estimator.recipe == SCIKIT_LEARN:
+    if as_there:
         return recipe(SCIKIT_LEARN, start, estimator._generator, None)
     given = None
     if estimator.standardise and not (partial and np.count_nonzero(held.weights) < _ENOUGH):
@@ -139,7 +164,9 @@ def new_recipe(
     if not folds:
         return own
     other = None
-    if estimator.recipe == "auto" and _is_known_there(estimator, start):
+    if estimator.recipe == "auto" and _is_known_there(
+        estimator, start.activations[:-1], start.blocks
+    ):
         generator = seeded(estimator.random_state, fresh)
         other = recipe(SCIKIT_LEARN, drawn(start, generator), generator, None)
     found = trials(
@@ -177,14 +204,14 @@ def _folds(estimator: Any, count: int) -> int:
     return min(_FOLDS, -(-_IN_FOLDS // count)) if is_open and _FEWEST <= count <= _MOST else 0
 
 
-def _is_known_there(estimator: Any, start: Network) -> bool:
+def _is_known_there(estimator: Any, hidden: tuple[Formula, ...], blocks: tuple[int, ...]) -> bool:
     """Tell whether scikit-learn would train the same network for the same cost."""
     ours = inspect.signature(type(estimator)).parameters
-    hidden = {activation_formula(name) for name in _ACTIVATIONS}
+    known = {activation_formula(name) for name in _ACTIVATIONS}
     return (
         estimator.solver == "adam"
-        and len(start.blocks) == 1
-        and set(start.activations[:-1]) <= hidden
+        and len(blocks) <= 1
+        and set(hidden) <= known
         and all(
             getattr(estimator, name) == ours[name].default
             for name in _UNKNOWN_THERE
