@@ -245,3 +245,19 @@ def test_divergence_is_a_value_error(kind):
     X = np.linspace(-1, 1, 40)[:, None]
     with pytest.raises(ValueError, match=r"diverged|non-finite"):
         kind(solver="sgd", learning_rate_init=1e9, random_state=0).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_a_minimum_at_the_start_has_a_loss(data, ours, theirs, standardise, tmp_path):
+    """Where L-BFGS takes no step the loss is that of the start: a step of no length tells it."""
+    options = {"hidden_layer_sizes": (3,), "solver": "lbfgs", "alpha": 0.5, "random_state": 0}
+    X, y = data[0] + 1.0, 3.0 * data[1]
+    model = ours(**options, tol=1e9, standardise=standardise).fit(X, y)
+    assert model.n_iter_ == 0
+    again = ours(**options | {"solver": "sgd"}, momentum=0.0, learning_rate_init=1e-12, max_iter=1,
+                 batch_size=60, standardise=standardise).fit(X, y)  # fmt: skip
+    assert model.loss_ == pytest.approx(again.loss_, rel=1e-6)
+    assert np.isfinite(theirs(**options, tol=1e9).fit(X, y).loss_)
+    model.save(tmp_path / "model")
+    assert load(tmp_path / "model").loss_ == model.loss_

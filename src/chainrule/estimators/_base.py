@@ -270,7 +270,11 @@ class Feedforward(Fitted):
         past = vars(self) if goes_on else {}
         self.network_, self._state = result.network, result.state
         self.loss_curve_ = [*past.get("loss_curve_", ()), *result.loss_curve]
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
+        # Where a minimum is found at the start, there is no step to tell of.
+        self.loss_ = (
+            self.loss_curve_[-1] if self.loss_curve_
+            else held.loss(result.network, float(self.alpha), vars(self).get("_standardisation"))
+        )  # fmt: skip
         self.n_iter_ = len(result.loss_curve)
         self.t_ = past.get("t_", 0) + self.n_iter_ * held.inputs.shape[0]
         held.keep(self, past, result)

@@ -13,7 +13,15 @@ from sklearn.utils.validation import validate_data
 
 from chainrule.estimators._data import FLOATS, checked_weights, unpacked
 from chainrule.estimators._labels import with_types
-from chainrule.networks import Epoch, Network, NetworkError, Training, validation_split
+from chainrule.networks import (
+    Epoch,
+    Network,
+    NetworkError,
+    Standardisation,
+    Training,
+    validation_loss,
+    validation_split,
+)
 from chainrule.networks._validation import HeldOut, held_out
 
 Batch = tuple[Any, NDArray[Any], NDArray[Any]]
@@ -38,6 +46,16 @@ class Evaluation:
     def score(self, network: Network) -> float:
         """Return the score on the last set, which decides when to stop."""
         return self._rated(list(self.sets.values())[-1], network)
+
+    def loss(self, network: Network, penalty: float, given: Standardisation | None) -> float:
+        """Return the cost of a network over what is trained on, penalty included."""
+        inner, unit = (
+            (network, 1.0) if given is None else (given.unfolded(network), given.unit(network))
+        )
+        decayed = inner.parameters[: inner.layout.decayed].astype(np.float64)
+        total = self.weights.sum(dtype=np.float64)
+        cost = validation_loss(network, self.inputs, self.targets, self.weights)
+        return cost + float(0.5 * penalty * unit * (decayed @ decayed) / total)
 
     def errors(self, outputs: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the weighted errors of what a network makes of some of the examples."""

@@ -43,8 +43,8 @@ _ESTIMATORS: dict[str, type[Feedforward]] = {
     "FeedforwardRegressor": FeedforwardRegressor,
 }
 _CURVES = (
-    "loss_curve_", "validation_scores_", "validation_losses_", "evals_result_", "best_loss_",
-    "best_validation_score_", "best_epoch_", "n_iter_", "t_",
+    "loss_", "loss_curve_", "validation_scores_", "validation_losses_", "evals_result_",
+    "best_loss_", "best_validation_score_", "best_epoch_", "n_iter_", "t_",
 )  # fmt: skip
 
 
@@ -163,7 +163,9 @@ def _restore_generator(estimator: Feedforward, state: dict[str, Any]) -> None:
 def _restore_curves(estimator: Feedforward, state: dict[str, Any]) -> None:
     """Give back the curves; files of earlier versions hold three of them."""
     estimator.loss_curve_ = read_numbers(state["loss_curve_"])
-    estimator.loss_ = estimator.loss_curve_[-1] if estimator.loss_curve_ else float("nan")
+    # Files of earlier versions hold the curve alone.
+    known = [state["loss_"]] if "loss_" in state else estimator.loss_curve_
+    estimator.loss_ = read_numbers(known)[-1] if known else float("nan")
     for name in ("validation_scores_", "validation_losses_"):
         curve = state.get(name)
         setattr(estimator, name, None if curve is None else read_numbers(curve))
