@@ -18,11 +18,13 @@ from chainrule.derivations import (
     derive,
     through_output,
 )
+from chainrule.derivations._remembered import forget
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._kept_values import kept_values
 from chainrule.derivations.output_forms._layer_maps import LayerMap
 from chainrule.derivations.output_forms._layer_witness import checked, find_layer_witness
 from chainrule.documents import text_of
+from chainrule.formulas import parse
 
 _COUPLED = [e.name for e in activations() if activation_formula(e.name).is_layer_coupled]
 _EXCLUDED = [
@@ -474,3 +476,35 @@ def test_what_a_common_factor_does_is_proved_by_rules(text, power, even) -> None
     graph = computation_graph(activation_formula(text).expression)
     assert degree(graph) == power
     assert is_even(graph) == even
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z/max(sqrt(sum(z**2)), 1)",
+        "z*min(1, 2/sqrt(sum(z**2)))",
+        "(z - mean(z))/max(sqrt(mean((z - mean(z))**2)), 20)",
+    ],
+)
+def test_layers_beyond_a_bound_are_multiples_of_one_another(text: str) -> None:
+    """What clips by a norm gives the same for a layer beyond the bound and for its double."""
+    found = derive(parse(text)).layer_witness
+    assert found is not None
+    assert found.is_smooth
+    assert found.second == tuple(2 * x for x in found.first)
+    outputs = [
+        layer_values(parse(text).expression, {"z": list(map(mpmath.mpf, z))})
+        for z in (found.first, found.second)
+    ]
+    assert outputs[0] == pytest.approx(outputs[1], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "text", ["2*(z - min(z))/(max(z) - min(z)) - 1", "tanh(z)/(1 + sum(tanh(z)**2))"]
+)
+def test_the_sections_have_time_for_a_witness(text: str) -> None:
+    """Whoever reads the text first learns as much as whoever asks for the witness first."""
+    forget()
+    derivation = derive(parse(text))
+    assert "There is no form through the output alone" in " ".join(str(derivation).split())
+    assert derivation.layer_witness is not None

@@ -27,11 +27,13 @@ from chainrule.derivations._stages import Stage, composed_form
 from chainrule.derivations._time_limit import in_time
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations._whole_slope import whole_slope
+from chainrule.derivations._work_clock import work_clock
 from chainrule.derivations.output_forms._determined import why_determined, why_told
 from chainrule.derivations.output_forms._kept_values import determined
 from chainrule.derivations.output_forms._layer_output import layer_output_form
 from chainrule.derivations.output_forms._layer_witness import (
     LayerWitness,
+    evident_layer_witness,
     find_layer_witness,
 )
 from chainrule.derivations.output_forms._output_form import (
@@ -52,6 +54,7 @@ from chainrule.formulas import Expression, Formula, subexpressions, variables_of
 _SECONDS = 2.2
 _COUPLED_SECONDS = 3.5  # stages are sought after all else
 _SECTIONS_SECONDS = 1.5
+_WHOLE_SECONDS = 4.2  # for a layer's derivation and its sections, which have what it leaves
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.0
 _OUTPUT_SECONDS = 3.0  # for a form of layers through the output alone
@@ -82,6 +85,8 @@ class Derivation(Documented):
         For layer-coupled formulas that are clearer as a composition: their stages.
     supplements : callable or None
         Returns what a page shows: the sections, with summary, plots, certificate and source.
+    section_seconds : float
+        How long the simplifications in the sections may take.
 
     Examples
     --------
@@ -102,6 +107,7 @@ class Derivation(Documented):
     supplements: Callable[[Derivation], tuple[Section, ...]] | None = field(
         default=None, compare=False, repr=False
     )
+    section_seconds: float = field(default=_SECTIONS_SECONDS, compare=False, repr=False)
 
     @property
     def title(self) -> str:
@@ -114,7 +120,7 @@ class Derivation(Documented):
         """The derivation as titled sections of equations."""
         coupled = self.formula.is_layer_coupled
         first = coupled_sections if coupled else elementwise_sections
-        return in_time(_SECTIONS_SECONDS, lambda: first(self) + further_sections(self))
+        return in_time(self.section_seconds, lambda: first(self) + further_sections(self))
 
     @cached_property
     def by_parameters(self) -> tuple[ParameterDerivative, ...]:
@@ -163,6 +169,9 @@ class Derivation(Documented):
         """Two layers with the same outputs and different Jacobians, where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return None
+        evident = self._evident_witness
+        if evident is not None and evident.is_smooth:
+            return evident
         return None if self._proof_of_layers else self._witness_of_layers
 
     @cached_property
@@ -170,9 +179,15 @@ class Derivation(Documented):
         """The proof that the output determines a layer's derivative where no form is known."""
         if not self.formula.is_layer_coupled or self.product_from_output is not None:
             return ""
-        if self._proof_of_layers or self.layer_witness is not None:
+        if self.layer_witness is not None:
+            return ""
+        if self._proof_of_layers:
             return self._proof_of_layers
         return in_time(_PROOF_SECONDS, lambda: why_told(self._with_extremes))
+
+    @cached_property
+    def _evident_witness(self) -> LayerWitness | None:
+        return in_time(_FURTHER_SECONDS, lambda: evident_layer_witness(self.formula, self.graph))
 
     @cached_property
     def _witness_of_layers(self) -> LayerWitness | None:
@@ -200,6 +215,8 @@ class Derivation(Documented):
         """∂J/∂z of a layer-coupled formula in `a` and `g` alone, where that form is found."""
         if not self.needs_preactivation:
             return self.product
+        if self._evident_witness is not None and self._evident_witness.is_smooth:
+            return None
         plain, told = self._with_extremes, self.told_by_output
         graph = computation_graph(plain.expression)
         chained = backward_graph(graph, guards_roots=False)[0].expression()
@@ -251,8 +268,12 @@ def derive(formula: Formula) -> Derivation:
 
 @remembered
 def _derived(formula: Formula) -> Derivation:
-    seconds = _COUPLED_SECONDS if formula.is_layer_coupled else _SECONDS
-    return in_time(seconds, lambda: _derive(formula))
+    if not formula.is_layer_coupled:
+        return in_time(_SECONDS, lambda: _derive(formula))
+    began = work_clock().now()
+    found = in_time(_COUPLED_SECONDS, lambda: _derive(formula))
+    left = _WHOLE_SECONDS - (work_clock().now() - began)
+    return replace(found, section_seconds=max(_SECTIONS_SECONDS, left))
 
 
 def _derive(formula: Formula) -> Derivation:

@@ -8,10 +8,10 @@ that is done in floating point: what is found has to be checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ _LARGEST = 30.0
 # How many units layers of short numbers have, and these numbers.
 _SHORT = ((1, np.arange(-12, 13) / 4), (2, np.arange(-6, 7) / 2), (3, np.arange(-3.0, 4)))
 _PLACES_SHOWN = 10
+_NEARLY = 1e-6
+_Pair = TypeVar("_Pair", bound=tuple[Any, ...])
 _MOST_SINGULAR, _MOST_FOLDS, _MOST_FOUND = 16, 16, 4
 
 
@@ -119,6 +121,41 @@ def short_layers_alike(
             if apart > _APART * np.abs(jacobians[k]).max() and found < _MOST_FOUND:
                 found += 1
                 yield layers[other].tolist(), layers[k].tolist()
+
+
+def nearly_alike(
+    graph: Graph, parameters: Mapping[str, float], pairs: Sequence[_Pair]
+) -> Iterator[_Pair]:
+    """Yield pairs of layers whose outputs seem to be the same, and not their Jacobians.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of a layer-coupled formula.
+    parameters : mapping of str to float
+    pairs : sequence of tuple
+        Two layers, and what else belongs to them.
+    """
+    programs = Program.of(graph.expression()), Program.of(backward_graph(graph)[0].expression())
+    alike: set[int] = set()
+    for units in {len(pair[0]) for pair in pairs}:
+        rows = _Rows(*programs, parameters, (1,) * units, 1.0)
+        of_size = [k for k, pair in enumerate(pairs) if len(pair[0]) == units]
+        layers = [np.array([pairs[k][side] for k in of_size], dtype=float) for side in (0, 1)]
+        with np.errstate(all="ignore"):
+            is_same = ~_differs(*map(rows.outputs, layers), surely=True)
+            found = np.flatnonzero(is_same)
+            slopes = (rows.jacobians(side[found]).reshape(-1, units**2) for side in layers)
+            found = found[_differs(*slopes, surely=False)]
+        alike.update(of_size[k] for k in found)
+    yield from (pairs[k] for k in sorted(alike))
+
+
+def _differs(one: Any, two: Any, *, surely: bool) -> Any:
+    """Tell which rows differ by more than rounding; what has no floating value might, or not."""
+    least = _NEARLY * np.abs(one).max(axis=1, keepdims=True)
+    apart = np.abs(one - two)
+    return ((apart > least) if surely else ~(apart <= least)).any(axis=1)
 
 
 def _programs(graph: Graph) -> tuple[Program, Program]:

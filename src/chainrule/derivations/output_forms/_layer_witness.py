@@ -1,13 +1,13 @@
 """Two layers with the same outputs and different Jacobians: the output does not tell the slope.
 
 They are found along what leaves the outputs alone: a common factor of all pre-activations, their
-sign, their order where units share one output, a number added to all; else by solving f(z') = f(z)
-from where a search in floating point has led.
+sign, their order where units share one output, a number added to all. These are looked at first, as
+it takes no time. Else f(z') = f(z) is solved from where a search in floating point has led.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
@@ -18,11 +18,16 @@ from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._remembered import remembered
+from chainrule.derivations._scales import scales_of
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._layer_maps import CHECKED_DIGITS, Layer, LayerMap
-from chainrule.derivations.output_forms._layer_search import layers_alike, short_layers_alike
+from chainrule.derivations.output_forms._layer_search import (
+    layers_alike,
+    nearly_alike,
+    short_layers_alike,
+)
 from chainrule.formulas import COMPARISONS, Apply, Formula, constant, subexpressions, variables_of
 
 _SECONDS = 1.0
@@ -35,8 +40,10 @@ _PAIR = ("1", "2")  # two units alone may share what others would not leave them
 _USUAL = (constant(0), constant(1))
 _ABOUT = ((0, -1, "-2.5"), (0, 1, "2.5"), (-1, 2, -1))  # of which an end or the mean is 0
 _ADDED = tuple(mpmath.mpf(k) / 2 for k in (2, -2, 1, -1, 4, -4, 3, -3, 5, -5, 6, -6, 8, -8))
+_SIZES = (1, 16, 0.0625)  # of layers of which all units are multiplied
 _APART, _NEGLIGIBLE, _INVISIBLE = map(mpmath.mpf, ("1e-3", "1e-12", "1e-20"))
 _NEARLY, _ROUNDING = mpmath.mpf(10) ** -CHECKED_DIGITS, mpmath.mpf(10) ** (3 - _DIGITS)
+_Pair = tuple[Layer, Layer, str]
 _STEPS = 12  # of Newton's method, from where a search in floating point has led
 
 
@@ -56,6 +63,8 @@ class LayerWitness:
         ∂a_p/∂z_j in the one and in the other layer.
     reason : str
         Why the outputs are the same, and how that is known.
+    is_smooth : bool
+        Whether the slopes are no matter of what is taken at a kink.
     """
 
     first: tuple[float, ...]
@@ -64,6 +73,7 @@ class LayerWitness:
     units: tuple[int, int]
     slopes: tuple[float, float]
     reason: str
+    is_smooth: bool = True
 
     def __str__(self) -> str:
         p, j = (unit + 1 for unit in self.units)
@@ -97,23 +107,52 @@ def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
     >>> print(find_layer_witness(formula, computation_graph(formula.expression)).reason)
     a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation shows
     """
+    evident = evident_layer_witness(formula, graph)
+    if evident is not None and evident.is_smooth:
+        return evident
+    return _found(formula, graph, _solved_pairs) or evident
+
+
+@remembered
+def evident_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
+    """Return two layers as `find_layer_witness` does, where no equation needs to be solved."""
+    return _found(formula, graph, _evident_pairs)
+
+
+def _found(
+    formula: Formula,
+    graph: Graph,
+    pairs: Callable[[LayerMap, Graph], Iterator[_Pair]],
+) -> LayerWitness | None:
     layers = LayerMap(formula, backward_graph(graph)[0].expression())
     at_kink: LayerWitness | None = None  # where slopes are a matter of what is taken
     try:
         with time_limit(_SECONDS), mpmath.workdps(_DIGITS):
-            for first, second, reason in _pairs(layers, graph):
+            for first, second, reason in pairs(layers, graph):
                 found = checked(layers, first, second, reason)
                 if found is None:
                     continue
                 if all(map(layers.is_smooth, (first, second))):
                     return found
-                at_kink = at_kink or replace(found, reason=f"{reason}, with a unit at a kink")
+                kinked = replace(found, reason=f"{reason}, with a unit at a kink", is_smooth=False)
+                at_kink = at_kink or kinked
     except FAILURES:
         return at_kink
     return at_kink
 
 
-def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]:
+def _evident_pairs(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
+    nearly = nearly_alike(
+        graph, dict(layers.formula.parameters), list(_by_symmetries(layers, graph))
+    )
+    yield from nearly
+    exchanged = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
+    for z in map(_numbers, _PLACES):
+        for alike in layers.alike(z):
+            yield alike, [alike[1], alike[0], *alike[2:]], exchanged
+
+
+def _by_symmetries(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
     places = list(map(_numbers, _PLACES))
     if degree(graph) == 0:
         reason = (
@@ -127,30 +166,33 @@ def _pairs(layers: LayerMap, graph: Graph) -> Iterator[tuple[Layer, Layer, str]]
     if not graph.nodes[graph.output].per_unit:
         reason = "the order of the units does not matter to a, but to ∂a/∂z"
         yield from ((z, z[::-1], reason) for z in places)
-    exchanged = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
+    computed = f"as computed in {_DIGITS} digits"
     for z in (*places, _numbers(_PAIR)):
         for i, j in combinations(range(len(z)), 2):
             order = {i: j, j: i}
-            yield z, [z[order.get(k, k)] for k in range(len(z))], exchanged
-    reason = f"its own outputs as a layer leave a as it is, as computed in {_DIGITS} digits"
+            swapped = [z[order.get(k, k)] for k in range(len(z))]
+            yield z, swapped, f"two units exchanged leave a as it is, {computed}"
     singled_out = list(_singled_out(layers.formula))
     for z in (*places, *singled_out):
         outputs = layers.outputs(z)
         if outputs != z and all(map(mpmath.isfinite, outputs)):
-            yield z, outputs, reason
-    reason = f"a number added to all z leaves a as it is, as computed in {_DIGITS} digits"
+            yield z, outputs, f"its own outputs as a layer leave a as it is, {computed}"
     for added, z in product(_ADDED, places):
-        yield z, [x + added for x in z], reason
-    reason = f"other signs of some units leave a as it is, as computed in {_DIGITS} digits"
+        yield z, [x + added for x in z], f"a number added to all z leaves a as it is, {computed}"
+    scales = scales_of(layers.formula.expression, dict(layers.formula.parameters))
+    for size, z in product((*_SIZES, *scales), places):
+        large = [size * x for x in z]
+        yield large, [2 * x for x in large], f"a factor of all z leaves a as it is, {computed}"
     for z in (*places, *singled_out):
         for signs in product((1, -1), repeat=len(z)):
             if -1 in signs:
-                yield z, [sign * x for sign, x in zip(signs, z, strict=True)], reason
-    for z in places:
-        for alike in layers.alike(z):
-            yield alike, [alike[1], alike[0], *alike[2:]], exchanged
+                turned = [sign * x for sign, x in zip(signs, z, strict=True)]
+                yield z, turned, f"other signs of some units leave a as it is, {computed}"
+
+
+def _solved_pairs(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
     reason = f"found by solving for equal outputs, and checked to {CHECKED_DIGITS} digits"
-    for z in singled_out:
+    for z in _singled_out(layers.formula):
         for start in (layers.outputs(z), [-x for x in z]):
             solved = layers.solved(z, start, _STEPS)
             if solved is not None:
