@@ -22,6 +22,7 @@ from chainrule.derivations._remembered import forget
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._kept_values import kept_values
 from chainrule.derivations.output_forms._layer_maps import LayerMap
+from chainrule.derivations.output_forms._layer_search import short_layers_alike
 from chainrule.derivations.output_forms._layer_witness import checked, find_layer_witness
 from chainrule.documents import text_of
 from chainrule.formulas import parse
@@ -508,3 +509,19 @@ def test_the_sections_have_time_for_a_witness(text: str) -> None:
     derivation = derive(parse(text))
     assert "There is no form through the output alone" in " ".join(str(derivation).split())
     assert derivation.layer_witness is not None
+
+
+def test_infinite_slopes_of_short_layers_make_no_noise() -> None:
+    """Where units lie at 0 their cube roots have infinite slopes, which differ by no number."""
+    formula = parse("z**(1/3) + max(z)")
+    layers = list(short_layers_alike(computation_graph(formula.expression), {}))
+    assert all(one != other for one, other in layers)
+
+
+@pytest.mark.parametrize(
+    "text", ["z*tanh(sqrt(sum(z**2)))/sqrt(sum(z**2))", "z/(1 + sum(abs(z)**40))**(1/40)"]
+)
+def test_layers_that_are_nearly_multiples_are_no_witness(text: str) -> None:
+    """What saturates far out is told apart there by digits that nobody computes."""
+    derivation = derive(parse(text))
+    assert derivation.layer_witness is None

@@ -43,6 +43,11 @@ _MULTIPLIED = [
     "(1 - 1/exp(sqrt(sum(z**2))))*(z/(sqrt(sum(z**2)) + 1/10))",
     "z*sqrt(1 + max(z) - min(z))",
 ]
+_DIVIDED = [  # by what grows more slowly than the dividend
+    "sinh(z)/sum(cosh(z))",
+    "z/(1 + sum(sqrt(1 + z**2)))",
+    "(-z - z**3)/(2 + mean(log(1 + z**2)))",
+]
 _ZERO_WITH_ONE_UNIT = ["z**3*min(abs(z))", "(z + sin(z)/2)*min(max(z, 0))"]
 _CENTRED = [  # of units around their mean or an extreme
     "tanh(z - mean(z)) + mean(z)",
@@ -103,7 +108,7 @@ def _jacobian(expression, z):
     return mpmath.matrix(columns).T
 
 
-@pytest.mark.parametrize("text", some_of([*_ADDED, *_MULTIPLIED, *_CENTRED], 3))
+@pytest.mark.parametrize("text", some_of([*_ADDED, *_MULTIPLIED, *_CENTRED], 3) + _DIVIDED)
 def test_no_fold_lies_where_it_is_claimed_that_outputs_tell_the_layer(text):
     """The determinant of the Jacobian, by differences, has one sign at any layer."""
     formula = activation_formula(text)

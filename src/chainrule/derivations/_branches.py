@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._arithmetic import ZERO, negate
-from chainrule.derivations._crossings import Crossing, polynomial_roots
+from chainrule.derivations._crossings import Crossing, exact_crossings
 from chainrule.derivations._evaluate import evaluate
 from chainrule.formulas import (
     COMPARISONS,
@@ -123,7 +123,7 @@ def _roots_of(e: Expression, values: Mapping[str, Any]) -> Iterator[Crossing]:
         case Apply("power", (x, Constant())):
             yield from _roots_of(x, values)
         case _ if variables_of(e):
-            found = polynomial_roots(e, values)
+            found = exact_crossings(e, values)
             if found is None and evaluate(e, {**values, "z": mpmath.mpf(0)}) == 0:
                 found = [(ZERO, mpmath.mpf(0))]  # as 1 - exp(-z**2), log(cosh(z)) and their kin
             yield from found or []

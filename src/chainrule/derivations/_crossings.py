@@ -49,9 +49,9 @@ def crossings_of(
     Returns
     -------
     tuple
-        Locations, exact where the difference is a polynomial of low degree, with their places in
-        mpmath's current precision, from left to right; and whether they were looked for on a
-        grid, which may miss some.
+        Locations, exact where the difference is a quotient of polynomials of low degree, with their
+        places in mpmath's current precision, from left to right; and whether they were looked for
+        on a grid, which may miss some.
 
     Raises
     ------
@@ -60,29 +60,33 @@ def crossings_of(
     """
     if "z" not in variables_of(difference):
         return [], False
-    polynomial = polynomial_roots(difference, values)
-    found = (
-        polynomial if polynomial is not None else _Scan(difference, values).crossings(between, most)
-    )
-    return sorted(found, key=lambda crossing: crossing[1]), polynomial is None
+    exact = exact_crossings(difference, values)
+    found = exact if exact is not None else _Scan(difference, values).crossings(between, most)
+    return sorted(found, key=lambda crossing: crossing[1]), exact is None
 
 
-def polynomial_roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
-    """Return where a polynomial of low degree is zero; None of anything else."""
+def exact_crossings(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
+    """Return where a quotient of polynomials of low degree is zero, or has a pole and changes sign.
+
+    None of anything else.
+    """
     return attempt(_SECONDS, lambda: _roots(difference, values), None)
 
 
 def _roots(difference: Expression, values: Mapping[str, Any]) -> list[Crossing] | None:
     translation = Translation()
     z = translation.symbol(_Z)
-    e = sympy.expand(translation.to_sympy(difference))
-    hidden = (translation.meaning[symbol] for symbol in e.free_symbols if symbol != z)
+    quotient = sympy.cancel(sympy.together(translation.to_sympy(difference)))
+    hidden = (translation.meaning[symbol] for symbol in quotient.free_symbols if symbol != z)
     if any("z" in variables_of(part) for part in hidden):
         return None
-    if not e.is_polynomial(z) or sympy.degree(e, z) > 2:
+    above, below = map(sympy.expand, sympy.fraction(quotient))
+    if any(not e.is_polynomial(z) or sympy.degree(e, z) > 2 for e in (above, below)):
         return None
+    poles = sympy.roots(below, z) if below.has(z) else {}
+    odd = (pole for pole, multiplicity in poles.items() if multiplicity % 2)
     found: dict[Any, Expression] = {}
-    for root in sympy.roots(e, z):
+    for root in (*sympy.roots(above, z), *odd):
         if not _is_real(root, translation, values):
             continue
         location = translation.to_expression(root)

@@ -24,7 +24,7 @@ from chainrule.derivations._remembered import remembered
 from chainrule.derivations._simplified import simplified
 from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
 from chainrule.derivations._stages import Stage, composed_form
-from chainrule.derivations._time_limit import in_time
+from chainrule.derivations._time_limit import in_time, time_left
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations._whole_slope import whole_slope
 from chainrule.derivations._work_clock import work_clock
@@ -54,10 +54,11 @@ from chainrule.formulas import Expression, Formula, subexpressions, variables_of
 _SECONDS = 2.2
 _COUPLED_SECONDS = 3.5  # stages are sought after all else
 _SECTIONS_SECONDS = 1.5
-_WHOLE_SECONDS = 4.2  # for a layer's derivation and its sections, which have what it leaves
+_WHOLE_SECONDS = 4.6  # for a layer's derivation and its sections, which have what it leaves
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.0
 _OUTPUT_SECONDS = 3.0  # for a form of layers through the output alone
+_OUTPUT_SHARE = 0.6  # of what is left of a budget: where there is none, a proof has its time
 _PROOF_SECONDS = 1.3
 
 
@@ -221,7 +222,8 @@ class Derivation(Documented):
         graph = computation_graph(plain.expression)
         chained = backward_graph(graph, guards_roots=False)[0].expression()
         known = [chained] if self.product is None else [with_extremes(self.product), chained]
-        found = in_time(_OUTPUT_SECONDS, lambda: layer_output_form(plain, tuple(known), told))
+        seconds = min(_OUTPUT_SECONDS, _OUTPUT_SHARE * time_left())
+        found = in_time(seconds, lambda: layer_output_form(plain, tuple(known), told))
         is_chosen = any(map(shared_choice, subexpressions(plain.expression)))
         # Layers of one branch, as they are sampled, may lack the outputs of another.
         return None if found is not None and is_chosen and self._witness_of_layers else found

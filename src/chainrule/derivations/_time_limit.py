@@ -40,9 +40,14 @@ def time_budget(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
+def time_left() -> float:
+    """Return the seconds that are left of the budget, which may be infinite."""
+    return _deadline.get() - work_clock().now()
+
+
 def is_time_up() -> bool:
     """Tell whether the budget is spent."""
-    return _deadline.get() <= work_clock().now()
+    return time_left() <= 0
 
 
 def in_time(seconds: float, work: Callable[[], _T]) -> _T:

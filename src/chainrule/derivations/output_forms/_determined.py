@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -15,6 +16,9 @@ from chainrule.derivations.output_forms._centred_units import PROOF as CENTRED
 from chainrule.derivations.output_forms._centred_units import is_told_around_middle
 from chainrule.derivations.output_forms._clamped_units import PROOF as CLAMPED
 from chainrule.derivations.output_forms._clamped_units import is_told_by_clamped
+from chainrule.derivations.output_forms._divided_layers import PROOF as DIVIDED
+from chainrule.derivations.output_forms._divided_layers import is_told_by_divisor
+from chainrule.derivations.output_forms._layer_output import form_alone
 from chainrule.derivations.output_forms._proportional_layers import PROOF as PROPORTIONAL
 from chainrule.derivations.output_forms._proportional_layers import is_proportional
 from chainrule.derivations.output_forms._rectified_layers import PROOF as RECTIFIED
@@ -41,6 +45,7 @@ from chainrule.formulas import (
 )
 
 _SECONDS, _LONGER = 0.8, 1.2
+_OF_INNER = "{} has a form through itself, and a_j, a one-to-one function of it, tells it"
 _ONE_TO_ONE = (
     *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
 )
@@ -76,6 +81,8 @@ def why_determined(formula: Formula) -> str:
                 return CENTRED.format(subject)
             if is_proportional(e, values):
                 return PROPORTIONAL.format(subject)
+            if is_told_by_divisor(e, values):
+                return DIVIDED.format(subject)
         if any(is_told_by_clamped(e, values) for e in subjects):
             return CLAMPED
         return ""
@@ -96,7 +103,11 @@ def why_told(formula: Formula) -> str:
     values = dict(formula.parameters)
 
     def sought() -> str:
-        for e, subject in _subjects(formula).items():
+        whole, *inner = _subjects(formula).items()
+        for e, subject in inner:
+            if form_alone(replace(formula, expression=e)) is not None:
+                return _OF_INNER.format(subject)
+        for e, subject in (whole, *inner):
             if is_told_around_middle(e, values):
                 return CENTRED.format(subject)
             if is_proportional(e, values):

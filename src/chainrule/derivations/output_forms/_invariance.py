@@ -7,11 +7,14 @@ one rule for every operation, and are proved by it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from chainrule.derivations._arithmetic import ZERO
-from chainrule.derivations._graph import Graph, Node
-from chainrule.formulas import COMPARISONS, Constant
+from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._graph import Graph, Node, computation_graph
+from chainrule.formulas import COMPARISONS, Apply, Constant, Expression, Formula, substitute
 
 _ODD = ("tanh", "sinh", "sin", "atan", "asinh", "erf", "sign", "negate", "reciprocal")
 _EVEN = ("abs", "cos", "cosh")
@@ -37,6 +40,31 @@ def degree(graph: Graph) -> Fraction | None:
     for index in graph.reached():
         found[index] = _degree(graph, graph.nodes[index], found)
     return found[graph.output]
+
+
+def degree_as_decided(formula: Formula, layers: Sequence[Sequence[Any]]) -> Fraction | None:
+    """Return the degree that a formula has at some layers, by the branches that it takes there.
+
+    None, too, where it has no choices, and its degree at these layers is that anywhere.
+    """
+
+    def decided(e: Expression) -> Expression | None:
+        match e:
+            case Apply("maximum" | "minimum", (x, y)):
+                condition: Expression = Apply("greater", (x, y))
+                branches = (x, y) if e.operation == "maximum" else (y, x)
+            case Apply("where", (condition, x, y)):
+                branches = x, y
+            case _:
+                return None
+        choice, known = Apply("indicator", (condition,)), dict(formula.parameters)
+        taken = {x == 1 for z in layers for x in evaluate_layer(choice, {**known, "z": list(z)})}
+        if len(taken) > 1:
+            return None
+        return substitute(branches[0 if True in taken else 1], decided)
+
+    expression = substitute(formula.expression, decided)
+    return None if expression == formula.expression else degree(computation_graph(expression))
 
 
 def _degree(graph: Graph, node: Node, found: _Degrees) -> Fraction | None:

@@ -23,7 +23,7 @@ from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._layer_boundaries import layers_of_every_choice
+from chainrule.derivations._layer_boundaries import is_choice, layers_of_every_choice
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
@@ -77,7 +77,8 @@ from chainrule.formulas import (
 
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS, _RELATED_SECONDS, _WRITING_SECONDS, _FIRST_SECONDS = 0.8, 1.3, 1.2, 1.1
-_AFFINE_SECONDS = 2.2  # a layer moved by a number has a form just where it has one itself
+_RECTIFIED_SECONDS = 1.6  # where it takes as long, nothing else gives a form
+_SIMPLER_SECONDS = 2.2  # a function of a layer has a form where that has one itself
 _MOST_LAYERS = 6
 _MOST_WAYS = 4
 _LONG = 120  # parts before a form is shortened: that of a related layer may be much shorter
@@ -175,6 +176,12 @@ def layer_output_form(
         no_form: Expression | None = None
         return attempt(seconds, lambda: next(filter(holds, forms), None), no_form)
 
+    bare = without_rectifier(formula)
+    if bare is not None:
+        form = first_of(where_not_zero(bare, formula), _RECTIFIED_SECONDS)
+        if form is not None:
+            return form
+
     no_pairs: list[tuple[Expression, Expression]] = []
     pairs = attempt(_SECONDS, partial(list, forms_of_multiples(formula)), no_pairs)
     for named, of_output in pairs:
@@ -187,11 +194,14 @@ def layer_output_form(
             written_out = (with_flat_sums(substitute(way, told_by.get)) for way in ways)
             return first_of(written_out, _SECONDS) or whole
     simpler = [_of_shifted(formula, dict(told))]
+    inner = inner_layer(formula)
+    if inner is not None and not any(map(is_choice, subexpressions(inner[1]))):
+        simpler.append(_of_inner(formula))
     if all(size(value) > _LONG for _, value in told):
         simpler.append(_of_affine(formula))
     nowhere: list[Expression] = []
     for way in simpler:
-        forms = attempt(_AFFINE_SECONDS, partial(list, way), nowhere)
+        forms = attempt(_SIMPLER_SECONDS, partial(list, way), nowhere)
         form = first_of(iter(forms), _SECONDS)
         if form is not None:
             return form
@@ -223,28 +233,20 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
     """Yield forms of layers that are nearly this one."""
     continued = continued_branch(formula.expression)
     if continued is not None:
-        yield from filter(None, (_form_alone(replace(formula, expression=continued)),))
+        yield from filter(None, (form_alone(replace(formula, expression=continued)),))
     choice = shared_choice(formula.expression)
     if choice is not None:
         condition, *branches = choice
-        forms = (_form_alone(replace(formula, expression=branch)) for branch in branches)
+        forms = (form_alone(replace(formula, expression=branch)) for branch in branches)
         found = [form for form in forms if form is not None]
         if len(found) == len(branches):
             yield Apply("where", (exchanged(condition, _Z, _A), *found))
     yield from _of_affine(formula)
-    bare = without_rectifier(formula)
-    if bare is not None:
-        yield from where_not_zero(bare, formula)
-    inner = inner_layer(formula)
-    if inner is not None:
-        form = _form_alone(inner[0])
-        if form is not None:
-            for composed in composed_forms(form, inner[1], dict(formula.parameters)):
-                yield from (*with_plain_comparisons(composed), composed)
+    yield from _of_inner(formula)
     first = linear_first(formula)
     if first is not None:
         outer, product = first
-        form = _form_alone(outer, closed_form(outer, seconds=STAGE_SECONDS))
+        form = form_alone(outer, closed_form(outer, seconds=STAGE_SECONDS))
         if form is not None:
             received: dict[Expression, Expression] = {SEED: form}
             composed = substitute(product, received.get)
@@ -255,9 +257,18 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
             )
             yield from sorted((*(put_in(way, _CENTRED) for way in ways), *ways), key=size)
     for other in with_extremes_of_parts(formula):
-        form = _form_alone(other)
+        form = form_alone(other)
         if form is not None:
             yield form
+
+
+def _of_inner(formula: Formula) -> Iterator[Expression]:
+    """Yield forms of a layer that is a function of each unit of another one."""
+    inner = inner_layer(formula)
+    form = None if inner is None else form_alone(inner[0])
+    if inner is not None and form is not None:
+        for composed in composed_forms(form, inner[1], dict(formula.parameters)):
+            yield from (*with_plain_comparisons(composed), composed)
 
 
 def _of_affine(formula: Formula) -> Iterator[Expression]:
@@ -266,7 +277,7 @@ def _of_affine(formula: Formula) -> Iterator[Expression]:
     if (factor, shift) == (constant(1), constant(0)):
         return
     inside = replace(formula, expression=part)
-    form = _form_alone(inside, closed_form(inside, seconds=STAGE_SECONDS))
+    form = form_alone(inside, closed_form(inside, seconds=STAGE_SECONDS))
     composed = None if form is None else of_affine(form, factor, shift, dict(formula.parameters))
     if composed is not None:
         yield from (*with_plain_comparisons(composed), composed)
@@ -282,7 +293,7 @@ def _of_shifted(formula: Formula, told: Mapping[Expression, Expression]) -> Iter
         ways = dict.fromkeys(put_in(way, told) for way in with_conditions((backward,)))
         products = [way for way in ways if "z" not in variables_of(way)]
         inside = replace(formula, expression=rest)
-        form = _form_alone(inside, closed_form(inside, seconds=STAGE_SECONDS)) if products else None
+        form = form_alone(inside, closed_form(inside, seconds=STAGE_SECONDS)) if products else None
         if form is not None:
             output: dict[Expression, Expression] = {_A: subtract(_A, moved)}
             own = substitute(form, output.get)
@@ -290,7 +301,8 @@ def _of_shifted(formula: Formula, told: Mapping[Expression, Expression]) -> Iter
                 yield from (*with_plain_comparisons(whole), whole)
 
 
-def _form_alone(formula: Formula, product: Expression | None = None) -> Expression | None:
+def form_alone(formula: Formula, product: Expression | None = None) -> Expression | None:
+    """Return ∂J/∂z of any formula in `a` and `g` alone, as `layer_output_form` does of layers."""
     if "z" not in variables_of(formula.expression):
         return constant(0)
     if not formula.is_layer_coupled:

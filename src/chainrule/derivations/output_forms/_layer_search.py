@@ -112,15 +112,20 @@ def short_layers_alike(
         rows = _Rows(*programs, parameters, (1,) * units, 1.0)
         layers = np.array(list(product(numbers, repeat=units)))
         with np.errstate(all="ignore"):
-            outputs, jacobians = rows.outputs(layers), rows.jacobians(layers)
-        first: dict[tuple[float, ...], int] = {}
-        found = 0
-        for k in np.flatnonzero(np.isfinite(outputs).all(axis=1)).tolist():
-            other = first.setdefault(tuple(np.round(outputs[k], _PLACES_SHOWN) + 0.0), k)
-            apart = np.abs(jacobians[k] - jacobians[other]).max()
-            if apart > _APART * np.abs(jacobians[k]).max() and found < _MOST_FOUND:
-                found += 1
-                yield layers[other].tolist(), layers[k].tolist()
+            found = list(_with_one_output(rows, layers))
+        yield from found
+
+
+def _with_one_output(rows: _Rows, layers: Any) -> Iterator[tuple[list[float], list[float]]]:
+    outputs, jacobians = rows.outputs(layers), rows.jacobians(layers)
+    first: dict[tuple[float, ...], int] = {}
+    found = 0
+    for k in np.flatnonzero(np.isfinite(outputs).all(axis=1)).tolist():
+        other = first.setdefault(tuple(np.round(outputs[k], _PLACES_SHOWN) + 0.0), k)
+        apart = np.abs(jacobians[k] - jacobians[other]).max()
+        if apart > _APART * np.abs(jacobians[k]).max() and found < _MOST_FOUND:
+            found += 1
+            yield layers[other].tolist(), layers[k].tolist()
 
 
 def nearly_alike(

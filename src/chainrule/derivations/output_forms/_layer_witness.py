@@ -21,7 +21,7 @@ from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import backward_graph
-from chainrule.derivations.output_forms._invariance import degree, is_even
+from chainrule.derivations.output_forms._invariance import degree, degree_as_decided, is_even
 from chainrule.derivations.output_forms._layer_maps import CHECKED_DIGITS, Layer, LayerMap
 from chainrule.derivations.output_forms._layer_search import (
     layers_alike,
@@ -110,7 +110,8 @@ def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
     evident = evident_layer_witness(formula, graph)
     if evident is not None and evident.is_smooth:
         return evident
-    return _found(formula, graph, _solved_pairs) or evident
+    solved = _found(formula, graph, _solved_pairs)
+    return evident if solved is None or (evident is not None and not solved.is_smooth) else solved
 
 
 @remembered
@@ -179,10 +180,12 @@ def _by_symmetries(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
             yield z, outputs, f"its own outputs as a layer leave a as it is, {computed}"
     for added, z in product(_ADDED, places):
         yield z, [x + added for x in z], f"a number added to all z leaves a as it is, {computed}"
-    scales = scales_of(layers.formula.expression, dict(layers.formula.parameters))
-    for size, z in product((*_SIZES, *scales), places):
-        large = [size * x for x in z]
-        yield large, [2 * x for x in large], f"a factor of all z leaves a as it is, {computed}"
+    for size in (*_SIZES, *scales_of(layers.formula.expression, dict(layers.formula.parameters))):
+        for z in ([size * x for x in place] for place in places):
+            double = [2 * x for x in z]
+            if degree_as_decided(layers.formula, [z, double]) == 0:
+                reason = "a factor of z there leaves a as it is, as every operation shows"
+                yield z, double, reason
     for z in (*places, *singled_out):
         for signs in product((1, -1), repeat=len(z)):
             if -1 in signs:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
-from chainrule.derivations._arithmetic import multiply, rebuilt
+from chainrule.derivations._algebra import attempt
+from chainrule.derivations._arithmetic import multiply, rebuilt, size
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._closed_form import closed_form
+from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
@@ -34,6 +36,7 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
+_WRITING_SECONDS = 0.5
 SOME_OUTPUT = Apply("greater", (Apply("max", (Apply("abs", (_A,)),)), constant(0)))
 
 
@@ -86,10 +89,16 @@ def where_not_zero(bare: Formula, rectified: Formula) -> Iterator[Expression]:
 
     graph = computation_graph(bare.expression)
     told, numbers = dict(determined(bare, graph, rectified)), dict(bare.parameters)
-    product = substitute(backward_graph(graph)[0].expression(), of_outputs)
-    for way in (*written_shortly(product, told, numbers), put_in(product, told)):
-        if "z" not in variables_of(way):
-            yield Apply("where", (SOME_OUTPUT, way, constant(0)))
+    closed = closed_form(bare, seconds=STAGE_SECONDS) if told else None
+    chained = backward_graph(graph)[0].expression()
+    for product in (chained,) if closed is None else (closed, chained):
+        compared = substitute(product, of_outputs)
+        whole = put_in(compared, told)
+        shortly = partial(written_shortly, compared, told, numbers)
+        ways = attempt(_WRITING_SECONDS, shortly, [whole])
+        for way in dict.fromkeys((*ways, whole)):
+            if "z" not in variables_of(way):
+                yield Apply("where", (SOME_OUTPUT, way, constant(0)))
 
 
 def composed_forms(
@@ -99,18 +108,23 @@ def composed_forms(
 
     A form that only compares the outputs, or has none, asks for no inverse.
     """
+    through = joined_form(Formula(outer, tuple(values.items())))
+    is_chosen = through is not None and any(map(_is_choice, subexpressions(through)))
     slope = derivative_in_variables(outer)
     for inverse in inverted(layers_of(outer, values), values):
-        known: dict[Expression, Expression] = {
-            _A: inverse,
-            SEED: rebuilt(multiply(SEED, exchanged(slope, _Z, inverse))),
-        }
+        rate = exchanged(slope, _Z, inverse)
+        if through is not None and not is_chosen and size(through) < size(rate):
+            rate = through
+        known: dict[Expression, Expression] = {_A: inverse, SEED: rebuilt(multiply(SEED, rate))}
         yield rebuilt(substitute(form, known.get))
     compared = _with_outputs_compared(form, outer)
-    through = None if compared is None else joined_form(Formula(outer, tuple(values.items())))
     if compared is not None and through is not None:
         received: dict[Expression, Expression] = {SEED: rebuilt(multiply(SEED, through))}
         yield rebuilt(substitute(compared, received.get))
+
+
+def _is_choice(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation == "where"
 
 
 def _with_outputs_compared(form: Expression, outer: Expression) -> Expression | None:

@@ -71,7 +71,7 @@ def _decided(condition: Apply, values: Mapping[str, float]) -> Iterator[bool]:
 
 
 def _takes_both_signs(e: Expression, values: Mapping[str, float]) -> bool:
-    sizes = [mpmath.mpf(k) / 4 * 10**power for power in range(-12, 4) for k in range(1, 40)]
+    sizes = [mpmath.mpf(k) / 4 * 10**power for power in range(-12, 9) for k in range(1, 40)]
     found = evaluate_layer(e, {**values, "z": [*sizes, *(-z for z in sizes)]})
     return any(x > 0 for x in found) and any(x < 0 for x in found)
 
