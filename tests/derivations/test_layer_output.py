@@ -334,3 +334,27 @@ def test_rounding_makes_no_witness():
     """The largest unit has slope 0, computed as some 1e-61."""
     formula = parse("exp(z)/max(exp(z))")
     assert find_layer_witness(formula, computation_graph(formula.expression)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z*max(sqrt(sum(z**2)) - 2, 0)",
+        "(z - mean(z))*max(sqrt(mean((z - mean(z))**2)) - 2, 0)",
+        "where(sum(z) > 10000, z, 0)",
+        "tanh((z - mean(z))/sqrt(mean((z - mean(z))**2) + 1))",
+    ],
+)
+def test_layers_that_are_zero_below_a_bound_have_a_form_and_so_do_functions_of_layers(text):
+    """On either side of the bound the form has the product that differences give."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    for places in (*_LAYERS, ("4", "-5", "3.5"), ("9000", "800", "700"), ("9000", "800", "-700")):
+        assert_true_product(formula, form, places)
+
+
+def test_an_inverse_that_cannot_be_written_still_tells_the_layer_inside():
+    """The error function has no inverse in the language, but one there is."""
+    derivation = derive(parse("erf((z - mean(z))/sqrt(mean((z - mean(z))**2) + 1))"))
+    assert derivation.product_from_output is None
+    assert "has a form through itself" in derivation.determined_by_output

@@ -277,3 +277,12 @@ def test_tails_do_not_end_where_digits_do(tail):
     """1 + erf(-12) is 1e-64, not 0, of which there would be no logarithm."""
     found = smooth_pieces(parse(f"max({tail}, 1/sqrt(1 + z**2))"))
     assert [0 < b.place < 3 for b in found.breakpoints] == [True]
+
+
+def test_a_kink_of_a_quotient_is_where_its_numbers_say() -> None:
+    """Not at the nearest double: -0.49 is none, where the parameters are 0.5 and 0.01."""
+    found = pieces_of("z*max(0, 1 - lam/(abs(z) + eps))", lam=0.5, eps=0.01)
+    assert [to_text(b.location) for b in found.breakpoints] == ["eps - lam", "lam - eps"]
+    ends = pieces_of("max(0, 1/z - 1)")
+    assert [b.place for b in ends.breakpoints] == [0, 1]
+    assert not pieces_of("where(1/z**2 > 0, z, 1)").breakpoints

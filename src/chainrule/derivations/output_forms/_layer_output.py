@@ -77,7 +77,7 @@ from chainrule.formulas import (
 
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS, _RELATED_SECONDS, _WRITING_SECONDS, _FIRST_SECONDS = 0.8, 1.3, 1.2, 1.1
-_RECTIFIED_SECONDS = 1.6  # where it takes as long, nothing else gives a form
+_RECTIFIED_SECONDS = 2.2  # where it takes as long, nothing else gives a form
 _SIMPLER_SECONDS = 2.2  # a function of a layer has a form where that has one itself
 _MOST_LAYERS = 6
 _MOST_WAYS = 4

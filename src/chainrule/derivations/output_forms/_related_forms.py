@@ -36,7 +36,7 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
-_WRITING_SECONDS = 0.5
+_WRITING_SECONDS = 0.3
 SOME_OUTPUT = Apply("greater", (Apply("max", (Apply("abs", (_A,)),)), constant(0)))
 
 
