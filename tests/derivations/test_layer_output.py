@@ -358,3 +358,14 @@ def test_an_inverse_that_cannot_be_written_still_tells_the_layer_inside():
     derivation = derive(parse("erf((z - mean(z))/sqrt(mean((z - mean(z))**2) + 1))"))
     assert derivation.product_from_output is None
     assert "has a form through itself" in derivation.determined_by_output
+
+
+@pytest.mark.parametrize(
+    "text", ["z*abs(mean(z)) + z", "z*(2 - min(sum(z), 0))", "z*max(1 + mean(z), 1/2)"]
+)
+def test_a_factor_made_of_pieces_is_told_piece_by_piece(text):
+    """The mean of the outputs is that of z times the factor, which rises with it."""
+    formula = parse(text)
+    form = through_output(derive(formula))
+    for places in (*_LAYERS, ("3", "-0.5", "2"), ("-3", "0.5", "-2"), ("0.2", "-0.7")):
+        assert_true_product(formula, form, places)

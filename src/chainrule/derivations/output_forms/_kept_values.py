@@ -20,6 +20,7 @@ from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
 from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.output_forms._broken_factors import of_broken_factors
 from chainrule.derivations.output_forms._extreme_values import (
     of_either_sign,
     of_extreme_outputs,
@@ -138,6 +139,9 @@ def determined(
                     for value in (right, of_sign(left, right)):
                         if left not in found and holds(left, value):
                             found[left] = value
+            for left, right in of_broken_factors(formula):
+                if left not in found and holds(left, right):
+                    found[left] = right
             factor = factor_of(graph, algebra)
             if factor is not None and _Z not in found and _is_told(factor, algebra, found):
                 own = algebra.to_expression(algebra.translation.symbol(_A) * factor)
