@@ -380,3 +380,19 @@ def test_a_short_form_through_a_and_z_stands_beside_a_long_one_in_a():
     assert "There is a shorter form through a and z" in str(derive(parse("z**3/(1 + z**2)")))
     (short_already,) = derive(parse("tanh(z)")).output_forms
     assert short_already.through_preactivation is None
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [("atan(z)/z", -1), ("erf(z)/z", -1), ("z/atan(z)", 1), ("tanh(z)/z", -1), ("z/sinh(z)", -1)],
+)
+def test_quotients_that_are_0_over_0_at_an_end_rise_or_fall_beside_it(text: str, way: int) -> None:
+    """Their slope has a numerator that begins with 0 there: it is told by its own slope."""
+    formula = parse(text)
+    (piece,) = smooth_pieces(formula).pieces[-1:]
+    for places in ((0.0, mpmath.inf), (-mpmath.inf, 0.0)):
+        side = 1 if places[0] == 0 else -1
+        assert proved_sign(piece.derivative, {}, *places) == way * side
+    with mpmath.workdps(40):
+        values = [value_at(formula.expression, mpmath.mpf(k) / 7) for k in range(1, 60)]
+    assert all((y - x) * way > 0 for x, y in pairwise(values))

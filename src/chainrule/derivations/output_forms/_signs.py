@@ -183,15 +183,20 @@ class _Signs:
         used = [g for g in self.generators() if factor.has(g.symbol)]
         if len(used) == 1:
             return self.of_one(factor, used[0])
-        ways = (
-            *(self.of_angle, self.of_terms, self.of_conjugate, self.of_exponential),
-            self.of_tails,
-        )
+        ways = (self.of_angle, self.of_terms, self.of_conjugate, self.of_exponential)
+        found = next(filter(None, (way(factor, used) for way in ways)), 0)
+        if not found and self.vanishes_at_an_end(factor):
+            found = self.of_slope(factor)  # next to a root parts get ever shorter
         return (
-            next(filter(None, (way(factor, used) for way in ways)), 0)
+            found
+            or self.of_tails(factor, used)
             or self.of_parts(factor, self.low, self.high)
             or self.of_slope(factor)
         )
+
+    def vanishes_at_an_end(self, factor: Any) -> bool:
+        ends = [end for end in (self.low, self.high) if not mpmath.isinf(end)]
+        return any(is_zero(self.written(factor), end) for end in ends)
 
     def generators(self) -> list[Generator]:
         return [Generator(self.field.x, "z", self.field.x), *self.field.generators]
