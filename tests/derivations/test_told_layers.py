@@ -46,7 +46,7 @@ _MULTIPLIED = [
 _DIVIDED = [  # by what grows more slowly than the dividend
     "sinh(z)/sum(cosh(z))",
     "z/(1 + sum(sqrt(1 + z**2)))",
-    "(-z - z**3)/(2 + mean(log(1 + z**2)))",
+    "(z + z**3)/(2 + mean(log(1 + z**2)))",
 ]
 _ZERO_WITH_ONE_UNIT = ["z**3*min(abs(z))", "(z + sin(z)/2)*min(max(z, 0))"]
 _CENTRED = [  # of units around their mean or an extreme
