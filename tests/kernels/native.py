@@ -6,6 +6,11 @@ import ctypes
 from typing import Any
 
 import numpy as np
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
+
+from chainrule.kernels._call import kernel_signature
+from chainrule.kernels._vectors import KernelCompiler
 
 SIGNATURE = ctypes.CFUNCTYPE(
     None, *[ctypes.c_void_p] * 3, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p
@@ -21,3 +26,16 @@ def call(kernel: Any, first: np.ndarray, second: np.ndarray, output: np.ndarray)
         *(array.ctypes.data for array in arrays), *first.shape, kernel.parameters.ctypes.data
     )
     return output
+
+
+def compiled(kernel: Any, dtype: str) -> Any:
+    """Return a function that is compiled as kernels are, and not kept."""
+    made = CFunc(
+        kernel,
+        normalize_signature(kernel_signature(np.dtype(dtype))),
+        locals={},
+        options={"error_model": "numpy"},
+        pipeline_class=KernelCompiler,
+    )
+    made.compile()
+    return made

@@ -7,18 +7,14 @@ import numpy as np
 import pytest
 from llvmlite import binding
 from numba import carray
-from numba.core.ccallback import CFunc
-from numba.core.sigutils import normalize_signature
-from tests.kernels.native import SIGNATURE
+from tests.kernels.native import SIGNATURE, compiled
 
 from chainrule.derivations import derive, evaluate
 from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
-from chainrule.kernels._call import kernel_signature
 from chainrule.kernels._elementwise import scalar_function
 from chainrule.kernels._fit import Fit
 from chainrule.kernels._joined_fits import joined, value_at
-from chainrule.kernels._vectors import KernelCompiler
 from chainrule.kernels.elementary import fits
 
 NEXT = 1 + mpmath.mpf(2) ** -52
@@ -37,7 +33,7 @@ def made_rows(count, terms, random):
     )
 
 
-def compiled(rows, lanes, monkeypatch):
+def polynomial_kernel(rows, lanes, monkeypatch):
     monkeypatch.setattr(fits, "_lanes", lambda: lanes)
     value = fits.on_intervals(rows)
 
@@ -47,15 +43,7 @@ def compiled(rows, lanes, monkeypatch):
         for i in range(size):
             result[i] = value(z[i])
 
-    made = CFunc(
-        kernel,
-        normalize_signature(kernel_signature(np.dtype("float64"))),
-        locals={},
-        options={"error_model": "numpy"},
-        pipeline_class=KernelCompiler,
-    )
-    made.compile()
-    return made
+    return compiled(kernel, "float64")
 
 
 def by_mpmath(rows, z):
@@ -73,7 +61,7 @@ def test_the_polynomial_is_that_of_the_interval(lanes, count, terms, monkeypatch
         pytest.skip("the processor has no such instruction")
     random = np.random.default_rng(100 * count + terms)
     rows = made_rows(count, terms, random)
-    kernel, written = compiled(rows, lanes, monkeypatch), value_at(rows)
+    kernel, written = polynomial_kernel(rows, lanes, monkeypatch), value_at(rows)
     for size in (1, 7, 64, 129):
         chosen = random.integers(0, count, size)
         z = np.array([random.uniform(rows[k][0], rows[k][1]) for k in chosen])

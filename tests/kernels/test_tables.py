@@ -6,20 +6,16 @@ import numpy as np
 import pytest
 from llvmlite import binding
 from numba import carray
-from numba.core.ccallback import CFunc
-from numba.core.sigutils import normalize_signature
-from tests.kernels.native import SIGNATURE
+from tests.kernels.native import SIGNATURE, compiled
 
-from chainrule.kernels._call import kernel_signature
 from chainrule.kernels._emulation import emulated
-from chainrule.kernels._vectors import KernelCompiler
 from chainrule.kernels.elementary import tables
 from chainrule.kernels.elementary._words import float_to_bits
 
 ROWS = np.random.default_rng(7).normal(size=(16, 5)).astype(np.float32)
 
 
-def compiled(rows, lanes, monkeypatch):
+def polynomial_kernel(rows, lanes, monkeypatch):
     """Compile a kernel of a polynomial, and of a number, that an index chooses."""
     monkeypatch.setattr(tables, "_lanes", lambda: lanes)
     polynomial = tables.piecewise(tuple(map(tuple, rows.tolist())))
@@ -33,15 +29,7 @@ def compiled(rows, lanes, monkeypatch):
             own = float_to_bits(index[i])
             result[i] = polynomial(x[i], own) * number(own)
 
-    made = CFunc(
-        kernel,
-        normalize_signature(kernel_signature(np.dtype("float32"))),
-        locals={},
-        options={"error_model": "numpy"},
-        pipeline_class=KernelCompiler,
-    )
-    made.compile()
-    return made
+    return compiled(kernel, "float32")
 
 
 def by_numpy(rows, x, index):
@@ -65,7 +53,10 @@ def test_what_is_chosen_is_what_stands_there(lanes, count, monkeypatch):
     """Whole vectors of either width and what is left of arrays; by comparing, elsewhere."""
     if not supported(lanes):
         pytest.skip("the processor has no such instruction")
-    kernel, random = compiled(ROWS[:count], lanes, monkeypatch), np.random.default_rng(count)
+    kernel, random = (
+        polynomial_kernel(ROWS[:count], lanes, monkeypatch),
+        np.random.default_rng(count),
+    )
     for size in (1, 7, 16, 63, 64, 129, 1000):
         x = random.normal(size=size).astype(np.float32)
         index = random.integers(0, count, size, dtype=np.int32)
@@ -78,7 +69,7 @@ def test_what_is_chosen_is_what_stands_there(lanes, count, monkeypatch):
 @pytest.mark.skipif(not supported((16,)), reason="the processor has no such instruction")
 def test_nothing_is_called_for_a_vector(monkeypatch):
     """What is told to take the place of calls is inlined into the loop."""
-    code = compiled(ROWS, (16, 8), monkeypatch)._library.get_asm_str()
+    code = polynomial_kernel(ROWS, (16, 8), monkeypatch)._library.get_asm_str()
     vectors = [line for line in code.splitlines() if "vperm" in line]
     assert len(vectors) > ROWS.shape[1]
     assert not any("call" in line and "_16" in line for line in code.splitlines())

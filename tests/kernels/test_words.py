@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 from numba import carray, njit
-from numba.core.ccallback import CFunc
-from numba.core.sigutils import normalize_signature
-from tests.kernels.native import SIGNATURE
+from tests.kernels.native import SIGNATURE, compiled
 
-from chainrule.kernels._call import kernel_signature
-from chainrule.kernels._vectors import KernelCompiler
 from chainrule.kernels.elementary import exp, larger, smaller
 from chainrule.kernels.elementary._words import HAS_SCALING, times_power_of_two
 from chainrule.kernels.elementary.double import _exponential as double
@@ -41,19 +37,6 @@ def test_the_larger_zero_is_the_positive_one():
 
 # Of a type: the set of functions in it, and the exponents between which results vanish or overflow.
 SCALED = [("float32", single, (-217, 193)), ("float64", double, (-1090, 1030))]
-
-
-def compiled(kernel, dtype):
-    """Return a function that was compiled as kernels are."""
-    made = CFunc(
-        kernel,
-        normalize_signature(kernel_signature(np.dtype(dtype))),
-        locals={},
-        options={"error_model": "numpy"},
-        pipeline_class=KernelCompiler,
-    )
-    made.compile()
-    return made
 
 
 def scaled(mantissas, counts):
