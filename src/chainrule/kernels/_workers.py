@@ -39,9 +39,9 @@ from chainrule.kernels._plan import (
     pool_size,
 )
 
-# Bytes of output from which on workers help: for each thread, if they are awake; in all, if they
-# are not. To wake one takes as long as a kernel takes for some hundred thousand bytes.
-_AWAKE_SHARE, _ASLEEP = 2**15, 2**20
+# Bytes of output from which on workers help: for each of up to eight threads, if they are awake; in
+# all, if they are not. To wake one takes as long as a kernel takes for some hundred thousand bytes.
+_AWAKE_SHARE, _MOST_SHARES, _ASLEEP = 2**15, 8, 2**20
 
 
 class WorkerPool:
@@ -73,7 +73,7 @@ class WorkerPool:
 
     def help_from(self, awake: int = 0, asleep: int = _ASLEEP) -> None:
         """Let workers help from so many bytes of output on, if they are awake or asleep."""
-        awake = awake or _AWAKE_SHARE * (1 + self.wanted)
+        awake = awake or _AWAKE_SHARE * min(1 + self.wanted, _MOST_SHARES)
         self._set(LEAST_AWAKE, awake)
         self._set(LEAST_ASLEEP, max(awake, asleep))
 
