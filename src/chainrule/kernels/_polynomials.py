@@ -215,6 +215,8 @@ class _Interval:
         values, u = self.values(nodes) / nodes**self.power, nodes - centre
         known, powers = float(np.float32(first)) + rest, np.arange(1, degree + 1)
         matrix = (u[:, np.newaxis] / half) ** powers / values[:, np.newaxis]
+        if not np.isfinite(matrix).all():  # LAPACK may search on for ever
+            return None
         solution = np.linalg.lstsq(matrix, (values - known) / values, rcond=None)[0]
         others = (solution / half**powers).tolist()
         wanted, u = self.wanted / self.dense**self.power, self.dense - centre
