@@ -40,8 +40,8 @@ class Generator:
     ----------
     symbol : sympy.Symbol
     kind : str
-        ``exp``, ``log``, ``sqrt`` or another function of the language; ``erfcx``; ``line`` for
-        the argument itself, where it is to stay one factor.
+        ``exp``, ``log``, ``sqrt`` or another function of the language; ``erfcx``, ``sech``,
+        ``log_cosh``; ``line`` for the argument itself, where it is to stay one factor.
     argument : sympy.Expr
         Rational in `z` and earlier generators.
     """
@@ -274,7 +274,7 @@ class Field:
         for g in self.generators:
             if g.kind == kind and g.argument == argument:
                 return g.symbol
-        positive = True if kind in ("exp", "sqrt", "cosh", "erfcx", "line") else None
+        positive = True if kind in ("exp", "sqrt", "cosh", "sech", "erfcx", "line") else None
         # Symbols of one name are sorted by chance.
         name = f"{kind}{len(self.generators)}"
         symbol = sympy.Dummy(name, real=True, positive=positive)
@@ -330,6 +330,7 @@ class Field:
             "atan": mpmath.atan, "asinh": mpmath.asinh, "sin": mpmath.sin, "cos": mpmath.cos,
             "tanh": mpmath.tanh, "sinh": mpmath.sinh, "cosh": mpmath.cosh,
             "erfcx": lambda u: mpmath.exp(u * u) * mpmath.erfc(u), "line": lambda u: u,
+            "sech": mpmath.sech, "log_cosh": lambda u: mpmath.log(mpmath.cosh(u)),
         }  # fmt: skip
         for g in self.generators:
             known[g.symbol] = functions[g.kind](_number(g.argument, known))

@@ -7,7 +7,8 @@ from typing import Any
 import sympy
 
 from chainrule.derivations import Field, Generator
-from chainrule.formulas import Parameter, Variable
+from chainrule.formulas import Apply, Expression, Parameter, Variable
+from chainrule.kernels._crossings import crossing
 from chainrule.kernels._rational import (
     FINITE,
     HOLDS_FINITE,
@@ -15,8 +16,9 @@ from chainrule.kernels._rational import (
     over_one_sum,
     over_reciprocal,
 )
+from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._roots import root_where_squares_overflow, without_cancelling_root
-from chainrule.kernels._source import number, parameter_name, polynomial
+from chainrule.kernels._source import number, parameter_name, polynomial, written
 from chainrule.kernels._waves import wave_source
 
 _ZERO_AT_ZERO = ("sqrt", "sin", "sinh", "tanh", "atan", "asinh", "erf")
@@ -43,6 +45,7 @@ class FieldWriter:
         self.below_one: dict[Any, str] = {}  # generator -> source of the argument of expm1
         self.complements: dict[Any, Any] = {}  # erf generator, sign -> symbol of erfc(sign x)
         self.parameters: list[Any] = []
+        self.numbers: dict[Any, Any] = {}  # symbol -> the irrational number it stands for
         for symbol, leaf in field.translation.meaning.items():
             if isinstance(leaf, Parameter):
                 self.names[symbol] = parameter_name(leaf.name)
@@ -73,10 +76,15 @@ class FieldWriter:
         name = f"{g.kind[0] if g is self.field.exponential else g.kind}{len(self.order)}"
         if g is self.field.exponential:
             name = "t"
-        argument, cancels = self.quotient(g.argument), self.vanishes_at_zero(g.argument)
-        if cancels and g.kind in ("log", "sqrt"):
+        argument, cancels = self.quotient(g.argument), self.vanishes(g.argument)
+        if cancels and g.kind not in ("exp", "sin", "cos"):
             argument = self.product(g.argument)
         text = f"{g.kind}({argument})" if g.kind != "line" else self.product(g.argument)
+        if g.kind == "sech":
+            text = f"1.0 / cosh({argument})"
+        if g.kind == "log_cosh":
+            self.statements.append(f"of_{name} = {argument}")
+            text = written(rewrite(_log_of_cosh(f"of_{name}")), lambda e: None)
         if g.kind in ("sin", "cos") and (wave := self.wave(g)) is not None:
             text = wave
         if g.kind == "log" and self.tends_to_one(g.argument):
@@ -89,8 +97,8 @@ class FieldWriter:
         self.order.append(g.symbol)
         if g.kind == "exp":
             self.below_one[g.symbol] = argument
-            if g.argument.is_polynomial(self.field.x):
-                self.vanishing.add(g.symbol)
+        if g.kind in ("exp", "sech") and g.argument.is_polynomial(self.field.x):
+            self.vanishing.add(g.symbol)
         if g.kind == "erf" and self.field.side is not None:
             for sign in (1, -1):
                 complement = sympy.Dummy(f"erfc{len(self.order)}", positive=True)
@@ -154,6 +162,8 @@ class FieldWriter:
         gone = dict.fromkeys(self.vanishing, 0)
         if argument.has(*gone) and argument.subs(gone) == 1:
             return True
+        if self.has_crossing(argument - 1):
+            return True
         at_zero = {field.x: sympy.Integer(0)}
         for g in field.generators:
             if g.kind in _ZERO_AT_ZERO and g.argument.subs(at_zero) == 0:
@@ -163,10 +173,20 @@ class FieldWriter:
         t = field.exponential.symbol
         return bool(argument.subs(t, 0) == 1 or argument.subs({t: 1, **at_zero}) == 1)
 
-    def vanishes_at_zero(self, argument: Any) -> bool:
-        """Tell whether exponentials cancel in an argument next to 0, as in ``1 - t``."""
+    def vanishes(self, argument: Any) -> bool:
+        """Tell whether exponentials cancel in an argument, as in ``1 - t``, next to 0 or not."""
         ones = {g.symbol: 1 for g in self.field.generators if g.kind == "exp"}
-        return argument.has(*ones) and bool(argument.subs({**ones, self.field.x: 0}) == 0)
+        if argument.has(*ones) and argument.subs({**ones, self.field.x: 0}) == 0:
+            return True
+        return self.has_crossing(argument)
+
+    def has_crossing(self, argument: Any) -> bool:
+        """Tell whether a factor of a quotient vanishes as ``exp(1)*t - 1`` does."""
+        if not any(g.kind == "exp" and argument.has(g.symbol) for g in self.field.generators):
+            return False
+        above, _ = sympy.fraction(sympy.together(argument))
+        _, factors = sympy.factor_list(self.without_irrationals(above))
+        return any(crossing(self.field, base, self.numbers) is not None for base, _ in factors)
 
     def lines(self, above: Any, below: Any) -> Lines:
         """Write a quotient of polynomials in the generators."""
@@ -248,6 +268,10 @@ class FieldWriter:
                 if statement not in self.statements:
                     self.statements.append(statement)
                 return name, sympy.expand(base - (symbol - 1)) != 0
+        if (found := crossing(self.field, base, self.numbers)) is not None:
+            factor, argument = found
+            text = f"expm1({self.of_z(argument)})"
+            return text if factor == 1 else f"({self.write(factor)}) * {text}", False
         return self.horner(self.over_less_one(base), vanished=vanishes), False
 
     def over_less_one(self, base: Any) -> Any:
@@ -291,9 +315,14 @@ class FieldWriter:
         for k, irrational in enumerate(order):
             symbol = sympy.Dummy(f"constant{k}", positive=True)
             self.names[symbol] = number(float(sympy.N(irrational, 25)))
+            self.numbers[symbol] = irrational
             self.parameters.append(symbol)
             e = e.subs(irrational, symbol)
         return e
+
+
+def _log_of_cosh(name: str) -> Expression:
+    return Apply("log", (Apply("cosh", (Variable(name),)),))
 
 
 def _count(total: Any) -> int:

@@ -23,6 +23,7 @@ from chainrule.derivations import (
 )
 from chainrule.formulas import Apply, Expression, subexpressions, variables_of
 from chainrule.kernels._field_writer import FieldWriter
+from chainrule.kernels._hyperbolic import HyperbolicField
 from chainrule.kernels._rational import Lines, chosen
 from chainrule.kernels._tails import WHOLE, Region, TailField, loses_tails, regions
 
@@ -47,7 +48,7 @@ def stable_form(
         return None
     try:
         with time_limit(9.0):
-            found = _quotient(Field(values, side), expression)
+            found = _quotient(HyperbolicField(values, side), expression)
             if found is None:
                 return None
             if side is not None and loses_tails(*found, parts := regions(found[0])):

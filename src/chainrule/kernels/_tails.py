@@ -18,6 +18,7 @@ import sympy
 
 from chainrule.derivations import Field, Generator
 from chainrule.formulas import Apply, Expression, Variable, subexpressions, variables_of
+from chainrule.kernels._hyperbolic import HyperbolicField
 
 _Z = Variable("z")
 _FAR = 20.0  # from 0, of what the error function is taken of: erfcx overflows at -26
@@ -57,7 +58,7 @@ WHOLE = Region(0.0, math.inf, sympy.Integer(0))
 
 
 @dataclass
-class TailField(Field):
+class TailField(HyperbolicField):
     """A field for one sign of `z` that writes error functions over ``erfcx``."""
 
     region: Region = WHOLE
