@@ -85,3 +85,33 @@ def test_no_polynomial_is_sought_through_what_has_no_number():
     target = Target(np.zeros_like, mpmath.mpf, 1.0)
     with np.errstate(all="ignore"):
         assert target.on(0.0, 1.0).fitted(4) is None
+
+
+def _softplus(u, slope):
+    return mpmath.log1p(mpmath.exp(u)), slope / (1 + mpmath.exp(-u))
+
+
+SOFTPLUS = {
+    "log(1 + exp(exp(-z)))": lambda x: _softplus(mpmath.exp(-x), -mpmath.exp(-x)),
+    "log(1 + exp((z + 1)/z))": lambda x: _softplus(1 + 1 / x, -1 / x**2),
+    "log(1 + exp(sinh(z)))": lambda x: _softplus(mpmath.sinh(x), mpmath.cosh(x)),
+}
+
+
+@pytest.mark.parametrize("text", some_of(SOFTPLUS, 2))
+def test_sums_with_exponentials_of_what_grows_do_not_overflow(text):
+    """exp(exp(7)) is infinite, and its logarithm is 1097."""
+    z, formula = (
+        np.array([-9.0, -7.0, -2.3, -1e-4, 1e-9, 1e-4, 0.03, 1.9, 7.1, 9.0]),
+        parse(text, {}),
+    )
+    results = forward(formula, z), backward(formula, np.ones_like(z), z)
+    for x, *found in zip(z.tolist(), *results, strict=True):
+        with mpmath.workdps(40):
+            values = SOFTPLUS[text](mpmath.mpf(x))
+        for value, true in zip(found, values, strict=True):
+            off = 1 + mpmath.exp(min(abs(x), 12)) + min(1 / abs(x), 700)
+            if abs(true) < 1e-300:
+                assert abs(value) <= 1e-300, x
+            else:
+                assert abs(value - true) <= _CLOSEST * off * abs(true), (x, value, true)

@@ -23,13 +23,18 @@ _HYPERBOLIC = ("sinh", "cosh", "tanh")
 class HyperbolicField(Field):
     """A field that writes sinh and cosh of what is no line in z over tanh and sech.
 
-    It does so where both occur, or a logarithm of cosh, which is a function of its own.
+    It does so where both occur, or a logarithm of cosh, which is a function of its own. In sums,
+    exponentials of what grows are 1 over those that decay.
     """
 
     joined: set[Expression] = dataclass_field(default_factory=set)
+    in_sums: set[Apply] = dataclass_field(default_factory=set)
 
     def prepare(self, *expressions: Expression) -> None:
-        """Note of which arguments cosh stands beside another function that it cancels with."""
+        """Note of which arguments cosh stands beside another function that it cancels with.
+
+        And exponentials in sums, where what grows is to be one over what decays.
+        """
         super().prepare(*expressions)
         parts = [e for whole in expressions for e in subexpressions(whole)]
         of_cosh = _arguments_of(parts, "cosh")
@@ -41,8 +46,17 @@ class HyperbolicField(Field):
         }
         others = {*_arguments_of(parts, "sinh"), *_arguments_of(parts, "tanh"), *in_logarithms}
         self.joined |= {e for e in of_cosh & others if variables_of(e)}
+        sums = [e for e in parts if isinstance(e, Apply) and e.operation in ("add", "subtract")]
+        self.in_sums |= {
+            e
+            for whole in sums
+            for e in subexpressions(whole)
+            if isinstance(e, Apply) and e.operation == "exp"
+        }
 
     def _build(self, e: Expression) -> Any:
+        if e in self.in_sums and self._grows(argument := self.build(e.arguments[0])):
+            return 1 / self.exp(-argument)
         if not isinstance(e, Apply) or e.operation not in _HYPERBOLIC:
             return super()._build(e)
         argument = sympy.cancel(self.build(e.arguments[0]))
@@ -58,16 +72,30 @@ class HyperbolicField(Field):
     def _is_line(self, argument: Any) -> bool:
         return self._is_polynomial(argument) and sympy.degree(argument, self.x) < 2
 
+    def _grows(self, argument: Any) -> bool:
+        """Tell whether what is no polynomial is seen not to be negative wherever x is not."""
+        if self.side is None or self._is_polynomial(argument):
+            return False
+        if self.exponential is not None:  # it lies between 0 and 1
+            reciprocal = 1 + sympy.Dummy("excess", nonnegative=True)
+            argument = argument.subs(self.exponential.symbol, 1 / reciprocal)
+        parts = sympy.fraction(sympy.cancel(sympy.together(argument)))
+        return all(sympy.expand(part).is_nonnegative for part in parts)
+
     def log(self, argument: Any) -> Any:
-        """``log(sech(u)**k R) -> -k log_cosh(u) + log(R)``."""
+        """``log(sech(u)**k exp(-v)**m R) -> -k log_cosh(u) - m v + log(R)``."""
         result: Any = sympy.Integer(0)
-        for g in [g for g in self.generators if g.kind == "sech"]:
+        for g in list(self.generators):
+            if g.kind != "sech" and not (g.kind == "exp" and self._grows(-g.argument)):
+                continue
             rest = sympy.cancel(sympy.together(argument))
             for sign, part in zip((1, -1), sympy.fraction(rest), strict=True):
                 power = min(monomial[0] for monomial in sympy.Poly(part, g.symbol).monoms())
                 if power:
                     argument = sympy.cancel(rest / g.symbol ** (sign * power))
-                    result -= sign * power * self._new("log_cosh", g.argument)
+                    is_sech = g.kind == "sech"
+                    of_one = -self._new("log_cosh", g.argument) if is_sech else g.argument
+                    result += sign * power * of_one
         return result + super().log(argument)
 
     def normal(self, e: Any) -> tuple[Any, Any]:
