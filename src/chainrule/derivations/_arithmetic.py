@@ -238,6 +238,81 @@ def _multiple(e: Expression) -> tuple[Expression, Fraction]:
     return e, Fraction(1)
 
 
+def sums_joined(e: Expression) -> Expression:
+    """Write sums anywhere inside without brackets, their numbers as one: ``1 - (a + 2) -> -a - 1``.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> to_text(sums_joined(parse("z*(1 - (z + 1/2)) - (3*z - 2)").expression))
+    'z*(1/2 - z) - 3*z + 2'
+    """
+    if not isinstance(e, Apply):
+        return e
+    e = Apply(e.operation, tuple(map(sums_joined, e.arguments)))
+    if e.operation == "negate":
+        return _opposite(e.arguments[0])
+    if e.operation not in ("add", "subtract"):
+        return e
+    terms = list(terms_of(e))
+    numbers = [term for term in terms if isinstance(term, Constant)]
+    if len(numbers) > 1:
+        joined = sum((number.value for number in numbers), Fraction(0))
+        others = [term for term in terms if not isinstance(term, Constant)]
+        terms = [constant(joined), *others] if joined > 0 else [*others, constant(joined)]
+    return total(terms)
+
+
+def terms_of(e: Expression) -> Iterator[Expression]:
+    """Yield what an expression is a sum of: ``x - (y + z)`` of x, -y and -z."""
+    match e:
+        case Apply("add", (x, y)):
+            yield from (*terms_of(x), *terms_of(y))
+        case Apply("subtract", (x, y)):
+            yield from (*terms_of(x), *map(negate, terms_of(y)))
+        case Apply("negate", (x,)):
+            yield from map(negate, terms_of(x))
+        case _:
+            yield e
+
+
+def signs_outside(e: Expression) -> Expression:
+    """``sum(-x) -> -sum(x)``, ``(-x)**2 -> x**2``, ``abs(-x) -> abs(x)``, and products of these."""
+    if not isinstance(e, Apply):
+        return e
+    match rebuilt(Apply(e.operation, tuple(map(signs_outside, e.arguments)))):
+        case Apply("sum" | "mean" as reduction, (Apply("negate", (x,)),)):
+            return negate(Apply(reduction, (x,)))
+        case Apply("power", (Apply("negate", (x,)), Constant(exponent))) if exponent % 2 == 0:
+            return power(x, constant(exponent))
+        case Apply("abs", (Apply("negate", (x,)),)):
+            return Apply("abs", (x,))
+        case signs:
+            return signs
+
+
+def _opposite(e: Expression) -> Expression:
+    """Return -e, with a difference in a product turned round: ``(x - y)*u -> (y - x)*u``."""
+    turned = _turned(e)
+    return negate(e) if turned is None else turned
+
+
+def _turned(e: Expression) -> Expression | None:
+    match e:
+        case Apply("subtract", (x, y)):
+            return total((y, *map(negate, terms_of(x))))
+        case Apply("multiply", (x, y)):
+            turned = _turned(x)
+            if turned is not None:
+                return multiply(turned, y)
+            turned = _turned(y)
+            return None if turned is None else multiply(x, turned)
+        case Apply("divide", (x, y)):
+            turned = _turned(x)
+            return None if turned is None else divide(turned, y)
+    return None
+
+
 def function(name: str, *arguments: Expression) -> Expression:
     """Apply an operation of the language by name."""
     return Apply(name, arguments)

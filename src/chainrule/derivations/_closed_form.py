@@ -247,10 +247,13 @@ def writings(e: Any, algebra: SumAlgebra) -> list[Any]:
     linear = [g, *(part for part in atoms_of(e, SumFunction) if part.has(g))]
     expanded = sympy.expand(e)
     collected = sympy.collect(expanded, linear, sympy.factor)
-    ways = [e, expanded, _grouped(e), collected]
+    grouped = sympy.factor_terms(expanded)
+    ways = [e, expanded, grouped, collected]
     if linear[1:] and e.has(algebra.count):
         ways.append(sympy.factor(sympy.cancel(algebra.with_means(e))))
         ways.append(_by_denominators(algebra.with_means(collected)))
+        of_means = map(algebra.with_means, (expanded, grouped, collected))
+        ways += [way for way in of_means if not way.has(algebra.count)]
     return ways
 
 
@@ -261,10 +264,6 @@ def _by_denominators(e: Any) -> Any:
         over, under = sympy.fraction(sympy.cancel(term))
         above[under] = above.get(under, 0) + over
     return sympy.Add(*(sympy.factor_terms(over) / under for under, over in above.items()))
-
-
-def _grouped(e: Any) -> Any:
-    return sympy.factor_terms(sympy.expand(e))
 
 
 def _solvable(output: Any, algebra: SumAlgebra) -> list[Any]:

@@ -21,6 +21,7 @@ from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.output_forms._moved_layers import MovedLayer, moved_layer
 from chainrule.derivations.output_forms._output_form import OutputForm, output_form
 from chainrule.formulas import (
     COMPARISONS,
@@ -77,6 +78,11 @@ def composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...
     >>> [to_text(stage.product) for stage in stages]
     ['g - mean(g)', 'g*a*(1 - a)']
     """
+    moved = moved_layer(formula.expression)
+    if moved is not None:
+        product, stages = composed_form(replace(formula, expression=moved.layer))
+        whole = None if product is None else moved.product(product)
+        return whole, _moved(stages, moved)
     product, stages = _composed_form(formula)
     chosen = _of_branches(formula)
     if chosen is not None and (product is None or length(chosen) < length(product)):
@@ -86,6 +92,14 @@ def composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...
         if divided is not None and "z" not in variables_of(divided):
             return divided, stages
     return product, stages
+
+
+def _moved(stages: tuple[Stage, ...], moved: MovedLayer) -> tuple[Stage, ...]:
+    """Return stages of which the last gives out the layer that is moved."""
+    if not stages:
+        return ()
+    *first, last = stages
+    return (*first, Stage(moved.moved(last.definition), moved.product(last.product)))
 
 
 def _of_branches(formula: Formula) -> Expression | None:

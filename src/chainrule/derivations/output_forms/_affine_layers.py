@@ -33,11 +33,11 @@ def affine_parts(e: Expression) -> tuple[Expression, Expression, Expression]:
     ['(z - mean(z))/sum(abs(z))', '-2', '3']
     """
     match e:
-        case Apply("add" | "subtract" as sign, (x, y)) if _is_number(x) or _is_number(y):
-            inner, factor, shift = affine_parts(y if _is_number(x) else x)
-            if _is_number(x) and sign == "subtract":
+        case Apply("add" | "subtract" as sign, (x, y)) if is_number(x) or is_number(y):
+            inner, factor, shift = affine_parts(y if is_number(x) else x)
+            if is_number(x) and sign == "subtract":
                 return inner, negate(factor), subtract(x, shift)
-            if _is_number(x):
+            if is_number(x):
                 return inner, factor, add(shift, x)
             return inner, factor, (add if sign == "add" else subtract)(shift, y)
     number, rest = _factors(e)
@@ -85,19 +85,20 @@ def _factors(e: Expression) -> tuple[Expression, Expression]:
             number, rest = _factors(x)
             return negate(number), rest
         case Apply("multiply", (x, y)):
-            if _is_number(x) or _is_number(y):
-                number, rest = _factors(y if _is_number(x) else x)
-                return multiply(x if _is_number(x) else y, number), rest
+            if is_number(x) or is_number(y):
+                number, rest = _factors(y if is_number(x) else x)
+                return multiply(x if is_number(x) else y, number), rest
             (first, x), (second, y) = _factors(x), _factors(y)
             return multiply(first, second), multiply(x, y)
-        case Apply("divide", (x, y)) if _is_number(y):
+        case Apply("divide", (x, y)) if is_number(y):
             number, rest = _factors(x)
             return divide(number, y), rest
-        case Apply("divide", (x, y)) if not _is_number(x):
+        case Apply("divide", (x, y)) if not is_number(x):
             number, rest = _factors(x)
             return number, divide(rest, y)
     return ONE, e
 
 
-def _is_number(e: Expression) -> bool:
+def is_number(e: Expression) -> bool:
+    """Tell whether an expression is the same number in every layer."""
     return not variables_of(e) and UNIT_COUNT not in subexpressions(e)

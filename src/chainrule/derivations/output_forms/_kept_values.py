@@ -34,6 +34,7 @@ from chainrule.derivations.output_forms._inverses import (
     without_cancellation,
 )
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, is_shared, layers_of
+from chainrule.derivations.output_forms._moved_layers import moved_layer
 from chainrule.derivations.output_forms._shared_factor import equations_of_factor, factor_of
 from chainrule.derivations.output_forms._unit_equations import unit_equations
 from chainrule.formulas import (
@@ -118,6 +119,10 @@ def determined(
     >>> [to_text(e) for e in own]
     ['z', 'a*sqrt(1 + sum(z**2))']
     """
+    moved = moved_layer(formula.expression)
+    if moved is not None and rectified is None:
+        told = determined(replace(formula, expression=moved.layer), computation_graph(moved.layer))
+        return tuple((left, moved.of_output(right)) for left, right in told)
     found: dict[Expression, Expression] = {}
     holds = partial(_holds, rectified or formula, is_rectified=rectified is not None)
     try:

@@ -27,6 +27,7 @@ from chainrule.derivations._layer_boundaries import is_choice, layers_of_every_c
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
+from chainrule.derivations._stages import composed_form
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._affine_layers import (
     affine_parts,
@@ -43,6 +44,7 @@ from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._joined import joined_form
 from chainrule.derivations.output_forms._kept_values import determined, told_by_factor
 from chainrule.derivations.output_forms._layers import exchanged, is_shared, layers_of
+from chainrule.derivations.output_forms._moved_layers import moved_layer
 from chainrule.derivations.output_forms._multiples import multiples_of_the_output
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms._rectified_layers import is_never_on
@@ -122,6 +124,12 @@ def layer_output_form(
     numbers = dict(formula.parameters)
     if singles_out(formula.expression, numbers):
         return None  # what holds at many layers may not hold at one where a formula is another
+
+    moved = moved_layer(formula.expression)
+    if moved is not None:
+        inside = replace(formula, expression=moved.layer)
+        form = form_alone(inside, composed_form(inside)[0])
+        return None if form is None else moved.product(form)
 
     whole = rebuilt(formula.expression)
     if attempt(_SECONDS, lambda: is_never_on(whole, numbers), False):
