@@ -73,3 +73,37 @@ def test_a_stage_gives_out_the_moved_layer():
     stages = derivation_of(text, gain=1.5, eps=0.001, bias=0.25).stages
     definitions = [to_text(stage.definition) for stage in stages]
     assert definitions == ["z - mean(z)", "gain*z/(sqrt(mean(z**2)) + eps) + bias"]
+
+
+_NORMAL = "(z - mean(z))/sqrt(mean((z - mean(z))**2) + eps)"
+
+
+@pytest.mark.parametrize(
+    "text", [f"gain*tanh({_NORMAL}) + bias", f"tanh({_NORMAL})", f"tanh(gain*{_NORMAL} - bias)"]
+)
+def test_a_function_of_a_normalised_layer_has_its_form_on_the_page(text):
+    """The page leaves it the time, and the form has the formula's own slopes."""
+    values = {"gain": 1.5, "eps": 0.1, "bias": 0.25}
+    derivation = derivation_of(text, **{k: v for k, v in values.items() if k in text})
+    assert "No form through the output alone" not in derivation.to_text()
+    form = derivation.product_from_output
+    assert form is not None
+    assert check_product(derivation.formula.expression, form, values)
+
+
+def test_a_clipped_layer_is_not_told_where_two_units_are_clipped():
+    """Both layers have the outputs that the formula gives, and other slopes."""
+    text = f"max(min({_NORMAL}, 2), -2)"
+    derivation = derivation_of(text, eps=0.1)
+    witness = derivation.layer_witness
+    assert witness is not None
+    assert "times" in str(witness)
+    with mpmath.workdps(60):
+        one, two = (
+            layer_values(
+                derivation.formula.expression, {"z": list(map(mpmath.mpf, z))}, {"eps": 0.1}
+            )
+            for z in (witness.first, witness.second)
+        )
+    assert all(abs(x - y) < 1e-6 for x, y in zip(one, two, strict=True))
+    assert abs(witness.slopes[0] - witness.slopes[1]) > 1e-3

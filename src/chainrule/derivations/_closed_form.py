@@ -40,6 +40,7 @@ _A, _Y, _Z = Variable("a"), Variable("y"), Variable("z")
 _DIFFERENCE = Variable("d")
 _SHORT = (False, 20)  # what is in the output alone and as short as this needs no further search
 STAGE_SECONDS = 0.9  # of processor time for one of several stages
+PART_SECONDS = 0.5  # for a stage that may be cut in two instead
 _PARTS = 1.4  # for every operation at least, however a form is written
 _OWN_PREACTIVATION = 8  # by how many parts a form may be longer to do without it
 

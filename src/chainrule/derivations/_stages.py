@@ -15,7 +15,7 @@ from itertools import pairwise
 from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt, size
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._chain_rule import chain_rule
-from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form, length
+from chainrule.derivations._closed_form import PART_SECONDS, STAGE_SECONDS, closed_form, length
 from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
@@ -88,7 +88,8 @@ def composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...
     if chosen is not None and (product is None or length(chosen) < length(product)):
         return chosen, ()
     if product is None or "z" in variables_of(product):
-        divided = closed_form(formula, seconds=STAGE_SECONDS, divides=True)
+        seconds = PART_SECONDS if stages else STAGE_SECONDS
+        divided = closed_form(formula, seconds=seconds, divides=True)
         if divided is not None and "z" not in variables_of(divided):
             return divided, stages
     return product, stages
@@ -124,7 +125,7 @@ def _composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ..
     cuts = _cuts(graph)
     if len(cuts) == 2:
         return closed_form(formula), ()
-    whole = closed_form(formula, seconds=STAGE_SECONDS)
+    whole = closed_form(formula, seconds=PART_SECONDS)
     if whole is not None and _score(whole) <= _SHORT:
         return whole, ()
     values = dict(formula.parameters)
@@ -136,7 +137,8 @@ def _composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ..
         definition = _between(graph, cuts[first], cuts[last])
         names = parameters_of(definition)
         part = Formula(definition, tuple((name, values[name]) for name in names))
-        return _stage(part, is_first=first == 0)
+        seconds = STAGE_SECONDS if last == first + 1 else PART_SECONDS
+        return _stage(part, is_first=first == 0, seconds=seconds)
 
     @cache
     def best(first: int, last: int) -> tuple[Stage, ...] | None:
@@ -225,9 +227,9 @@ def _between(graph: Graph, low: int, high: int) -> Expression:
     return rebuilt(graph.definition(high, names)) if high != low else _Z
 
 
-def _stage(formula: Formula, *, is_first: bool) -> Stage | None:
+def _stage(formula: Formula, *, is_first: bool, seconds: float = STAGE_SECONDS) -> Stage | None:
     if formula.is_layer_coupled:
-        product = closed_form(formula, seconds=STAGE_SECONDS)
+        product = closed_form(formula, seconds=seconds)
         return None if product is None else Stage(formula.expression, product)
     slope = chain_rule(computation_graph(formula.expression))[-1].in_variables
     through = None if is_first else _slope_in_output(formula)

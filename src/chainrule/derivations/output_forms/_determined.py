@@ -104,7 +104,7 @@ def why_told(formula: Formula) -> str:
 
     def sought() -> str:
         whole, *inner = _subjects(formula).items()
-        for e, subject in inner:
+        for e, subject in reversed(inner):  # the simplest first
             if form_alone(replace(formula, expression=e)) is not None:
                 return _OF_INNER.format(subject)
         for e, subject in (whole, *inner):

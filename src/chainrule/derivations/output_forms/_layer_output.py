@@ -19,7 +19,7 @@ from chainrule.derivations._algebra import attempt
 from chainrule.derivations._arithmetic import add, multiply, rebuilt, size, subtract
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._choices import with_choices, with_guards, without_guards
-from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
+from chainrule.derivations._closed_form import PART_SECONDS, STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import computation_graph
@@ -51,7 +51,7 @@ from chainrule.derivations.output_forms._rectified_layers import is_never_on
 from chainrule.derivations.output_forms._related_forms import (
     SOME_OUTPUT,
     composed_forms,
-    inner_layer,
+    inner_layers,
     linear_first,
     where_not_zero,
     with_extremes_of_parts,
@@ -202,8 +202,8 @@ def layer_output_form(
             written_out = (with_flat_sums(substitute(way, told_by.get)) for way in ways)
             return first_of(written_out, _SECONDS) or whole
     simpler = [_of_shifted(formula, dict(told))]
-    inner = inner_layer(formula)
-    if inner is not None and not any(map(is_choice, subexpressions(inner[1]))):
+    outer = [outer for _, outer in inner_layers(formula)][-1:]
+    if outer and not any(map(is_choice, subexpressions(outer[0]))):
         simpler.append(_of_inner(formula))
     if all(size(value) > _LONG for _, value in told):
         simpler.append(_of_affine(formula))
@@ -272,11 +272,15 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
 
 def _of_inner(formula: Formula) -> Iterator[Expression]:
     """Yield forms of a layer that is a function of each unit of another one."""
-    inner = inner_layer(formula)
-    form = None if inner is None else form_alone(inner[0])
-    if inner is not None and form is not None:
-        for composed in composed_forms(form, inner[1], dict(formula.parameters)):
-            yield from (*with_plain_comparisons(composed), composed)
+    inner = list(inner_layers(formula))
+    for layer, outer in dict.fromkeys((*inner[:1], *inner[-1:])):
+        # The closed form is known from the stages.
+        form = form_alone(layer, closed_form(layer, seconds=PART_SECONDS))
+        composed = () if form is None else composed_forms(form, outer, dict(formula.parameters))
+        ways = [way for e in composed for way in (*with_plain_comparisons(e), e)]
+        if ways:
+            yield from ways
+            return
 
 
 def _of_affine(formula: Formula) -> Iterator[Expression]:

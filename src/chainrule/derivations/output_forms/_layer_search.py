@@ -21,7 +21,7 @@ from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._layer_arrays import Program
 
 # How many units have each of the values that are moved: a few, or one among many that are alike.
-_PATTERNS = ((1, 1), (1, 1, 1), (1, 7), (3,), (8,), (1, 15), (16,))
+_PATTERNS = ((1, 1), (1, 1, 1), (1, 7), (3,), (8,), (1, 15), (16,), (1, 1, 14))
 _PATTERNS_AT_SCALES = ((1,), (1, 1))
 _LAYERS = 96
 _SIZES, _SHIFTS = (0.4, 1.0, 2.5), (0.0, 0.0, 1.0, -1.0, -2.5, 2.5)

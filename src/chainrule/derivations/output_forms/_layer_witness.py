@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations, product
+from itertools import combinations, groupby, product
 from typing import Any
 
 import mpmath
@@ -44,6 +44,7 @@ _SIZES = (1, 16, 0.0625)  # of layers of which all units are multiplied
 _APART, _NEGLIGIBLE, _INVISIBLE = map(mpmath.mpf, ("1e-3", "1e-12", "1e-20"))
 _NEARLY, _ROUNDING = mpmath.mpf(10) ** -CHECKED_DIGITS, mpmath.mpf(10) ** (3 - _DIGITS)
 _Pair = tuple[Layer, Layer, str]
+_MOST_WRITTEN = 3  # equal units one after another
 _STEPS = 12  # of Newton's method, from where a search in floating point has led
 
 
@@ -85,7 +86,12 @@ class LayerWitness:
 
 
 def _shown(layer: tuple[float, ...]) -> str:
-    return f"({', '.join(f'{x:.6g}' for x in layer)})"
+    runs = [(f"{x:.6g}", len(list(alike))) for x, alike in groupby(layer)]
+    written = (
+        f"{times} times {x}" if times > _MOST_WRITTEN else ", ".join([x] * times)
+        for x, times in runs
+    )
+    return f"({', '.join(written)})"
 
 
 @remembered

@@ -30,6 +30,7 @@ from chainrule.formulas import (
     Variable,
     constant,
     is_layer_coupled,
+    parameters_of,
     subexpressions,
     substitute,
     variables_of,
@@ -40,13 +41,19 @@ _WRITING_SECONDS = 0.3
 SOME_OUTPUT = Apply("greater", (Apply("max", (Apply("abs", (_A,)),)), constant(0)))
 
 
-def inner_layer(formula: Formula) -> tuple[Formula, Expression] | None:
-    """Return the largest layer of which a layer is a function, and that; None if none is."""
-    for part in common_parts(rebuilt(formula.expression)):
+def inner_layers(formula: Formula) -> Iterator[tuple[Formula, Expression]]:
+    """Yield layers of which a layer is a function of each unit, and that: the largest last."""
+    whole = rebuilt(formula.expression)
+    found = []
+    for part in common_parts(whole):
         if is_layer_coupled(part):
-            outer = exchanged(rebuilt(formula.expression), part, _Z)
-            return None if is_layer_coupled(outer) else (replace(formula, expression=part), outer)
-    return None
+            outer = exchanged(whole, part, _Z)
+            if is_layer_coupled(outer):
+                break
+            names = parameters_of(part)
+            kept = tuple(both for both in formula.parameters if both[0] in names)
+            found.append((Formula(part, kept), outer))
+    yield from reversed(found)
 
 
 def linear_first(formula: Formula) -> tuple[Formula, Expression] | None:
