@@ -107,3 +107,19 @@ def test_a_clipped_layer_is_not_told_where_two_units_are_clipped():
         )
     assert all(abs(x - y) < 1e-6 for x, y in zip(one, two, strict=True))
     assert abs(witness.slopes[0] - witness.slopes[1]) > 1e-3
+
+
+def test_choices_inside_an_equation_are_indicators_and_signs_are_not_doubled():
+    """A page reads ``∂J/∂a_j/(…) - …·I(… > 0)``, parameters first, and no ``+ -``."""
+    text = "gain*(z - mean(z))/(sqrt(mean((z - mean(z))**2)) + eps) + bias"
+    page = derivation_of(text, gain=1.5, eps=0.001, bias=0.25).to_text()
+    assert "where(" not in page
+    assert "+ -" not in page
+    assert "gain·∂J/∂a_j/(eps + sqrt(mean_k h_k²))" in page
+    assert "(a_j - bias)·(mean_k (a_k - bias)·∂J/∂a_k)/(gain·sqrt(mean_k h_k²))" in page
+
+
+def test_a_bend_at_the_largest_unit_is_told_once():
+    """``abs(z - max(z))`` bends where several units share the largest z, and nowhere else."""
+    (kink,) = derivation_of("abs(z - max(z))").layer_kinks
+    assert to_text(kink.choice) == "max(z)"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from chainrule.derivations._arithmetic import ONE, ZERO, rebuilt
+from chainrule.derivations._arithmetic import ONE, ZERO, numbers_first, rebuilt, sums_joined
 from chainrule.formulas import Apply, Constant, Expression, subexpressions, substitute, variables_of
 
 
@@ -55,6 +55,30 @@ def with_guards(e: Expression) -> Expression:
             return Apply("where", (Apply("not_equal", (y, ZERO)), e, ZERO))
         case Apply("power", (y, Constant(exponent))) if exponent < 0 and _varies(y):
             return Apply("where", (Apply("not_equal", (y, ZERO)), e, ZERO))
+    return e
+
+
+def as_shown(e: Expression) -> Expression:
+    """Write an expression as it is read: numbers and parameters first, choices inside as factors.
+
+    Examples
+    --------
+    >>> from chainrule.formulas import parse, to_text
+    >>> to_text(as_shown(parse("z*2*exp(z) - where(z > 0, z/abs(z), 0)").expression))
+    '2*z*exp(z) - z/abs(z)*indicator(z > 0)'
+    """
+    e = numbers_first(sums_joined(e))
+    if isinstance(e, Apply) and e.operation != "where":
+        return Apply(e.operation, tuple(map(_as_factor, e.arguments)))
+    return e
+
+
+def _as_factor(e: Expression) -> Expression:
+    match e:
+        case Apply("where", (condition, x, Constant(value))) if value == 0:
+            return Apply("multiply", (_as_factor(x), Apply("indicator", (condition,))))
+        case Apply(operation, arguments):
+            return Apply(operation, tuple(map(_as_factor, arguments)))
     return e
 
 

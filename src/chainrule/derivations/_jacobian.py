@@ -18,6 +18,7 @@ from chainrule.derivations._arithmetic import (
     negate,
     size,
     subtract,
+    sums_joined,
 )
 from chainrule.derivations._graph import UNIT_COUNT
 from chainrule.derivations._vector_jacobian import SEED
@@ -185,5 +186,6 @@ def jacobian_of(
     except NotLinearError:
         return None
     together = add(own, at_same_unit(cross, "p", "j"))
-    own, cross = (min(simplified(e), e, key=size) for e in (together, cross))
+    plain = map(sums_joined, (together, cross))
+    own, cross = (min(simplified(e), e, key=size) for e in plain)
     return Jacobian(own, cross)

@@ -83,7 +83,15 @@ def kinks_of_layer(formula: Formula, graph: Graph) -> tuple[LayerKink, ...]:
                 found.setdefault(kink.choice, kink)
 
     attempt(_SECONDS, look, None)
-    return tuple(found.values())
+    extremes = [{*kink.sides} for choice, kink in found.items() if _is_extreme(choice)]
+    # Where a unit is the largest, ``abs(z - max(z))`` bends where another one becomes it.
+    return tuple(
+        kink for kink in found.values() if _is_extreme(kink.choice) or {*kink.sides} not in extremes
+    )
+
+
+def _is_extreme(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation in ("max", "min")
 
 
 def _kinks(formula: Formula, graph: Graph) -> Iterator[LayerKink]:

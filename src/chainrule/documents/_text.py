@@ -84,7 +84,7 @@ def _text(e: Expression) -> tuple[str, int]:
         sign, level = _INFIX[e.operation]
         right_level = level + 1 if e.operation in ("subtract", "divide") else level
         if e.operation == "divide":
-            return f"{_at(x[0], level)}/{_at(x[1], right_level)}", level
+            return f"{_factor(x[0], level)}/{_at(x[1], right_level)}", level
         left = _factor if e.operation == "multiply" else _at
         return f"{left(x[0], level)}{sign}{_right(x[1], right_level)}", level
     match e.operation:
@@ -125,7 +125,7 @@ def _summand(e: Expression) -> str:
 
 
 def _factor(e: Expression, level: int) -> str:
-    """Write a left factor; a sum at its end would seem to hold what follows."""
+    """Write a left factor or a dividend; a sum at its end would seem to hold what follows."""
     match e:
         case Apply("multiply", (x, Apply(operation) as last)) if operation in _SUMS:
             if not is_negated(x):

@@ -100,7 +100,7 @@ def _undone(e: Expression) -> Expression | None:
             return substitute(x, _undone)
         case Apply("sqrt", (Apply("power", (x, Constant(exponent))),)) if exponent == 2:
             return Apply("abs", (substitute(x, _undone),))
-        case Apply("power", (Apply("power", (x, inner)), outer)) if _is_sum_of_squares(x):
+        case Apply("power", (Apply("power", (x, inner)), outer)) if _is_positive(x):
             return power(substitute(x, _undone), rebuilt(one_fraction(inner, outer)))
         case Apply("divide", (Apply("sum", (x,)), Apply("count", ()))):
             return Apply("mean", (substitute(x, _undone),))
@@ -112,11 +112,16 @@ def _undone(e: Expression) -> Expression | None:
     return None
 
 
-def _is_sum_of_squares(e: Expression) -> bool:
+def _is_positive(e: Expression) -> bool:
+    """Tell whether a value is at least 0 by the way in which it is written."""
     match e:
         case Apply("sum" | "mean", (Apply("power", (_, Constant(exponent))),)):
             return exponent == 2
-    return False
+        case Apply("add", (x, y)):
+            return _is_positive(x) and _is_positive(y)
+        case Apply("sqrt" | "abs"):
+            return True
+    return isinstance(e, Constant) and e.value >= 0
 
 
 def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:

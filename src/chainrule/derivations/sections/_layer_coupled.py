@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.derivations._arithmetic import ONE, ZERO, rebuilt, size
 from chainrule.derivations._chain_rule import node_names
+from chainrule.derivations._choices import as_shown
 from chainrule.derivations._example import example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._jacobian import bound
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from chainrule.derivations._derivation import Derivation
 
 _LONGEST_WHOLE = 40  # parts of a product that is shown as a whole beside its stages
+_LONGEST_TOLD = 120  # parts of what the output tells of the layer
 _LONGEST_ENTRY = 80  # parts of a Jacobian's entry that are still shown beside the one in z
 
 
@@ -179,7 +182,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
     ):
         sides = [] if written is None else [written]
         if short is not None and size(short) <= _LONGEST_ENTRY:
-            sides.append(bound(short))
+            sides.append(bound(as_shown(short)))
         if sides:
             e = equation(partial(output, Z_J), *sides)
             equations.append(Equation(e.sides, remark))
@@ -190,12 +193,19 @@ def _coupled_simplification(derivation: Derivation) -> Section:
         )
     if derivation.needs_preactivation:
         kept = kept_values(_product_of(derivation))
-        told = [both for both in derivation.told_by_output if both[0] in kept]
+        told = [
+            (left, right)
+            for left, right in derivation.told_by_output
+            if left in kept and size(right) <= _LONGEST_TOLD
+        ]
         sentences += _on_output_alone(derivation, kept, told)
-        equations += [Equation(tuple(map(per_unit, both)), "from the output") for both in told]
+        equations += [
+            Equation((per_unit(left), per_unit(as_shown(right))), "from the output")
+            for left, right in told
+        ]
         alone = derivation.product_from_output
         if alone is not None and (not _is_told(kept, told) or size(alone) <= _LONGEST_WHOLE):
-            e = equation(partial(J, Z_J), per_unit(alone))
+            e = equation(partial(J, Z_J), per_unit(as_shown(alone)))
             equations.append(Equation(e.sides, "through the output alone"))
             sentences += _on_counts(excluded_counts(alone, dict(derivation.formula.parameters)))
     sentences += map(layer_kink_sentence, derivation.layer_kinks)
@@ -217,6 +227,11 @@ def _on_output_alone(
         return [
             "What the derivative needs of z can be had from the output, as below, so that a form "
             "through the output alone exists; where that loses digits, z is better kept."
+        ]
+    if _is_told(kept, derivation.told_by_output):
+        return [
+            "What the layer shares can be had from the output, so that a form through the output "
+            "alone exists; it is too long to be shown."
         ]
     witness = derivation.layer_witness
     if derivation.determined_by_output:
@@ -254,7 +269,7 @@ def _on_counts(counts: tuple[int, ...]) -> list[str]:
     ]
 
 
-def _is_told(kept: tuple[Expression, ...], told: list[tuple[Expression, Expression]]) -> bool:
+def _is_told(kept: tuple[Expression, ...], told: Sequence[tuple[Expression, Expression]]) -> bool:
     """Tell whether the output tells all that is kept besides."""
     return bool(told) and {left for left, _ in told} == set(kept)
 
@@ -291,7 +306,7 @@ def _stages_section(stages: tuple[Stage, ...]) -> Section:
     ]
     for k in range(len(stages) - 1, -1, -1):
         left = partial(J, _value(stages, k, "j"))
-        equations.append(equation(left, _of_stage(stages[k].product, stages, k)))
+        equations.append(equation(left, _of_stage(as_shown(stages[k].product), stages, k)))
     sentence = (
         "The values h lie on every path between z and a, so that each stage has its own backward "
         "pass; the last stage comes first."
@@ -303,8 +318,8 @@ def _assembled(derivation: Derivation) -> Expression:
     """Return ∂J/∂z_j, from the first stage where the whole is long."""
     product, stages = _product_of(derivation), derivation.stages
     if stages and size(product) > _LONGEST_WHOLE:
-        return _of_stage(stages[0].product, stages, 0)
-    return per_unit(product)
+        return _of_stage(as_shown(stages[0].product), stages, 0)
+    return per_unit(as_shown(product))
 
 
 def _product_of(derivation: Derivation) -> Expression:
@@ -320,7 +335,7 @@ def coupled_matrix_form(derivation: Derivation) -> Section:
     if stages and size(product) > _LONGEST_WHOLE:
         equations += _matrix_stages(stages)
     else:
-        equations.append(Equation((partial(J, MATRIX_Z), batch_form(product))))
+        equations.append(Equation((partial(J, MATRIX_Z), batch_form(as_shown(product)))))
     return Section(
         "Matrix form",
         ("The axis is that of the units: 0 where columns are examples, 1 where rows are.",),
@@ -342,7 +357,7 @@ def _matrix_stages(stages: tuple[Stage, ...]) -> list[Equation]:
 
     forward = [Equation((matrix(k + 1), written(stages[k].definition, k))) for k in range(last - 1)]
     backward = [
-        Equation((partial(J, matrix(k)), written(stages[k].product, k)))
+        Equation((partial(J, matrix(k)), written(as_shown(stages[k].product), k)))
         for k in range(last - 1, -1, -1)
     ]
     return [*forward, *backward]
