@@ -38,4 +38,4 @@ def test_numbers_and_parameters_come_first_in_one_fraction(text: str) -> None:
 
 def test_second_derivatives_of_layers_are_written_so() -> None:
     text = str(derive(parse("(z - mean(-z))/(2 + sum(z**2))")))
-    assert "∂w/∂z_j = -2·v_j·Σ_k ∂J/∂a_k·(z_k + mean_l z_l)/(2 + Σ_k z_k²)²" in text
+    assert "∂w/∂z_j = -2·v_j·(Σ_k ∂J/∂a_k·(z_k + mean_l z_l))/(2 + Σ_k z_k²)²" in text

@@ -98,11 +98,11 @@ def test_fused_gradient_equals_differences_of_the_composed_cost(output: str, nam
         ("absolute", "half_squared_error", "sign(z)·(a - y)"),
         ("erf", "half_squared_error", "2·exp(-z²)·(a - y)/sqrt(π)"),
         ("sigmoid", "focal", "y·(1 - a)^gamma·(a + a·gamma·log(a) - 1)"),
-        ("softmax", "cosine", "a·(a·Σ_k a·y/(Σ_k a²) - y)/sqrt((Σ_k a²)·Σ_k y²)"),
+        ("softmax", "cosine", "a·(a·(Σ_k a·y)/(Σ_k a²) - y)/sqrt((Σ_k a²)·Σ_k y²)"),
         (
             "l2_normalization",
             "cosine",
-            "(a·Σ_k a·y/(Σ_k a²) - y)/(sqrt(eps + Σ_k z²)·sqrt((Σ_k a²)·Σ_k y²))",
+            "(a·(Σ_k a·y)/(Σ_k a²) - y)/(sqrt(eps + Σ_k z²)·sqrt((Σ_k a²)·Σ_k y²))",
         ),
         (
             "softmax",
