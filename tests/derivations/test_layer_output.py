@@ -223,7 +223,7 @@ def test_the_form_in_the_output_alone_is_shown():
     """Beside the one in z, which is computed."""
     shown = " ".join(str(derive(parse("z - max(z)"))).split())
     assert "can be had from the output" in shown
-    assert "I(a_j = 0)·Σ_k ∂J/∂a_k/(Σ_k I(a_k = 0)) through the output alone" in shown
+    assert "I(a_j = 0)·(Σ_k ∂J/∂a_k)/(Σ_k I(a_k = 0)) through the output alone" in shown
 
 
 @pytest.mark.parametrize(

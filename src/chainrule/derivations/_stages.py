@@ -20,6 +20,7 @@ from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
+from chainrule.derivations._remembered import remembered
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._moved_layers import MovedLayer, moved_layer
 from chainrule.derivations.output_forms._output_form import OutputForm, output_form
@@ -57,6 +58,7 @@ class Stage:
     product: Expression
 
 
+@remembered
 def composed_form(formula: Formula) -> tuple[Expression | None, tuple[Stage, ...]]:
     """Return ∂J/∂z of a layer-coupled formula, and the stages where it is clearer in stages.
 
