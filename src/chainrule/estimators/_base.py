@@ -155,7 +155,8 @@ class Feedforward(Fitted):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Inputs. float32 and float64 stay what they are, other numbers become float64. Rows of a
-            sparse matrix become dense when their batch comes.
+            sparse matrix become dense when their batch comes; of more than 1024 columns, and few
+            entries, they stay sparse.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional

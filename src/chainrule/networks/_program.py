@@ -113,6 +113,7 @@ def new_tables(
     dropout: tuple[float, ...] = (),
     seed: int = 0,
     to_inputs: bool = False,
+    holds_inputs: bool = True,
 ) -> tuple[columns.Tables, int]:
     """Return the tables for batches of so many rows, and the size of their workspace.
 
@@ -136,15 +137,17 @@ def new_tables(
         Which inputs are dropped.
     to_inputs : bool
         Whether there is to be room for the gradient to the inputs.
+    holds_inputs : bool
+        Whether there is to be room for the inputs of a batch.
     """
     sizes, places = compiled.sizes, compiled.places
-    widest, layers = max(sizes), len(sizes) - 1
+    widest, layers = max(sizes[1:]), len(sizes) - 1
     room = _Room(64 // dtype.itemsize)
     runs = [(len(list(alike)), width) for width, alike in groupby(compiled.blocks)]
     plan = np.full(columns.PLAN_SIZE + 2 * len(runs), columns.ABSENT, np.int64)
     plan[columns.PLAN_SIZE :] = np.ravel(runs)
-    plan[columns.NOTHING] = room.take(widest)
-    plan[columns.INPUTS] = room.take(rows * sizes[0])
+    plan[columns.NOTHING] = room.take(max(sizes))
+    plan[columns.INPUTS] = room.take(rows * sizes[0] if holds_inputs else 0)
     plan[columns.TARGETS] = room.take(rows * sizes[-1])
     plan[columns.WEIGHTS_OF_EXAMPLES] = room.take(rows)
     plan[columns.COSTS] = room.take(rows * len(compiled.blocks))

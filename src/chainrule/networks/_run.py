@@ -19,11 +19,13 @@ from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Muon, Optimiser
 from chainrule.networks._program import new_tables
 from chainrule.networks._propagation import compiled_cost, example_weights
+from chainrule.networks._sparse_batches import has_sparse_batches, sparse_inputs
 from chainrule.networks._standardisation import Standardisation
 from chainrule.networks.compiled import muon_scratch, run_batches, set_learned
 from chainrule.networks.compiled.tables import SEED
 
 _OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
+_OPERATIONS_PER_STEP = 40.0  # as long as an optimiser's step over a weight far away takes
 _OPERATIONS_PER_THREAD = 1.5e7  # in a step; with less, threads wait longer than they work
 _TILE = 8192  # no phase that sums has smaller tiles than this, or than one row
 
@@ -38,7 +40,7 @@ class Run:
     network : Network
         Where to start.
     X : array-like or sparse matrix of shape (examples, inputs)
-        Rows of a sparse matrix become dense when their batch comes.
+        Rows of a narrow sparse matrix become dense when their batch comes.
     Y : array-like of shape (examples, outputs)
     sample_weight : array-like of shape (examples,), optional
     optimiser : Optimiser
@@ -105,17 +107,30 @@ class Run:
         self.alpha = float(alpha)
         self.clip_value, self.clip_norm = float(clip_value), float(clip_norm)
         self.held = network.program, compiled_cost(network, self.targets)
+        shares = _shares(dropout, len(sizes) - 1)
+        is_sparse = shares[0] == 0.0 and has_sparse_batches(network, X)
         self.tables, size = new_tables(
-            network.program, self.batch_size, dtype, cost=self.held[1],
-            statistics=self.statistics, dropout=_shares(dropout, len(sizes) - 1), seed=seed,
+            network.program, self.batch_size, dtype, cost=self.held[1], seed=seed,
+            statistics=self.statistics, dropout=shares, holds_inputs=not is_sparse,
         )  # fmt: skip
+        threads = threads or threads_for(network, self.batch_size)
+        self.sparse = None
+        if is_sparse:
+            self.sparse = sparse_inputs(
+                network, (self.inputs, self.columns, self.row_starts), standardisation,
+                batch_size=self.batch_size, threads=threads,
+                moves_at_once=not (clip_value or clip_norm or isinstance(optimiser, Muon)),
+            )  # fmt: skip
         self.crew = Crew(
-            threads or threads_for(network, self.batch_size), size, dtype,
+            threads, size, dtype,
             tiles=max(self.parameters.size // _TILE + 2, self.batch_size),
             learned=len(self.tables.learned),
         )  # fmt: skip
         self.steps = 0
-        self.chunk = max(int(_OPERATIONS_PER_CALL / _operations(network, self.batch_size)), 1)
+        operations = _operations(network, self.batch_size)
+        if self.sparse is not None:
+            operations = _sparse_operations(network, self.sparse.entries.size, self.batch_size)
+        self.chunk = max(int(_OPERATIONS_PER_CALL / operations), 1)
 
     @property
     def network(self) -> Network:
@@ -176,7 +191,7 @@ class Run:
                 self.centres, self.factors, self.targets.reshape(-1), self.weights, part,
                 rates[first : first + self.chunk], self.batch_size, self.parameters, self.gradient,
                 self.state, self.scratch, self.optimiser.code, self.settings, self.steps,
-                self.alpha, self.clip_value, self.clip_norm,
+                self.alpha, self.clip_value, self.clip_norm, self.sparse,
             )  # fmt: skip
             self.steps += self.steps_of(part)
             if not np.isfinite(loss):
@@ -205,6 +220,12 @@ def threads_for(network: Network, batch_size: int) -> int:
 
 def _operations(network: Network, batch_size: int) -> float:
     return 6.0 * network.parameters.size * batch_size
+
+
+def _sparse_operations(network: Network, entries: int, batch_size: int) -> float:
+    count, width = network.sizes[:2]
+    others = network.parameters.size - count * width
+    return 6.0 * others * batch_size + (6.0 * entries + _OPERATIONS_PER_STEP * count) * width
 
 
 def _inputs(

@@ -99,7 +99,8 @@ def train(
     network : Network
         Where to start.
     X : array-like or sparse matrix of shape (examples, inputs)
-        The inputs. Rows of a sparse matrix become dense when their batch comes.
+        The inputs. Rows of a sparse matrix become dense when their batch comes; of more than 1024
+        columns, and few entries, the first layer's products and gradient are sparse instead.
     Y : array-like of shape (examples, outputs)
         The targets.
     optimiser : Optimiser, optional

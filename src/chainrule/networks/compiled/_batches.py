@@ -30,6 +30,7 @@ from chainrule.networks.compiled._loops import (
     sum_of_products,
 )
 from chainrule.networks.compiled._muon import muon_step
+from chainrule.networks.compiled._sparse import move_weights, sort_entries, sum_all_shifted
 from chainrule.networks.compiled._team import (
     flush_subnormals,
     is_requested,
@@ -68,33 +69,39 @@ _AHEAD, _LINE, _FIRST_LINES = 16, 64, 256  # rows; bytes
 @inner()
 def _gather(
     space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, centres: Any, factors: Any,
-    targets: Any, weights: Any, order: Any, start: int, size: int, number: int,
+    targets: Any, weights: Any, order: Any, start: int, size: int, number: int, sparse: Any,
 ) -> None:  # fmt: skip
     """Copy the examples of a batch into the workspace, standardised; sparse ones become dense.
+
+    They stay where they are where the products of the first layer are sparse.
 
     The batch is a part of the order of examples, from `start` on and of a size.
     """
     plan, work, team = tables.plan, space.work, space.team
     count, width = tables.layers[0, COUNT], tables.layers[-1, WIDTH]
     row_size = count * inputs.itemsize if starts.size == 0 else 0
+    if sparse is not None and space.thread == 0:
+        sort_entries(sparse, order, start, size)
     high, tile = rows_at_once(count), take(team)
     while tile < tiles_of(size, high):
         for k in range(tile * high, min((tile + 1) * high, size)):
-            row, place = order[start + k], plan[INPUTS] + k * count
-            if start + k + _AHEAD < order.size:
-                there = inputs.ctypes.data + order[start + k + _AHEAD] * row_size
-                for line in range(0, min(row_size, _FIRST_LINES), _LINE):
-                    ask_for(there + line)
-            X = work[place : place + count]
-            if starts.size > 0:
-                X[:] = 0.0
-                for entry in range(starts[row], starts[row + 1]):
-                    X[columns[entry]] += inputs[entry]
-            else:
-                copy(inputs[row * count : (row + 1) * count], X)
-            standardise(X, centres, factors)
-            if tables.dropout[0] > 0.0:
-                drop(X, tables.dropout[0], dropout_key(plan, 0, number), k * count)
+            row = order[start + k]
+            if sparse is None:
+                if start + k + _AHEAD < order.size:
+                    there = inputs.ctypes.data + order[start + k + _AHEAD] * row_size
+                    for line in range(0, min(row_size, _FIRST_LINES), _LINE):
+                        ask_for(there + line)
+                place = plan[INPUTS] + k * count
+                X = work[place : place + count]
+                if starts.size > 0:
+                    X[:] = 0.0
+                    for entry in range(starts[row], starts[row + 1]):
+                        X[columns[entry]] += inputs[entry]
+                else:
+                    copy(inputs[row * count : (row + 1) * count], X)
+                standardise(X, centres, factors)
+                if tables.dropout[0] > 0.0:
+                    drop(X, tables.dropout[0], dropout_key(plan, 0, number), k * count)
             place = plan[TARGETS] + k * width
             copy(targets[row * width : (row + 1) * width], work[place : place + width])
             work[plan[WEIGHTS_OF_EXAMPLES] + k] = weights[row]
@@ -136,11 +143,12 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
 
 @inner()
 def _batch_gradient(
-    space: Any, tables: Any, parameters: Any, gradient: Any, inputs: int, rows: int, number: int
-) -> tuple[float, float]:
-    forward(space, tables, parameters, inputs, rows, True, number, 0)
+    space: Any, tables: Any, sparse: Any, parameters: Any, gradient: Any, inputs: int, rows: int,
+    number: int,
+) -> tuple[float, float]:  # fmt: skip
+    forward(space, tables, sparse, parameters, inputs, rows, True, number, 0)
     total, weight = _cost(space, tables, rows)
-    backward(space, tables, parameters, gradient, inputs, rows, True, number)
+    backward(space, tables, sparse, parameters, gradient, inputs, rows, True, number)
     return total, weight
 
 
@@ -152,7 +160,7 @@ def batch_gradient(
 
     Their targets and weights are in the workspace.
     """
-    total, weight = _batch_gradient(space, tables, parameters, gradient, inputs, rows, number)
+    total, weight = _batch_gradient(space, tables, None, parameters, gradient, inputs, rows, number)
     return total, weight
 
 
@@ -187,8 +195,8 @@ def _clip(space: Any, gradient: Any, largest: float, longest: float) -> None:
 
 @inner()
 def _move(
-    space: Any, tables: Any, parameters: Any, gradient: Any, state: Any, scratch: Any, solver: int,
-    settings: Any, rate: float, number: int, penalty: float,
+    space: Any, tables: Any, sparse: Any, parameters: Any, gradient: Any, state: Any, scratch: Any,
+    solver: int, settings: Any, rate: float, number: int, penalty: float,
 ) -> float:  # fmt: skip
     """Take one step; return the sum of the squares of the weights before it, if penalised."""
     team, decayed = space.team, tables.plan[DECAYED]
@@ -210,6 +218,12 @@ def _move(
                 scratch, nothing,
             )  # fmt: skip
             start = last
+    if sparse is not None and sparse.moves_at_once == 1:
+        total += move_weights(
+            space, tables, sparse, parameters, first, second, solver, settings, rate, number,
+            penalty,
+        )  # fmt: skip
+        start = tables.layers[0, COUNT] * tables.layers[0, WIDTH]
     weights = tiles_of(decayed - start, _TILE)
     tiles = weights + tiles_of(parameters.size - decayed, _TILE)
     tile = take(team)
@@ -233,6 +247,8 @@ def _move(
     if space.thread == 0:
         set_learned(tables, parameters)
     meet(team)
+    if sparse is not None and sparse.moves_at_once == 0:
+        sum_all_shifted(space, tables, sparse, parameters)
     return total
 
 
@@ -248,25 +264,30 @@ def run_batches(
     space: Any, tables: Any, inputs: Any, columns: Any, starts: Any, centres: Any, factors: Any,
     targets: Any, weights: Any, order: Any, rates: Any, batch_size: int, parameters: Any,
     gradient: Any, state: Any, scratch: Any, solver: int, settings: Any, number: int, alpha: float,
-    largest: float, longest: float,
+    largest: float, longest: float, sparse: Any,
 ) -> float:  # fmt: skip
     """Train on the examples named by `order`, batch after batch; return the sum of their costs.
 
-    Inputs are standardised as they come where there are centres and factors of their columns.
+    Inputs are standardised as they come where there are centres and factors of their columns;
+    instead of all of that there may be sparse ones.
     Where a cost is not finite, all threads stop there, and so is the sum; likewise where somebody
     asks them to.
     """
     before = flush_subnormals()
     loss = 0.0
     address = space.work.ctypes.data + tables.plan[INPUTS] * space.work.itemsize
+    if sparse is not None:
+        sum_all_shifted(space, tables, sparse, parameters)
     for start in range(0, order.size, batch_size):
         size = min(batch_size, order.size - start)
         number += 1
         _gather(
             space, tables, inputs, columns, starts, centres, factors, targets, weights, order,
-            start, size, number,
+            start, size, number, sparse,
         )  # fmt: skip
-        total, weight = _batch_gradient(space, tables, parameters, gradient, address, size, number)
+        total, weight = _batch_gradient(
+            space, tables, sparse, parameters, gradient, address, size, number
+        )
         if space.thread == 0 and (is_requested(space.team) or not np.isfinite(total)):
             stop(space.team)
         meet(space.team)
@@ -276,7 +297,7 @@ def run_batches(
         if largest > 0.0 or longest > 0.0:
             _clip(space, gradient, largest, longest)
         squares = _move(
-            space, tables, parameters, gradient, state, scratch, solver, settings,
+            space, tables, sparse, parameters, gradient, state, scratch, solver, settings,
             rates[start // batch_size], number, alpha / weight,
         )  # fmt: skip
         loss += 0.5 * alpha * squares
@@ -326,8 +347,8 @@ def run_rows(header: int, inputs: int, outputs: int, block: int, kind: Any) -> N
     X, A = load_int64(inputs + DATA), load_int64(outputs + DATA)
     for start in range(0, rows, block):
         forward(
-            space, tables, parameters, X + start * count * item, min(block, rows - start), False,
-            0, A + start * width * item,
+            space, tables, None, parameters, X + start * count * item, min(block, rows - start),
+            False, 0, A + start * width * item,
         )  # fmt: skip
 
 
@@ -339,9 +360,9 @@ def run_to_inputs(
     """Fill the gradient to the inputs of one block of rows, from the one to the output."""
     work, plan = space.work, tables.plan
     rows, last = inputs.shape[0], tables.layers.shape[0] - 1
-    forward(space, tables, parameters, inputs.ctypes.data, rows, False, 0, 0)
+    forward(space, tables, None, parameters, inputs.ctypes.data, rows, False, 0, 0)
     place = plan[TO_A] if through_activation else plan[TO_Z]
     copy(seeds, work[place : place + seeds.size])
     if through_activation:
         back_through_activation(space, tables, gradient, last, rows, 0)
-    backward(space, tables, parameters, gradient, inputs.ctypes.data, rows, False, 0)
+    backward(space, tables, None, parameters, gradient, inputs.ctypes.data, rows, False, 0)

@@ -22,6 +22,7 @@ from chainrule.networks.compiled._normalisation import (
     through_normalisation,
 )
 from chainrule.networks.compiled._products import product, product_tiles
+from chainrule.networks.compiled._sparse import back_to_weights, sparse_product
 from chainrule.networks.compiled._team import meet, take
 from chainrule.networks.compiled._tiles import COLUMNS, rows_at_once, tiles_of
 from chainrule.networks.compiled.tables import (
@@ -103,13 +104,13 @@ def _activate_rows(
 
 @inner()
 def forward(
-    space: Any, tables: Any, parameters: Any, inputs: int, rows: int, training: bool, number: int,
-    outputs: int,
+    space: Any, tables: Any, sparse: Any, parameters: Any, inputs: int, rows: int, training: bool,
+    number: int, outputs: int,
 ) -> None:  # fmt: skip
     """Fill the pre-activations and activations of all layers for some rows.
 
     `inputs` and `outputs` are addresses; where the latter is 0, the output activation is left to
-    the cost.
+    the cost. Inputs may be sparse instead; what that takes is compiled where they are not None.
     """
     work, team = space.work, space.team
     item, data = work.itemsize, work.ctypes.data
@@ -121,13 +122,18 @@ def forward(
         start = parameters.ctypes.data + own[BIASES] * item
         if is_normalised:
             start = data + tables.plan[NOTHING] * item
-        product(
-            tables.plan[PRODUCT_KERNEL], team, take(team), 0, rows, width, count,
-            previous, count * item, 0,
-            parameters.ctypes.data + own[WEIGHTS] * item, width * item, 0,
-            data + own[PRODUCT] * item, start, 0, space.panel,
-        )  # fmt: skip
-        meet(team)
+        is_done = False
+        if sparse is not None and layer == 0:
+            sparse_product(space, tables, sparse, parameters, rows)
+            is_done = True
+        if not is_done:
+            product(
+                tables.plan[PRODUCT_KERNEL], team, take(team), 0, rows, width, count,
+                previous, count * item, 0,
+                parameters.ctypes.data + own[WEIGHTS] * item, width * item, 0,
+                data + own[PRODUCT] * item, start, 0, space.panel,
+            )  # fmt: skip
+            meet(team)
         if own[NORMALISATION] == OVER_BATCH and training:
             tile = take(team)
             while tile < tiles_of(width, COLUMNS):
@@ -204,7 +210,7 @@ def back_through_activation(
 
 @inner()
 def backward(
-    space: Any, tables: Any, parameters: Any, gradient: Any, inputs: int, rows: int,
+    space: Any, tables: Any, sparse: Any, parameters: Any, gradient: Any, inputs: int, rows: int,
     training: bool, number: int,
 ) -> None:  # fmt: skip
     """Fill the gradient, from the one to the output's pre-activation in the workspace.
@@ -222,13 +228,19 @@ def backward(
             through_normalisation(space, tables, parameters, gradient, layer, rows, training)
             to_product = data + plan[TO_PRODUCT] * item
         below = inputs if layer == 0 else data + tables.layers[layer - 1, A] * item
-        following = product_tiles(team, count, width, rows, 1, item)
-        tile = product(
-            plan[PRODUCT_KERNEL], team, take(team), 0, count, width, rows,
-            below, count * item, 1,
-            to_product, width * item, 0,
-            gradient.ctypes.data + own[WEIGHTS] * item, nothing, 0, space.panel,
-        )  # fmt: skip
+        is_done, following = False, 0
+        if sparse is not None and layer == 0:
+            back_to_weights(space, tables, sparse, gradient, rows)
+            is_done = True
+        tile = take(team)
+        if not is_done:
+            following = product_tiles(team, count, width, rows, 1, item)
+            tile = product(
+                plan[PRODUCT_KERNEL], team, tile, 0, count, width, rows,
+                below, count * item, 1,
+                to_product, width * item, 0,
+                gradient.ctypes.data + own[WEIGHTS] * item, nothing, 0, space.panel,
+            )  # fmt: skip
         if layer > 0 or plan[TO_INPUTS] >= 0:
             place = plan[TO_A] if layer > 0 else plan[TO_INPUTS]
             tile = product(

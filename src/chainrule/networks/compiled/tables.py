@@ -68,6 +68,51 @@ class Tables(NamedTuple):
     dropout: Any
 
 
+class Sparse(NamedTuple):
+    """Wide sparse inputs, and what a batch of them needs beside the workspace.
+
+    Parameters
+    ----------
+    values : ndarray of float32 or float64
+        The entries, row by row, each divided by the scale of its column.
+    columns, starts : ndarray of int64
+        The entries' columns, and where each row begins.
+    shifts : ndarray
+        The columns' centres divided by their scales; empty where none is shifted.
+    bits : int
+        The weights of ``2**bits`` inputs are a tile.
+    moves_at_once : int
+        1 where the gradient to the weights is filled, tile by tile, as the step is taken.
+    examples : ndarray of int64
+        Which rows are those of the batch.
+    entries, rows : ndarray of int64
+        The batch's entries in the order of the tiles, and their rows in it.
+    bounds : ndarray of int64
+        Where the entries of each tile begin.
+    origin, total : ndarray of shape (first layer's units,)
+        What is added to the products of every row; the sum of the gradients to them.
+    shifted : ndarray of float64
+        For each tile the sums of its weights times the shifts of their inputs.
+    gradients : ndarray
+        The gradient to a tile of weights, for each thread.
+    """
+
+    values: Any
+    columns: Any
+    starts: Any
+    shifts: Any
+    bits: int
+    moves_at_once: int
+    examples: Any
+    entries: Any
+    rows: Any
+    bounds: Any
+    origin: Any
+    total: Any
+    shifted: Any
+    gradients: Any
+
+
 class Workspace(NamedTuple):
     """What one thread needs beside the tables.
 
