@@ -1,15 +1,25 @@
 """Model files: what is written comes back; what is damaged or hostile is refused."""
 
 import contextlib
+import errno
 import json
 import os
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from chainrule.networks import ModelFileError, load_network, network, propagate, save_network
+from chainrule.networks import (
+    ModelFileError,
+    UnwritableFileError,
+    load_network,
+    network,
+    propagate,
+    save_network,
+)
 
 
 @pytest.fixture
@@ -222,6 +232,28 @@ def test_missing_file_and_folder(tmp_path):
         load_network(tmp_path)
 
 
+@pytest.mark.parametrize("given", ["", ".", "absent/model", "folder"])
+def test_paths_that_are_none_of_a_file(tmp_path, net, monkeypatch, given):
+    """The error names the path and what is wrong; it is an OSError too, and travels by pickle."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UnwritableFileError, match=re.escape(f"file {given!r} cannot be")) as caught:
+        save_network(net, given)
+    assert isinstance(caught.value, OSError)
+    assert caught.value.filename == given
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_with_the_path(tmp_path, net, monkeypatch):
+    """What the system says is kept."""
+    monkeypatch.setattr(Path, "open", lambda path, mode: open("/dev/full", mode))  # noqa: SIM115
+    with pytest.raises(UnwritableFileError, match="No space left") as caught:
+        save_network(net, tmp_path / "model")
+    assert caught.value.errno == errno.ENOSPC
+
+
 def test_failed_write_leaves_the_old_file(path, net, monkeypatch):
     """A file is replaced as a whole or not at all, and nothing is left behind."""
     before = path.read_bytes()
@@ -230,7 +262,7 @@ def test_failed_write_leaves_the_old_file(path, net, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UnwritableFileError, match="cannot be written: disk full"):
         save_network(net, path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

@@ -8,6 +8,7 @@ from chainrule.networks._errors import DivergenceError as DivergenceError
 from chainrule.networks._errors import InitialisationError as InitialisationError
 from chainrule.networks._errors import ModelFileError as ModelFileError
 from chainrule.networks._errors import NetworkError as NetworkError
+from chainrule.networks._errors import UnwritableFileError as UnwritableFileError
 from chainrule.networks._files import load_network as load_network
 from chainrule.networks._files import load_training as load_training
 from chainrule.networks._files import save_network as save_network

@@ -40,6 +40,32 @@ class ModelFileError(ChainruleError, ValueError):
     """A file that does not hold a model of this package, or holds a damaged one."""
 
 
+class UnwritableFileError(ModelFileError, OSError):
+    """A model file that cannot be written; what was there before is whole.
+
+    It is an OSError as well, with its `errno` and `filename`.
+
+    Parameters
+    ----------
+    path : str
+        Where to.
+    cause : str
+        Why not.
+    number : int, optional
+        The system's number of the error.
+    """
+
+    def __init__(self, path: str, cause: str, number: int | None = None) -> None:
+        super().__init__(path, cause, number)
+        self.filename, self.strerror, self.errno = path, cause, number
+
+    def __str__(self) -> str:
+        return (
+            f"the model file {self.filename!r} cannot be written: {self.strerror}\n"
+            "Make room, or give the path of a file in a folder that is there."
+        )
+
+
 class CheckpointError(ChainruleError, ValueError):
     """A checkpoint that is damaged, is of another training, or cannot be written.
 

@@ -25,7 +25,7 @@ from chainrule.formulas import ChainruleError, Formula, parse
 from chainrule.networks._blocks import check_blocks
 from chainrule.networks._checks import check_architecture, check_normalisations
 from chainrule.networks._digests import checksum
-from chainrule.networks._errors import ModelFileError
+from chainrule.networks._errors import ModelFileError, UnwritableFileError
 from chainrule.networks._kept_state import described_state, read_state
 from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
@@ -56,6 +56,11 @@ def save_network(
         Anything that JSON can hold, for those who build on networks.
     state : TrainingState, optional
         Of the training of the network, to go on with it.
+
+    Raises
+    ------
+    UnwritableFileError
+        The disk is full, the path is none of a file, or its folder is missing or closed to us.
     """
     from safetensors.numpy import save
 
@@ -78,9 +83,14 @@ def save_network(
         kept = {"memory": state.memory, "order": state.order, "inner": state.inner}
         tensors |= {name: part for name, part in kept.items() if part is not None}
     metadata["checksum"] = _checksum(metadata, tensors)
-    path = Path(path)
+    given, path = os.fspath(path), Path(path)
+    if not path.name or path.is_dir():
+        raise UnwritableFileError(given, "it is a folder" if path.name else "it names no file")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    write_whole(path, save(tensors, metadata), temporary)
+    try:
+        write_whole(path, save(tensors, metadata), temporary)
+    except OSError as error:
+        raise UnwritableFileError(given, error.strerror or str(error), error.errno) from error
 
 
 def load_network(path: str | os.PathLike[str]) -> tuple[Network, dict[str, Any]]:
