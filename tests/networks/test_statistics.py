@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.sparse import random as random_sparse
 
 from chainrule.formulas import parse
 from chainrule.networks import (
@@ -115,6 +118,46 @@ def test_gradient_norms_are_those_of_the_gradient():
     found = layer_statistics(net, inputs, targets).layers
     assert found[0].gradient_norm == pytest.approx(np.linalg.norm(slopes[:15]))
     assert found[1].gradient_norm == pytest.approx(np.linalg.norm(slopes[15:25]))
+
+
+@pytest.mark.parametrize("normalisation", ["", "layer", "batch"])
+@pytest.mark.parametrize("columns", [40, 1500])
+def test_sparse_inputs_are_their_dense_ones(normalisation, columns):
+    """Narrow or wide, with targets or without."""
+    inputs = random_sparse(700, columns, density=0.05, format="csr", random_state=0)
+    targets = np.random.default_rng(0).normal(size=(700, 1))
+    net = network(
+        (columns, 5, 1), ("tanh", "identity"), "half_squared_error", rng=0,
+        normalisation=normalisation,
+    )  # fmt: skip
+    for given in (None, targets):
+        expected = layer_statistics(net, inputs.toarray(), given)
+        found = layer_statistics(net, inputs, given)
+        assert found.examples == 700
+        for mine, other in zip(found.layers, expected.layers, strict=True):
+            for field in fields(mine):
+                value = getattr(other, field.name)
+                assert getattr(mine, field.name) == (
+                    pytest.approx(value, rel=1e-9, abs=1e-12)
+                    if isinstance(value, float) else value
+                )  # fmt: skip
+    with pytest.raises(NetworkError, match="must have shape"):
+        layer_statistics(net, inputs[:, 1:])
+    with pytest.raises(NetworkError, match="no example"):
+        layer_statistics(net, inputs[:0])
+
+
+def test_sparse_inputs_never_become_dense_as_a_whole():
+    """Neither for the sizes nor for the gradients."""
+    inputs = random_sparse(4000, 5000, density=0.001, format="csr", random_state=0)
+    net = network((5000, 3, 1), ("tanh", "identity"), "half_squared_error", rng=0)
+    tracemalloc.start()
+    try:
+        layer_statistics(net, inputs, np.ones((4000, 1)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4000 * 5000 * 8 / 10
 
 
 def test_it_prints_as_a_table():

@@ -26,6 +26,7 @@ from chainrule.networks import (
     gradient,
     network,
     propagate,
+    standardisation,
     train,
     train_lbfgs,
     validation_loss,
@@ -171,6 +172,19 @@ def test_divergence_by_large_targets_says_so():
     X = np.linspace(-1, 1, 20)[:, None]
     with pytest.raises(DivergenceError, match=r"divide the targets by their spread .* 1e\+200"):
         train(net, X, 1e200 * X, epochs=2, rng=0)
+
+
+@pytest.mark.parametrize("trains", [train, train_lbfgs])
+@pytest.mark.parametrize("standardises", [False, True])
+def test_inputs_whose_squares_overflow_are_named(trains, standardises):
+    """Another learning rate or penalty would not help."""
+    X = np.random.default_rng(0).normal(size=(60, 2)) * 1e300
+    net = network((2, 3, 1), ("relu", "identity"), "half_squared_error", rng=0)
+    given = standardisation(net, X, X[:, :1] / 1e300) if standardises else None
+    with pytest.raises(DivergenceError, match=r"divide X by its size .*e\+300\)") as error:
+        trains(net, X, X[:, :1] / 1e300, standardisation=given)
+    assert "learning rate" not in str(error.value)
+    assert "alpha" not in str(error.value)
 
 
 def test_divergence_is_an_error_that_keeps_the_last_good_network(problem):

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.estimators import _inspection
-from chainrule.estimators._data import checked, dense
+from chainrule.estimators._data import checked
 from chainrule.estimators._start import assigned
 from chainrule.networks import (
     Network,
@@ -109,7 +109,7 @@ class Fitted(BaseEstimator):
         """
         used = self._fitted_network()
         targets = None if y is None else self._encode(y)
-        return layer_statistics(used, dense(checked(self, X)), targets)
+        return layer_statistics(used, checked(self, X), targets)
 
     def plot_learning_curve(self, figure: Any = None) -> Any:
         """Draw the loss over the epochs, on the examples and on a validation set, and the score.
@@ -248,6 +248,8 @@ class Fitted(BaseEstimator):
             The estimator is not fitted.
         TypeError
             Labels are neither numbers nor truth values nor text.
+        UnwritableFileError
+            The disk is full, the path is none of a file, or its folder is missing or closed to us.
         """
         from chainrule.estimators._persistence import save_estimator
 

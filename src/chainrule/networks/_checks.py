@@ -47,6 +47,20 @@ def check_normalisations(kinds: tuple[str, ...], layers: int) -> None:
         )
 
 
+def overflow_remedy(X: NDArray[Any], Y: NDArray[Any], dtype: np.dtype[Any]) -> str:
+    """Return what to do where entries are so large that a dtype does not hold their squares."""
+    limit = np.sqrt(np.finfo(dtype).max)
+    inputs, targets = (float(np.abs(part).max(initial=0.0)) for part in (X, Y))
+    advice = []
+    if inputs > limit:
+        advice.append(f"divide X by its size (its largest entry is {inputs:.3g})")
+    if targets > limit:
+        advice.append(f"divide the targets by their spread (the largest is {targets:.3g})")
+    if not advice:
+        return ""
+    return f"{dtype.name} does not hold squares of such numbers: {' and '.join(advice)}."
+
+
 def as_rows(values: ArrayLike, columns: int, dtype: np.dtype[Any], what: str) -> NDArray[Any]:
     """Return values as a read-only C-contiguous array (examples, columns) of a dtype.
 

@@ -22,7 +22,7 @@ from chainrule.networks._checkpoints import (
     described_sets,
     described_standardisation,
 )
-from chainrule.networks._checks import as_rows, check_count, check_number
+from chainrule.networks._checks import as_rows, check_count, check_number, overflow_remedy
 from chainrule.networks._digests import digest
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
 from chainrule.networks._interrupts import lost_interrupts
@@ -43,7 +43,7 @@ _BLOCK = 512  # examples propagated together: memory stays bounded, the cache is
 _LOST = 2  # SciPy's status where a line search found no way on
 
 
-class _Objective:
+class Objective:
     """The cost over all examples as a function of float64 parameters, block after block.
 
     Line searches compare costs that differ in digits which float32 does not have.
@@ -112,6 +112,10 @@ class _Objective:
             self.was_infinite |= not math.isfinite(total)
             weight = float(self.weights.sum())
             return total / weight, slopes / weight
+
+    def overflow_remedy(self) -> str:
+        """Return what to do where entries are too large."""
+        return overflow_remedy(arrays_of(self.inputs)[0], self.targets, np.dtype(np.float64))
 
     def _part(
         self, parameters: Vector, worker: Batches, rows: slice
@@ -249,12 +253,13 @@ def train_lbfgs(
     tellers = checked_callbacks(callbacks)
     held = held_out(network, validation)
     restores = restores_best(restore_best, score, held)
-    objective = _Objective(network, X, Y, sample_weight, float(alpha), standardisation)
+    objective = Objective(network, X, Y, sample_weight, float(alpha), standardisation)
     limits = _Limits(int(iterations), int(evaluations), float(tolerance))
     course = Course(
         network, score, held, restores, tellers, standardisation,
         keeps_memory=checkpoint is not None,
     )  # fmt: skip
+    course.overflow_remedy = objective.overflow_remedy
     with objective.pool, lost_interrupts() as course.raise_lost:
         if checkpoint is None:
             with progress(limits.iterations, show_progress) as course.report:
@@ -290,7 +295,7 @@ class _Limits:
     tolerance: float
 
 
-def _minimised(objective: _Objective, course: Course, limits: _Limits) -> Training:
+def _minimised(objective: Objective, course: Course, limits: _Limits) -> Training:
     """Minimise by SciPy's function."""
     from scipy.optimize import minimize
 
@@ -314,7 +319,7 @@ def _minimised(objective: _Objective, course: Course, limits: _Limits) -> Traini
 
 
 def _stepped(
-    objective: _Objective, course: Course, steps: Steps, limits: _Limits, keeper: Keeper
+    objective: Objective, course: Course, steps: Steps, limits: _Limits, keeper: Keeper
 ) -> Training:
     """Minimise step by step, and keep where it stands."""
     try:

@@ -44,6 +44,7 @@ class Course:
 
     report: Callable[[Epoch], None]
     raise_lost: Callable[[], None]
+    overflow_remedy: Callable[[], str]
 
     def __init__(
         self,
@@ -124,10 +125,12 @@ class Course:
         """Return the error that the cost is no number, with the network of the last step."""
         remedy = "Standardise X, raise" if self.standardisation is None else "Raise"
         titles = ", ".join(dict.fromkeys(formula.title for formula in self.network.activations))
+        advice = self.overflow_remedy() or (
+            f"{remedy} alpha, or check that the activations {titles} are finite."
+        )
         return DivergenceError(
             f"training diverged in iteration {self.moment.epochs + 1}: the mean cost became "
-            "infinite or NaN\n"
-            f"{remedy} alpha, or check that the activations {titles} are finite.",
+            f"infinite or NaN\n{advice}",
             self._network(self.reached),
         )
 

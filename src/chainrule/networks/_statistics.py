@@ -15,8 +15,10 @@ from chainrule.kernels import backward
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._layout import weights_of
+from chainrule.networks._lbfgs import Objective
 from chainrule.networks._network import Network
 from chainrule.networks._propagation import gradient
+from chainrule.networks._sparse import is_sparse, propagated_blocks
 
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out
 _POINTS = 4097
@@ -101,17 +103,16 @@ class NetworkStatistics:
         return plot_statistics(self, figure)
 
 
-def layer_statistics(
-    network: Network, X: ArrayLike, Y: ArrayLike | None = None
-) -> NetworkStatistics:
+def layer_statistics(network: Network, X: Any, Y: ArrayLike | None = None) -> NetworkStatistics:
     """Return what every layer does to examples.
 
     Parameters
     ----------
     network : Network
         The network.
-    X : array-like of shape (examples, inputs)
-        At least one example; converted to the network's dtype.
+    X : array-like or sparse matrix of shape (examples, inputs)
+        At least one example; converted to the network's dtype. A sparse matrix never becomes dense
+        as a whole, but for targets behind layers that are normalised over the batch.
     Y : array-like of shape (examples, outputs), optional
         Targets; with them, the gradient of the mean cost is measured as well, as a training step
         over all examples computes it.
@@ -134,25 +135,39 @@ def layer_statistics(
     >>> [layer.activation for layer in found.layers], found.layers[1].dead
     (['relu', 'identity'], 0.0)
     """
-    inputs = as_rows(X, network.sizes[0], network.dtype, "X")
-    if not len(inputs):
+    inputs = X.tocsr() if is_sparse(X) else as_rows(X, network.sizes[0], network.dtype, "X")
+    if inputs.shape[1] != network.sizes[0]:
+        raise NetworkError(f"X must have shape (examples, {network.sizes[0]}), got {X.shape}")
+    if not inputs.shape[0]:
         raise NetworkError("X holds no example\nGive at least one row.")
     norms: list[float | None] = [None] * len(network.activations)
     if Y is not None:
-        _, slopes = gradient(network, inputs, Y)
-        norms = [_norm(part) for part in weights_of(slopes, network.sizes)]
+        norms = [_norm(part) for part in weights_of(_slopes(network, inputs, Y), network.sizes)]
     tallies = [
         _Tally(formula, width)
         for formula, width in zip(network.learned_activations, network.sizes[1:], strict=True)
     ]
-    for values in network.predictors.layers(inputs):
-        for tally, (Z, A) in zip(tallies, values, strict=True):
-            tally.add(Z, A)
+    used, parts = network, iter([inputs])
+    if is_sparse(inputs):
+        used, parts = propagated_blocks(network, inputs)
+    for part in parts:
+        for values in used.predictors.layers(as_rows(part, used.sizes[0], used.dtype, "X")):
+            for tally, (Z, A) in zip(tallies, values, strict=True):
+                tally.add(Z, A)
     layers = tuple(
         tally.result(_norm(W), norm)
         for tally, W, norm in zip(tallies, network.weights, norms, strict=True)
     )
-    return NetworkStatistics(len(inputs), layers)
+    return NetworkStatistics(inputs.shape[0], layers)
+
+
+def _slopes(network: Network, X: Any, Y: ArrayLike) -> NDArray[Any]:
+    """Return the gradient of the mean cost: over a sparse matrix, block after block."""
+    if not is_sparse(X) or "batch" in network.normalisations:
+        return gradient(network, X.toarray() if is_sparse(X) else X, Y)[1]
+    objective = Objective(network, X, Y, None, 0.0, None)
+    with objective.pool:
+        return objective(network.parameters.astype(np.float64))[1]
 
 
 class _Moments:

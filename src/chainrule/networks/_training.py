@@ -21,7 +21,7 @@ from chainrule.networks._checkpoints import (
     generator_digest,
     state_digest,
 )
-from chainrule.networks._checks import check_count, check_number
+from chainrule.networks._checks import check_count, check_number, overflow_remedy
 from chainrule.networks._digests import digest
 from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
 from chainrule.networks._generators import generator_of, generator_state, put_generator
@@ -401,9 +401,11 @@ def _diverged(plan: _Plan, moment: Moment, loss: float, rate: float) -> Divergen
     if targets > 100.0:
         scale += f", divide the targets by their spread (the largest is {targets:.3g})"
     titles = dict.fromkeys(formula.title for formula in run.start.activations)
-    return DivergenceError(
-        f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n"
+    remedy = overflow_remedy(run.inputs, run.given_targets, run.start.dtype) or (
         f"Lower the learning rate (now {rate:g}), bound the gradient with clip_norm{scale}, or "
-        f"check that the activations {', '.join(titles)} are finite and smooth enough to follow.",
+        f"check that the activations {', '.join(titles)} are finite and smooth enough to follow."
+    )
+    return DivergenceError(
+        f"training diverged in epoch {moment.epochs + 1}: the mean cost became {loss}\n{remedy}",
         moment.network,
     )
