@@ -354,6 +354,14 @@ def test_bad_sample_weights_are_refused(iris, weights, message):
         _quick().fit(*iris, weights)
 
 
+@pytest.mark.parametrize("constant", [1e-3, 1.0, 1000.0])
+def test_counts_begin_at_their_mean(constant):
+    """Of a Poisson regression; scikit-learn's begins at 1 and is 993 away from 1000 in the end."""
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    model = FeedforwardRegressor("poisson", (10,), random_state=0).fit(X, np.full(200, constant))
+    np.testing.assert_allclose(model.predict(X), constant, rtol=0.05)
+
+
 def test_divergence_names_the_remedy(iris):
     """A learning rate that is far too large is an error, not a network of NaN."""
     X, y = iris

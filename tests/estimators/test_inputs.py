@@ -117,9 +117,15 @@ def _words(rows, dtype=np.float64):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("options", [{}, {"normalisation": "layer"}, {"early_stopping": True}])
 def test_wide_sparse_inputs_are_their_dense_ones(options, dtype):
-    """Words as columns: what is fitted, predicted and rated is that of the dense matrix."""
+    """Words as columns: what is fitted, predicted and rated is that of the dense matrix.
+
+    In float32 without Adam, whose first steps are as long whether a gradient is large or rounding.
+    """
     X, y = _words(400, dtype)
-    model = FeedforwardClassifier((5, 3), max_iter=3, random_state=0, recipe="own", **options)
+    model = FeedforwardClassifier(
+        (5, 3), max_iter=3, random_state=0, recipe="own",
+        solver="adam" if dtype == np.float64 else "sgd", **options,
+    )  # fmt: skip
     dense = clone(model).fit(X.toarray(), y, eval_set=[(X[:90].toarray(), y[:90])])
     sparse = clone(model).fit(X, y, eval_set=[(X[:90], y[:90])])
     near = {"rtol": 1e-9 if dtype == np.float64 else 1e-3, "atol": 1e-6}

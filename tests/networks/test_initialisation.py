@@ -8,6 +8,7 @@ from scipy import integrate, stats
 
 from chainrule.catalogue import activation_formula
 from chainrule.networks import InitialisationError, gain, network
+from chainrule.networks._constants import with_best_constant
 from chainrule.networks._program import evaluate
 
 
@@ -112,3 +113,30 @@ def test_both_dtypes_start_from_the_same_values():
     ]
     np.testing.assert_allclose(nets[0].parameters, nets[1].parameters, rtol=1e-6)
     assert [net.dtype.name for net in nets] == ["float32", "float64"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("output", "cost", "targets", "expected"),
+    [
+        ("exponential", "poisson", [[1000.0, 0.5], [3000.0, 0.0]], np.log([2500.0, 0.125])),
+        ("exponential", "sum(log(a) + y/a)", [[20.0], [60.0]], np.log([50.0])),
+        ("sigmoid", "binary_cross_entropy", [[0.0], [1.0]], np.log([3.0])),
+        ("3*tanh(z)", "half_squared_error", [[0.0], [2.0]], np.arctanh([0.5])),
+    ],
+)
+def test_the_constant_that_costs_the_least(output, cost, targets, expected, dtype):
+    """Weights of 1 and 3, by hand: log of the mean, log of the odds, atanh of the mean / 3."""
+    Y = np.array(targets, dtype)
+    net = network((2, 3, Y.shape[1]), ("tanh", output), cost, dtype=dtype, rng=0)
+    found = with_best_constant(net, Y, np.array([1.0, 3.0], dtype))
+    np.testing.assert_allclose(found.biases[-1], expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(found.weights[0], net.weights[0])
+    np.testing.assert_array_equal(found.biases[0], net.biases[0])
+    assert found.dtype == dtype
+
+
+def test_without_such_a_constant_the_network_stays():
+    """The least cost of targets that are all 0 lies at minus infinity, or falls without end."""
+    net = network((2, 3, 1), ("tanh", "exponential"), "sum(-a)", rng=0)
+    assert with_best_constant(net, np.zeros((5, 1)), np.ones(5)) is net

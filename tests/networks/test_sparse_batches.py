@@ -91,6 +91,20 @@ def test_single_precision_is_near_double(standardises):
     np.testing.assert_allclose(parameters, others, atol=1e-4)
 
 
+@pytest.mark.parametrize("normalisation", ["", "layer", "batch"])
+def test_single_precision_loses_no_more_than_with_dense_inputs(normalisation):
+    """Adam makes much of rounding: of both alike, beside float64."""
+    X, Y = _examples()
+    exact = _epochs(_network(normalisation), X, Y, Adam(), standardises=True)[1]
+    single, small = X.astype(np.float32), Y.astype(np.float32)
+    net = _network(normalisation, "float32")
+    sparse, dense = (
+        np.sqrt(np.mean((_epochs(net, Z, small, Adam(), standardises=True)[1] - exact) ** 2))
+        for Z in (single, single.toarray())
+    )
+    assert sparse < 2.0 * dense
+
+
 @pytest.mark.parametrize("standardises", [False, True])
 @pytest.mark.parametrize("optimiser", [Adam(), Muon()])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
