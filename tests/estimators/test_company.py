@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from joblib import parallel_backend
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -16,7 +17,7 @@ from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, VotingClassi
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -110,3 +111,41 @@ def test_copies_are_the_same_and_independent(iris):
         assert copied.t_ == fitted.t_ + 150
     assert clone(fitted).get_params() == fitted.get_params()
     assert not hasattr(clone(fitted), "coefs_")
+
+
+@pytest.mark.parametrize("kind", [FeedforwardClassifier, FeedforwardRegressor])
+def test_weights_of_examples_are_routed(iris, kind):
+    """Through pipelines, searches and cross-validation, to fits and scores: as by hand."""
+    X, y = iris
+    weights = np.random.default_rng(0).uniform(0.1, 2.0, len(y))
+    bare = kind(hidden_layer_sizes=(5,), max_iter=20, learning_rate_init=0.05, random_state=0)
+    folds = list(KFold(3, shuffle=True, random_state=0).split(X))
+    by_hand = [
+        clone(bare).fit(X[rows], y[rows], weights[rows]).score(X[rest], y[rest], weights[rest])
+        for rows, rest in folds
+    ]
+    with config_context(enable_metadata_routing=True):
+        model = clone(bare).set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=True)
+        search = GridSearchCV(model, {"alpha": [1e-4]}, cv=folds).fit(X, y, sample_weight=weights)
+        scores = cross_validate(model, X, y, cv=folds, params={"sample_weight": weights})
+        piped = make_pipeline("passthrough", model).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], [np.mean(by_hand)])
+    np.testing.assert_array_equal(scores["test_score"], by_hand)
+    whole = clone(bare).fit(X, y, weights)
+    np.testing.assert_array_equal(piped[-1].network_.parameters, whole.network_.parameters)
+
+
+def test_copies_between_parts_go_on_alike(iris):
+    """What `partial_fit` remembers is copied, and is each copy's own."""
+    model = _model()
+    for _ in range(3):
+        model.partial_fit(*iris, classes=[0, 1, 2])
+    copies = [pickle.loads(pickle.dumps(model)), copy.deepcopy(model)]
+    for one in (model, *copies):
+        for _ in range(3):
+            one.partial_fit(*iris)
+    for copied in copies:
+        np.testing.assert_array_equal(copied.network_.parameters, model.network_.parameters)
+        assert copied.loss_curve_ == model.loss_curve_
+        assert copied.t_ == model.t_

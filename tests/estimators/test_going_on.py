@@ -8,6 +8,7 @@ import pytest
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
 from chainrule.formulas import ParameterError
 from chainrule.networks import Cosine, OneCycle, WarmUp
+from chainrule.networks._run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -152,3 +153,18 @@ def test_schedules_by_name_are_their_values(data, named, value, solver):
     ]  # fmt: skip
     np.testing.assert_array_equal(fits[0], fits[1])
     assert (fits[0] != fits[2]).any()
+
+
+def test_an_interrupted_part_says_so(monkeypatch, data):
+    """As an interrupted fit does: the loop around it may want to end."""
+    X, y = data
+    model = FeedforwardClassifier((4,), random_state=0).partial_fit(X, y, classes=np.unique(y))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "epoch", interrupted)
+    with pytest.warns(UserWarning, match="was interrupted within its pass"):
+        model.partial_fit(X, y)
+    monkeypatch.undo()
+    assert model.partial_fit(X, y).score(X, y) > 0.0

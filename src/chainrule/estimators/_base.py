@@ -285,6 +285,12 @@ class Feedforward(Fitted):
         self.n_layers_, self.n_outputs_ = len(result.network.sizes), result.network.sizes[-1]
         self.out_activation_ = output_name(result.network)
         if partial:
+            if result.interrupted:
+                warnings.warn(
+                    "training was interrupted within its pass over these examples; the estimator "
+                    "is as good as it was then",
+                    stacklevel=4,
+                )
             return
         if result.interrupted:
             warnings.warn(
