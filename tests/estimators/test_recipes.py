@@ -8,6 +8,7 @@ import pytest
 from scipy.sparse import random as random_sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.metrics import mean_poisson_deviance
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
 
@@ -204,3 +205,17 @@ def test_words_are_learned_as_there_without_trials(options, monkeypatch):
     )
     if not options.get("early_stopping"):
         _same(model, MLPClassifier(**options).fit(X, y), tolerance=1e-6)
+
+
+def test_recipes_are_compared_where_costs_are_negative():
+    """Those of counts around 1000 are, and have no ratio: the likelihood decides, and is clear."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 4))
+    y = rng.poisson(np.exp(7.0 + 0.5 * X[:, 0] * X[:, 1] + 0.3 * X[:, 2])).astype(float)
+    model = FeedforwardRegressor("poisson", (30,), random_state=0).fit(X[:400], y[:400])
+    theirs = MLPRegressor("poisson", (30,), random_state=0).fit(X[:400], y[:400])
+    mine, other = (
+        mean_poisson_deviance(y[400:], fitted.predict(X[400:])) for fitted in (model, theirs)
+    )
+    assert model.recipe_ == "own"
+    assert mine < other / 50

@@ -50,7 +50,8 @@ class Trials:
         After how many the first one's cost was the least, in the mean; None where it always
         diverged.
     gains : ndarray
-        For each example the second one's error less the first one's.
+        For each example the second one's error less the first one's; its cost, where costs of less
+        than 0 have no ratio.
     costs : tuple of float
         The mean cost of either: infinity where it diverged, NaN where nothing is known.
     ended : tuple of (int, Training), optional
@@ -162,10 +163,11 @@ def _best_of(begun: Sequence[Sequence[Future[_Fold | None]]]) -> tuple[int, Trai
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """The mean cost, and the error of each example kept aside, after epochs; what was trained."""
+    """What was trained; after epochs the mean cost, and each example's error and cost."""
 
     costs: NDArray[np.float64]
     errors: NDArray[np.float64]
+    own_costs: NDArray[np.float64]
     training: Training
 
 
@@ -214,11 +216,13 @@ def _counted(
 ) -> _Fold | None:
     """Train for as long as the cost of the examples kept aside falls; None where it diverges."""
     errors: list[NDArray[np.float64]] = []
+    own_costs: list[NDArray[np.float64]] = []
     kept = place.inputs[aside], place.targets[aside], held.weights[aside]
 
     def look(epoch: Epoch) -> None:
         _, outputs = part.output_layer(epoch.network)
         errors.append(held.errors(outputs * place.scale + place.centres, aside))
+        own_costs.append(part.costs(epoch.network) * place.unit)
 
     try:
         (part,) = held_out(place.start, kept)
@@ -233,7 +237,7 @@ def _counted(
         return None
     (costs,) = result.validation_losses.values()
     training = place.seen_from_outside(result)
-    return _Fold(np.array(costs) * place.unit, np.array(errors), training)
+    return _Fold(np.array(costs) * place.unit, np.array(errors), np.array(own_costs), training)
 
 
 def _whole(
@@ -255,7 +259,8 @@ def _whole(
     except (DivergenceError, NetworkError):
         return None
     cost, (_, outputs) = part.mean_cost(trained), part.output_layer(trained)
-    return _Fold(np.array([cost]), held.errors(outputs, aside)[None], result)
+    errors, own_costs = held.errors(outputs, aside)[None], part.costs(trained)[None]
+    return _Fold(np.array([cost]), errors, own_costs, result)
 
 
 def _told(ours: list[_Fold | None], theirs: list[_Fold | None]) -> Trials:
@@ -272,11 +277,16 @@ def _told(ours: list[_Fold | None], theirs: list[_Fold | None]) -> Trials:
     others = [fold for _, fold in pairs if fold is not None]
     if not others or len(others) < len(pairs):
         return Trials(epoch + 1, np.empty(0), (float(costs[epoch]), np.inf))
-    gains = [
-        other.errors[-1] - fold.errors[min(epoch, len(fold.errors) - 1)]
-        for fold, other in zip(known, others, strict=True)
-    ]
     mean = float(np.mean([fold.costs[-1] for fold in others]))
+    # Where costs have no zero, their ratio tells nothing: then they are the errors that count.
+    has_zero = min(float(costs[epoch]), mean) > 0.0
+    gains = [
+        theirs[-1] - mine[min(epoch, len(mine) - 1)]
+        for mine, theirs in (
+            (fold.errors, other.errors) if has_zero else (fold.own_costs, other.own_costs)
+            for fold, other in zip(known, others, strict=True)
+        )
+    ]
     return Trials(epoch + 1, np.concatenate(gains), (float(costs[epoch]), mean))
 
 

@@ -20,6 +20,7 @@ from chainrule.networks._propagation import compiled_cost, example_weights
 from chainrule.networks._sparse import WIDE, is_sparse, propagated_blocks
 
 _ONLY = "validation"
+_LAYER_ALONE = 2  # a network, and what its output layer made of the examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +66,25 @@ class HeldOut:
 
     def mean_cost(self, network: Network) -> float:
         """Return the weighted mean cost of the examples; the penalty is no part of it."""
+        return float(self.costs(network).sum() / self.weights.sum(dtype=np.float64))
+
+    def costs(self, network: Network) -> NDArray[np.float64]:
+        """Return the weighted cost of each example."""
         Z, _ = self.output_layer(network)
+        if len(self.remembered) == _LAYER_ALONE:
+            self.remembered.append(self._costs(Z, network.blocks))
+        costs: NDArray[np.float64] = self.remembered[-1]
+        return costs
+
+    def _costs(self, Z: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[np.float64]:
         kernel = self.cost.value
         total = np.zeros(len(Z))
-        for z, y in zip(
-            in_blocks(Z, network.blocks), in_blocks(self.targets, network.blocks), strict=True
-        ):
-            costs = np.empty(len(Z), network.dtype)
+        for z, y in zip(in_blocks(Z, blocks), in_blocks(self.targets, blocks), strict=True):
+            costs = np.empty(len(Z), Z.dtype)
             rows = np.ascontiguousarray(z), np.ascontiguousarray(y)
             _row_costs(kernel.address, kernel.parameters.ctypes.data, *rows, costs)
             total += costs
-        weighted = np.multiply(total, self.weights, dtype=np.float64)
-        return float(weighted.sum() / self.weights.sum(dtype=np.float64))
+        return total * self.weights.astype(np.float64)
 
 
 def held_out(network: Network, validation: Any) -> tuple[HeldOut, ...]:
