@@ -18,9 +18,8 @@ from chainrule.estimators._start import assigned
 from chainrule.estimators._trials import is_better, trials
 from chainrule.formulas import Formula
 from chainrule.networks import Network, Standardisation, Training, standardisation
-from chainrule.networks._constants import with_best_constant
+from chainrule.networks._constants import is_free_of_scale, with_best_constant
 from chainrule.networks._sparse import WIDE, is_sparse
-from chainrule.networks._standardisation import has_scalable_targets
 
 OWN, SCIKIT_LEARN = "own", "scikit-learn"
 
@@ -158,7 +157,7 @@ def new_recipe(
 
     if as_there:
         return recipe(SCIKIT_LEARN, start, estimator._generator, None)
-    if not is_classifier(estimator) and not has_scalable_targets(start):
+    if not is_classifier(estimator) and is_free_of_scale(start):
         start = with_best_constant(start, held.targets, held.weights)
     given = None
     if estimator.standardise and not (partial and np.count_nonzero(held.weights) < _ENOUGH):

@@ -8,12 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.catalogue import assumption_on_targets, domain_of_targets
 from chainrule.networks._errors import DivergenceError
 from chainrule.networks._layout import biases_of
 from chainrule.networks._lbfgs import train_lbfgs
 from chainrule.networks._network import Network
+from chainrule.networks._standardisation import has_scalable_targets
 
 _MOST = 4096  # examples that are looked at
+
+
+def is_free_of_scale(network: Network) -> bool:
+    """Tell whether targets may be of any size, and can be neither shifted nor divided by theirs.
+
+    Shares and classes are no such targets: their networks start alike, as classifiers do.
+    """
+    domain = domain_of_targets(network.cost)
+    is_bounded = "values" in domain or domain.get("high", np.inf) < np.inf
+    is_share = bool(assumption_on_targets(network.cost))
+    return not (is_bounded or is_share or has_scalable_targets(network))
 
 
 def with_best_constant(network: Network, Y: NDArray[Any], weights: NDArray[Any]) -> Network:
