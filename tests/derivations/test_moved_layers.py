@@ -81,14 +81,14 @@ _NORMAL = "(z - mean(z))/sqrt(mean((z - mean(z))**2) + eps)"
 @pytest.mark.parametrize(
     "text", [f"gain*tanh({_NORMAL}) + bias", f"tanh({_NORMAL})", f"tanh(gain*{_NORMAL} - bias)"]
 )
-def test_a_function_of_a_normalised_layer_has_its_form_on_the_page(text):
-    """The page leaves it the time, and the form has the formula's own slopes."""
+def test_a_function_of_a_normalised_layer_has_its_form(text):
+    """It has the formula's own slopes, and stands on the page."""
     values = {"gain": 1.5, "eps": 0.1, "bias": 0.25}
     derivation = derivation_of(text, **{k: v for k, v in values.items() if k in text})
-    assert "No form through the output alone" not in derivation.to_text()
     form = derivation.product_from_output
     assert form is not None
     assert check_product(derivation.formula.expression, form, values)
+    assert "No form through the output alone" not in derivation.to_text()
 
 
 def test_a_clipped_layer_is_not_told_where_two_units_are_clipped():

@@ -141,9 +141,10 @@ def test_wide_sparse_inputs_are_their_dense_ones(options, dtype):
 def test_wide_sparse_inputs_never_become_dense_as_a_whole(options):
     """Neither in training, nor where they are kept aside, nor in prediction."""
     X, y = _words(5000)
+    model = FeedforwardClassifier((5,), max_iter=1, batch_size=50, **options)
+    clone(model).fit(X[:100], y[:100], eval_set=[(X[:9], y[:9])]).predict(X[:9])  # compiled here
     tracemalloc.start()
     try:
-        model = FeedforwardClassifier((5,), max_iter=1, batch_size=50, **options)
         model.fit(X, y, eval_set=[(X, y)]).predict(X)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -174,6 +174,8 @@ def _coupled_simplification(derivation: Derivation) -> Section:
             graph.steps[-1].in_variables if graph.steps else ZERO
             for graph in derivation.unit_graphs
         ]
+    # What says most is sought while there is time.
+    alone = derivation.product_from_output if derivation.needs_preactivation else None
     jacobian = derivation.jacobian
     through = (None, None) if jacobian is None else (jacobian.own, jacobian.cross)
     equations = []
@@ -203,7 +205,6 @@ def _coupled_simplification(derivation: Derivation) -> Section:
             Equation((per_unit(left), per_unit(as_shown(right))), "from the output")
             for left, right in told
         ]
-        alone = derivation.product_from_output
         if alone is not None and (not _is_told(kept, told) or size(alone) <= _LONGEST_WHOLE):
             e = equation(partial(J, Z_J), per_unit(as_shown(alone)))
             equations.append(Equation(e.sides, "through the output alone"))
