@@ -82,12 +82,13 @@ def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
     statements, result = _unrepaired(formula, pieces, slope=slope)
     places = [b.place for b in pieces.breakpoints]
     source = [*statements], result
-    mended = repaired(formula, source, places, dtype, slope=slope)
-    if dtype == "float64" and mended != source and len(pieces.pieces) == 1:
+    if dtype == "float64" and len(pieces.pieces) == 1:
         written_out = direct(_as_written(pieces.pieces[0], slope=slope), "")
-        if loses_nothing(formula, written_out, dtype, slope=slope):
-            mended = written_out
-    lines, chosen = mended
+        if not loses_nothing(formula, source, dtype, slope=slope) and loses_nothing(
+            formula, written_out, dtype, slope=slope
+        ):
+            source = written_out
+    lines, chosen = repaired(formula, source, places, dtype, slope=slope)
     if not slope and _has_constants(pieces):
         chosen = f"z if z != z else ({chosen})"
     return [*lines, f"return {chosen}"]
