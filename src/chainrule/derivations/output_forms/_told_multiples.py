@@ -23,6 +23,7 @@ from chainrule.derivations._arithmetic import (
     rebuilt,
     size,
     subtract,
+    terms_of,
     total,
     written_length,
 )
@@ -140,7 +141,7 @@ def with_grouped_sums(e: Expression) -> Expression:
     if not isinstance(e, Apply):
         return e
     e = Apply(e.operation, tuple(map(with_grouped_sums, e.arguments)))
-    terms = list(_terms(e))
+    terms = list(terms_of(e))
     groups: dict[Fraction, list[Expression]] = {}
     for term in terms:
         power_of = _power_of(term)
@@ -162,7 +163,7 @@ def with_flat_sums(e: Expression) -> Expression:
     if not isinstance(e, Apply):
         return e
     e = Apply(e.operation, tuple(map(with_flat_sums, e.arguments)))
-    return total(_terms(e)) if e.operation in ("add", "subtract") else e
+    return total(terms_of(e)) if e.operation in ("add", "subtract") else e
 
 
 def homogeneous_parts(e: Expression) -> Iterator[Expression]:
@@ -185,15 +186,3 @@ def _without_power(e: Expression) -> Expression:
 def _power_of(e: Expression) -> Fraction | None:
     found = degree(computation_graph(e)) if is_shared(e) else None
     return found if found is not None and found > 0 else None
-
-
-def _terms(e: Expression) -> Iterator[Expression]:
-    match e:
-        case Apply("add", (x, y)):
-            yield from (*_terms(x), *_terms(y))
-        case Apply("subtract", (x, y)):
-            yield from (*_terms(x), *map(negate, _terms(y)))
-        case Apply("negate", (x,)):
-            yield from map(negate, _terms(x))
-        case _:
-            yield e
