@@ -56,7 +56,8 @@ def module_source(
         lines.append("from numpy import copysign")
     if re.search(r"\b(inf|sign)\b", text):
         lines.append("from numpy import inf, sign")
-    lines += ["", "from chainrule.kernels._call import kernel_signature"]
+    calls = ["kernel_signature", *["onward"] * ("onward(" in text)]
+    lines += ["", f"from chainrule.kernels._call import {', '.join(calls)}"]
     lines += ["from chainrule.kernels._native import native"]
     if used:
         lines.append(f"from chainrule.kernels.elementary import {', '.join(dict.fromkeys(used))}")

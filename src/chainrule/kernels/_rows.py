@@ -278,16 +278,12 @@ class RowProgram:
         kept, self.lines = self.lines, []
         self._loop(roots, known)
         loop, self.lines = self.lines, kept
-        read = [name for name in ("z", "da", "y") if any(f"{name}[i, j]" in x for x in loop)]
+        read = sorted(set(re.findall(r"\b(\w+)\[i, j\]", "\n".join(loop))))
         whole = [line.replace("[i, j]", "_on[j]").replace("(columns)", "(filled)") for line in loop]
         self.lines += [
             f"filled = (columns + {_LONGEST - 1}) // {_LONGEST} * {_LONGEST}",
             "if i * columns + filled <= rows * columns:",
-            *(
-                f"    {name}_on = {name}.reshape(rows * columns)"
-                "[i * columns : i * columns + filled]"
-                for name in read
-            ),
+            *(f"    {name}_on = carray(onward({name}, i * columns), (filled,))" for name in read),
             *(f"    {line}" for line in whole),
             "else:",
             *(f"    {line}" for line in loop),
