@@ -201,6 +201,52 @@ def test_a_process_ends_while_workers_wait():
     assert (done.returncode, done.stdout, done.stderr) == (0, "0.5\n", "")
 
 
+MANY_WORKERS = """
+import random, threading, time
+import numpy as np, chainrule
+from chainrule.kernels import _workers
+
+_workers.pool.help_from(1000, 40_000)
+f = chainrule.activation("sin(z) + cos(3*z)/(1 + exp(-z))")
+whole = np.random.default_rng(0).normal(size=200_000)
+wanted = np.sin(whole) + np.cos(3 * whole) / (1 + np.exp(-whole))
+
+def calls(seed):
+    choice = random.Random(seed)
+    for _ in range(3000):
+        size = int(10 ** choice.uniform(1, 5.3))
+        out = np.full(size, np.nan)
+        f(whole[:size], out=out)
+        assert not np.isnan(out).any(), size
+        assert np.allclose(out, wanted[:size], rtol=1e-12, atol=1e-12), size
+        if choice.random() < 0.1:
+            time.sleep(choice.choice([0.0, 1e-4, 1e-3]))
+    done.append(seed)
+
+done = []
+for first in (0, 1, 3):
+    threads = [threading.Thread(target=calls, args=(seed,)) for seed in range(first, first + 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    _workers.pool.stop()
+print(sorted(done), len(_workers.pool.threads))
+"""
+
+
+def test_more_workers_than_processors_leave_nothing_undone():
+    """They come late, sleep, are woken by one another, and are stopped and started."""
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_WORKERS],
+        env={**os.environ, "CHAINRULE_THREADS": "8"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[0, 1, 1, 2, 3, 4] 0\n", "")
+
+
 def test_the_interpreter_lock_is_released():
     """Another thread runs Python while a large call is under way."""
     z = np.zeros(40_000_000, np.float32)

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @compiled()
-def keep_them_apart(pool):
+def keep_them_apart(pool, is_missing):
     """Do what a caller does at the end of its part of a plan."""
-    keep_apart(pool)
+    keep_apart(pool, is_missing)
 
 
 class Pool:
@@ -33,14 +33,14 @@ class Pool:
         self.thread = threading.Thread(target=self.done.wait)
         self.thread.start()
         self[_plan.WORKERS] = 1
-        self[_plan.NEXT + _plan.LINE + _plan.THREAD] = self.thread.native_id
+        self[_plan.NEXT + _plan.OF_THREAD + _plan.THREAD] = self.thread.native_id
 
     def __setitem__(self, place, value):
         self.words[place // 8] = value
 
-    def ends_plans(self, count):
+    def ends_plans(self, count, without=True):
         for _ in range(count):
-            keep_them_apart(self.words.ctypes.data)
+            keep_them_apart(self.words.ctypes.data, without)
 
     @property
     def processors(self):
@@ -50,7 +50,7 @@ class Pool:
 @pytest.fixture
 def pool():
     made, allowed = Pool(), os.sched_getaffinity(0)
-    keep_them_apart.compile((types.intp,))
+    keep_them_apart.compile((types.intp, types.boolean))
     yield made
     os.sched_setaffinity(0, allowed)
     made.done.set()
@@ -71,10 +71,8 @@ def test_a_worker_that_is_late_once_or_takes_part_stays_where_it_is(pool):
     allowed = pool.processors
     os.sched_setaffinity(0, {min(allowed)})
     for _ in range(4):
-        pool[_plan.JOINED] = 0
         pool.ends_plans(3)
-        pool[_plan.JOINED] = 1
-        pool.ends_plans(1)
+        pool.ends_plans(1, without=False)
     assert pool.processors == allowed
 
 

@@ -64,6 +64,7 @@ from chainrule.kernels._plan import (
     ROWS,
     SECOND_IS_WRITTEN,
     SHAPE,
+    SHARED_BY,
     STARTS,
     STEPS,
     STRIDES,
@@ -232,16 +233,22 @@ def _ends_done(plan: int) -> int:
 
 
 @inner()
-def _is_worth_sharing(pool: int, size: int) -> bool:
-    """Tell whether workers should help with so many bytes of output.
+def _shares(pool: int, size: int) -> int:
+    """Return in how many shares so many bytes of output are worth being computed.
 
-    Those that are asleep are woken for much, or where one call follows upon another.
+    Workers that are asleep are woken for much, or where one call follows upon another.
     """
-    if size < load_int64(pool + LEAST_AWAKE) or load_int64(pool + WORKERS) == 0:
-        return False
-    if size >= load_int64(pool + LEAST_ASLEEP) or atomic_load(pool + AWAKE) > 0:
-        return True
-    return bool(_now() - load_int64(pool + ENDED) < _SOON)
+    awake, asleep = load_int64(pool + LEAST_AWAKE), load_int64(pool + LEAST_ASLEEP)
+    workers = load_int64(pool + WORKERS)
+    if size < awake or workers == 0:
+        return 1
+    own = awake // 2
+    if atomic_load(pool + AWAKE) == 0 and _now() - load_int64(pool + ENDED) >= _SOON:
+        if size < asleep:
+            return 1
+        own = most(own, asleep // 16)
+    count: int = most(2, least(1 + workers, size // most(own, 1)))
+    return count
 
 
 @inner()
@@ -299,7 +306,8 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     if size == 0:
         return FINISHED_CALL
     pool = get(header, POOL)
-    shared = _is_worth_sharing(pool, size * item)
+    shares = _shares(pool, size * item)
+    shared = shares > 1
     direct = flat and get(plan, THROUGH_BUFFER + 1) == 0 and get(plan, THROUGH_BUFFER + 2) == 0
     if direct and columns == 1 and size >= _ALIGNED_SIZE:
         rows = _ends_done(plan)
@@ -310,7 +318,7 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
     if flat:
         height = most(1, least(rows, (_FLAT_TILE if direct else _GATHERED_TILE) // columns))
         if shared:
-            height = _evened(rows, height, 1 + most(load_int64(pool + WORKERS), 0), columns == 1)
+            height = _evened(rows, height, shares, columns == 1)
         put(plan, WIDTH, columns)
         put(plan, HEIGHT, height)
         put(plan, TILES, (rows + height - 1) // height)
@@ -324,6 +332,7 @@ def apply(header: int, axis: int, first: int, second: int, output: int) -> int:
         put(plan, TILES, (rows + height - 1) // height * ((columns + width - 1) // width))
     if shared and load_int64(pool + WORKERS) < 0:
         return WORKERS_WANTED
+    put(plan, SHARED_BY, least(shares, get(plan, TILES)))
     tiles = load_int64(pool + IN_TILES)
     if tiles == 0:
         return TILES_WANTED

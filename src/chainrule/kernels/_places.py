@@ -12,9 +12,9 @@ import os
 
 from numba import types
 
-from chainrule.kernels._memory import atomic_load, get, load_int64, put, store_int64, words
+from chainrule.kernels._memory import get, load_int64, put, store_int64, words
 from chainrule.kernels._parts import inner
-from chainrule.kernels._plan import JOINED, LINE, MISSED, NEXT, THREAD, VACATED, WORKERS
+from chainrule.kernels._plan import MISSED, NEXT, OF_THREAD, THREAD, VACATED, WORKERS
 
 CAN_MOVE = hasattr(os, "sched_setaffinity") and hasattr(ctypes.CDLL(None), "sched_getcpu")
 _PATIENCE = 4  # plans in a row of which some worker has seen nothing
@@ -31,16 +31,20 @@ _new_mask = words(_MASK)
 
 
 @inner()
-def keep_apart(pool: int) -> None:
+def keep_apart(pool: int, are_missing: bool) -> None:
     """Send workers to other processors than this thread's, if they leave all work to it.
 
-    That is asked at the end of this thread's own part of a plan, again and again. Workers may come
-    back to a processor once the thread has left it.
+    Parameters
+    ----------
+    pool : int
+    are_missing : bool
+        Whether some have not come to a plan of which this thread has done its own part. Several
+        times in a row count. Workers may come back to a processor once the thread has left it.
     """
     if not CAN_MOVE:
         return
     workers = load_int64(pool + WORKERS)
-    missed = load_int64(pool + MISSED) + 1 if atomic_load(pool + JOINED) < workers else 0
+    missed = load_int64(pool + MISSED) + 1 if are_missing else 0
     store_int64(pool + MISSED, missed)
     if missed < _PATIENCE:
         return
@@ -50,7 +54,7 @@ def keep_apart(pool: int) -> None:
     store_int64(pool + VACATED, here + 1)
     mask = _new_mask()
     for k in range(1, workers + 1):
-        thread = types.int32(load_int64(pool + NEXT + LINE * k + THREAD))
+        thread = types.int32(load_int64(pool + NEXT + OF_THREAD * k + THREAD))
         if _processors_of(thread, 8 * _MASK, mask) != 0:
             continue
         if before >= 0:

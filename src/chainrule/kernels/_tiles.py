@@ -14,6 +14,15 @@ from numba import types
 
 from chainrule.kernels._call import call_in_tiles, call_kernel
 from chainrule.kernels._compile import first_alone
+from chainrule.kernels._gate import (
+    CLOSED,
+    await_all,
+    await_turn,
+    finish,
+    joined,
+    joined_so_far,
+    offer,
+)
 from chainrule.kernels._integers import least
 from chainrule.kernels._memory import (
     atomic_add,
@@ -39,68 +48,35 @@ from chainrule.kernels._plan import (
     CALLER,
     COLUMNS,
     DIMENSION_COUNT,
-    DONE,
-    FINISHED,
     FLAT,
-    GENERATION,
     HEIGHT,
     IN_TILES,
     ITEM_SIZE,
-    JOINED,
     JUMPS,
     LENGTHS,
-    LINE,
     MOST_DIMENSIONS,
-    MUTEX,
     NEXT,
     NUMBERS,
-    OPEN,
-    PLAN,
+    OF_THREAD,
     PLAN_SIZE,
     ROWS,
     SECOND_IS_WRITTEN,
+    SHARED_BY,
     STARTS,
     STEPS,
     THROUGH_BUFFER,
     TILES,
     WIDTH,
-    WORK,
     WORKERS,
 )
 
-_SPINS = 100000  # some 50 µs: the time between a network's layers
-_SPINS_BETWEEN_YIELDS = 1000
 _CACHE_LINE = 64  # bytes
 
 _native = types.ExternalFunction
-_lock = _native("pthread_mutex_lock", types.int32(types.intp))
-_try_lock = _native("pthread_mutex_trylock", types.int32(types.intp))
-_unlock = _native("pthread_mutex_unlock", types.int32(types.intp))
 _yield = _native("sched_yield", types.int32())
-_wait = _native("pthread_cond_wait", types.int32(types.intp, types.intp))
-_signal = _native("pthread_cond_signal", types.int32(types.intp))
-_broadcast = _native("pthread_cond_broadcast", types.int32(types.intp))
 _allocate = _native("malloc", types.intp(types.intp))
 _free = _native("free", types.void(types.intp))
 _three_words, _one_word, _new_plan = words(3), words(1), words(PLAN_SIZE)
-
-
-@inner()
-def _enter(mutex: int) -> None:
-    """Lock; who is in is out again before the system would have put this thread to sleep."""
-    for _ in range(_SPINS_BETWEEN_YIELDS):
-        if _try_lock(mutex) == 0:
-            return
-    _lock(mutex)
-
-
-@inner()
-def _spun(spins: int) -> int:
-    """Count a look at what is waited for; let others that have no processor run now and then."""
-    spins += 1
-    if spins % _SPINS_BETWEEN_YIELDS == 0:
-        _yield()
-    return spins
 
 
 @inner()
@@ -147,9 +123,12 @@ def _next_tile(tiles: int, shares: int, own: int, taken: int) -> int:
     for k in range(shares):
         share = (own + k) % shares
         first, last = share * tiles // shares, (share + 1) * tiles // shares
-        tile: int = first + atomic_add(taken + LINE * share, 1)
-        if tile < last:
-            return tile
+        place = taken + OF_THREAD * share
+        # What is only read lies in all caches at once.
+        if first + atomic_load(place) < last:
+            tile: int = first + atomic_add(place, 1)
+            if tile < last:
+                return tile
     return -1
 
 
@@ -215,36 +194,6 @@ def _is_first_again(plan: int) -> bool:
     return same
 
 
-@inner()
-def _offer(pool: int, plan: int, shares: int) -> None:
-    """Offer a plan to the workers."""
-    for share in range(shares):
-        atomic_store(pool + NEXT + LINE * share, 0)
-    atomic_store(pool + JOINED, 0)
-    atomic_store(pool + FINISHED, 0)
-    _enter(pool + MUTEX)
-    atomic_store(pool + PLAN, plan)
-    atomic_store(pool + OPEN, 1)
-    atomic_add(pool + GENERATION, 1)
-    _broadcast(pool + WORK)
-    _unlock(pool + MUTEX)
-
-
-@inner()
-def _await(pool: int) -> None:
-    """Let no more workers join, and wait for those who have."""
-    _enter(pool + MUTEX)
-    atomic_store(pool + OPEN, 0)
-    _unlock(pool + MUTEX)
-    spins = 0
-    while spins < _SPINS and atomic_load(pool + FINISHED) < atomic_load(pool + JOINED):
-        spins = _spun(spins)
-    _enter(pool + MUTEX)
-    while atomic_load(pool + FINISHED) < atomic_load(pool + JOINED):
-        _wait(pool + DONE, pool + MUTEX)
-    _unlock(pool + MUTEX)
-
-
 with first_alone("tiles"):
 
     @native(types.intp(types.intp, types.intp, types.intp))
@@ -254,22 +203,17 @@ with first_alone("tiles"):
         `own` is a worker's number; ``CALLER``, who shares the plan if there are workers that are
         not busy; or ``ALONE``.
         """
-        is_shared = (
-            own == CALLER
-            and get(plan, TILES) > 1
-            and load_int64(pool + WORKERS) > 0
-            and exchange(pool + BUSY, 0, 1)
-        )
+        is_shared = own == CALLER and get(plan, SHARED_BY) > 1 and exchange(pool + BUSY, 0, 1)
         shares, share, taken = 1, 0, _one_word()
         put(taken, 0, 0)
         if is_shared or own > CALLER:
-            shares, share, taken = 1 + load_int64(pool + WORKERS), own, pool + NEXT
+            shares, share, taken = get(plan, SHARED_BY), own, pool + NEXT
         if is_shared:
-            _offer(pool, plan, shares)
+            offer(pool, plan, shares)
         done = _work(plan, shares, share, taken)
         if is_shared:
-            keep_apart(pool)
-            _await(pool)
+            keep_apart(pool, joined_so_far(pool) < shares - 1)
+            await_all(pool)
             atomic_store(pool + BUSY, 0)
         return 1 if done else 0
 
@@ -279,34 +223,26 @@ with first_alone("tiles"):
 
         `own` is the number of its share of the tiles; that of the calling thread is 0.
         """
-        seen = 0
+        turn = 0
         atomic_add(pool + AWAKE, 1)
         while True:
-            spins = 0
-            while spins < _SPINS and atomic_load(pool + GENERATION) == seen:
-                spins = _spun(spins)
-            _enter(pool + MUTEX)
-            if atomic_load(pool + GENERATION) == seen:
-                atomic_add(pool + AWAKE, -1)
-                while atomic_load(pool + GENERATION) == seen:
-                    _wait(pool + WORK, pool + MUTEX)
-                atomic_add(pool + AWAKE, 1)
-            seen = atomic_load(pool + GENERATION)
-            address = atomic_load(pool + PLAN)
-            joined = atomic_load(pool + OPEN) == 1
-            if joined and address != 0:
-                atomic_add(pool + JOINED, 1)
-            _unlock(pool + MUTEX)
-            if joined and address == 0:
+            turn = await_turn(pool, own, turn)
+            address = joined(pool, own, turn)
+            if address == 0:
                 return
-            if joined:
+            if address != CLOSED:
                 plan = _new_plan()
                 for k in range(LENGTHS if get(address, FLAT) else PLAN_SIZE):
                     put(plan, k, get(address, k))
                 call_in_tiles(load_int64(pool + IN_TILES), pool, plan, own)
-                _enter(pool + MUTEX)
-                atomic_add(pool + FINISHED, 1)
-                _signal(pool + DONE)
-                _unlock(pool + MUTEX)
+                finish(pool)
+
+    @compiled()
+    def dismiss(pool: int) -> None:
+        """Offer what ends the workers' lives, and let calls do without them."""
+        while not exchange(pool + BUSY, 0, 1):
+            _yield()
+        offer(pool, 0, 1 + load_int64(pool + WORKERS))
 
     serve.compile((types.intp, types.intp))
+    dismiss.compile((types.intp,))

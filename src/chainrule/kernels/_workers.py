@@ -14,34 +14,34 @@ from numpy.typing import NDArray
 from chainrule.kernels._plan import (
     ADDRESS,
     AWAKE,
+    BED,
+    BELL,
+    BUSY,
     COUPLED,
     DONE,
-    GENERATION,
+    GATE,
     HEADER_SIZE,
     IN_TILES,
     ITEM,
     LEAST_ASLEEP,
     LEAST_AWAKE,
-    LINE,
     MISSED,
     MUTEX,
     NEXT,
-    OPEN,
+    OF_THREAD,
     PARAMETERS,
-    PLAN,
     POOL,
     THREAD,
     TYPE,
     VACATED,
-    WORK,
     WORKERS,
     WRITES_SECOND,
     pool_size,
 )
 
-# Bytes of output from which on workers help: for each of up to eight threads, if they are awake; in
-# all, if they are not. To wake one takes as long as a kernel takes for some hundred thousand bytes.
-_AWAKE_SHARE, _MOST_SHARES, _ASLEEP = 2**15, 8, 2**20
+# Bytes of output from which on workers help, if they are awake or asleep: half of the one, and a
+# sixteenth of the other, pays for one more of them.
+_AWAKE, _ASLEEP = 2**16, 2**20
 
 
 class WorkerPool:
@@ -66,14 +66,16 @@ class WorkerPool:
         self.shared[:] = 0
         native = ctypes.CDLL(None)
         native.pthread_mutex_init(ctypes.c_void_p(self.address + MUTEX), None)
-        for condition in (WORK, DONE):
-            native.pthread_cond_init(ctypes.c_void_p(self.address + condition), None)
+        native.pthread_cond_init(ctypes.c_void_p(self.address + DONE), None)
+        for number in range(1 + self.wanted):
+            bed = self.address + BED + OF_THREAD * number
+            native.pthread_mutex_init(ctypes.c_void_p(bed), None)
+            native.pthread_cond_init(ctypes.c_void_p(bed + BELL), None)
         self._set(WORKERS, -1 if self.wanted > 0 else 0)
         self.help_from()
 
-    def help_from(self, awake: int = 0, asleep: int = _ASLEEP) -> None:
+    def help_from(self, awake: int = _AWAKE, asleep: int = _ASLEEP) -> None:
         """Let workers help from so many bytes of output on, if they are awake or asleep."""
-        awake = awake or _AWAKE_SHARE * min(1 + self.wanted, _MOST_SHARES)
         self._set(LEAST_AWAKE, awake)
         self._set(LEAST_ASLEEP, max(awake, asleep))
 
@@ -104,7 +106,7 @@ class WorkerPool:
                     daemon=True,
                 )
                 thread.start()
-                self._set(NEXT + LINE * (1 + number) + THREAD, thread.native_id or 0)
+                self._set(NEXT + OF_THREAD * (1 + number) + THREAD, thread.native_id or 0)
                 self.threads.append(thread)
             self._set(WORKERS, len(self.threads))
 
@@ -113,20 +115,16 @@ class WorkerPool:
         with self.lock:
             if not self.threads:
                 return
-            native = ctypes.CDLL(None)
-            native.pthread_mutex_lock(ctypes.c_void_p(self.address + MUTEX))
-            self._set(PLAN, 0)
-            self._set(OPEN, 1)
-            word = (self.address - self.shared.ctypes.data + GENERATION) // 8
-            self.shared[word] += 1
-            native.pthread_cond_broadcast(ctypes.c_void_p(self.address + WORK))
-            native.pthread_mutex_unlock(ctypes.c_void_p(self.address + MUTEX))
+            from chainrule.kernels._tiles import dismiss
+
+            dismiss(self.address)
             for thread in self.threads:
                 thread.join()
             self.threads = []
             self._set(AWAKE, 0)
-            self._set(OPEN, 0)
             self._set(WORKERS, -1)
+            self._set(GATE, 0)
+            self._set(BUSY, 0)
 
 
 def available_processors() -> int:
