@@ -48,6 +48,17 @@ _DIVIDED = [  # by what grows more slowly than the dividend
     "z/(1 + sum(sqrt(1 + z**2)))",
     "(z + z**3)/(2 + mean(log(1 + z**2)))",
 ]
+_SHARES = [  # of a sum or an extreme, which the output tells
+    "exp(z)/(sum(exp(z)) + exp(-z))",
+    "exp(2*z)/(1 + exp(z) + mean(exp(z)))",
+    "z*exp(z/(1 + sqrt(sum(z**2))))",
+    "z*exp(z/(1 + max(abs(z))))",
+]
+_OFF_TOGETHER = [  # all units, or none
+    "exp(z)*max(mean(z) - 1, 0)",
+    "max(0, max(z))/(1 + exp(-z))",
+    "max(sum(z**3), 0)/(1 + exp(-z))",
+]
 _ZERO_WITH_ONE_UNIT = ["z**3*min(abs(z))", "(z + sin(z)/2)*min(max(z, 0))"]
 _CENTRED = [  # of units around their mean or an extreme
     "tanh(z - mean(z)) + mean(z)",
@@ -94,6 +105,8 @@ _NOT_TOLD = [
     "max(z - mean(tanh(z))/2, 0)",  # units that are off have a part in the mean
     "max(z - max(z**2), 0)",
     "max(tanh(z) - max(max(z, -1)), 0)",
+    "exp(z)*max(1 - mean(z), 0)",  # as all units grow, outputs grow and fall
+    "z*exp(2*z/(1 + max(abs(z))))",
 ]
 
 
@@ -108,7 +121,9 @@ def _jacobian(expression, z):
     return mpmath.matrix(columns).T
 
 
-@pytest.mark.parametrize("text", some_of([*_ADDED, *_MULTIPLIED, *_CENTRED], 3) + _DIVIDED)
+@pytest.mark.parametrize(
+    "text", [*some_of([*_ADDED, *_MULTIPLIED, *_CENTRED], 3), *_DIVIDED, *_SHARES]
+)
 def test_no_fold_lies_where_it_is_claimed_that_outputs_tell_the_layer(text):
     """The determinant of the Jacobian, by differences, has one sign at any layer."""
     formula = activation_formula(text)
@@ -125,6 +140,26 @@ def test_no_fold_lies_where_it_is_claimed_that_outputs_tell_the_layer(text):
             z = [mpmath.mpf(place + 0.3) / 12] * 2
             signs.add(int(mpmath.sign(mpmath.det(_jacobian(formula.expression, z)))))
     assert len(signs) == 1
+
+
+@pytest.mark.parametrize("text", _OFF_TOGETHER)
+def test_layers_of_which_all_units_are_off_have_no_slope_and_others_no_fold(text):
+    """The determinant of the Jacobian has one sign where outputs are not 0."""
+    formula = activation_formula(text)
+    derivation = derive(formula)
+    assert derivation.product_from_output is not None or "not 0" in derivation.determined_by_output
+    drawn, signs = random.Random(7), set()
+    with mpmath.workdps(80):
+        for units in (1, 2, 3, 6) * 8:
+            z = [mpmath.mpf(drawn.gauss(0, 2)) for _ in range(units)]
+            jacobian = _jacobian(formula.expression, z)
+            if any(layer_values(formula.expression, {"z": z})):
+                signs.add(int(mpmath.sign(mpmath.det(jacobian))))
+            else:
+                assert not any(jacobian)
+                signs.add(0)
+    assert len(signs) == 2
+    assert 0 in signs
 
 
 @pytest.mark.parametrize("text", _RECTIFIED)

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import rebuilt
+from chainrule.derivations._arithmetic import ZERO, rebuilt
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations.output_forms._along_shifts import PROOF as SHIFTED
 from chainrule.derivations.output_forms._along_shifts import is_told_along_shifts
@@ -19,6 +19,7 @@ from chainrule.derivations.output_forms._clamped_units import is_told_by_clamped
 from chainrule.derivations.output_forms._divided_layers import PROOF as DIVIDED
 from chainrule.derivations.output_forms._divided_layers import is_told_by_divisor
 from chainrule.derivations.output_forms._layer_output import form_alone
+from chainrule.derivations.output_forms._layers import is_shared
 from chainrule.derivations.output_forms._proportional_layers import PROOF as PROPORTIONAL
 from chainrule.derivations.output_forms._proportional_layers import is_proportional
 from chainrule.derivations.output_forms._rectified_layers import PROOF as RECTIFIED
@@ -33,6 +34,8 @@ from chainrule.derivations.output_forms._rising_layers import (
 from chainrule.derivations.output_forms._rising_layers import PROOF as RISING
 from chainrule.derivations.output_forms._shared_terms import PROOF as SHARED
 from chainrule.derivations.output_forms._shared_terms import is_moved_less
+from chainrule.derivations.output_forms._shares import PROOF as SHARES
+from chainrule.derivations.output_forms._shares import is_told_by_shares
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -40,12 +43,14 @@ from chainrule.formulas import (
     Expression,
     Formula,
     is_layer_coupled,
+    subexpressions,
     to_text,
     variables_of,
 )
 
 _SECONDS, _LONGER = 0.8, 1.2
 _OF_INNER = "{} has a form through itself, and a_j, a one-to-one function of it, tells it"
+_OFF = ", where outputs are not 0; where they are all of them are, and the derivative is 0"
 _ONE_TO_ONE = (
     *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "atan", "asinh", "erf", "negate"),
 )
@@ -69,11 +74,15 @@ def why_determined(formula: Formula) -> str:
         subjects = _subjects(formula)
         if any(Rising(values, sign).holds(e) for e in subjects for sign in (1, -1)):
             return RISING
-        logarithm = _logarithm(next(iter(subjects)), values)
+        whole = next(iter(subjects))
+        logarithm = _logarithm(whole, values)
         logarithms = {} if logarithm is None else {rebuilt(logarithm): "log(a_j)"}
         for e, subject in (subjects | logarithms).items():
             if any(is_moved_less(e, Rising(values, sign)) for sign in (1, -1)):
-                return SHARED.format(subject)
+                is_off = e in logarithms and any(
+                    map(_rectified, subexpressions(formula.expression))
+                )
+                return SHARED.format(subject) + _OFF * is_off
         for e, subject in subjects.items():
             if is_determined(e, values):
                 return IN_BOTH.format(subject)
@@ -83,6 +92,8 @@ def why_determined(formula: Formula) -> str:
                 return PROPORTIONAL.format(subject)
             if is_told_by_divisor(e, values):
                 return DIVIDED.format(subject)
+            if is_told_by_shares(e, values):
+                return SHARES.format(subject)
         if any(is_told_by_clamped(e, values) for e in subjects):
             return CLAMPED
         return ""
@@ -151,7 +162,14 @@ def _without_outer(e: Expression, values: Mapping[str, float]) -> Iterator[Expre
 
 
 def _logarithm(e: Expression, values: Mapping[str, float]) -> Expression | None:
-    """Return the logarithm of a product, written as a sum; None where a factor may be negative."""
+    """Return the logarithm of a product, written as a sum; None where a factor may be negative.
+
+    Of ``max(t, 0)`` with one t for all units it is ``log(t)``: where t is not above 0 no output
+    is, and a derivative is 0 there.
+    """
+    rectified = _rectified(e)
+    if rectified is not None:
+        return Apply("log", (rectified,))
     match e:
         case Apply("exp", (x,)):
             return x
@@ -163,6 +181,15 @@ def _logarithm(e: Expression, values: Mapping[str, float]) -> Expression | None:
         case Apply(operation, (inner,)) if operation in REDUCTIONS and not is_layer_coupled(inner):
             return Apply("log", (e,)) if _is_positive(inner, values) else None
     return Apply("log", (e,)) if not is_layer_coupled(e) and _is_positive(e, values) else None
+
+
+def _rectified(e: Expression) -> Expression | None:
+    """Return t of ``max(t, 0)`` with one t for all units; None of others."""
+    match e:
+        case Apply("maximum", (x, y)) if ZERO in (x, y):
+            t = y if x == ZERO else x
+            return t if is_shared(t) else None
+    return None
 
 
 def _is_positive(e: Expression, values: Mapping[str, float]) -> bool:
