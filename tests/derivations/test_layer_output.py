@@ -233,6 +233,7 @@ def test_the_form_in_the_output_alone_is_shown():
         "max(z, 0)**2/(1 + sum(max(z, 0)**2))", "tanh(z)*sum(tanh(z)**2)",
         "max(z, 0)/(5/2 + max(z))", "where(z > mean(z), z, mean(z))",
         "log(1 + max(z - max(z)/2, 0))", "max(2*z - max(z), 0)**2",
+        "max(z - max(z) + 1, 0)**2/sum(max(z - max(z) + 1, 0)**2)",
     ],
 )  # fmt: skip
 def test_forms_hold_where_units_are_at_kinks_tie_or_are_all_negative(text):
@@ -315,6 +316,17 @@ def test_a_refusal_names_two_layers_that_exclude_a_form(text):
         (
             "max(z, 0)*mean(max(z, 0))",
             "where(a > 0, (mean(a*g) + g*mean(a))/sqrt(mean(a)), 0)",
+        ),
+        (
+            "max(z - max(z) + 1, 0)**2/sum(max(z - max(z) + 1, 0)**2)",
+            "where(a > 0, 2*sqrt(a/max(a))*(g - sum(a*g))*max(a), 0) - indicator(a == max(a))"
+            "*sum(where(a > 0, 2*sqrt(a/max(a))*(g - sum(a*g))*max(a), 0))"
+            "/sum(indicator(a == max(a)))",
+        ),
+        (
+            "(z - mean(z))**3/mean((z - mean(z))**2)",
+            "3*(g*abs(a)**(2/3) - mean(g*abs(a)**(2/3)))/mean(abs(a)**(2/3)) + 2*mean(a*g)"
+            "*(mean(sign(a)*abs(a)**(1/3)) - sign(a)*abs(a)**(1/3))/mean(abs(a)**(2/3))**2",
         ),
     ],
 )

@@ -56,6 +56,8 @@ _EXCLUDED = [
     "z/(1 + 100000*sum(z**2))",
     "z*exp(-sum(z**2)/1e9)",
     "z*sin(sqrt(sum(z**2))/1e4)/sqrt(sum(z**2))",
+    "tanh(z)*max(mean(z) - 1, 0)",
+    "erf(z)*max(mean(z) - 1, 0)",
 ]
 _EXCLUDED_AT_KINKS = [
     *("z - mean(max(z, 0))", "z - mean(abs(z))", "z + max(abs(z))", "max(z, mean(z)/2)"),

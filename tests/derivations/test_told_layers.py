@@ -42,6 +42,7 @@ _MULTIPLIED = [
     "sinh(z)/min(exp(z))",
     "(1 - 1/exp(sqrt(sum(z**2))))*(z/(sqrt(sum(z**2)) + 1/10))",
     "z*sqrt(1 + max(z) - min(z))",
+    "z*tanh(sqrt(sum(z**2) + 1/100000))/sqrt(sum(z**2) + 1/100000)",
 ]
 _DIVIDED = [  # by what grows more slowly than the dividend
     "sinh(z)/sum(cosh(z))",

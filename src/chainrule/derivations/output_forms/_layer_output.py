@@ -39,11 +39,14 @@ from chainrule.derivations.output_forms._compared_outputs import (
     with_conditions,
     with_plain_comparisons,
 )
-from chainrule.derivations.output_forms._extreme_values import compared_extremes, of_usual_end
-from chainrule.derivations.output_forms._inverses import inverted
+from chainrule.derivations.output_forms._extreme_values import compared_extremes
 from chainrule.derivations.output_forms._joined import joined_form
-from chainrule.derivations.output_forms._kept_values import determined, told_by_factor
-from chainrule.derivations.output_forms._layers import exchanged, is_shared, layers_of
+from chainrule.derivations.output_forms._kept_values import determined
+from chainrule.derivations.output_forms._layers import exchanged, is_shared
+from chainrule.derivations.output_forms._layers_of_output import (
+    layers_of_the_output,
+    preactivations,
+)
 from chainrule.derivations.output_forms._moved_layers import moved_layer
 from chainrule.derivations.output_forms._multiples import multiples_of_the_output
 from chainrule.derivations.output_forms._put_in import folded, put_in, written_shortly
@@ -64,11 +67,9 @@ from chainrule.derivations.output_forms._told_multiples import (
     with_flat_sums,
 )
 from chainrule.formulas import (
-    REDUCTIONS,
     Apply,
     Expression,
     Formula,
-    Parameter,
     Variable,
     constant,
     is_layer_coupled,
@@ -81,16 +82,13 @@ _A, _Z = Variable("a"), Variable("z")
 _SECONDS, _RELATED_SECONDS, _WRITING_SECONDS, _FIRST_SECONDS = 0.8, 1.3, 1.2, 1.1
 _RECTIFIED_SECONDS = 2.2  # where it takes as long, nothing else gives a form
 _SIMPLER_SECONDS = 2.2  # a function of a layer has a form where that has one itself
-_MOST_LAYERS = 6
 _MOST_WAYS = 4
 _LONG = 120  # parts before a form is shortened: that of a related layer may be much shorter
 _Completion = Callable[[Expression], Expression]
 _Form = tuple[Expression, _Completion, Expression, Mapping[Expression, Expression]]
-_SHARED = (constant(0), constant(1))  # that add and multiply nothing
 _CENTRED: Mapping[Expression, Expression] = {
     Apply(reduction, (_A,)): constant(0) for reduction in ("sum", "mean")
 }
-_NAME = "shared_by_the_layer_"  # of what stands for shared values, unlike a user's names
 _OF_LAYER = 0.3  # for a number that stands for what a layer shares
 _COUNTS, _OF_MANY_UNITS = (2, 3, 5), ((0.3, 2, 600), (0.3, -2, 600))
 _SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
@@ -150,8 +148,8 @@ def layer_output_form(
     def shortest() -> _Form | None:
         return chosen_from(
             {**dict(told), **dict(compared_extremes(told))},
-            *({**dict(told), _Z: z} for z in _preactivations(formula, [x for x, _ in told])),
-            *_layers_of_the_output(formula),
+            *({**dict(told), **known} for known in preactivations(formula, [x for x, _ in told])),
+            *layers_of_the_output(formula),
             *multiples_of_the_output(formula),
             *clamped_values(formula),
             {_Z: _A},  # as where the identity is chosen everywhere but at a few layers
@@ -194,12 +192,12 @@ def layer_output_form(
     pairs = attempt(_SECONDS, partial(list, forms_of_multiples(formula)), no_pairs)
     for named, of_output in pairs:
         told_by: dict[Expression, Expression] = {TOLD: of_output}
-        whole = with_flat_sums(substitute(named, told_by.get))
+        whole = with_flat_sums(put_in(named, told_by))
         if first_of(iter((whole,)), _SECONDS) is not None:
             letters = {**numbers, TOLD.name: _OF_LAYER}
             shortly = partial(written_shortly, named, {}, letters)
             ways = attempt(_WRITING_SECONDS, shortly, [named])
-            written_out = (with_flat_sums(substitute(way, told_by.get)) for way in ways)
+            written_out = (with_flat_sums(put_in(way, told_by)) for way in ways)
             return first_of(written_out, _SECONDS) or whole
     simpler = [_of_shifted(formula, dict(told))]
     outer = [outer for _, outer in inner_layers(formula)][-1:]
@@ -364,60 +362,3 @@ def _without_quotient_at_zero(form: Expression, product: Expression) -> Expressi
     """Take the product at ``z = 0`` where the whole output is zero, as ``0/0`` says nothing."""
     zero: dict[Expression, Expression] = {_Z: constant(0), _A: constant(0)}
     return Apply("where", (SOME_OUTPUT, form, folded(put_in(product, zero))))
-
-
-def _layers_of_the_output(formula: Formula) -> Iterator[dict[Expression, Expression]]:
-    """Yield `z`, and what the layer shares, of a layer that is made of the output alone.
-
-    What the layer shares is chosen to add or multiply nothing: all of it, or one reduction while
-    the output tells the others.
-    """
-    values = dict(formula.parameters)
-    shared = dict.fromkeys(_outermost(formula.expression, is_shared))
-    for number in _SHARED:
-        chosen: dict[Expression, Expression] = dict.fromkeys(shared, number)
-        alone = substitute(formula.expression, chosen.get)
-        if "z" in variables_of(alone):
-            layers = layers_of(alone, values)
-            if len(layers) <= _MOST_LAYERS:
-                for z in inverted(layers, values):
-                    yield {**chosen, _Z: z}
-                    yield {_Z: z}
-    for reduction in dict.fromkeys(_outermost(formula.expression, _is_plain_reduction)):
-        one: dict[Expression, Expression] = {reduction: _SHARED[0]}
-        rest = replace(formula, expression=rebuilt(substitute(formula.expression, one.get)))
-        if rest.is_layer_coupled:
-            told = dict(determined(rest, computation_graph(rest.expression)))
-            if told:
-                yield {**{left: of_usual_end(value) for left, value in told.items()}, **one}
-                yield {**told, **one}
-            else:
-                yield from ({**ways, **one} for ways in told_by_factor(rest))
-
-
-def _preactivations(formula: Formula, told: Sequence[Expression]) -> Iterator[Expression]:
-    """Yield `z` in the output and in what it tells of the layer, where nothing else is shared."""
-    shared = [e for e in told if is_shared(e)]
-    names = [Parameter(f"{_NAME}{k}") for k in range(len(shared))]
-    numbers = {x.name: 1.3 + 0.7 * k for k, x in enumerate(names)}
-    named: dict[Expression, Expression] = dict(zip(shared, names, strict=True))
-    alone = rebuilt(substitute(formula.expression, named.get))
-    if not shared or is_layer_coupled(alone) or "z" not in variables_of(alone):
-        return
-    values = {**dict(formula.parameters), **numbers}
-    back: dict[Expression, Expression] = dict(zip(names, shared, strict=True))
-    layers = layers_of(alone, values)
-    if len(layers) <= _MOST_LAYERS:
-        yield from (substitute(z, back.get) for z in inverted(layers, values))
-
-
-def _outermost(e: Expression, wanted: Callable[[Expression], bool]) -> Iterator[Expression]:
-    if wanted(e):
-        yield e
-    elif isinstance(e, Apply):
-        for part in e.arguments:
-            yield from _outermost(part, wanted)
-
-
-def _is_plain_reduction(e: Expression) -> bool:
-    return isinstance(e, Apply) and e.operation in REDUCTIONS and e.arguments == (_Z,)

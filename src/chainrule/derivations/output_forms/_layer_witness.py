@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations, groupby, product
+from itertools import chain, combinations, groupby, product
 from typing import Any
 
 import mpmath
@@ -28,6 +28,7 @@ from chainrule.derivations.output_forms._layer_search import (
     nearly_alike,
     short_layers_alike,
 )
+from chainrule.derivations.output_forms._shifted_search import shifted_layers_alike
 from chainrule.formulas import COMPARISONS, Apply, Formula, constant, subexpressions, variables_of
 
 _SECONDS = 1.0
@@ -206,13 +207,15 @@ def _solved_pairs(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
             solved = layers.solved(z, start, _STEPS)
             if solved is not None:
                 yield z, solved, reason
-    for layer, start in layers_alike(graph, dict(layers.formula.parameters)):
+    values = dict(layers.formula.parameters)
+    moved = shifted_layers_alike(layers.formula.expression, values)
+    for layer, start in chain(layers_alike(graph, values), moved):
         z = _numbers(layer)
         solved = layers.solved(z, _numbers(start), _STEPS)
         if solved is not None:
             yield z, solved, reason
     reason = f"found among layers of short numbers, and checked to {CHECKED_DIGITS} digits"
-    for layers_found in short_layers_alike(graph, dict(layers.formula.parameters)):
+    for layers_found in short_layers_alike(graph, values):
         one, other = (list(map(mpmath.mpf, layer)) for layer in layers_found)
         yield one, other, reason
 

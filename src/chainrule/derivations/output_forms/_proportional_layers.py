@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import inf
 
-from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt
+from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, negate, rebuilt
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations.output_forms._invariance import degree
 from chainrule.derivations.output_forms._layers import (
@@ -38,6 +38,7 @@ from chainrule.formulas import (
     Parameter,
     Variable,
     is_layer_coupled,
+    subexpressions,
     substitute,
 )
 
@@ -48,6 +49,7 @@ PROOF = (
 _Z, _S = Variable("z"), Parameter("shared_by_the_layer")
 _WHOLE = ("sum", "mean", "max")  # of nowhere negative numbers: 0 where all of them are
 _WAYS = (1, -1)
+_ALGEBRAIC = {"add", "subtract", "multiply", "divide", "negate", "power", "sqrt"}
 
 
 def is_proportional(e: Expression, values: Mapping[str, float]) -> bool:
@@ -94,13 +96,35 @@ def _tells_multiple(e: Expression) -> bool:
     of_shared = exchanged(t, _S, _Z)
     # Where t0 rises and is above 0, ``r**d t0`` rises strictly.
     rises = is_rectified and Rising({}, 1).rises(of_shared, 0.0)
-    if not rises and not _is_monotone(rebuilt(along), 0.0):
+    along = rebuilt(along)
+    if not (rises or _rises_by_factors(along) or _is_monotone(along, 0.0)):
         return False
     if is_rectified:
         return _vanishes_at_zero_alone(common)
     if not sign_from(of_shared, {}, 0.0, None)[1]:
         return False
     return sign_from(of_shared, {}, 0.0, 0.0)[1] or _vanishes_at_zero_alone(common)
+
+
+def _rises_by_factors(e: Expression) -> bool:
+    """Tell whether what is algebraic in a product, and what is not, are positive and rise."""
+    algebraic, rest = _by_kind(e)
+    return all(
+        sign_from(part, {}, 0.0, None) == (1, True)
+        and Rising({}, 1).rises(part, 0.0, strictly=True)
+        for part in map(rebuilt, (algebraic, rest))
+    )
+
+
+def _by_kind(e: Expression) -> tuple[Expression, Expression]:
+    """Return the algebraic factors of a product, and the others."""
+    match e:
+        case Apply("multiply" | "divide" as operation, (x, y)):
+            join = multiply if operation == "multiply" else divide
+            one, other = map(_by_kind, (x, y))
+            return join(one[0], other[0]), join(one[1], other[1])
+    parts = (part.operation for part in subexpressions(e) if isinstance(part, Apply))
+    return (e, ONE) if _ALGEBRAIC.issuperset(parts) else (ONE, e)
 
 
 def _is_nowhere_negative(e: Expression) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -10,12 +11,15 @@ import sympy
 
 from chainrule.derivations._algebra import atoms_of, attempt
 from chainrule.derivations._arithmetic import (
+    ZERO,
     divide,
     negate,
     one_fraction,
     power,
     rebuilt,
     size,
+    terms_of,
+    total,
 )
 from chainrule.derivations._closed_form import writings
 from chainrule.derivations._evaluate import evaluate_layer
@@ -100,6 +104,8 @@ def _undone(e: Expression) -> Expression | None:
             return substitute(x, _undone)
         case Apply("sqrt", (Apply("power", (x, Constant(exponent))),)) if exponent == 2:
             return Apply("abs", (substitute(x, _undone),))
+        case Apply("power", (Apply("sqrt", (x,)), Constant(exponent))) if exponent % 2 == 0:
+            return power(substitute(x, _undone), Constant(exponent / 2))
         case Apply("power", (Apply("power", (x, inner)), outer)) if _is_positive(x):
             return power(substitute(x, _undone), rebuilt(one_fraction(inner, outer)))
         case Apply("divide", (Apply("sum", (x,)), Apply("count", ()))):
@@ -109,6 +115,15 @@ def _undone(e: Expression) -> Expression | None:
         case Apply("divide", (x, Apply("divide", (above, below)))):
             x, above, below = (substitute(part, _undone) for part in (x, above, below))
             return one_fraction(x, divide(below, above))
+        case Apply("maximum", (x, y)) if ZERO in (x, y):
+            bare = substitute(y if x == ZERO else x, _undone)
+            return bare if _is_positive(bare) else Apply("maximum", (bare, ZERO))
+        case Apply("add" | "subtract"):
+            terms = list(terms_of(e))
+            numbers = [term.value for term in terms if isinstance(term, Constant)]
+            if len(numbers) > 1:
+                others = (substitute(x, _undone) for x in terms if not isinstance(x, Constant))
+                return total((*others, Constant(sum(numbers, Fraction(0)))))
     return None
 
 
@@ -127,7 +142,7 @@ def _is_positive(e: Expression) -> bool:
 def _ways(e: Expression, numbers: Mapping[str, float]) -> list[Expression]:
     """Return ways to write a product, short ones first; no longer than it."""
     algebra = SumAlgebra(computation_graph(substitute(e, _mean_as_sum)), dict(numbers))
-    value = _without_tangents(algebra.value(algebra.graph.output))
+    value = _with_single_signs(_without_tangents(algebra.value(algebra.graph.output)), algebra)
 
     def cancelled(part: Any) -> Any:
         return algebra.sum(_factored(part.args[0]))
@@ -234,6 +249,24 @@ def _with_sizes(value: Any, algebra: SumAlgebra) -> Any:
     )
     of_size = sympy.expand((above / below).subs(a, magnitude * sign))
     return _factored(of_size.subs({sign**3: sign, sign**2: 1})).subs(back)
+
+
+def _with_single_signs(value: Any, algebra: SumAlgebra) -> Any:
+    """``sign(a)**3 -> sign(a)``, and ``sign(a)**2*abs(a)**p -> abs(a)**p`` for positive p."""
+    a, sign, magnitude = (algebra.translation.symbol(e) for e in (_A, _SIGN, _SIZE))
+
+    def is_sized(e: Any) -> bool:
+        powers = e.as_powers_dict() if e.is_Mul else {}
+        return bool(powers.get(sign, 0) and powers.get(magnitude, 0) > 0)
+
+    def single(e: Any) -> Any:
+        powers = e.as_powers_dict()
+        rest = e / sign ** powers[sign]
+        if powers[sign] % 2 == 0:
+            return rest
+        return rest / magnitude * a if powers[magnitude] == 1 else rest * sign
+
+    return value.replace(is_sized, single)
 
 
 def _turned(e: Any, algebra: SumAlgebra) -> Any:
