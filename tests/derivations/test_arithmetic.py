@@ -7,17 +7,20 @@ import pytest
 from tests.formulas.language import layer_values
 
 from chainrule.derivations import derive
-from chainrule.derivations._arithmetic import numbers_first
+from chainrule.derivations._written_products import numbers_first
 from chainrule.formulas import parse, to_text
 
 WRITTEN = {
     "z*2*exp(z)*beta": "2*beta*z*exp(z)",
+    "z*exp(z)*z*sqrt(exp(z))": "z**2*exp(z)**(3/2)",
+    "z*beta**2*2/(4*beta)": "beta*z/2",
+    "sum(z*exp(z)/max(z))*z": "sum(z*exp(z))*z/max(z)",
     "z*beta*(2*exp(z))/sinh(z)/4": "beta*z*exp(z)/(2*sinh(z))",
     "(-z)*beta*6/(4*z)": "-(3*beta*z/(2*z))",
     "z/(exp(z)*3*beta)/(z*2)": "z/(6*beta*exp(z)*z)",
     "z*0.3/7": "3*z/70",
     "z*1.702/7*2": "3.404*z/7",
-    "sum(z*2*beta)": "2*sum(beta*z)",
+    "sum(z*2*beta)": "2*beta*sum(z)",
     "mean(-z) + sum(-3*z/exp(z))": "-mean(z) - 3*sum(z/exp(z))",
     "z - mean(-z)": "z + mean(z)",
     "(z**2)**3 + (z**2)**0.5": "z**6 + (z**2)**(1/2)",

@@ -11,7 +11,6 @@ from chainrule.formulas import (
     Apply,
     Constant,
     Expression,
-    Parameter,
     constant,
     subexpressions,
 )
@@ -112,68 +111,8 @@ def total(terms: Iterable[Expression]) -> Expression:
 def one_fraction(x: Expression, y: Expression) -> Expression:
     """Multiply over one fraction line, numbers first, choices last: ``u*(2*v/w) -> 2*u*v/w``."""
     (above, below), (further_above, further_below) = map(fraction_of, (x, y))
-    factors = sorted((*_factors(above), *_factors(further_above)), key=_rank)
+    factors = sorted((*factors_of(above), *factors_of(further_above)), key=_rank)
     return divide(reduce(multiply, factors), multiply(below, further_below))
-
-
-def numbers_first(e: Expression) -> Expression:
-    """Write products anywhere inside as one fraction: ``g*beta*(2*u)/w/4 -> beta*g*u/(2*w)``.
-
-    And ``sum(2*u) -> 2*sum(u)``, ``mean(-u) -> -mean(u)``, ``(u**2)**2 -> u**4``.
-    """
-    if not isinstance(e, Apply):
-        return e
-    e = Apply(e.operation, tuple(map(numbers_first, e.arguments)))
-    match e:
-        case Apply("multiply", (x, y)):
-            return _reduced(*fraction_of(one_fraction(x, y)))
-        case Apply("divide", (x, y)):
-            above, below = fraction_of(x)
-            return _reduced(above, multiply(below, y))
-        case Apply("add", (x, y)):
-            return add(x, y)
-        case Apply("subtract", (x, y)):
-            return subtract(x, y)
-        case Apply("sum" | "mean" as reduction, (Apply("negate", (x,)),)):
-            return negate(numbers_first(Apply(reduction, (x,))))
-        case Apply("sum" | "mean" as reduction, (x,)):
-            above, below = fraction_of(x)
-            number, factors = _number_and_factors(above)
-            if number != 1 and factors:
-                rest = divide(_product(Fraction(1), factors), below)
-                return multiply(constant(number), Apply(reduction, (rest,)))
-        case Apply("power", (Apply("power", (x, Constant(inner))), Constant(outer))):
-            if inner.denominator == outer.denominator == 1:
-                return Apply("power", (x, Constant(inner * outer)))
-    return e
-
-
-def _reduced(above: Expression, below: Expression) -> Expression:
-    """Order both sides of a fraction, and make one number of theirs; long decimals stay."""
-    match above:
-        case Apply("negate", (x,)):
-            return negate(_reduced(x, below))
-    (number, factors), (divisor, factors_below) = map(_number_and_factors, (above, below))
-    if max(number.denominator, divisor.denominator) <= LARGEST_DENOMINATOR and divisor != 0:
-        quotient = number / divisor
-        number, divisor = Fraction(quotient.numerator), Fraction(quotient.denominator)
-    return divide(_product(number, factors), _product(divisor, factors_below))
-
-
-def _product(number: Fraction, factors: Iterable[Expression]) -> Expression:
-    start: Expression = constant(number)
-    return reduce(multiply, factors, start)
-
-
-def _number_and_factors(e: Expression) -> tuple[Fraction, list[Expression]]:
-    """Return the number in a product and its other factors, parameters first."""
-    number, factors = Fraction(1), []
-    for factor in _factors(e):
-        if isinstance(factor, Constant):
-            number *= factor.value
-        else:
-            factors.append(factor)
-    return number, sorted(factors, key=lambda factor: not isinstance(factor, Parameter))
 
 
 def fraction_of(e: Expression) -> tuple[Expression, Expression]:
@@ -187,10 +126,11 @@ def fraction_of(e: Expression) -> tuple[Expression, Expression]:
     return e, ONE
 
 
-def _factors(e: Expression) -> Iterator[Expression]:
+def factors_of(e: Expression) -> Iterator[Expression]:
+    """Yield what a product is made of."""
     if isinstance(e, Apply) and e.operation == "multiply":
         for part in e.arguments:
-            yield from _factors(part)
+            yield from factors_of(part)
     else:
         yield e
 
@@ -207,7 +147,7 @@ def with_exponentials_joined(e: Expression) -> Expression:
     e = Apply(e.operation, tuple(map(with_exponentials_joined, e.arguments)))
     if e.operation != "multiply":
         return e
-    factors = list(_factors(e))
+    factors = list(factors_of(e))
     multiples = [_multiple(x.arguments[0]) for x in factors if _is_exponential(x)]
     cores = [core for core, _ in multiples]
     if len(set(cores)) == len(cores):

@@ -15,6 +15,7 @@ from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,
     Apply,
+    Constant,
     Expression,
     Parameter,
     Variable,
@@ -90,12 +91,7 @@ def partials_by_parameter(
     arguments = tuple(substitute(part, to_variable.get) for part in e.arguments)
     partials = LOCAL_DERIVATIVES["power"](arguments, Apply("power", arguments))
     by_base, by_exponent = (substitute(part, to_parameter.get) for part in partials)
-    if by_exponent != ZERO and (
-        isinstance(base, Variable)
-        or any(
-            isinstance(part, Apply) and part.operation in BRANCHING for part in subexpressions(base)
-        )
-    ):
+    if by_exponent != ZERO and _may_vanish(base):
         # Such a base may be 0, some on a whole piece: for p > 0 there 0**p stays 0 when p changes,
         # and for p <= 0 it has no value.
         held = _chosen(Apply("equal", (base, ZERO)), ZERO, by_exponent)
@@ -104,6 +100,31 @@ def partials_by_parameter(
         elif is_positive:
             by_exponent = held
     return by_base, by_exponent
+
+
+def _may_vanish(base: Expression) -> bool:
+    operations = {part.operation for part in subexpressions(base) if isinstance(part, Apply)}
+    has_branches = not operations.isdisjoint(BRANCHING)
+    return isinstance(base, Variable) or (has_branches and _sign_as_written(base) < 1)
+
+
+def _sign_as_written(e: Expression) -> int:
+    """Return 1 for what is written as a positive number, 0 for one that may be 0, else -1."""
+    match e:
+        case Constant(value):
+            return int(value > 0) - int(value < 0)
+        case Apply("exp" | "cosh", _):
+            return 1
+        case Apply("abs" | "sqrt", _):
+            return 0
+        case Apply("power", (base, _)):
+            return _sign_as_written(base)
+        case Apply("add", (x, y)):
+            signs = _sign_as_written(x), _sign_as_written(y)
+            return max(signs) if min(signs) >= 0 else -1
+        case Apply("multiply" | "divide", (x, y)):
+            return min(_sign_as_written(x), _sign_as_written(y))
+    return -1
 
 
 def _is_positive(exponent: Expression, values: Mapping[str, float]) -> bool:

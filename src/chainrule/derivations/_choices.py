@@ -5,8 +5,18 @@
 
 from __future__ import annotations
 
-from chainrule.derivations._arithmetic import ONE, ZERO, numbers_first, rebuilt, sums_joined
-from chainrule.formulas import Apply, Constant, Expression, subexpressions, substitute, variables_of
+from chainrule.derivations._arithmetic import ONE, ZERO, rebuilt, sums_joined
+from chainrule.derivations._written_products import numbers_first
+from chainrule.formulas import (
+    REDUCTIONS,
+    Apply,
+    Constant,
+    Expression,
+    is_layer_coupled,
+    subexpressions,
+    substitute,
+    variables_of,
+)
 
 
 def with_choices(e: Expression) -> Expression:
@@ -67,10 +77,19 @@ def as_shown(e: Expression) -> Expression:
     >>> to_text(as_shown(parse("z*2*exp(z) - where(z > 0, z/abs(z), 0)").expression))
     '2*z*exp(z) - z/abs(z)*indicator(z > 0)'
     """
-    e = numbers_first(sums_joined(e))
+    e = substitute(numbers_first(sums_joined(e)), _units_first)
     if isinstance(e, Apply) and e.operation != "where":
         return Apply(e.operation, tuple(map(_as_factor, e.arguments)))
     return e
+
+
+def _units_first(e: Expression) -> Expression | None:
+    """``mean(z) > z -> z < mean(z)``."""
+    match e:
+        case Apply("greater" | "less" as comparison, (Apply(reduction, _) as x, y)):
+            if reduction in REDUCTIONS and "z" in variables_of(y) and not is_layer_coupled(y):
+                return Apply("less" if comparison == "greater" else "greater", (y, x))
+    return None
 
 
 def _as_factor(e: Expression) -> Expression:

@@ -54,7 +54,7 @@ from chainrule.formulas import Expression, Formula, subexpressions, variables_of
 _SECONDS = 2.2
 _COUPLED_SECONDS = 3.5  # stages are sought after all else
 _SECTIONS_SECONDS = 1.5
-_WHOLE_SECONDS = 4.6  # for a layer's derivation and its sections, which have what it leaves
+_WHOLE_SECONDS = 4.6  # for a derivation and its sections, which have what that leaves
 _FURTHER_SECONDS = 1.0
 _HESSIAN_SECONDS = 1.0
 _OUTPUT_SECONDS = 3.0  # for a form of layers through the output alone
@@ -270,10 +270,9 @@ def derive(formula: Formula) -> Derivation:
 
 @remembered
 def _derived(formula: Formula) -> Derivation:
-    if not formula.is_layer_coupled:
-        return in_time(_SECONDS, lambda: _derive(formula))
+    seconds = _COUPLED_SECONDS if formula.is_layer_coupled else _SECONDS
     began = work_clock().now()
-    found = in_time(_COUPLED_SECONDS, lambda: _derive(formula))
+    found = in_time(seconds, lambda: _derive(formula))
     left = _WHOLE_SECONDS - (work_clock().now() - began)
     return replace(found, section_seconds=max(_SECTIONS_SECONDS, left))
 

@@ -10,6 +10,7 @@ from chainrule.derivations._algebra import FAILURES, Translation, attempt
 from chainrule.derivations._arithmetic import (
     ZERO,
     multiply,
+    negate,
     size,
     total,
     written_length,
@@ -32,11 +33,12 @@ from chainrule.formulas import (
     Variable,
     parameters_of,
     subexpressions,
+    substitute,
 )
 
 _SECONDS = 0.8
 _LARGEST = 280  # parts of a second derivative that is worth the time to shorten it
-_A = Variable("a")
+_A, _Z = Variable("a"), Variable("z")
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,14 @@ def parameter_derivatives(
             name in parameters_of(b.location) for b in pieces.breakpoints
         )
         values = dict(formula.parameters)
-        derivative = simplified(by_parameter(formula.expression, name, values))
+        derivative = _merged(simplified(by_parameter(formula.expression, name, values)))
         through: list[Expression | None] = []
         if formula.is_layer_coupled:
             derivative = shortened(formula, derivative)
-        slopes = [simplified(by_parameter(piece.expression, name, values)) for piece in smooth]
+        slopes = [by_parameter(piece.expression, name, values) for piece in smooth]
+        if pieces is not None:
+            slopes = [_on_piece(pieces, k, slope) for k, slope in enumerate(slopes)]
+        slopes = [_merged(simplified(slope)) for slope in slopes]
         if pieces is not None:
             ends = [float("-inf"), *(b.place for b in pieces.breakpoints), float("inf")]
             for piece, slope, bounds in zip(
@@ -159,6 +164,22 @@ def parameter_derivatives(
             )
         )
     return tuple(found)
+
+
+def _on_piece(pieces: Pieces, k: int, slope: Expression) -> Expression:
+    """Leave out what is taken at z = 0, if that does not belong to the k-th piece."""
+    before, after = pieces.breakpoints[:k][-1:], pieces.breakpoints[k:][:1]
+    is_beyond = any(b.place > 0 or (b.place == 0 and b.slope_from != "right") for b in before)
+    is_below = any(b.place < 0 or (b.place == 0 and b.slope_from != "left") for b in after)
+
+    def elsewhere(e: Expression) -> Expression | None:
+        match e:
+            case Apply("where", (Apply("equal", (place, zero)), _, rest)):
+                if zero == ZERO and place in (_Z, negate(_Z)):
+                    return substitute(rest, elsewhere)
+        return None
+
+    return substitute(slope, elsewhere) if is_beyond or is_below else slope
 
 
 def _limits(expression: Expression, slope: Expression, name: str) -> Iterator[Expression]:
@@ -228,7 +249,7 @@ def second_derivatives(pieces: Pieces, forms: tuple[object, ...]) -> tuple[Secon
     """
     bends = [_bend(derivative_in_variables(piece.expression)) for piece in pieces.pieces]
     through = [
-        simplified(multiply(differentiate(form.derivative, _A), form.derivative))
+        _merged(simplified(multiply(differentiate(form.derivative, _A), form.derivative)))
         if isinstance(form, OutputForm)
         else None
         for form in forms

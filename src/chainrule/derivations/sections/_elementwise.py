@@ -11,6 +11,7 @@ from chainrule.derivations._example import Example, example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import indicator
 from chainrule.derivations._vector_jacobian import DIRECTION, SEED
+from chainrule.derivations._written_products import numbers_first
 from chainrule.derivations.output_forms._output_form import OutputForm
 from chainrule.derivations.sections._simplification import simplification_section
 from chainrule.documents import (
@@ -129,7 +130,8 @@ def step_equations(
             term = Apply("multiply", (partial(output, names[user]), by_argument))
             chain = term if chain == ZERO else Apply("add", (chain, term))
         sides = [chain] if step.contributions else []
-        whole = equation(left, *sides, step.through_nodes, step.in_variables)
+        written = (numbers_first(e) for e in (step.through_nodes, step.in_variables))
+        whole = equation(left, *sides, *written)
         if followed is not None:
             value = f"≈ {followed.backward(step.node)} at {followed.place}"
             local.append(Equation((left,), value))

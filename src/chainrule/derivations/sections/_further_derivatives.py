@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import numbers_first, size, total
+from chainrule.derivations._arithmetic import size, total
 from chainrule.derivations._branches import BRANCHING
 from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._further_derivatives import ParameterDerivative, SecondDerivative
 from chainrule.derivations._hessian import Hessian
 from chainrule.derivations._pieces import Breakpoint, one_sided
+from chainrule.derivations._written_products import numbers_first
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
 from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
 from chainrule.derivations.sections._kinks import has_gap, place_text
@@ -55,7 +56,7 @@ def _by_parameters(derivation: Derivation) -> Section:
     for found in derivation.by_parameters:
         parameter = Parameter(found.name)
         left = partial(symbol("a_j") if coupled else A, parameter)
-        if found.step is not None:
+        if found.step is not None and found.step.contributions:
             equations.append(_parameter_step(derivation, found, left))
         if found.pieces:
             equations += _on_pieces(derivation, found, left)
@@ -100,7 +101,7 @@ def _parameter_step(
         local.append(Equation((by_node, derivative), "local derivative"))
         terms.append(term_of(partial(A, names[node]), by_node))
     sides = [total(terms)] if terms else []
-    whole = equation(left, *sides, found.step.through_nodes)
+    whole = equation(left, *sides, numbers_first(found.step.through_nodes))
     see = tuple(text_of(partial(A, names[node])) for node, _ in found.step.contributions)
     return replace(whole, details=tuple(local), see=see)
 
@@ -126,7 +127,8 @@ def _on_pieces(
 def _in_output(
     left: Expression, derivative: Expression, through: tuple[Expression | None, ...]
 ) -> Equation:
-    return equation(left, derivative, *(form for form in through if form is not None))
+    forms = (form for form in (derivative, *through) if form is not None)
+    return equation(left, *map(numbers_first, forms))
 
 
 def _limit_sentence(base: Expression, name: str) -> str:
@@ -178,7 +180,7 @@ def _second(derivation: Derivation) -> Section:
         sides: list[Expression] = [left, numbers_first(found.by_preactivation)]
         through = found.through_output
         if through is not None and size(through) <= max(size(sides[1]), _LONGEST_THROUGH_OUTPUT):
-            sides.append(through)
+            sides.append(numbers_first(through))
         remark = f"where {interval(joins, k)}" if joins else ""
         equations.append(Equation(equation(*sides).sides, remark))
     return Section("Second derivative", tuple(sentences), tuple(equations))
