@@ -13,6 +13,7 @@ from chainrule.formulas import parse, to_text
 WRITTEN = {
     "z*2*exp(z)*beta": "2*beta*z*exp(z)",
     "z*exp(z)*z*sqrt(exp(z))": "z**2*exp(z)**(3/2)",
+    "z*abs(z - 1)**2": "z*(z - 1)**2",
     "z*beta**2*2/(4*beta)": "beta*z/2",
     "sum(z*exp(z)/max(z))*z": "sum(z*exp(z))*z/max(z)",
     "z*beta*(2*exp(z))/sinh(z)/4": "beta*z*exp(z)/(2*sinh(z))",

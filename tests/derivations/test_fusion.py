@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula, costs
-from chainrule.derivations import derive_cost
+from chainrule.derivations import derive, derive_cost
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.documents import text_of
 from chainrule.formulas import parse
@@ -146,7 +146,18 @@ def test_where_the_output_does_not_tell_the_slope_it_stands_in_z() -> None:
     known = {"z": [mpmath.mpf(x) for x in (-2, 0, 3)], "a": [2, 0, 3], "y": [1, 1, 1]}
     assert [int(x) for x in evaluate_layer(form, known)] == [-1, 0, 2]
     assert not derivation.fused.keeps_gradient
-    assert "The output alone does not tell the slope" in derivation.to_text()
+    assert "This form asks for z too" in derivation.to_text()
+
+
+def test_it_is_not_said_that_an_output_that_tells_the_slope_does_not():
+    """Softmax-like outputs tell it, as their own page proves, in a form that the cost does not use.
+
+    The largest output is 1 over the sum.
+    """
+    activation = activation_formula("max(z - max(z) + 1, 0)**2/sum(max(z - max(z) + 1, 0)**2)")
+    assert derive(activation).product_from_output is not None
+    fused = derive_cost(activation, cost_formula("kullback_leibler"))
+    assert "tell" not in fused.fused.reason_for_two_factors
 
 
 @pytest.mark.parametrize("name", ["categorical_cross_entropy", "poisson"])

@@ -52,6 +52,7 @@ _DIVIDED = [  # by what grows more slowly than the dividend
 _SHARES = [  # of a sum or an extreme, which the output tells
     "exp(z)/(sum(exp(z)) + exp(-z))",
     "exp(2*z)/(1 + exp(z) + mean(exp(z)))",
+    "exp(2*z)/(sum(exp(2*z)) + exp(z))",
     "z*exp(z/(1 + sqrt(sum(z**2))))",
     "z*exp(z/(1 + max(abs(z))))",
 ]
@@ -59,6 +60,7 @@ _OFF_TOGETHER = [  # all units, or none
     "exp(z)*max(mean(z) - 1, 0)",
     "max(0, max(z))/(1 + exp(-z))",
     "max(sum(z**3), 0)/(1 + exp(-z))",
+    "exp(-z)*min(sum(z), 0)",
 ]
 _ZERO_WITH_ONE_UNIT = ["z**3*min(abs(z))", "(z + sin(z)/2)*min(max(z, 0))"]
 _CENTRED = [  # of units around their mean or an extreme

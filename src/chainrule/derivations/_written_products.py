@@ -32,7 +32,7 @@ def numbers_first(e: Expression) -> Expression:
     """Write products anywhere inside as one fraction: ``g*beta*(2*u)/w/4 -> beta*g*u/(2*w)``.
 
     And ``sum(2*u) -> 2*sum(u)``, ``mean(-u) -> -mean(u)``, ``(u**2)**2 -> u**4``,
-    ``sum(u/max(v)) -> sum(u)/max(v)``, ``u*sqrt(v)*sqrt(v) -> u*v``.
+    ``sum(u/max(v)) -> sum(u)/max(v)``, ``u*sqrt(v)*sqrt(v) -> u*v``, ``abs(u)**2 -> u**2``.
     """
     if not isinstance(e, Apply):
         return e
@@ -60,6 +60,8 @@ def numbers_first(e: Expression) -> Expression:
         case Apply("power", (Apply("power", (x, Constant(inner))), Constant(outer))):
             if inner.denominator == outer.denominator == 1:
                 return Apply("power", (x, Constant(inner * outer)))
+        case Apply("power", (Apply("abs", (x,)), Constant(exponent))) if exponent % 2 == 0:
+            return Apply("power", (x, Constant(exponent)))
     return e
 
 

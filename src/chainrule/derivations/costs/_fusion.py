@@ -64,8 +64,8 @@ class FusedGradient:
     by_output : Expression
         ∂J/∂a in `a` and `y`.
     by_preactivation : Expression or None
-        ∂J/∂z in `a` and `y`, and in `z` where the output does not tell the slope; None where no
-        form was found.
+        ∂J/∂z in `a` and `y`, and in `z` where no form in these alone was found; None where no form
+        was found at all.
     assumption : str
         What of the targets the short form takes for granted; empty if nothing.
     joined : Expression or None
@@ -96,9 +96,7 @@ class FusedGradient:
         if form is None or self.keeps_gradient:
             return ""
         if "z" in variables_of(without_reductions(form)):
-            return (
-                "The output alone does not tell the slope; the two factors are computed one by one."
-            )
+            return "This form asks for z too; the two factors are computed one by one."
         return (
             "This form rounds where the output saturates; the two factors are computed one by one "
             "from z, which keeps the gradient."

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import ZERO, rebuilt
+from chainrule.derivations._arithmetic import ZERO, negate, rebuilt
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations.output_forms._along_shifts import PROOF as SHIFTED
 from chainrule.derivations.output_forms._along_shifts import is_told_along_shifts
@@ -76,7 +76,7 @@ def why_determined(formula: Formula) -> str:
             return RISING
         whole = next(iter(subjects))
         logarithm = _logarithm(whole, values)
-        logarithms = {} if logarithm is None else {rebuilt(logarithm): "log(a_j)"}
+        logarithms = {} if logarithm is None else {rebuilt(logarithm): "log|a_j|"}
         for e, subject in (subjects | logarithms).items():
             if any(is_moved_less(e, Rising(values, sign)) for sign in (1, -1)):
                 is_off = e in logarithms and any(
@@ -162,10 +162,10 @@ def _without_outer(e: Expression, values: Mapping[str, float]) -> Iterator[Expre
 
 
 def _logarithm(e: Expression, values: Mapping[str, float]) -> Expression | None:
-    """Return the logarithm of a product, written as a sum; None where a factor may be negative.
+    """Return that of a product's size, written as a sum; None where a factor may change its sign.
 
-    Of ``max(t, 0)`` with one t for all units it is ``log(t)``: where t is not above 0 no output
-    is, and a derivative is 0 there.
+    Of ``max(t, 0)`` with one t for all units it is ``log(t)``: where t is not above 0 all outputs
+    are 0, and so is the derivative.
     """
     rectified = _rectified(e)
     if rectified is not None:
@@ -184,11 +184,11 @@ def _logarithm(e: Expression, values: Mapping[str, float]) -> Expression | None:
 
 
 def _rectified(e: Expression) -> Expression | None:
-    """Return t of ``max(t, 0)`` with one t for all units; None of others."""
+    """Return t of ``max(t, 0)``, or -t of ``min(t, 0)``, with one t for all units; else None."""
     match e:
-        case Apply("maximum", (x, y)) if ZERO in (x, y):
+        case Apply("maximum" | "minimum" as operation, (x, y)) if ZERO in (x, y):
             t = y if x == ZERO else x
-            return t if is_shared(t) else None
+            return (t if operation == "maximum" else negate(t)) if is_shared(t) else None
     return None
 
 

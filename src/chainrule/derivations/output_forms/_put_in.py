@@ -136,6 +136,8 @@ def _is_positive(e: Expression) -> bool:
             return _is_positive(x) and _is_positive(y)
         case Apply("sqrt" | "abs"):
             return True
+        case Apply("power", (_, Constant(exponent))) if exponent.denominator > 1:
+            return True  # as a root is not taken of anything else
     return isinstance(e, Constant) and e.value >= 0
 
 

@@ -63,7 +63,7 @@ def _ways(named: Expression, inner: Expression) -> Iterator[tuple[list[Any], Any
     if is_even(computation_graph(inner)):
         mirrored = negate(exchanged(named, _Z, negate(_Z)))
         yield [_in(side, _X) for side in (named, mirrored)], _in(inner, _X)
-    for rate in dict.fromkeys(_rates(inner)):
+    for rate in dict.fromkeys((*_rates(inner), *_rates(named))):
         z = sympy.log(_X) / Translation().to_sympy(rate)
         yield [_in(named, z)], _in(inner, z)
 
