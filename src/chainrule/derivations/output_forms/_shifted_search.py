@@ -51,9 +51,11 @@ def shifted_layers_alike(
         heights, places = heights[is_new], places[is_new]
         if len(heights) > len(PLACES) // 4 and (np.diff(heights) > 0).all():
             for sizes in _PATTERNS:
-                yield from _moved(
-                    whole, own, values, (heights, places), sizes, is_product=is_product
-                )
+                with np.errstate(all="ignore"):
+                    found = list(
+                        _moved(whole, own, values, (heights, places), sizes, is_product=is_product)
+                    )
+                yield from found
 
 
 def _moved(
@@ -70,10 +72,7 @@ def _moved(
     for z in map(np.array, product(_VALUES, repeat=len(sizes))):
         own = Program.of(h).run({**values, "z": z[None, :]}, (1, len(z)))[0]
         for unit, place in enumerate(z):  # that goes everywhere, and takes the others with it
-            with np.errstate(all="ignore"):
-                number = (
-                    heights[:, None] / own[unit] if is_product else heights[:, None] - own[unit]
-                )
+            number = heights[:, None] / own[unit] if is_product else heights[:, None] - own[unit]
             ways = own * np.where(number > 0, number, np.nan) if is_product else own + number
             layers = np.interp(ways, heights, places, left=np.nan, right=np.nan)
             layers = np.repeat(np.vstack([z, layers]), sizes, axis=1)
