@@ -16,9 +16,11 @@ from chainrule.networks.compiled._team import threads_of
 from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, WIDTH, copy_row, strip
 
 _DEPTH = 256  # terms at once: a panel is to leave room in the first cache
-_GROUP = 32  # panels
+_GROUP, _FEWEST = 32, 4  # panels, at most and where many threads share
 _HEIGHT = 16 * ROWS[0]  # rows of A that are copied at once, of 4 bytes an element
 _TALL = 1024  # rows of C that a thread takes at once
+_MOST_ROUNDS = 4  # of tiles, for each thread
+_COPIED_IN = 4  # rows: to copy a part of B takes as long as they
 _PANELS_SIZE = _GROUP * _DEPTH * WIDTH
 _LARGE = 2**24  # products, for which copies pay
 # Rows of A are copied to a distance that no cache's size is a multiple of.
@@ -39,27 +41,36 @@ def is_large(rows: int, columns: int, depth: int, down: int, item: int) -> bool:
 
 
 @inner()
-def _groups(columns: int, item: int) -> int:
-    return (columns * item + _GROUP * WIDTH - 1) // (_GROUP * WIDTH)
+def _tile(team: int, rows: int, columns: int, item: int) -> tuple[int, int]:
+    """Return how many rows and how many panels of C a thread takes at once.
 
-
-@inner()
-def _tall(team: int, rows: int, columns: int, item: int) -> int:
-    """Return how many rows of C a thread takes at once: all threads are to have some."""
+    All threads are to be done at the same time, and to copy little of what others copy as well.
+    """
     threads = threads_of(team)
-    parts = (rows + _TALL - 1) // _TALL
-    if threads > 1:
-        parts = max(parts, 2 * threads // _groups(columns, item))
-    tall = (rows + parts - 1) // parts
-    whole: int = max((tall + ROWS[0] - 1) // ROWS[0], 4) * ROWS[0]
-    return whole
+    panels = (columns * item + WIDTH - 1) // WIDTH
+    best_tall, best_wide, least = _TALL, _GROUP, -1
+    wide = min(_GROUP, panels)
+    while True:
+        groups = (panels + wide - 1) // wide
+        for rounds in range(1, _MOST_ROUNDS + 1):
+            parts = max(rounds * threads // groups, (rows + _TALL - 1) // _TALL, 1)
+            blocks = ((rows + parts - 1) // parts + ROWS[0] - 1) // ROWS[0]
+            tall = blocks * ROWS[0]
+            tiles = groups * ((rows + tall - 1) // tall)
+            work = (tiles + threads - 1) // threads * (tall + _COPIED_IN) * (wide + 1)
+            if least < 0 or work < least:
+                best_tall, best_wide, least = tall, wide, work
+        if wide <= _FEWEST or threads == 1:
+            return best_tall, best_wide
+        wide = (wide + 1) // 2
 
 
 @inner()
 def large_tiles(team: int, rows: int, columns: int, item: int) -> int:
     """Return into how many tiles a large product falls."""
-    tall = _tall(team, rows, columns, item)
-    tiles: int = _groups(columns, item) * ((rows + tall - 1) // tall)
+    tall, wide = _tile(team, rows, columns, item)
+    groups = (columns * item + wide * WIDTH - 1) // (wide * WIDTH)
+    tiles: int = groups * ((rows + tall - 1) // tall)
     return tiles
 
 
@@ -73,9 +84,11 @@ def fill_large(
     panel: int,
 ) -> None:  # fmt: skip
     """Fill a tile of ``C = start + A @ B``; the arguments are those of `product`."""
-    across, groups, tall = WIDTH // item, _groups(columns, item), _tall(team, rows, columns, item)
-    top, left = tile // groups * tall, tile % groups * _GROUP * across
-    bottom, right = min(top + tall, rows), min(left + _GROUP * across, columns)
+    across = WIDTH // item
+    tall, group = _tile(team, rows, columns, item)
+    groups = (columns + group * across - 1) // (group * across)
+    top, left = tile // groups * tall, tile % groups * group * across
+    bottom, right = min(top + tall, rows), min(left + group * across, columns)
     height = _HEIGHT * 4 // item
     copied, copied_apart = panel + _PANELS_SIZE, _DEPTH * item + _APART
     c_apart = columns * item
