@@ -19,6 +19,7 @@ from chainrule.formulas import Apply, Formula, to_text
 from chainrule.kernels._elementwise import DECORATOR, scalar_function
 from chainrule.kernels._kept_choices import Choice, Zeros
 from chainrule.kernels._kept_pieces import kept_pieces
+from chainrule.kernels._layer_form import layer_form, prepared
 from chainrule.kernels._module_parts import (
     READS,
     kernel_source,
@@ -34,7 +35,7 @@ from chainrule.kernels._rewrite import rewrite
 from chainrule.kernels._roundings import is_right_in_floats
 from chainrule.kernels._row_annotations import names_of_nodes
 from chainrule.kernels._rows import RowProgram
-from chainrule.kernels._shift import is_free_of_origin, shifted
+from chainrule.kernels._shift import is_free_of_origin
 from chainrule.kernels._source import parameter_name
 from chainrule.kernels._tiers import format_of, has_fits
 from chainrule.kernels._zeros import fits_at_zeros, name_of_fit, with_fits
@@ -263,7 +264,7 @@ def _coupled_module(formula: Formula, dtype: str, function: str, tier: str) -> s
 
 def _program(formula: Formula, dtype: str, name: str, tier: str) -> RowProgram:
     """Return what writes the body of a kernel of a layer-coupled activation."""
-    from_first = dtype == "float32" and is_free_of_origin(formula)
+    from_first = dtype == "float32" and is_free_of_origin(prepared(formula))
     graph, names = _coupled_graph(formula, name, is_near_zero=from_first)
     values = dict(formula.parameters)
     reads = {**READS, "z": "np.float64(z[i, j]) - np.float64(z[i, 0])"} if from_first else READS
@@ -289,10 +290,9 @@ def _coupled_graph(
     formula: Formula, name: str, *, is_near_zero: bool = False
 ) -> tuple[Graph, dict[int, str]]:
     """Return what a kernel computes, and what the derivation calls its nodes."""
-    if name == "forward":
-        graph = computation_graph(rewrite(shifted(formula, sharp=True)))
-    else:
-        graph = backward_graph(computation_graph(rewrite(shifted(formula))), selects=True)[0]
+    graph = computation_graph(layer_form(formula, sharp=name == "forward"))
+    if name == "backward":
+        graph = backward_graph(graph, selects=True)[0]
     fewer, place = in_few_passes(graph, is_near_zero=is_near_zero)
     names = names_of_nodes(graph, formula)
     return fewer, {place[k]: name for k, name in names.items() if k in place}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chainrule.derivations import Graph, evaluate
-from chainrule.formulas import Apply, Expression, constant
+from chainrule.formulas import Apply, Expression, Variable, constant
 
 _ONE, _LESS_ONE = constant(1), constant(-1)
 
@@ -61,6 +61,22 @@ def stands_in(graph: Graph, powers: Mapping[int, Power], index: int) -> bool:
     """Tell whether all that a node is used for are powers."""
     users = [k for k in graph.reached() if index in graph.nodes[k].arguments]
     return bool(users) and all(k in powers or stands_in(graph, powers, k) for k in users)
+
+
+def outweighs_powers(graph: Graph, powers: Mapping[int, Power]) -> bool:
+    """Tell whether a power is multiplied by `z`, as is what subnormal ones lack."""
+    nodes = graph.nodes
+    plain: dict[int, bool] = {}
+    decayed: dict[int, bool] = {}
+    for k in graph.reached():
+        units = [i for i in nodes[k].arguments if nodes[i].per_unit and k not in powers]
+        plain[k] = nodes[k].leaf == Variable("z") or any(plain[i] for i in units)
+        decayed[k] = k in powers or any(decayed[i] for i in units)
+        if nodes[k].operation == "multiply" and len(units) == 2:
+            x, y = units
+            if (plain[x] and decayed[y]) or (plain[y] and decayed[x]):
+                return True
+    return False
 
 
 def _power(graph: Graph, index: int, values: Mapping[str, float]) -> Power | None:

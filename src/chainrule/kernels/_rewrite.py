@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -206,21 +206,24 @@ def rewrite(
     expression: Expression,
     applied: list[Rewriting] | None = None,
     rules: Sequence[Rule] | None = None,
+    reasons: Mapping[Rule, str] = REASONS,
 ) -> Expression:
     """Apply rules, all unless some are named, from the outside in until none applies.
 
-    Each application is noted down.
+    Each application is noted down with its rule's reason.
     """
     while isinstance(expression, Apply):
         for rule in RULES if rules is None else rules:
             replaced = rule(expression)
             if replaced is not None:
                 if applied is not None:
-                    applied.append(Rewriting(expression, replaced, REASONS[rule]))
+                    applied.append(Rewriting(expression, replaced, reasons[rule]))
                 expression = replaced
                 break
         else:
-            arguments = tuple(rewrite(part, applied, rules) for part in expression.arguments)
+            arguments = tuple(
+                rewrite(part, applied, rules, reasons) for part in expression.arguments
+            )
             return Apply(expression.operation, arguments)
     return expression
 

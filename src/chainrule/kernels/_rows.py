@@ -18,7 +18,7 @@ from chainrule.derivations import Graph
 from chainrule.formulas import COMPARISONS, Apply, Expression, Variable, constant
 from chainrule.kernels._last_loops import LINEAR, with_loop_in_floats
 from chainrule.kernels._passes import levels
-from chainrule.kernels._powers import is_any_number, powers, stands_in
+from chainrule.kernels._powers import is_any_number, outweighs_powers, powers, stands_in
 from chainrule.kernels._row_blocks import indented, over_rows
 from chainrule.kernels._row_lanes import WIDEST, in_lanes
 from chainrule.kernels._source import in_sum, operation, written
@@ -119,9 +119,15 @@ class RowProgram:
         """Whether what is costly for each unit keeps its digits in float32."""
         reached, nodes = self.graph.reached(), self.graph.nodes
         extremes = [k for k in reached if nodes[k].operation in _EXTREMES]
-        return len(extremes) <= 1 and all(
-            k in self.powers or self._is_exp_of_input(k) or stands_in(self.graph, self.powers, k)
-            for k in self.costly
+        return (
+            len(extremes) <= 1
+            and not outweighs_powers(self.graph, self.powers)
+            and all(
+                k in self.powers
+                or self._is_exp_of_input(k)
+                or stands_in(self.graph, self.powers, k)
+                for k in self.costly
+            )
         )
 
     @property

@@ -25,6 +25,7 @@ from chainrule.formulas import (
     substitute,
     variables_of,
 )
+from chainrule.kernels._scales import without_shared_scale
 
 Behaviour = tuple[str, float] | None
 _INVARIANT = ("adds", 0.0)
@@ -49,7 +50,8 @@ def _shifted(e: Expression, values: Mapping[str, float], sharp: bool) -> Express
     whole = _shifted_as_one(e, values, sharp)
     if whole is not None or not isinstance(e, Apply):
         return e if whole is None else whole
-    return Apply(e.operation, tuple(_shifted(part, values, sharp) for part in e.arguments))
+    parts = Apply(e.operation, tuple(_shifted(part, values, sharp) for part in e.arguments))
+    return (without_shared_scale(e, values) or e) if parts == e else parts
 
 
 def _shifted_as_one(e: Expression, values: Mapping[str, float], sharp: bool) -> Expression | None:

@@ -27,6 +27,7 @@ from chainrule.formulas import (
 from chainrule.kernels._annotations import StepLines, lines_of_steps
 from chainrule.kernels._displayed import displayed_equations
 from chainrule.kernels._displayed import is_rounded as is_rounded
+from chainrule.kernels._layer_form import layer_form
 from chainrule.kernels._reading import (
     RESULT,
     Statement,
@@ -34,7 +35,6 @@ from chainrule.kernels._reading import (
     read_functions,
 )
 from chainrule.kernels._rewrite import Rewriting, rewrite
-from chainrule.kernels._shift import shifted
 
 _INLINED = ("numerator", "denominator")
 _SECONDS = 12.0
@@ -160,13 +160,9 @@ def _needed(statements: Sequence[Statement]) -> tuple[Statement, ...]:
 def _of_layer(formula: Formula) -> tuple[Computed, ...]:
     forward: list[Rewriting] = []
     backward: list[Rewriting] = []
-    sharp, moved = shifted(formula, sharp=True), shifted(formula)
-    for steps, form in ((forward, sharp), (backward, moved)):
-        if form != formula.expression:
-            reason = "every unit less the extreme one: no exponential overflows"
-            steps.append(Rewriting(formula.expression, form, reason))
-    values = computation_graph(rewrite(sharp, forward))
-    slopes = backward_graph(computation_graph(rewrite(moved, backward)))[0]
+    values = computation_graph(layer_form(formula, sharp=True, applied=forward))
+    differentiated = computation_graph(layer_form(formula, sharp=False, applied=backward))
+    slopes = backward_graph(differentiated)[0]
     return (
         Computed("forward", _without_marks(forward), _along(values, "forward", symbol("a_j"))),
         Computed(
