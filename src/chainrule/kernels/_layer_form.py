@@ -45,7 +45,8 @@ def layer_form(
         Each step is noted down in it.
     """
     steps: list[Rewriting] = [] if applied is None else applied
-    e = rewrite(formula.expression, steps, tuple(_REASONS), _REASONS)
+    reasons = _REASONS if sharp else _REASONS | _OF_SLOPES
+    e = rewrite(formula.expression, steps, tuple(reasons), reasons)
     for change, reason in (
         (lambda e: shifted(replace(formula, expression=e), sharp=sharp), _SHIFT),
         (with_shares_of_others, _SHARES),
@@ -112,13 +113,44 @@ def share_beside_exp(e: Apply) -> Expression | None:
     """``y/(1 + exp(x)) -> y*exp(-x)/(1 + exp(-x))`` for positive x; for y = exp(x) likewise."""
     if e.operation != "divide" or (x := _exponent_beside_one(e.arguments[1])) is None:
         return None
-    y, decayed = e.arguments[0], Apply("exp", (_by_sign(x, _negative(x), x),))
+    y, below = e.arguments[0], _by_sign(x, _negative(x), x)
     if y == Apply("exp", (x,)):
-        above = _by_sign(x, _ONE, decayed)
+        above: Expression = Apply("exp", (_by_sign(x, _ZERO, x),))
     else:
-        above = _by_sign(x, decayed, _ONE)
+        above = Apply("exp", (_by_sign(x, _negative(x), _ZERO),))
         above = above if y == _ONE else Apply("multiply", (y, above))
-    return Apply("divide", (above, Apply("add", (_ONE, decayed))))
+    return Apply("divide", (above, Apply("add", (_ONE, Apply("exp", (below,))))))
+
+
+def _exponent(e: Expression) -> Expression | None:
+    """Return x of ``exp(x)``, and ``max(x)`` of ``max(exp(x))``."""
+    match e:
+        case Apply("exp", (x,)):
+            return x
+        case Apply("max" | "min" as extreme, (Apply("exp", (x,)),)):
+            return Apply(extreme, (x,))
+    return None
+
+
+def quotient_of_exps(e: Apply) -> Expression | None:
+    """``exp(x)/exp(y) -> exp(x - y)``, also for ``max(exp(y))``."""
+    if e.operation != "divide":
+        return None
+    x, y = map(_exponent, e.arguments)
+    if x is None or y is None:
+        return None
+    return Apply("exp", (Apply("subtract", (x, y)),))
+
+
+def tanh_by_exps(e: Apply) -> Expression | None:
+    """``tanh(x) -> -expm1(-2*x)/(1 + exp(-2*x))`` for positive x, whose slope does not cancel."""
+    if e.operation != "tanh":
+        return None
+    twice = Apply("multiply", (constant(2), e.arguments[0]))
+    below = _by_sign(twice, _negative(twice), twice)
+    signed = _by_sign(twice, constant(-1), _ONE)
+    above = Apply("multiply", (signed, Apply("expm1", (below,))))
+    return Apply("divide", (above, Apply("add", (_ONE, Apply("exp", (below,))))))
 
 
 def mean_of_square_less_squared_mean(e: Apply) -> Expression | None:
@@ -144,7 +176,9 @@ def _base_of_square(e: Expression) -> Expression | None:
 _REASONS: dict[Rule, str] = {
     log_of_exp: "the exponential may overflow",
     log_of_factors: "the product may overflow or vanish",
+    quotient_of_exps: "the exponentials may overflow",
     log_of_one_and_exp: "the exponential may overflow",
     share_beside_exp: "the exponential may overflow",
     mean_of_square_less_squared_mean: "the means cancel where the units lie near one another",
 }
+_OF_SLOPES: dict[Rule, str] = {tanh_by_exps: "far out the slope 1 - tanh**2 cancels"}

@@ -9,7 +9,7 @@ This asks for less than a function that a shift of `z` leaves alone, which `_shi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,7 +37,9 @@ class _Scaled:
     scale: Sum = ()
 
 
-def without_shared_scale(e: Expression, values: Mapping[str, float]) -> Expression | None:
+def without_shared_scale(
+    e: Expression, values: Mapping[str, float], *, as_last: bool = False
+) -> Expression | None:
     """Return an expression with its exponentials in sums below 1; None where there is no such form.
 
     Parameters
@@ -45,11 +47,20 @@ def without_shared_scale(e: Expression, values: Mapping[str, float]) -> Expressi
     e : Expression
     values : mapping of str to float
         Of the parameters, whose signs tell which exponent of a layer is the largest.
+    as_last : bool
+        Whether a factor may be left, by which a product is multiplied at last.
     """
     if not any(map(_has_exponentials, _reduced(e))):
         return None
     found = _scaled(e, values)
-    return None if found is None or found.scale or found.rest == e else found.rest
+    if found is None or found.rest == e:
+        return None
+    if not found.scale:
+        return found.rest
+    if not as_last or not isinstance(e, Apply) or e.operation in ("sum", "mean"):
+        return None
+    first, *others = found.scale
+    return Apply("multiply", (found.rest, Apply("exp", (_plus(_multiple(*first), others),))))
 
 
 def _reduced(e: Expression) -> Iterator[Expression]:
@@ -74,7 +85,15 @@ def is_of_unit(e: Expression) -> bool:
 
 
 def _scaled(e: Expression, values: Mapping[str, float]) -> _Scaled | None:
-    """Return an expression with its scale; None where parts of different scales meet."""
+    """Return an expression with its scale; None where parts of different scales meet.
+
+    What a unit has by itself may stay as it is: it is no sum over the units.
+    """
+    found = _scaled_as_one(e, values)
+    return _Scaled(e) if found is None and not _is_of_layer(e) else found
+
+
+def _scaled_as_one(e: Expression, values: Mapping[str, float]) -> _Scaled | None:
     if not isinstance(e, Apply):
         return _Scaled(e)
     if e.operation == "exp":
@@ -139,7 +158,7 @@ def _exponential(e: Apply, values: Mapping[str, float]) -> _Scaled | None:
         return _Scaled(_ONE, shared)
     x, rate = own[0]
     if len(own) > 1:
-        x, rate = _plus(_multiple(x, rate), tuple(own[1:])), Fraction(1)
+        x, rate = _plus(_multiple(x, rate), own[1:]), Fraction(1)
     extreme = Apply("held", (Apply("max" if rate > 0 else "min", (x,)),))
     below = _multiple(Apply("subtract", (x, extreme)), rate)
     return _Scaled(Apply("exp", (below,)), _total(((extreme, rate),), shared))
@@ -180,7 +199,7 @@ def _times(x: Sum, factor: Fraction | int) -> Sum:
     return tuple((term, k * factor) for term, k in x)
 
 
-def _plus(e: Expression, terms: Sum) -> Expression:
+def _plus(e: Expression, terms: Iterable[tuple[Expression, Fraction]]) -> Expression:
     """Return an expression and the terms added up."""
     for term, k in terms:
         e = Apply("add" if k > 0 else "subtract", (e, _multiple(term, abs(k))))

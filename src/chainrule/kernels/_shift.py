@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from chainrule.derivations import evaluate
+import mpmath
+
+from chainrule.derivations import evaluate, evaluate_layer
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,
@@ -32,6 +34,9 @@ _INVARIANT = ("adds", 0.0)
 _Z = Variable("z")
 _ORIGIN = Variable("origin")
 _LARGEST = sys.float_info.max
+_DIGITS = 50
+_PARTS = 2**10  # of 1: rates that are seen
+_ROW, _CHANGES = ("0.3137", "-1.6183", "0.7291"), ("0.8125", "-1.375")
 
 
 def shifted(formula: Formula, *, sharp: bool = False) -> Expression:
@@ -43,7 +48,9 @@ def shifted(formula: Formula, *, sharp: bool = False) -> Expression:
     written such that one dominant unit does not hide the others; that form is for values, it has no
     derivative of its own.
     """
-    return _shifted(formula.expression, dict(formula.parameters), sharp)
+    e, values = formula.expression, dict(formula.parameters)
+    result = _shifted(e, values, sharp)
+    return (without_shared_scale(e, values, as_last=True) or e) if result == e else result
 
 
 def _shifted(e: Expression, values: Mapping[str, float], sharp: bool) -> Expression:
@@ -59,6 +66,8 @@ def _shifted_as_one(e: Expression, values: Mapping[str, float], sharp: bool) -> 
     found = list(_rates_in_sums(expression, values, inside=False))
     rates, masks = [rate for rate, _ in found], {mask for _, mask in found}
     behaviour = behaviour_of(expression, values)
+    if behaviour is None and len(masks) == 1:
+        behaviour = _measured_behaviour(expression, values)
     if len(masks) != 1 or behaviour is None or behaviour[0] != "adds":
         return None
     if all(rate > 0 for rate in rates):
@@ -131,9 +140,18 @@ def _with_unit_at_zero(expression: Expression, values: Mapping[str, float]) -> E
 def _moved(e: Expression, moved: Expression, sharp: bool) -> Expression | None:
     """Replace z; ``log(sum(exp(z))) -> log1p(the sum without its largest term, which is 1)``.
 
-    Where one unit dominates, the sum is 1 and a little, and the little is all of the logarithm.
+    Where one unit dominates, the sum is 1 and a little, and the little is all of the logarithm;
+    where the units are near one another, a mean is 1 less a little.
     """
     match e:
+        case Apply("log", (Apply("mean", (Apply("exp", (inner,)),)) as mean,)) if sharp:
+            shifted_mean, below = (
+                substitute(part, lambda part: moved if part == _Z else None)
+                for part in (mean, Apply("mean", (Apply("expm1", (inner,)),)))
+            )
+            near = Apply("greater", (shifted_mean, constant(Fraction(1, 2))))
+            logs = Apply("log1p", (below,)), Apply("log", (shifted_mean,))
+            return Apply("where", (near, *logs))
         case Apply("log", (Apply("sum", (Apply("exp", (inner,)),)),)) if (
             sharp and _is_multiple_of_z(inner)
         ):
@@ -224,6 +242,34 @@ def behaviour_of(e: Expression, values: Mapping[str, float]) -> Behaviour:
         case "where":
             return _choice(e, inner[1], inner[2])
     return None
+
+
+def _measured_behaviour(e: Expression, values: Mapping[str, float]) -> Behaviour:
+    """Return ("adds", k) where that is seen in many digits, but not of the parts.
+
+    ``sum(z*exp(z))/sum(exp(z))`` adds c, as a mean does, and ``z*exp(z)`` does nothing of the kind.
+    """
+    parts = set(subexpressions(e))
+    if variables_of(e) != {"z"} or any(getattr(p, "operation", "") == "where" for p in parts):
+        return None
+    with mpmath.workdps(_DIGITS):
+        row = [mpmath.mpf(unit) for unit in _ROW]
+        try:
+            before = evaluate_layer(e, {**values, "z": row})
+            rates = [
+                (after - start) / change
+                for change in map(mpmath.mpf, _CHANGES)
+                for start, after in zip(
+                    before,
+                    evaluate_layer(e, {**values, "z": [unit + change for unit in row]}),
+                    strict=True,
+                )
+            ]
+        except (ArithmeticError, KeyError, TypeError, ValueError):
+            return None
+        rate = float(mpmath.nint(rates[0] * _PARTS) / _PARTS)
+        is_same = all(abs(found - rate) < mpmath.mpf(10) ** (10 - _DIGITS) for found in rates)
+    return ("adds", rate) if is_same else None
 
 
 def _choice(e: Apply, x: Behaviour, y: Behaviour) -> Behaviour:
