@@ -73,3 +73,11 @@ def test_lines_stand_after_what_they_need():
 )
 def test_what_is_no_call_of_the_same_function_stays(lines):
     assert with_joined_calls(lines) == (lines, {})
+
+
+@pytest.mark.parametrize("text", ["tanh(1 - asinh(z))", "erf(2 - z/(1 + abs(z)))"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_zeros_have_one_value(text, dtype):
+    """A call of another argument on either side is no odd function, though both look alike."""
+    values = chainrule.activation(text)(np.array([0.0, -0.0], dtype=dtype))
+    assert values[0] == values[1] > 0.7

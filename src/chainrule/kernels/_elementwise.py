@@ -268,10 +268,13 @@ def _two_sided(left: Lines, right: Lines, suffix: str) -> tuple[list[str], str]:
         [replaced(text, joined) for text in parts[side]] for side in ("left", "right")
     )
     if not suffix and left_below == right_below and _are_opposite(left_above, right_above):
+        # What has another argument on either side of 0 has the right one's at both zeros.
+        vanishes = "x" in right_above.removeprefix("-").split(" * ")
+        sign = _SIGN if vanishes or not joined else "(1.0 if z >= 0.0 else -1.0)"
         if right_below == "1.0":
-            return lines, f"({right_above}) * {_SIGN}"
+            return lines, f"({right_above}) * {sign}"
         lines += [f"numerator = {right_above}", f"denominator = {right_below}"]
-        return lines, f"numerator / denominator * {_SIGN}"
+        return lines, f"numerator / denominator * {sign}"
     above = f"(({right_above}) if z >= 0.0 else ({left_above}))"
     if left_above == right_above:
         above = f"({left_above})"
