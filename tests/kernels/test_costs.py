@@ -12,6 +12,7 @@ from tests.formulas.language import central_difference, layer_values
 from tests.kernels.native import call
 
 from chainrule.catalogue import activation_formula, cost_formula
+from chainrule.formulas import parse
 from chainrule.kernels import cost_kernels
 
 USERS = {
@@ -212,6 +213,38 @@ def test_saturated_outputs_keep_their_gradient():
     kernels = kernels_of("tanh", "half_squared_error")
     slope = gradient(kernels, np.array([[30.0]]), np.array([[-1.0]]))[0, 0]
     assert slope == pytest.approx(8 * math.exp(-60), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("activation", "row"),
+    [
+        ("z/(1 + exp(-mean(z)))", [-1000.5, -999.0, -1001.25]),
+        ("log(1 + exp(z))/sum(log(1 + exp(z)))", [1000.5, 999.0, 1001.25]),
+        ("z*exp(z)/sum(exp(z))", [-1000.5, -999.0, -1001.25]),
+        ("z*exp(z)/sum(exp(z))", [1000.5, 999.0, 1001.25]),
+    ],
+)
+def test_a_plainly_written_layer_has_costs_and_gradients(activation, row):
+    """None of its exponentials overflows, and what is left of it is right."""
+    inner, outer = parse(activation), cost_formula("half_squared_error")
+    y = [0.25, -0.5, 1.0]
+
+    def whole(z):
+        a = layer_values(inner.expression, {"z": z})
+        return mpmath.fsum((p - q) ** 2 for p, q in zip(a, y, strict=True)) / 2
+
+    with mpmath.workdps(2000):
+        true = whole([mpmath.mpf(x) for x in row])
+        step = mpmath.mpf(10) ** -100
+        slopes = [
+            (whole([x + step * (i == j) for i, x in enumerate(row)]) - true) / step
+            for j in range(3)
+        ]
+    kernels = cost_kernels(inner, outer, np.float64)
+    z, targets = np.array([row]), np.array([y])
+    np.testing.assert_allclose(value(kernels, z, targets)[0], float(true), rtol=1e-13)
+    wanted = [float(slope) for slope in slopes]
+    np.testing.assert_allclose(gradient(kernels, z, targets)[0], wanted, rtol=1e-11, atol=1e-300)
 
 
 def test_parameters_of_activation_and_cost_are_told_apart():

@@ -26,6 +26,7 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._elementwise import scalar_functions, two_sided_function
+from chainrule.kernels._layer_form import layer_form, prepared
 from chainrule.kernels._module_parts import (
     READS,
     kernel_source,
@@ -69,10 +70,10 @@ def _coupled_cost(
     dtype: str,
 ) -> tuple[list[str], tuple[RowProgram, RowProgram]]:
     """Return what computes the cost composed with the activation: no logarithm meets 0."""
-    composed = rewrite(_composed(cost.expression, activation.expression))
+    composed = rewrite(_composed(cost.expression, prepared(activation).expression))
     whole = Formula(composed, (*activation.parameters, *cost.parameters))
     value = computation_graph(with_shares_of_others(rewrite(shifted(whole, sharp=True))))
-    forward = rewrite(shifted(activation))
+    forward = layer_form(activation, sharp=False)
     if fused.keeps_gradient and fused.by_preactivation is not None:
         gradient = computation_graph(_composed(fused.by_preactivation, forward))
     elif _is_singular(fused.by_output):
