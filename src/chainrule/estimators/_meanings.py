@@ -14,9 +14,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import kernels
 from chainrule.catalogue import activation_formula
 from chainrule.formulas import Formula
-from chainrule.kernels import forward
 from chainrule.networks import in_blocks
 
 
@@ -95,7 +95,7 @@ class OneOfTwo(Meaning):
         return np.concatenate([1.0 - outputs, outputs], axis=1)
 
     def log_probabilities(self, Z: NDArray[Any]) -> NDArray[Any]:
-        parts = [forward(_formula(text), Z) for text in ("-log(1 + exp(z))", "log_sigmoid")]
+        parts = [kernels.forward(_formula(text), Z) for text in ("-log(1 + exp(z))", "log_sigmoid")]
         return np.concatenate(parts, axis=1)
 
     def slopes(self, of_outputs: NDArray[Any]) -> NDArray[Any]:
@@ -131,7 +131,7 @@ class OneOfSeveral(Meaning):
         return outputs
 
     def log_probabilities(self, Z: NDArray[Any]) -> NDArray[Any]:
-        return forward(_formula("log_softmax"), Z)
+        return kernels.forward(_formula("log_softmax"), Z)
 
     def slopes(self, of_outputs: NDArray[Any]) -> NDArray[Any]:
         return of_outputs
@@ -165,7 +165,7 @@ class ManyLabels(Meaning):
         return outputs
 
     def log_probabilities(self, Z: NDArray[Any]) -> NDArray[Any]:
-        return forward(_formula("log_sigmoid"), Z)
+        return kernels.forward(_formula("log_sigmoid"), Z)
 
     def slopes(self, of_outputs: NDArray[Any]) -> NDArray[Any]:
         return of_outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -57,6 +58,15 @@ class Kernel:
     def source(self) -> str:
         """The generated source, as it was compiled."""
         return source_of(self.path.stem)
+
+    def over_rows(self, *arrays: NDArray[Any]) -> None:
+        """Run over contiguous arrays, of which the first has the shape (rows, columns)."""
+        code = ctypes.CFUNCTYPE(
+            None, *[ctypes.c_void_p] * len(arrays), ctypes.c_ssize_t, ctypes.c_ssize_t,
+            ctypes.c_void_p,
+        )(self.address)  # fmt: skip
+        places = (array.ctypes.data for array in arrays)
+        code(*places, *arrays[0].shape, self.parameters.ctypes.data)
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ from numba.core.caching import (
 from numba.core.ccallback import CFunc
 
 from chainrule.kernels._compile import cache_folder
-from chainrule.kernels._parts import counting
+from chainrule.kernels._parts import PlainCompiler, counting
 from chainrule.kernels._upkeep import note_use
 from chainrule.kernels._vectors import AT_ONCE, KernelCompiler
 
@@ -45,7 +45,13 @@ def compiled(*, makes_arrays: bool = False, **options: Any) -> Callable[[Any], A
     """
 
     def decorate(function: Any) -> Any:
-        dispatcher = njit(nogil=True, **counting(makes_arrays), **options)(function)
+        dispatcher = njit(
+            nogil=True,
+            no_cfunc_wrapper=True,
+            pipeline_class=PlainCompiler,
+            **counting(makes_arrays),
+            **options,
+        )(function)
         dispatcher._cache = _cache_of(function)
         return dispatcher
 

@@ -7,7 +7,9 @@ wrap it twice for callers outside. A first use takes twice as long that way.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from numba import njit
@@ -15,8 +17,9 @@ from numba._dynfunc import make_function
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
+from numba.core.typed_passes import NativeLowering, NopythonRewrites
 from numba.core.types.misc import unliteral
+from numba.core.untyped_passes import InlineClosureLikes
 
 # What Python would call: it calls in turn what stands for the function, which cannot be called.
 _NOT_CALLABLE = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
@@ -59,6 +62,9 @@ def counting(makes_arrays: bool) -> dict[str, Any]:
 class _Part(JITCodeLibrary):
     """Code that is only ever linked into other code."""
 
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
     def _optimize_final_module(self) -> None:
         pass
 
@@ -85,16 +91,39 @@ class _LowerPart(NativeLowering):
         return True
 
 
-class _Inner(CompilerBase):
+class PlainCompiler(CompilerBase):
+    """Numba's compiler for loops over numbers: without closures and expressions of whole arrays."""
+
+    lowering: type[NativeLowering] = NativeLowering
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile a function, with all that it calls."""
+        with _without_collections():
+            return super().compile_extra(function)
+
     def define_pipelines(self) -> list[Any]:
-        return [pipeline_with(_LowerPart, self.state)]
+        """Return Numba's passes: none that would find nothing, and our lowering."""
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.passes = [
+            (self.lowering if made is NativeLowering else made, says)
+            for made, says in pipeline.passes
+            if made not in (InlineClosureLikes, NopythonRewrites)
+        ]
+        pipeline.finalize()
+        return [pipeline]
 
 
-def pipeline_with(lowering: type[NativeLowering], state: Any) -> Any:
-    """Return Numba's own passes, with another one in the place of lowering."""
-    pipeline = DefaultPassBuilder.define_nopython_pipeline(state)
-    pipeline.passes = [
-        (lowering if made is NativeLowering else made, says) for made, says in pipeline.passes
-    ]
-    pipeline.finalize()
-    return pipeline
+class _Inner(PlainCompiler):
+    lowering = _LowerPart
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Let Python look for no garbage: there is little, and much else to look through each time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -15,12 +15,11 @@ from typing import Any
 from llvmlite import binding, ir
 from numba.core import config
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 
-from chainrule.kernels._parts import pipeline_with
+from chainrule.kernels._parts import PlainCompiler
 
 _SLOWED_BY_WIDE = ("skylake-avx512", "cascadelake", "cooperlake")
 _WIDEST = 512
@@ -139,9 +138,7 @@ class _KernelLowering(NativeLowering):
         return bool(super().run_pass(state))
 
 
-class KernelCompiler(CompilerBase):
+class KernelCompiler(PlainCompiler):
     """Numba's compiler; with vectors of full width where the processor is good for them."""
 
-    def define_pipelines(self) -> list[Any]:
-        """Return Numba's own passes, with lowering for the width that is preferred."""
-        return [pipeline_with(_KernelLowering, self.state)]
+    lowering = _KernelLowering

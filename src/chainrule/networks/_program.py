@@ -19,7 +19,6 @@ from chainrule.kernels import (
     Kernel,
     activation_kernels,
     cost_kernels,
-    forward,
 )
 from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
@@ -99,8 +98,10 @@ def cost_program(activation: Formula, cost: Formula, dtype: str, assume: bool) -
 
 
 def evaluate(formula: Formula, z: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Apply an activation to an array of shape (examples, units)."""
-    return forward(formula, z)
+    """Apply an activation to a contiguous array of shape (examples, units)."""
+    result = np.empty_like(z)
+    activation_kernels(formula, z.dtype).forward.over_rows(z, z, result)
+    return result
 
 
 def new_tables(
@@ -181,7 +182,11 @@ def new_tables(
         pair = compiled.activations[layer]
         shared = values.ctypes.data + 8 * copies.starts[layer]
         has_learned = bool(compiled.learned[layer])
-        for first, kernel in ((columns.FORWARD, pair.forward), (columns.BACKWARD, pair.backward)):
+        kernels = [(columns.FORWARD, pair.forward)]
+        # The cost's own gradient is that to the pre-activations of the output layer.
+        if to_inputs or (cost is not None and layer < layers - 1):
+            kernels.append((columns.BACKWARD, pair.backward))
+        for first, kernel in kernels:
             own[first] = kernel.address
             own[first + 1] = shared if has_learned else kernel.parameters.ctypes.data
         own[columns.LEARNED_FROM] = index

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule import kernels
 from chainrule.formulas import Formula
-from chainrule.kernels import backward
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._layout import weights_of
@@ -212,7 +212,7 @@ class _Tally:
         if self.formula.is_layer_coupled:
             self.has_slope[:] = True
         else:
-            slopes = np.abs(backward(self.formula, np.ones_like(Z), Z))
+            slopes = np.abs(kernels.backward(self.formula, np.ones_like(Z), Z))
             self.has_slope |= (slopes != 0.0).any(axis=0)
             limit = _FLAT * largest_slope(self.formula)
             self.flat += int(np.count_nonzero((slopes < limit) | (slopes == 0.0)))
@@ -232,7 +232,7 @@ class _Tally:
 def largest_slope(formula: Formula) -> float:
     """Return the largest slope where pre-activations commonly lie."""
     z = np.linspace(-_COMMON, _COMMON, _POINTS)
-    slopes = np.abs(backward(formula, np.ones_like(z), z))
+    slopes = np.abs(kernels.backward(formula, np.ones_like(z), z))
     return float(np.max(slopes, initial=0.0, where=np.isfinite(slopes)))
 
 

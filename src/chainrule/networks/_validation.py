@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.kernels import CostKernels, call_kernel
-from chainrule.kernels._native import compiled
+from chainrule.kernels import CostKernels
 from chainrule.networks._blocks import in_blocks
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
@@ -77,12 +76,12 @@ class HeldOut:
         return costs
 
     def _costs(self, Z: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[np.float64]:
-        kernel = self.cost.value
+        kernel = self.cost.value_and_gradient  # that of training: another would be compiled too
         total = np.zeros(len(Z))
         for z, y in zip(in_blocks(Z, blocks), in_blocks(self.targets, blocks), strict=True):
+            rows = np.ascontiguousarray(z), np.ascontiguousarray(y), np.empty(z.shape, Z.dtype)
             costs = np.empty(len(Z), Z.dtype)
-            rows = np.ascontiguousarray(z), np.ascontiguousarray(y)
-            _row_costs(kernel.address, kernel.parameters.ctypes.data, *rows, costs)
+            kernel.over_rows(*rows, costs)
             total += costs
         return total * self.weights.astype(np.float64)
 
@@ -162,12 +161,6 @@ def validation_loss(
     1.0
     """
     return _held_out(network, _ONLY, (X, Y, sample_weight)).mean_cost(network)
-
-
-@compiled()
-def _row_costs(address: int, values: int, Z: Any, Y: Any, costs: Any) -> None:
-    rows, width = Z.shape
-    call_kernel(address, Z.ctypes.data, Y.ctypes.data, costs.ctypes.data, rows, width, values)
 
 
 def validation_split(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numba import carray
+from numpy.typing import NDArray
 
 from chainrule.kernels._memory import ask_for, load_int64, pointer
 from chainrule.kernels._native import compiled
@@ -245,16 +246,21 @@ def _move(
         for tile in range(tiles):
             total += space.sums[tile, 0]
     if space.thread == 0:
-        set_learned(tables, parameters)
+        _set_learned(tables, parameters)
     meet(team)
     if sparse is not None and sparse.moves_at_once == 0:
         sum_all_shifted(space, tables, sparse, parameters)
     return total
 
 
-@compiled()
-def set_learned(tables: Any, parameters: Any) -> None:
+def set_learned(tables: Tables, parameters: NDArray[Any]) -> None:
     """Let the kernels read the learned parameters of activations as they are now."""
+    there, here = tables.copies.T
+    tables.values[there] = parameters[here]
+
+
+@inner()
+def _set_learned(tables: Any, parameters: Any) -> None:
     for index in range(tables.copies.shape[0]):
         tables.values[tables.copies[index, 0]] = parameters[tables.copies[index, 1]]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels._native import compiled
 from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._loops import sum_of_products
 from chainrule.networks.compiled._products import product
@@ -21,7 +20,6 @@ _UPDATE_SIZE = 0.2  # J. Liu et al., "Muon is scalable for LLM training" (2025),
 _LEAST = 1e-30
 
 
-@compiled()
 def muon_scratch(rows: int, columns: int) -> int:
     """Return how many elements a step needs for a matrix of this shape."""
     short = min(rows, columns)
