@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numba import from_dtype
 from numpy.typing import NDArray
 
 from chainrule.catalogue import activation_formula
@@ -22,7 +23,12 @@ from chainrule.kernels import (
 )
 from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
-from chainrule.networks.compiled import product_kernel
+from chainrule.networks.compiled import (
+    normalise_by_statistics,
+    normalise_columns,
+    product_kernel,
+    through_normalisation,
+)
 from chainrule.networks.compiled import tables as columns
 
 
@@ -160,6 +166,7 @@ def new_tables(
         plan[columns.ACROSS] = room.take(2 * rows * widest)
     plan[columns.PRODUCT_KERNEL] = product_kernel(dtype.itemsize).address
     _set_kernels(plan, compiled, cost)
+    _set_normalisation(plan, compiled, dtype, goes_back=to_inputs or cost is not None)
     plan[columns.DECAYED], plan[columns.SEED] = places.decayed, seed
     table = np.full((layers, columns.LAYER_COLUMNS), columns.ABSENT, np.int64)
     values, copies, learned = _values(compiled)
@@ -268,3 +275,17 @@ def _set_kernels(plan: NDArray[np.int64], compiled: Program, cost: CostKernels |
         pairs += [(columns.NORM, own.forward), (columns.NORM_BACKWARD, own.backward)]
     for first, kernel in pairs:
         plan[first], plan[first + 1] = kernel.address, kernel.parameters.ctypes.data
+
+
+def _set_normalisation(
+    plan: NDArray[np.int64], compiled: Program, dtype: np.dtype[Any], *, goes_back: bool
+) -> None:
+    parts = []
+    if "batch" in compiled.normalisations:
+        parts.append((columns.NORMALISE_BY_STATISTICS, normalise_by_statistics))
+        if goes_back:
+            parts.append((columns.NORMALISE_COLUMNS, normalise_columns))
+    if any(compiled.normalisations) and goes_back:
+        parts.append((columns.THROUGH_NORMALISATION, through_normalisation))
+    for place, part in parts:
+        plan[place] = part.address(from_dtype(dtype))

@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+from numba import from_dtype
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.kernels import available_processors
@@ -21,8 +22,8 @@ from chainrule.networks._program import new_tables
 from chainrule.networks._propagation import compiled_cost, example_weights
 from chainrule.networks._sparse_batches import has_sparse_batches, sparse_inputs
 from chainrule.networks._standardisation import Standardisation
-from chainrule.networks.compiled import muon_scratch, run_batches, set_learned
-from chainrule.networks.compiled.tables import SEED
+from chainrule.networks.compiled import muon_scratch, muon_step, run_batches, set_learned
+from chainrule.networks.compiled.tables import MUON_STEP, SEED
 
 _OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
 _OPERATIONS_PER_STEP = 40.0  # as long as an optimiser's step over a weight far away takes
@@ -113,6 +114,8 @@ class Run:
             network.program, self.batch_size, dtype, cost=self.held[1], seed=seed,
             statistics=self.statistics, dropout=shares, holds_inputs=not is_sparse,
         )  # fmt: skip
+        if isinstance(optimiser, Muon):
+            self.tables.plan[MUON_STEP] = muon_step.address(from_dtype(dtype))
         threads = threads or threads_for(network, self.batch_size)
         self.sparse = None
         if is_sparse:

@@ -50,6 +50,7 @@ from chainrule.networks.compiled.tables import (
     INPUTS,
     LAYER_COLUMNS,
     LEARNED_COLUMNS,
+    MUON_STEP,
     NOTHING,
     PRODUCT_KERNEL,
     TARGETS,
@@ -62,6 +63,7 @@ from chainrule.networks.compiled.tables import (
     Z,
 )
 
+_step_of_muon = muon_step.call
 _TILE = 16384  # parameters that a thread takes at once
 # Rows come in any order, from memory as far as the examples are many: they are asked for ahead.
 _AHEAD, _LINE, _FIRST_LINES = 16, 64, 256  # rows; bytes
@@ -213,7 +215,8 @@ def _move(
                 total += sum_of_products(parameters[start:last], parameters[start:last])
                 meet(team)
             nothing = space.work.ctypes.data + tables.plan[NOTHING] * space.work.itemsize
-            muon_step(
+            _step_of_muon(
+                space.work.dtype.type(0.0), tables.plan[MUON_STEP],
                 space, tables.plan[PRODUCT_KERNEL], parameters[start:last], gradient[start:last],
                 first[start:last], count, width, penalty, settings[WEIGHT_DECAY], rate, settings,
                 scratch, nothing,

@@ -38,6 +38,8 @@ from chainrule.networks.compiled.tables import (
     NORM,
     NORM_VALUES,
     NORMALISATION,
+    NORMALISE_BY_STATISTICS,
+    NORMALISE_COLUMNS,
     NORMALISED,
     NOTHING,
     OVER_BATCH,
@@ -49,6 +51,7 @@ from chainrule.networks.compiled.tables import (
     SEED,
     SLOPE,
     SLOPE_VALUES,
+    THROUGH_NORMALISATION,
     TO_A,
     TO_INPUTS,
     TO_PRODUCT,
@@ -58,6 +61,9 @@ from chainrule.networks.compiled.tables import (
     A,
     Z,
 )
+
+_over_columns, _by_statistics = normalise_columns.call, normalise_by_statistics.call
+_back_through_normalisation = through_normalisation.call
 
 
 @inner()
@@ -81,7 +87,9 @@ def _activate_rows(
         normalised = data + (own[NORMALISED] + place) * item
         call_kernel(plan[NORM], source, source, normalised, rows, width, plan[NORM_VALUES])
     elif own[NORMALISATION] == OVER_BATCH and not training:
-        normalise_by_statistics(space, tables, layer, first, last)
+        _by_statistics(
+            work.dtype.type(0.0), plan[NORMALISE_BY_STATISTICS], space, tables, layer, first, last
+        )  # fmt: skip
     if own[NORMALISATION] != NO_NORMALISATION:
         scales = parameters[own[SCALES] : own[SCALES] + width]
         shifts = parameters[own[BIASES] : own[BIASES] + width]
@@ -112,7 +120,7 @@ def forward(
     `inputs` and `outputs` are addresses; where the latter is 0, the output activation is left to
     the cost. Inputs may be sparse instead; what that takes is compiled where they are not None.
     """
-    work, team = space.work, space.team
+    work, team, kind = space.work, space.team, space.work.dtype.type(0.0)
     item, data = work.itemsize, work.ctypes.data
     previous, last = inputs, tables.layers.shape[0] - 1
     for layer in range(last + 1):
@@ -139,7 +147,9 @@ def forward(
             while tile < tiles_of(width, COLUMNS):
                 column = tile * COLUMNS
                 wide = min(COLUMNS, width - column)
-                normalise_columns(space, tables, layer, rows, column, wide)
+                _over_columns(
+                    kind, tables.plan[NORMALISE_COLUMNS], space, tables, layer, rows, column, wide
+                )  # fmt: skip
                 tile = take(team)
             meet(team)
         previous = outputs if layer == last else data + own[A] * item
@@ -225,7 +235,10 @@ def backward(
         count, width = own[COUNT], own[WIDTH]
         to_product = data + plan[TO_Z] * item
         if own[NORMALISATION] != NO_NORMALISATION:
-            through_normalisation(space, tables, parameters, gradient, layer, rows, training)
+            _back_through_normalisation(
+                work.dtype.type(0.0), plan[THROUGH_NORMALISATION], space, tables, parameters,
+                gradient, layer, rows, training,
+            )  # fmt: skip
             to_product = data + plan[TO_PRODUCT] * item
         below = inputs if layer == 0 else data + tables.layers[layer - 1, A] * item
         is_done, following = False, 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
+from chainrule.kernels._addressed import Addressed
 from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._loops import sum_of_products
 from chainrule.networks.compiled._products import product
 from chainrule.networks.compiled._team import meet, take
 from chainrule.networks.compiled.steps import KEEP_MOMENTUM
+from chainrule.networks.compiled.tables import kinds_of
 
 _TILE = 16384
 # The quintic of K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
@@ -26,8 +29,7 @@ def muon_scratch(rows: int, columns: int) -> int:
     return 2 * rows * columns + 2 * short * short
 
 
-@inner(error_model="numpy")
-def muon_step(
+def _muon_step(
     space: Any, kernel: int, weights: Any, gradient: Any, velocity: Any, rows: int, columns: int,
     penalty: float, decay: float, rate: float, settings: Any, scratch: Any, nothing: int,
 ) -> None:  # fmt: skip
@@ -93,3 +95,15 @@ def _combine(team: int, x: Any, of_x: Any, y: Any, of_y: Any, destination: Any, 
             destination[k] = of_x * x[k] + of_y * y[k]
         tile = take(team)
     meet(team)
+
+
+def _kinds(element: Any) -> tuple[Any, ...]:
+    space, _, vector = kinds_of(element)
+    whole, real, numbers = types.int64, types.float64, types.Array(types.float64, 1, "C")
+    return (
+        space, whole, vector, vector, vector, whole, whole, real, real, real, numbers, vector,
+        whole,
+    )  # fmt: skip
+
+
+muon_step = Addressed(_muon_step, _kinds)

@@ -1,11 +1,16 @@
-"""Pre-activations normalised over the batch or the layer, and the way back through that."""
+"""Pre-activations normalised over the batch or the layer, and the way back through that.
+
+Most networks have none: what is here is called by address, and compiled for those that do.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numba import types
 
+from chainrule.kernels._addressed import Addressed
 from chainrule.kernels._call import call_kernel
 from chainrule.kernels._parts import inner
 from chainrule.networks.compiled._loops import (
@@ -38,14 +43,14 @@ from chainrule.networks.compiled.tables import (
     TO_Z,
     TURNED,
     WIDTH,
+    kinds_of,
 )
 
 _KEEP_STATISTICS = 0.9
 _EPSILON = 1e-5  # added to a variance before its root
 
 
-@inner()
-def normalise_columns(
+def _normalise_columns(
     space: Any, tables: Any, layer: int, rows: int, column: int, wide: int
 ) -> None:
     """Normalise some columns over the batch: as rows of the turned matrix."""
@@ -81,8 +86,7 @@ def _variance(tables: Any, layer: int, unit: int) -> Any:
     return statistics[place] + statistics.dtype.type(_EPSILON)
 
 
-@inner(error_model="numpy")
-def normalise_by_statistics(space: Any, tables: Any, layer: int, first: int, last: int) -> None:
+def _normalise_by_statistics(space: Any, tables: Any, layer: int, first: int, last: int) -> None:
     own, work, statistics = tables.layers[layer], space.work, tables.statistics
     width, means = own[WIDTH], own[STATISTICS]
     for row in range(first, last):
@@ -166,8 +170,7 @@ def _through_columns(
     turn_matrix(kind, item, result, rows * item, destination, width * item, wide, rows)
 
 
-@inner()
-def through_normalisation(
+def _through_normalisation(
     space: Any, tables: Any, parameters: Any, gradient: Any, layer: int, rows: int, training: bool
 ) -> None:
     """Fill the gradient to the product of a normalised layer, and to its scales and shifts."""
@@ -194,3 +197,23 @@ def through_normalisation(
             _through_columns(space, tables, layer, rows, column, wide)
             tile = take(team)
         meet(team)
+
+
+def _kinds_of_columns(element: Any) -> tuple[Any, ...]:
+    space, tables, _ = kinds_of(element)
+    return space, tables, *[types.int64] * 4
+
+
+def _kinds_of_rows(element: Any) -> tuple[Any, ...]:
+    space, tables, _ = kinds_of(element)
+    return space, tables, *[types.int64] * 3
+
+
+def _kinds_of_way_back(element: Any) -> tuple[Any, ...]:
+    space, tables, vector = kinds_of(element)
+    return space, tables, vector, vector, types.int64, types.int64, types.boolean
+
+
+normalise_columns = Addressed(_normalise_columns, _kinds_of_columns)
+normalise_by_statistics = Addressed(_normalise_by_statistics, _kinds_of_rows)
+through_normalisation = Addressed(_through_normalisation, _kinds_of_way_back)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 NO_NORMALISATION, OVER_LAYER, OVER_BATCH = range(3)
@@ -37,8 +38,9 @@ LEARNED_COLUMNS = 3
     COST, COST_VALUES,
     NORM, NORM_VALUES, NORM_BACKWARD, NORM_BACKWARD_VALUES,
     DECAYED, SEED, NOTHING, PRODUCT_KERNEL,
-) = range(19)  # fmt: skip
-PLAN_SIZE = 19
+    NORMALISE_COLUMNS, NORMALISE_BY_STATISTICS, THROUGH_NORMALISATION, MUON_STEP,
+) = range(23)  # fmt: skip
+PLAN_SIZE = 23
 
 
 class Tables(NamedTuple):
@@ -135,6 +137,17 @@ class Workspace(NamedTuple):
     work: Any
     sums: Any
     panel: int
+
+
+def kinds_of(element: Any) -> tuple[Any, Any, Any]:
+    """Return Numba's types of a workspace, of tables, and of a vector, for elements of a type."""
+    words, numbers = (
+        [types.Array(kind, count, "C") for count in (1, 2)] for kind in (types.int64, types.float64)
+    )
+    vector = types.Array(element, 1, "C")
+    space = (types.int64, types.int64, vector, numbers[1], types.int64)
+    tables = (*words, words[1], numbers[0], words[1], vector, numbers[0])
+    return types.NamedTuple(space, Workspace), types.NamedTuple(tables, Tables), vector
 
 
 def header_of(tables: Tables, space: Workspace, parameters: NDArray[Any]) -> NDArray[np.int64]:
