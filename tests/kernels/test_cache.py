@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import shutil
 import stat
@@ -291,3 +292,21 @@ def test_compiled_code_watches_files_of_which_it_has_only_numbers():
     watched = [name for name, *_ in _native._stamps(_tiles.__name__)]
     assert "chainrule.kernels._plan" in watched
     assert "chainrule.kernels._places" in watched
+
+
+def test_who_looks_at_a_terminal_is_told_why_nothing_happens(tmp_path, monkeypatch):
+    """Once, where loops are compiled; logs and pipes stay as they are."""
+    for is_terminal in (False, True):
+        written = io.StringIO()
+        monkeypatch.setattr(written, "isatty", lambda answer=is_terminal: answer)
+        monkeypatch.setattr(sys, "stderr", written)
+        _native._tell.cache_clear()
+        code = _native._KeptCode(tmp_path, "loops", "stamp", _native._tell)
+        assert code.load("signature") is None
+        assert code.load("another") is None
+        assert written.getvalue().count("compiling for this machine") == is_terminal
+    code.save("signature", "kept")
+    written.truncate(0)
+    _native._tell.cache_clear()
+    assert code.load("signature") == "kept"
+    assert not written.getvalue()

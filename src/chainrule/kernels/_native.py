@@ -52,7 +52,7 @@ def compiled(*, makes_arrays: bool = False, **options: Any) -> Callable[[Any], A
             **counting(makes_arrays),
             **options,
         )(function)
-        dispatcher._cache = _cache_of(function)
+        dispatcher._cache = _cache_of(function, _tell)
         return dispatcher
 
     return decorate
@@ -109,12 +109,19 @@ class _Cache(FunctionCache):
     _impl_class = _Implementation
 
 
-def _cache_of(function: Any) -> FunctionCache:
+@cache
+def _tell() -> None:
+    """Say once why nothing seems to happen, where somebody looks at it."""
+    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+        print("chainrule: compiling for this machine, once; some seconds", file=sys.stderr)
+
+
+def _cache_of(function: Any, tell: Callable[[], None] = lambda: None) -> FunctionCache:
     cache = _Cache(function)
     place = _Place.from_function(function, inspect.getfile(function))
     stamp = place.get_source_stamp(), _stamps(function.__module__)
     name = cache._impl.filename_base
-    cache._cache_file = _KeptCode(Path(place.get_cache_path()), name, stamp)
+    cache._cache_file = _KeptCode(Path(place.get_cache_path()), name, stamp, tell)
     return cache
 
 
@@ -142,8 +149,8 @@ class _KeptCode:
     compiled again in the next process.
     """
 
-    def __init__(self, folder: Path, name: str, stamp: object) -> None:
-        self.folder, self.name = folder, name
+    def __init__(self, folder: Path, name: str, stamp: object, tell: Callable[[], None]) -> None:
+        self.folder, self.name, self.tell = folder, name, tell
         self.stamp = (numba.__version__, stamp)
 
     def flush(self) -> None:
@@ -157,6 +164,7 @@ class _KeptCode:
             digest, code = content[:32], content[32:]
             if digest == hashlib.sha256(code).digest():
                 return pickle.loads(code)
+        self.tell()
         return None
 
     def save(self, key: object, data: Any) -> None:

@@ -62,9 +62,6 @@ def counting(makes_arrays: bool) -> dict[str, Any]:
 class _Part(JITCodeLibrary):
     """Code that is only ever linked into other code."""
 
-    def _optimize_functions(self, module: Any) -> None:
-        module.data_layout = self._codegen._data_layout
-
     def _optimize_final_module(self) -> None:
         pass
 

@@ -1,0 +1,34 @@
+"""The first fit on a machine compiles what it calls, and nothing else: its user waits for that."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+FIT = """
+import numpy as np
+from chainrule import FeedforwardClassifier
+X = np.random.default_rng(0).standard_normal((60, 3))
+model = FeedforwardClassifier((5,), max_iter=100, random_state=0)
+model.fit(X, np.arange(60) % 3).predict(X)
+from chainrule.networks import compiled
+parts = ("muon_step", "normalise_columns", "normalise_by_statistics", "through_normalisation")
+print([part for part in parts if getattr(compiled, part).dispatcher.overloads])
+"""
+
+
+@pytest.mark.long
+def test_a_first_fit_compiles_what_it_calls(tmp_path):
+    """Two forward passes, the way back through the hidden layer, the cost, products and loops."""
+    environment = {**os.environ, "CHAINRULE_CACHE": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", FIT], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout == "[]\n", done.stderr
+    compiled = Counter(
+        path.name.split(".")[1].rsplit("-", 1)[0] for path in tmp_path.glob("*/*.code")
+    )
+    expected = "forward forward backward value_and_gradient run_batches run_rows _of_double"
+    assert compiled == Counter(expected.split())
