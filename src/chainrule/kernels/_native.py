@@ -112,7 +112,7 @@ class _Cache(FunctionCache):
 @cache
 def _tell() -> None:
     """Say once why nothing seems to happen, where somebody looks at it."""
-    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+    if sys.stderr and (sys.stderr.isatty() or "ipykernel" in sys.modules):
         print("chainrule: compiling for this machine, once; some seconds", file=sys.stderr)
 
 
