@@ -15,8 +15,13 @@ HEAVY = ("numpy", "sympy", "numba", "sklearn", "mpmath", "matplotlib", "polars",
 
 def run(code: str) -> str:
     """Run code in a fresh interpreter and return what it prints."""
+    return interpreted("-c", code)
+
+
+def interpreted(*arguments: str) -> str:
+    """Return what the interpreter prints."""
     result = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments], check=True, capture_output=True, text=True, timeout=120
     )
     return result.stdout.strip()
 
@@ -35,6 +40,11 @@ def test_catalogue_derives_nothing():
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     assert run(code) == "[]"
+
+
+def test_the_command_line_is_a_module_too():
+    """For who has several interpreters, or no folder of scripts in the path."""
+    assert interpreted("-m", "chainrule", "--version") == f"chainrule {chainrule.__version__}"
 
 
 def test_public_names_exist():
