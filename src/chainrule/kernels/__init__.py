@@ -14,7 +14,7 @@ from chainrule.kernels._kernels import ActivationKernels as ActivationKernels
 from chainrule.kernels._kernels import Kernel as Kernel
 from chainrule.kernels._kernels import activation_kernels as activation_kernels
 from chainrule.kernels._kernels import output_kernel as output_kernel
-from chainrule.kernels._workers import available_processors as available_processors
+from chainrule.kernels._processors import available_processors as available_processors
 
 if TYPE_CHECKING:
     from chainrule.kernels._arrays import ArrayError as ArrayError

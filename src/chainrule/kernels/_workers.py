@@ -38,6 +38,7 @@ from chainrule.kernels._plan import (
     WRITES_SECOND,
     pool_size,
 )
+from chainrule.kernels._processors import available_processors
 
 # Bytes of output from which on workers help, if they are awake or asleep: half of the one, and a
 # sixteenth of the other, pays for one more of them.
@@ -125,16 +126,6 @@ class WorkerPool:
             self._set(WORKERS, -1)
             self._set(GATE, 0)
             self._set(BUSY, 0)
-
-
-def available_processors() -> int:
-    """Return on how many processors this process may run; ``CHAINRULE_THREADS`` sets another."""
-    chosen = os.environ.get("CHAINRULE_THREADS", "")
-    if chosen.isdecimal() and int(chosen) > 0:
-        return int(chosen)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 pool = WorkerPool()
