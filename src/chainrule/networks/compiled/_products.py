@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from chainrule.kernels._integers import least, most
 from chainrule.kernels._memory import load_int32, load_int64, store_int32, store_int64
 from chainrule.kernels._native import native
 from chainrule.kernels._parts import inner
@@ -25,7 +26,7 @@ from chainrule.networks.compiled._large_products import (
     large_tiles,
 )
 from chainrule.networks.compiled._strips import fill, turn_matrix
-from chainrule.networks.compiled._team import has_several, take
+from chainrule.networks.compiled._team import has_several, take, threads_of
 from chainrule.networks.compiled._vectors import (
     REGISTER,
     ROWS,
@@ -36,6 +37,7 @@ from chainrule.networks.compiled._vectors import (
 
 DEPTH = 512
 _HEIGHT = 480  # rows that a thread takes at once: a multiple of the tiles' heights
+_LEAST_HEIGHT, _TILES_EACH = 4 * ROWS[0], 4  # where several threads share
 PANEL_SIZE = max(DEPTH * WIDTH, LARGE_PANEL_SIZE)  # bytes
 _NARROW = 65536  # bytes of a matrix B that needs no panels of its own
 _FEW = 2 * ROWS[0]  # rows of A for which a panel would not pay
@@ -100,9 +102,15 @@ def product_tiles(team: int, rows: int, columns: int, depth: int, down: int, ite
 def _height(team: int, rows: int, columns: int, depth: int, down: int, item: int) -> int:
     if _has_few_columns(rows, columns, depth, down, item):
         return _WIDE // item
-    # Where there are few panels, rows are what threads can share.
-    is_shared = columns * item <= 3 * WIDTH and has_several(team)
-    return 4 * ROWS[0] if is_shared else _HEIGHT
+    if not has_several(team):
+        return _HEIGHT
+    # Where there are few panels, rows are what threads can share; the last panel may be narrow.
+    panels = (columns * item + WIDTH - 1) // WIDTH
+    if panels <= 3:
+        return _LEAST_HEIGHT
+    parts = (_TILES_EACH * threads_of(team) + panels - 1) // panels
+    blocks = ((rows + parts - 1) // parts + ROWS[0] - 1) // ROWS[0]
+    return least(most(blocks * ROWS[0], _LEAST_HEIGHT), _HEIGHT)
 
 
 @inner()
