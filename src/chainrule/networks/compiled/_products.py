@@ -110,7 +110,8 @@ def _height(team: int, rows: int, columns: int, depth: int, down: int, item: int
         return _LEAST_HEIGHT
     parts = (_TILES_EACH * threads_of(team) + panels - 1) // panels
     blocks = ((rows + parts - 1) // parts + ROWS[0] - 1) // ROWS[0]
-    return least(most(blocks * ROWS[0], _LEAST_HEIGHT), _HEIGHT)
+    height: int = least(most(blocks * ROWS[0], _LEAST_HEIGHT), _HEIGHT)
+    return height
 
 
 @inner()
