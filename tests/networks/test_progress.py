@@ -42,6 +42,25 @@ def test_terminals_have_a_bar(problem, capsys, monkeypatch):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("columns", "wanted"),
+    [
+        (94, "loss 0.50000  far loss 0.25000  validation score 0.7500  rate 0.001"),
+        (86, "loss 0.50000  far loss 0.25000  validation score 0.7500"),
+        (70, "loss 0.50000  far loss 0.25000"),
+        (44, "loss 0.50000"),
+    ],
+)
+def test_narrow_terminals_show_whole_numbers(capsys, monkeypatch, columns, wanted):
+    """Nothing is cut off: what has no room is left out, the rate first."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with progress(100, 1) as report:
+        report(_epoch(99))
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().out)
+    assert re.search(rf" 99/100 {wanted} +[-\d]:", shown)
+
+
 def test_logs_have_the_first_line_and_the_last(problem, capsys):
     """In between there is a line only now and then."""
     train(*problem, epochs=40, rng=0, show_progress=2, tolerance=0.0)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Report = Callable[[Epoch], None]
 _LINES = 2  # the verbosity from which on there are lines in logs
 _SECONDS_BETWEEN_LINES = 10.0
+_BAR, _WITH_BAR = 20, 95  # characters, and from how many on there is room for it
 
 
 @contextmanager
@@ -51,16 +52,21 @@ def progress(
 
 @contextmanager
 def _bar(console: Console, epochs: int, done: int) -> Iterator[Report]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    columns = (
-        TextColumn("epoch"), MofNCompleteColumn(), BarColumn(bar_width=20),
-        TextColumn("{task.description}"), Remaining(),
+    columns: tuple[ProgressColumn, ...] = (
+        TextColumn("epoch"), MofNCompleteColumn(), TextColumn("{task.description}"), Remaining(),
     )  # fmt: skip
+    room = console.width - len("epoch  0:00:00 ") - len(f" {epochs}/{epochs} ")
+    if room >= _WITH_BAR:
+        columns = (*columns[:2], BarColumn(bar_width=_BAR), *columns[2:])
+        room -= _BAR + 1
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=epochs, completed=done)
-        yield lambda epoch: bar.update(task, completed=epoch.number, description=_numbers(epoch))
+        yield lambda epoch: bar.update(
+            task, completed=epoch.number, description=_numbers(epoch, room)
+        )
 
 
 @contextmanager
@@ -89,12 +95,15 @@ def _lines(epochs: int, done: int, seconds: float) -> Iterator[Report]:
             show(last, time.perf_counter() - begun)
 
 
-def _numbers(epoch: Epoch) -> str:
+def _numbers(epoch: Epoch, room: float = math.inf) -> str:
+    """Return what there is to tell of an epoch, the first things first, as far as there is room."""
     parts = [f"loss {epoch.loss:.5f}"]
     parts += [f"{name} loss {loss:.5f}" for name, loss in epoch.validation_losses.items()]
     if epoch.score is not None:
         parts.append(f"validation score {epoch.score:.4f}")
     parts.append(f"rate {epoch.learning_rate:.3g}")
+    while len(parts) > 1 and len("  ".join(parts)) > room:
+        parts.pop()
     return "  ".join(parts)
 
 
