@@ -213,7 +213,7 @@ wanted = np.sin(whole) + np.cos(3 * whole) / (1 + np.exp(-whole))
 
 def calls(seed):
     choice = random.Random(seed)
-    for _ in range(3000):
+    for _ in range(1000):
         size = int(10 ** choice.uniform(1, 5.3))
         out = np.full(size, np.nan)
         f(whole[:size], out=out)
