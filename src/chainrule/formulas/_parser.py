@@ -27,7 +27,7 @@ from chainrule.formulas._expression import (
     variables_of,
 )
 from chainrule.formulas._names import LANGUAGE_WORDS, refusal_of_parameter
-from chainrule.formulas._remedies import TYPESET, remedy_for
+from chainrule.formulas._remedies import TYPESET, remedy_for, syntax_remedy
 
 MAXIMUM_LENGTH = 2000
 MAXIMUM_NESTING = 50
@@ -111,9 +111,7 @@ def _syntax_tree(stripped: str, text: str, offset: int) -> ast.expr:
     except SyntaxError as error:
         column = offset + max((error.offset or 1) - 1, 0)
         problem = (error.msg or "invalid syntax").removesuffix(". Perhaps you forgot a comma?")
-        remedy = "Expected Python's expression syntax, such as z/(1 + exp(-z))."
-        if "decimal literal" in problem:  # 2z
-            remedy = "Write * between the factors of a product."
+        remedy = syntax_remedy(stripped, problem)
         raise FormulaError(f"this is not an expression: {problem}", text, column, remedy) from None
     except (MemoryError, RecursionError, ValueError):
         raise FormulaError(
@@ -346,6 +344,8 @@ class _Reader:
                 "square brackets are not in the formula language",
                 "z stands for a unit; sum, mean, max, min reach over the units.",
             ),
+            ast.List: ("square brackets are not in the formula language", "Write round brackets."),
+            ast.Set: ("braces are not in the formula language", "Write round brackets."),
         }
         problem, remedy = remedies.get(
             type(node),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 TYPESET = {
@@ -19,6 +20,7 @@ TYPESET = {
     "∑": "Write sum(x): it reaches over the units of a layer.",
     "Σ": "Write sum(x): it reaches over the units of a layer.",
     "π": "Write pi.",
+    "\\": "Write plain text, not LaTeX: exp(x), sqrt(x), (x)/(y).",
 }
 _CALLS = {
     "ln": "Write log(x) for the natural logarithm.",
@@ -29,6 +31,8 @@ _CALLS = {
     "relu": "Write max(0, x).",
     "sigmoid": "Write 1/(1 + exp(-x)).",
     "logistic": "Write 1/(1 + exp(-x)).",
+    "σ": "Write 1/(1 + exp(-x)).",
+    "Φ": "Write (1 + erf(x/sqrt(2)))/2.",
     "softplus": "Write log(1 + exp(x)).",
     "softmax": "Write exp(x)/sum(exp(x)).",
     "erfc": "Write 1 - erf(x); it is evaluated without cancellation.",
@@ -61,6 +65,31 @@ _CALLS = {
     "arccosh": "Write log(x + sqrt(x**2 - 1)).",
     "acosh": "Write log(x + sqrt(x**2 - 1)).",
 }
+
+
+_DEFINITION = re.compile(r"\s*\w+\s*(\(\s*\w+\s*\)\s*)?=(?!=)")
+_WITHOUT_BRACKETS = re.compile(r"\b([a-z]\w+)\s+(\w+)")
+_WITHOUT_SIGN = re.compile(r"[\d)]\s*\w|\b\w\s+\w\b")
+_OTHER_BRACKETS = re.compile(r"\w\s*\{")
+
+
+def syntax_remedy(text: str, problem: str) -> str:
+    """Return what to write in the place of text that Python cannot read."""
+    if "decimal literal" in problem:  # 2z
+        return "Write * between the factors of a product."
+    if _DEFINITION.match(text):  # f(z) = z**2
+        return "Write what stands right of the equals sign alone."
+    if "never closed" in problem or "unmatched" in problem or "does not match" in problem:
+        return "Every bracket needs its partner."
+    if _OTHER_BRACKETS.search(text):  # exp{z}
+        return "Write round brackets."
+    if (words := _WITHOUT_BRACKETS.search(text)) and not {"if", "else", "and", "or", "not"} & {
+        *words.groups()
+    }:  # exp z
+        return f"Write {words[1]}({words[2]}), or * between the factors of a product."
+    if _WITHOUT_SIGN.search(text):  # (1 + z)z
+        return "Write * between the factors of a product."
+    return "Expected Python's expression syntax, such as z/(1 + exp(-z))."
 
 
 def remedy_for(name: str, variables: Collection[str]) -> str:
