@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 
+import joblib
 import pytest
 
-from chainrule.kernels import available_processors
+from chainrule.kernels import _processors, available_processors
 from chainrule.kernels._processors import granted_processors
 
 
@@ -61,3 +62,22 @@ def test_a_number_of_threads_that_is_set_counts(monkeypatch):
     assert available_processors() == 7
     monkeypatch.setenv("CHAINRULE_THREADS", "many")
     assert 1 <= available_processors() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("1", 1), (" 1,4", 1), ("0", 3), ("", 3), ("-2", 3)])
+def test_the_number_of_openmp_threads_is_a_limit(monkeypatch, text, wanted):
+    """People set it for all that computes on several threads."""
+    monkeypatch.delenv("CHAINRULE_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(_processors, "_granted", lambda: math.inf)
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert available_processors() == wanted
+
+
+def test_processes_of_joblib_share_the_processors(monkeypatch):
+    """Each trains on its part of them."""
+    monkeypatch.delenv("CHAINRULE_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    whole = joblib.cpu_count()
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(available_processors)() for _ in range(2))
+    assert found == [max(whole // 2, 1)] * 2

@@ -17,14 +17,23 @@ _MEMBERSHIP, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def available_processors() -> int:
-    """Return on how many processors this process may run; ``CHAINRULE_THREADS`` sets another."""
-    chosen = os.environ.get("CHAINRULE_THREADS", "")
-    if chosen.isdecimal() and int(chosen) > 0:
-        return int(chosen)
+    """Return of how many processors this process may make use.
+
+    ``CHAINRULE_THREADS`` sets their number. Else ``OMP_NUM_THREADS``, which joblib sets for its
+    processes such that together they use each processor once, is an upper limit.
+    """
+    if chosen := _number("CHAINRULE_THREADS"):
+        return chosen
     allowed = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
-    return int(min(allowed, _granted()))
+    return int(min(allowed, _granted(), _number("OMP_NUM_THREADS") or allowed))
+
+
+def _number(variable: str) -> int:
+    """Return a positive number from the environment, the first one of several; 0 for none."""
+    text = os.environ.get(variable, "").split(",")[0].strip()
+    return int(text) if text.isdecimal() else 0
 
 
 @cache
