@@ -19,6 +19,7 @@ from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._hessian import Hessian, hessian_of
 from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
 from chainrule.derivations._layer_kinks import LayerKink, kinks_of_layer
+from chainrule.derivations._periods import PeriodicPieces, periodic_pieces
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._simplified import simplified
@@ -40,6 +41,10 @@ from chainrule.derivations.output_forms._output_form import (
     NoOutputForm,
     OutputForm,
     forms_of_pieces,
+)
+from chainrule.derivations.output_forms._repeated_forms import (
+    forms_of_period,
+    witness_near_zero,
 )
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,
@@ -77,13 +82,16 @@ class Derivation(Documented):
         An element-wise formula cut at its kinks; None for layer-coupled formulas, and where there
         are too many kinks to tell apart.
     output_forms : tuple of (OutputForm or NoOutputForm)
-        For each piece the derivative through the output, or why there is none.
+        For each piece, or each of a period, the derivative through the output, or why there is
+        none.
     unit_graphs : tuple of UnitGraph
         For layer-coupled formulas without nested reductions: a_j and a_p, p ≠ j, by z_j.
     product : Expression or None
         For layer-coupled formulas: ∂J/∂z_j through the output, with `g` for ∂J/∂a.
     stages : tuple of Stage
         For layer-coupled formulas that are clearer as a composition: their stages.
+    period : PeriodicPieces or None
+        Of an element-wise formula with infinitely many kinks: one period, where there is one.
     supplements : callable or None
         Returns what a page shows: the sections, with summary, plots, certificate and source.
     section_seconds : float
@@ -105,6 +113,7 @@ class Derivation(Documented):
     unit_graphs: tuple[UnitGraph, ...]
     product: Expression | None
     stages: tuple[Stage, ...] = ()
+    period: PeriodicPieces | None = None
     supplements: Callable[[Derivation], tuple[Section, ...]] | None = field(
         default=None, compare=False, repr=False
     )
@@ -132,7 +141,7 @@ class Derivation(Documented):
     @cached_property
     def second(self) -> tuple[SecondDerivative, ...]:
         """∂²a/∂z² on each smooth piece; empty for layer-coupled formulas and uncut ones."""
-        pieces = self.pieces
+        pieces = self.period.once if self.period is not None else self.pieces
         if pieces is None:
             return ()
         return in_time(_FURTHER_SECONDS, lambda: second_derivatives(pieces, self.output_forms))
@@ -285,11 +294,18 @@ def _derive(formula: Formula) -> Derivation:
             graphs = (unit_graph(formula, same_unit=True), unit_graph(formula, same_unit=False))
         return Derivation(formula, graph, (), None, (), graphs, *composed_form(formula))
     steps = chain_rule(graph, node_names(graph))
+    values = dict(formula.parameters)
+    period = periodic_pieces(formula)
+    if period is not None:
+        forms = forms_of_period(period, values)
+        return Derivation(formula, graph, steps, None, forms, (), None, period=period)
     try:
         pieces = smooth_pieces(formula)
     except TooManyPiecesError:
-        return Derivation(formula, graph, steps, None, (), (), None)
-    values = dict(formula.parameters)
+        witness = witness_near_zero(formula)
+        reason = f"{witness}: the output does not tell the slope"
+        refused = () if witness is None else (NoOutputForm(reason, witness),)
+        return Derivation(formula, graph, steps, None, refused, (), None)
     last = steps[-1]
     plain = in_variables(graph, last.through_nodes)
     slope = whole_slope(last.in_variables, plain, pieces, values)

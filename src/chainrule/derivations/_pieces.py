@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -28,6 +28,7 @@ from chainrule.derivations._branches import (
 from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._crossings import (
     MANY_DIGITS,
+    Crossing,
     TooManyCrossingsError,
     crossings_of,
 )
@@ -52,6 +53,10 @@ _NEXT_TO_A_PLACE = (20, 40, 60, 80, 100)
 _DIGITS = 60
 _LARGEST_DENOMINATOR = 10**12  # of a place that is known exactly
 _Z = Variable("z")
+
+Crossings = Callable[
+    [Expression, Mapping[str, Any], tuple[Any, Any], int], tuple[list[Crossing], bool]
+]
 
 
 @dataclass(frozen=True)
@@ -160,15 +165,24 @@ def smooth_pieces(formula: Formula) -> Pieces:
         return _Cutter(formula).pieces()
 
 
-def pieces_between(formula: Formula, low: float, high: float) -> Pieces:
+def pieces_between(
+    formula: Formula, low: float, high: float, crossings: Crossings = crossings_of
+) -> Pieces:
     """Cut what an element-wise formula is between two places, like `smooth_pieces`."""
     with mpmath.workdps(_DIGITS):
-        return _Cutter(formula, low, high).pieces()
+        return _Cutter(formula, low, high, crossings).pieces()
 
 
 class _Cutter:
-    def __init__(self, formula: Formula, low: float = -math.inf, high: float = math.inf) -> None:
+    def __init__(
+        self,
+        formula: Formula,
+        low: float = -math.inf,
+        high: float = math.inf,
+        crossings: Crossings = crossings_of,
+    ) -> None:
         self.expression, self.low, self.high = formula.expression, low, high
+        self.crossings = crossings
         self.values: dict[str, Any] = dict(formula.parameters)
         self.scanned = False
 
@@ -198,6 +212,8 @@ class _Cutter:
         generator = random.Random(0)
         places = [generator.uniform(-12, 12) for _ in range(300)]
         places += [s * 10 ** generator.uniform(-8, 38) for _ in range(60) for s in (-1, 1)]
+        if math.isfinite(self.high - self.low):
+            places += [generator.uniform(self.low, self.high) for _ in range(300)]
         for number in (x for x in places if self.low < x < self.high):
             place = mpmath.mpf(number)
             k = sum(b.place < number for b in breakpoints)
@@ -216,7 +232,7 @@ class _Cutter:
             inside = [(e, *at) for at in touched if low < at[1] < high and self.bends(e, at[1])]
             return [(e, None, low), *inside]
         try:
-            crossings, is_scanned = crossings_of(
+            crossings, is_scanned = self.crossings(
                 difference_of(branching), self.values, (low, high), MAXIMUM_PIECES + 1
             )
         except TooManyCrossingsError as error:

@@ -19,12 +19,11 @@ from chainrule.derivations._pieces import (
     Pieces,
     TooManyPiecesError,
     differentiate,
-    pieces_between,
     smooth_pieces,
 )
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm, forms_of_pieces
-from chainrule.derivations.output_forms._witness import Branch, find_witness, sample
+from chainrule.derivations.output_forms._repeated_forms import witness_in_time, witness_near_zero
+from chainrule.derivations.output_forms._witness import Branch, sample
 from chainrule.formulas import (
     Apply,
     Constant,
@@ -39,7 +38,6 @@ from chainrule.formulas import (
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 1.2
 _DIGITS = 30
-_WINDOW = (-4.0, 4.0)  # in which a formula of too many pieces may have few
 _FAR = (Fraction(10) ** 9, Fraction(10) ** 30)
 _LARGEST_DENOMINATOR = 1000  # of a number between the outputs of two pieces
 
@@ -102,16 +100,12 @@ def joined_form(formula: Formula) -> Expression | None:
 
 def refuse_with_witness(formula: Formula, pieces: Pieces | None) -> None:
     """Raise where two places, on whichever pieces, share their output and not their slope."""
-    try:
-        with time_limit(_SECONDS):
-            ends = (-inf, inf)
-            if pieces is None:
-                pieces, ends = pieces_between(formula, *_WINDOW), _WINDOW
-            edges = [ends[0], *(b.place for b in pieces.breakpoints), ends[1]]
-            branches = map(Branch, pieces.pieces, edges[:-1], edges[1:])
-            witness = find_witness(list(branches), dict(formula.parameters))
-    except (TimeLimitError, TooManyPiecesError):
-        return
+    if pieces is None:
+        witness = witness_near_zero(formula)
+    else:
+        edges = [-inf, *(b.place for b in pieces.breakpoints), inf]
+        branches = list(map(Branch, pieces.pieces, edges[:-1], edges[1:]))
+        witness = witness_in_time(branches, dict(formula.parameters))
     if witness is not None:
         raise NotJoinedError(f"{witness}: the output does not tell which slope holds")
 

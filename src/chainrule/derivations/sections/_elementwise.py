@@ -13,6 +13,7 @@ from chainrule.derivations._operations import indicator
 from chainrule.derivations._vector_jacobian import DIRECTION, SEED
 from chainrule.derivations._written_products import numbers_first
 from chainrule.derivations.output_forms._output_form import OutputForm
+from chainrule.derivations.sections._repeated import repeated_simplification
 from chainrule.derivations.sections._simplification import simplification_section
 from chainrule.documents import (
     Equation,
@@ -65,7 +66,7 @@ def elementwise_sections(derivation: Derivation) -> tuple[Section, ...]:
                 example(derivation.graph, dict(derivation.formula.parameters)),
             ),
         ),
-        simplification_section(derivation),
+        (repeated_simplification if derivation.period else simplification_section)(derivation),
         Section(
             "Cross terms",
             ("A unit's activation depends on its own pre-activation alone.",),

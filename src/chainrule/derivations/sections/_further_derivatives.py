@@ -20,6 +20,7 @@ from chainrule.derivations._written_products import numbers_first
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
 from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
 from chainrule.derivations.sections._kinks import has_gap, place_text
+from chainrule.derivations.sections._repeated import repeated_second
 from chainrule.derivations.sections._simplification import interval
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Apply, Expression, Formula, Parameter, subexpressions
@@ -43,7 +44,7 @@ def further_sections(derivation: Derivation) -> tuple[Section, ...]:
     if derivation.by_parameters:
         sections.append(_by_parameters(derivation))
     if derivation.second:
-        sections.append(_second(derivation))
+        sections.append((repeated_second if derivation.period else _second)(derivation))
     if derivation.hessian is not None:
         sections.append(_second_of_layer(derivation.formula, derivation.hessian))
     return tuple(sections)

@@ -24,7 +24,7 @@ def place_text(location: Expression) -> str:
     return text_of(location)
 
 
-def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
+def kink_sentence(formula: Formula, pieces: Pieces, k: int, at: str | None = None) -> str:
     r"""Say where the pieces k and k + 1 meet, how, and which slope is taken there, and why.
 
     Examples
@@ -42,9 +42,9 @@ def kink_sentence(formula: Formula, pieces: Pieces, k: int) -> str:
         place = evaluate(b.location, values)
         jump = _jump(left, right, values, place)
         sides = [_slope(piece, values, place, side) for piece, side in ((left, -1), (right, 1))]
-        reason = _reason(formula, {**values, "z": place})
+        reason = reason_at(formula, {**values, "z": place})
         own = _value_of_its_own(b, left, right, values, place)
-    at = f"At z = {place_text(b.location)}"
+    at = f"At z = {place_text(b.location)}" if at is None else at
     if has_gap(formula, b):
         return f"{at} the formula has no value."
     if b.is_kink:
@@ -100,7 +100,7 @@ def _slope(piece: Piece, values: dict[str, Any], place: Any, side: int) -> str:
     return f"{float(slope):.6g}".replace("inf", "∞")
 
 
-def _reason(formula: Formula, values: dict[str, Any]) -> str:
+def reason_at(formula: Formula, values: dict[str, Any]) -> str:
     """Return the rules by which the comparisons that are undecided at the place are decided."""
     rules = []
     for e in subexpressions(formula.expression):

@@ -36,13 +36,15 @@ def simplification_section(derivation: Derivation) -> Section:
     pieces, forms = derivation.pieces, derivation.output_forms
     last = derivation.steps[-1].in_variables
     if pieces is None:
-        sentence = "The places where the formula changes its form could not be told apart."
-        return Section("Simplification", (sentence,), (equation(derivative, last),))
+        sentences = ["The formula changes its form at more places than can be told apart."]
+        for form in forms:
+            sentences += form_sentences(None, form, last)
+        return Section("Simplification", tuple(sentences), (equation(derivative, last),))
     if len(pieces.pieces) == 1:
         where = _domain_sentence(derivation, 0, -inf, inf)
-        sentences = [where] * bool(where) + _form_sentences(pieces.pieces[0], forms[0], last)
-        shown = equation(derivative, last, *_sides(forms[0], last))
-        return Section("Simplification", tuple(sentences), (shown, *_slope_equations(forms[0], "")))
+        sentences = [where] * bool(where) + form_sentences(pieces.pieces[0], forms[0], last)
+        shown = equation(derivative, last, *shorter_sides(forms[0], last))
+        return Section("Simplification", tuple(sentences), (shown, *slope_equations(forms[0], "")))
     sentences = []
     places = [-inf, *(b.place for b in pieces.breakpoints), inf]
     equations = [equation(derivative, last)]
@@ -53,13 +55,13 @@ def simplification_section(derivation: Derivation) -> Section:
             sentences.append(f"W{where[1:]} the formula has no value.")
             continue
         slope = derivative_in_variables(piece.expression)
-        sides = equation(derivative, slope, *_sides(form, slope)).sides
-        equations += [Equation(sides, where), *_slope_equations(form, where)]
+        sides = equation(derivative, slope, *shorter_sides(form, slope)).sides
+        equations += [Equation(sides, where), *slope_equations(form, where)]
         undefined = _domain_sentence(derivation, k, places[k], places[k + 1])
         if undefined:
             sentences.append(f"W{where[1:]}: {undefined[0].lower()}{undefined[1:]}")
         if isinstance(form, NoOutputForm) or "a" in variables_of(form.derivative):
-            known = _form_sentences(piece, form, slope)
+            known = form_sentences(piece, form, slope)
             sentences += [f"W{where[1:]}: {s[0].lower()}{s[1:]}" for s in known]
     sentences += [
         kink_sentence(derivation.formula, pieces, k)
@@ -69,7 +71,8 @@ def simplification_section(derivation: Derivation) -> Section:
     return Section("Simplification", tuple(sentences), tuple(equations))
 
 
-def _sides(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
+def shorter_sides(form: OutputForm | NoOutputForm, last: Expression) -> tuple[Expression, ...]:
+    """Return the shorter ways to write a derivative, the one through the output last."""
     if isinstance(form, OutputForm):
         whole = () if _is_reordered(form.derivative, last) else (form.derivative,)
         return (*_shorter(form, last), *whole)
@@ -101,7 +104,10 @@ def _is_reordered(e: Expression, other: Expression) -> bool:
     return bool(translation.to_sympy(e) == translation.to_sympy(other))
 
 
-def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm, last: Expression) -> list[str]:
+def form_sentences(
+    piece: Piece | None, form: OutputForm | NoOutputForm, last: Expression
+) -> list[str]:
+    """Say how a form is known, or why there is none; a piece tells from what it follows."""
     if isinstance(form, NoOutputForm):
         sentences = [f"There is no form through the output a alone: {form.reason}."]
         if form.witness is None:
@@ -114,7 +120,7 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm, last: Express
         return sentences + _mixed_sentence(form, last)
     if "a" not in variables_of(form.derivative):
         return []
-    if form.generator is not None and form.inverse is not None and form.generator != Z:
+    if piece and form.generator and form.inverse and form.generator != Z:
         generator = text_of(form.generator)
         return [
             f"Eliminate {generator}: from a = {text_of(piece.expression)} "
@@ -124,7 +130,7 @@ def _form_sentences(piece: Piece, form: OutputForm | NoOutputForm, last: Express
     return [f"Eliminate z between a and ∂a/∂z ({form.proof}).", *_mixed_sentence(form, last)]
 
 
-def _slope_equations(form: OutputForm | NoOutputForm, where: str) -> list[Equation]:
+def slope_equations(form: OutputForm | NoOutputForm, where: str) -> list[Equation]:
     """Return the equation between output and slope where there is no form."""
     if isinstance(form, OutputForm) or form.equation is None:
         return []
