@@ -29,6 +29,8 @@ from chainrule.derivations._graph import Node as Node
 from chainrule.derivations._graph import computation_graph as computation_graph
 from chainrule.derivations._hessian import Hessian as Hessian
 from chainrule.derivations._layer_kinks import LayerKink as LayerKink
+from chainrule.derivations._periods import PeriodicPieces as PeriodicPieces
+from chainrule.derivations._periods import periodic_pieces as periodic_pieces
 from chainrule.derivations._pieces import Breakpoint as Breakpoint
 from chainrule.derivations._pieces import Piece as Piece
 from chainrule.derivations._pieces import Pieces as Pieces

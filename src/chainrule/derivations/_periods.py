@@ -90,7 +90,11 @@ def periodic_pieces(formula: Formula) -> PeriodicPieces | None:
     turns = _turns_of_choices(formula.expression)
     if not turns:
         return None
-    found = attempt(_SECONDS, lambda: _period(turns, values), None)
+    # Where the branches have waves, too, a period is one of all of them if there is any.
+    branches = [angle for angle in angles_of(formula.expression) if angle is not None]
+    ways = (list(dict.fromkeys((*turns, *branches))), turns)
+    periods = (attempt(_SECONDS, partial(_period, way, values), None) for way in ways)
+    found = next(filter(None, periods), None)
     if found is None:
         return None
     with mpmath.workdps(_DIGITS):

@@ -107,7 +107,8 @@ class Line:
         """Return bounds of the limit at an end (0 low, 1 high), or None."""
         end = self.ends[side]
         if self.is_regular(side, order):
-            if end.edge.breakpoint is None:
+            edge = end.edge
+            if not edge.is_rounded:
                 exact = exact_value(self.derivative(order), self.parameters, end.edge.exact)
                 if exact is not None and exact.is_real:
                     return bounds_of(exact)

@@ -13,6 +13,7 @@ from chainrule.derivations import (
     TimeLimitError,
     TooManyPiecesError,
     evaluate,
+    periodic_pieces,
     smooth_pieces,
     time_budget,
     time_limit,
@@ -36,6 +37,7 @@ from chainrule.portraits._domain import domain, written
 from chainrule.portraits._interval import UnsupportedOperationError
 from chainrule.portraits._join import Join, joins
 from chainrule.portraits._layer import layer_statements
+from chainrule.portraits._periodic import periodic_statements
 from chainrule.portraits._statement import Statement, enclosed, number, place, unsettled
 from chainrule.portraits._statistics import statistics
 from chainrule.portraits._symmetry import (
@@ -130,8 +132,7 @@ def portrait(formula: Formula) -> Portrait:
             if formula.is_layer_coupled:
                 found += layer_statements(formula)
             else:
-                plain = _plainly(formula)
-                for statement in _statements(plain, smooth_pieces(plain)):
+                for statement in _elementwise(_plainly(formula)):
                     found.append(statement)  # so that what is found in time is kept
     except TooManyPiecesError:
         reason = "more kinks than can be told apart"
@@ -143,6 +144,13 @@ def portrait(formula: Formula) -> Portrait:
         return Portrait(formula, tuple(found))
     rest = f"no {'more' if found else 'portrait'}: {reason}"
     return Portrait(formula, (*found, Statement("portrait", rest, False)))
+
+
+def _elementwise(formula: Formula) -> Iterator[Statement]:
+    period = periodic_pieces(formula)
+    if period is not None:
+        return periodic_statements(formula, period)
+    return _statements(formula, smooth_pieces(formula))
 
 
 def _plainly(formula: Formula) -> Formula:
@@ -189,9 +197,7 @@ def _statements(formula: Formula, pieces: Pieces) -> Iterator[Statement]:
     repeated = period(whole)
     steepest = None
     if repeated is not None:
-        drift = f" + {repeated.drift}" if repeated.drift != 0 else ""
-        text = f"f(z + {repeated.length}) = f(z){drift}"
-        yield Statement("period", text, True)
+        yield Statement("period", str(repeated), True)
         once = one_period(whole, repeated)
         yield from _shape.repeated(once, repeated)
         steepest = _shape.steepest(once)

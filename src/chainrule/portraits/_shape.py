@@ -299,11 +299,12 @@ def zeros(subject: str, signs: Signs) -> list[Statement]:
     return result
 
 
-def repeated(once: Axis, found: Period) -> list[Statement]:
+def repeated(once: Axis, found: Period, joined: tuple[Join, ...] = ()) -> list[Statement]:
     """State the shape of a function whose slope repeats itself, from one period."""
     if found.drift == 0:
         ends = [Statement("limit", f"at {end}: none", True) for end in ("-∞", "∞")]
-        if once.signs(1).settled and all(s.sign == 0 for s in once.signs(1).stretches):
+        level = once.signs(1).settled and all(s.sign == 0 for s in once.signs(1).stretches)
+        if level and not any(join.jumps for join in joined):
             ends = []
         result = ends + extremes(once)
     else:
@@ -316,15 +317,22 @@ def repeated(once: Axis, found: Period) -> list[Statement]:
             Statement("infimum", "-∞", True, (-math.inf, -math.inf)),
             Statement("supremum", "∞", True, (math.inf, math.inf)),
         ]
-    whole = (once.lines[0].span.low.place, once.lines[0].span.high.place)
-    for statement in monotone(once) + bends(once):
-        if statement.proved and statement.bounds == whole and whole[0] < whole[1]:
+    whole = (once.lines[0].span.low.place, once.lines[-1].span.high.place)
+    shapes = [(s, 1) for s in monotone(once, joined)] + [(s, 2) for s in bends(once, joined)]
+    for statement, order in shapes:
+        goes_on = all(join.keeps(order, _sign_of(statement)) for join in joined[:1])
+        if statement.proved and statement.bounds == whole and whole[0] < whole[1] and goes_on:
             text = statement.text.replace(f"({place(whole[0])}, {place(whole[1])})", "(-∞, ∞)")
             result.append(replace(statement, text=text, bounds=(-math.inf, math.inf)))
             continue
         again = f" and again every {found.length}" if statement.proved else ""
         result.append(replace(statement, text=statement.text + again))
     return result
+
+
+def _sign_of(statement: Statement) -> int | None:
+    words = _WORDS if statement.subject == "monotone" else _BENDS
+    return next((sign for sign, word in words.items() if statement.text.startswith(word)), None)
 
 
 def places_of(axis: Axis) -> list[Statement]:

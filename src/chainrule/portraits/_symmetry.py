@@ -175,6 +175,10 @@ class Period:
     length: Any
     drift: Any
 
+    def __str__(self) -> str:
+        rises = "" if self.drift == 0 else f" + {self.drift}".replace("+ -", "- ")
+        return f"f(z + {self.length}) = f(z){rises}"
+
 
 def period(axis: Axis) -> Period | None:
     """Return the period of a function's slope, where algebra proves one."""
