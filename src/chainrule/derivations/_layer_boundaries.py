@@ -35,6 +35,7 @@ _SPECIAL = (
 _SPREADS, _SHIFTS, _NARROW = (1.0, 4.0, 30.0, 300.0), (0.0, 2.0, -2.0), 0.3
 _COUNTS, _REST = (3, 16, 160), (1.0, 0.001)  # of units; what all but a large one are times
 _LINES, _PLACES, _HALVINGS, _USED, _MOST, _FEW = 24, 9, 25, 1e-7, 8, 3
+_OF_MANY_UNITS = 2  # layers that are looked at: they take most of the time
 
 
 def is_choice(e: Expression) -> bool:
@@ -87,7 +88,7 @@ class Boundary:
                 break
         low, high, used = max(brackets, key=lambda own: own[2].any())  # else the first
         found = (self._between(low[k], high[k]) for k in np.argsort(~used, kind="stable"))
-        most = _MOST if low.shape[1] == _COUNTS[0] else _FEW
+        most = _MOST if low.shape[1] == _COUNTS[0] else _OF_MANY_UNITS
         return list(islice((z for z in found if z is not None and self._holds_at(z)), most))
 
     def special_layers(self) -> list[Layer]:

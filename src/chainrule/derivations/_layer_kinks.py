@@ -126,8 +126,9 @@ def _seen(boundary: Boundary, place: Layer) -> tuple[bool, bool] | None:
     formula = boundary.formula
     numbers = dict(formula.parameters)
 
+    directions = for_every_unit(_DIRECTION, place)
+
     def at(step: Any) -> tuple[Layer, Layer]:
-        directions = for_every_unit(_DIRECTION, place)
         z = [x + step * d for x, d in zip(place, directions, strict=True)]
         return z, evaluate_layer(formula.expression, {**numbers, "z": z})
 
