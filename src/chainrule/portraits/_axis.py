@@ -14,11 +14,13 @@ import sympy
 
 from chainrule.derivations import Pieces, evaluate, time_limit
 from chainrule.derivations._algebra import FAILURES, put_in
+from chainrule.derivations._arithmetic import ZERO
 from chainrule.derivations._pieces import differentiate
 from chainrule.formulas import Expression, constant, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge, Span, breakpoint_edges
 from chainrule.portraits._end import End
+from chainrule.portraits._factors import strict_sign
 from chainrule.portraits._interval import Program
 from chainrule.portraits._series import Wave
 from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
@@ -46,6 +48,8 @@ class Line:
         expression: Expression,
         parameters: Mapping[str, float],
     ) -> None:
+        if variables_of(expression) and differentiate(expression) == ZERO:
+            expression = without_terms_that_cancel(expression, parameters)
         self.span, self.expression, self.parameters = span, expression, dict(parameters)
         self._chain = [expression]
         self._programs: dict[int, Program] = {}
@@ -124,6 +128,9 @@ class Line:
         if not variables_of(self.derivative(order)):
             sign = sign_at(self.derivative(order), self.parameters, Edge(0.0, sympy.Integer(0)))
             return Signs((Stretch(low.place, high.place, sign),), ())
+        everywhere = strict_sign(self.program(order), low.place, high.place)
+        if everywhere:
+            return Signs((Stretch(low.place, high.place, everywhere),), ())
         tails = [self._tail(order, side) for side in (0, 1)]
         (left, first), (right, last) = tails
         if left >= right:  # each end's sign is known beyond the other's: look between them
@@ -164,9 +171,24 @@ class Line:
         return zero
 
     def _resolved(self, order: int, stretch: Stretch) -> Signs:
-        """Settle a short stretch on which algebra finds a zero at which derivatives vanish too."""
+        """Settle a stretch by lines of a program, or a short one around a zero that algebra finds.
+
+        The first may be cut in two by 0; at the second derivatives may vanish, too.
+        """
         low, high = stretch.low, stretch.high
-        if stretch.sign is not None or high - low > _SHORT:
+        if stretch.sign is None and low < 0 < high:
+            sides = [strict_sign(self.program(order), *ends) for ends in ((low, 0.0), (0.0, high))]
+            slope = self.program(order + 1).at(0.0)
+            is_simple = sides[0] * sides[1] < 0 and (slope[0] > 0 or slope[1] < 0)
+            if is_simple and _vanishes(self.derivative(order), self.parameters, sympy.Integer(0)):
+                parts = Stretch(low, 0.0, sides[0]), Stretch(0.0, high, sides[1])
+                return Signs(parts, (Zero(0.0, 0.0),))
+        if stretch.sign is not None:
+            return Signs((stretch,), ())
+        sign = strict_sign(self.program(order), low, high)
+        if sign:
+            return Signs((Stretch(low, high, sign),), ())
+        if high - low > _SHORT:
             return Signs((stretch,), ())
         for exact in _simple_numbers(low, high):
             for multiplicity in range(_MOST_MULTIPLE + 1):

@@ -91,10 +91,11 @@ def limit_by_continuity(form: Any) -> Any:
     if form.is_polynomial(X):
         polynomial = sympy.Poly(form, X)
         return sympy.oo * sympy.sign(polynomial.LC())
-    if not (form.is_Add or form.is_Mul or form.is_Pow or isinstance(form, _CONTINUOUS)):
+    is_log = isinstance(form, sympy.log)
+    if not (is_log or form.is_Add or form.is_Mul or form.is_Pow or isinstance(form, _CONTINUOUS)):
         return None
     parts = [limit_by_continuity(part) for part in form.args]
-    if None in parts:
+    if None in parts or (is_log and not parts[0] > 0):
         return None
     found = form.func(*parts)
     known = found in (sympy.oo, -sympy.oo) or (found.is_number and found.is_finite)

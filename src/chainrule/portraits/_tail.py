@@ -23,6 +23,9 @@ from chainrule.formulas import Expression, Parameter, Variable, substitute
 X = sympy.Dummy("x", positive=True)
 REAL = sympy.Dummy("z", real=True)
 _PLACES = tuple(Fraction(p) for p in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64))
+_FAR_PLACES = tuple(Fraction(2) ** k for k in (8, 12, 16, 24, 40, 70))
+_NEAR_PLACES = tuple(1 / Fraction(2) ** k for k in (32, 24, 16, 12, 8, 4))
+_FAST = 16  # exponentials of so many x have settled what they do before 1
 _MOST_TERMS = 120
 _MARGIN = mpmath.mpf("0.999")
 
@@ -169,6 +172,9 @@ def _ratio(term: Term, lead: Term) -> Term:
 
 
 def _sign_of_sum(terms: tuple[Term, ...], place: Fraction) -> int | None:
+    signs = {bool(term.coefficient > 0) for term in terms}
+    if len(signs) == 1:
+        return 1 if signs.pop() else -1
     lead = _leading(terms)
     at = sympy.Rational(place.numerator, place.denominator)
     total = mpmath.mpf(0)
@@ -196,10 +202,19 @@ def _falls_from(ratio: Term, place: Any) -> bool:
     return all(coefficient <= 0 for coefficient in shifted.all_coeffs())
 
 
+def _is_fast(exponent: Any) -> bool:
+    return exponent.has(X) and any(
+        abs(coefficient) >= _FAST for coefficient in sympy.Poly(exponent, X).all_coeffs()
+    )
+
+
 def first_place(found: Tail, least: float) -> tuple[Fraction, int] | None:
     """Return the first place beyond `least` from which the sign is proved, and the sign."""
     scale = Fraction(1) if least < 1 else Fraction(2) ** (int(least).bit_length())
-    for place in (*(p for p in _PLACES if p > least), *(p * scale for p in _PLACES)):
+    near = (*(p for p in _PLACES if p > least), *(p * scale for p in _PLACES))
+    terms = (*found.numerator, *found.denominator)
+    first = _NEAR_PLACES if any(_is_fast(term.exponent) for term in terms) else ()
+    for place in (*first, *near, *(p * scale for p in _FAR_PLACES)):
         if place > least and (sign := found.sign_beyond(place)) is not None:
             return place, sign
     return None

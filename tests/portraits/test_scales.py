@@ -1,0 +1,67 @@
+"""Portraits of functions whose scale is far from 1, against hand-worked results."""
+
+import math
+
+import pytest
+
+import chainrule
+
+_TURN = 1.2784645427610738  # where 1 + (1 - z)*exp(z) = 0 has -z: silu's lowest place
+_LOWEST = 0.2784645427610738
+_STEEPEST = 1.0998393201288672  # silu's largest slope
+
+
+def _portrait(text, **parameters):
+    return chainrule.activation(text, **parameters).portrait()
+
+
+def _only(known, subject):
+    (statement,) = known.about(subject)
+    assert statement.proved
+    return statement
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1e-3, 0.02, 50.0, 1e3, 1e5])
+def test_silu_of_any_rate(rate):
+    """z·σ(rate·z) turns where silu does over the rate, and is as steep."""
+    known = _portrait(f"z/(1 + exp(-{rate:g}*z))")
+    assert _only(known, "infimum").bounds == pytest.approx((-_LOWEST / rate,) * 2)
+    assert _only(known, "largest slope").bounds == pytest.approx((_STEEPEST,) * 2)
+    falls, rises = known.about("monotone")
+    assert falls.text.startswith("decreasing")
+    assert (falls.bounds[1], rises.bounds[0]) == pytest.approx((-_TURN / rate,) * 2)
+    assert [s.text for s in known.about("zero")] == ["z = 0"]
+
+
+@pytest.mark.parametrize("rate", [1e8, 1e3, 1e-5])
+def test_tanh_of_any_rate(rate):
+    """tanh(rate·z) rises everywhere, with slope rate at 0."""
+    known = _portrait(f"tanh({rate:g}*z)")
+    assert _only(known, "monotone").text == "increasing on (-∞, ∞)"
+    assert _only(known, "largest slope").bounds == pytest.approx((rate, rate))
+    assert [s.text for s in known.about("convexity")] == ["convex on (-∞, 0)", "concave on (0, ∞)"]
+    assert _only(known, "supremum").text == "1, not attained"
+
+
+@pytest.mark.parametrize("size", ["1e20", "1e5", "1e-4"])
+def test_softsign_of_any_size(size):
+    known = _portrait(f"{size}*z/({size} + abs(z))")
+    assert _only(known, "supremum").bounds == pytest.approx((float(size),) * 2)
+    assert _only(known, "monotone").text == "increasing on (-∞, ∞)"
+    assert _only(known, "largest slope").bounds == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["log(log(1 + exp(z)) + 1)", "sqrt(1 + log(1 + exp(z)))", "log(log(log(exp(z) + 20)))"]
+)
+def test_logarithms_of_what_grows_grow(text):
+    assert _portrait(text).about("limit")[-1].bounds == (math.inf, math.inf)
+
+
+def test_parts_that_cancel_leave_an_exact_number():
+    """Two rectifiers with the same place are 0 and nothing else."""
+    known = _portrait("max(z - a0, 0) - max(z - b0, 0)", a0=1.0, b0=1.0)
+    assert _only(known, "infimum").bounds == _only(known, "supremum").bounds == (0, 0)
+    assert {s.text for s in known.about("zero")} == {
+        "every z in (-∞, 1)", "z = 1", "every z in (1, ∞)",
+    }  # fmt: skip
