@@ -24,6 +24,8 @@ WRITTEN = {
     "sum(z*2*beta)": "2*beta*sum(z)",
     "mean(-z) + sum(-3*z/exp(z))": "-mean(z) - 3*sum(z/exp(z))",
     "z - mean(-z)": "z + mean(z)",
+    "z*exp(-z)*(exp(z) - 1)": "z*(1 - exp(-z))",
+    "(3*z + exp(z))*exp(-z)/z": "(3*z*exp(-z) + 1)/z",
     "(z**2)**3 + (z**2)**0.5": "z**6 + (z**2)**(1/2)",
     "where(z > 0, 2*z, z*2)*3": "3*where(z > 0, 2*z, 2*z)",
 }

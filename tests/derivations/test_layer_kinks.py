@@ -69,6 +69,12 @@ TOLD = {
         "taken there: that of z_j, since max takes its first argument z_j where both",
         ((2, 1, 3), (1, 0, 0), (1, 0, 0)),
     ),
+    "max(z - mean(z), 0) + 0.1*min(z - mean(z), 0)": (
+        "Where z_j - mean_k z_k = 0 the slopes of max and min jump from that of one argument to "
+        "that of the other; taken there: that of 0, since max takes its constant 0 where both "
+        "arguments are equal and min takes its constant 0 where both arguments are equal.",
+        ((2, 1, 3), (5, 0, 0), (0, 0, 0)),
+    ),
     "max(1, mean(z))*z": (
         "Where 1 = mean_k z_k the slope jumps from that of one argument of max to that of the "
         "other; taken there: that of 1, since max takes its constant 1",

@@ -87,7 +87,8 @@ def _units_first(e: Expression) -> Expression | None:
     """``mean(z) > z -> z < mean(z)``."""
     match e:
         case Apply("greater" | "less" as comparison, (Apply(reduction, _) as x, y)):
-            if reduction in REDUCTIONS and "z" in variables_of(y) and not is_layer_coupled(y):
+            is_own = any(name.partition("_")[0] == "z" for name in variables_of(y))
+            if reduction in REDUCTIONS and is_own and not is_layer_coupled(y):
                 return Apply("less" if comparison == "greater" else "greater", (y, x))
     return None
 

@@ -8,6 +8,7 @@ from functools import reduce
 
 from chainrule.derivations._arithmetic import (
     LARGEST_DENOMINATOR,
+    ONE,
     add,
     divide,
     factors_of,
@@ -32,7 +33,8 @@ def numbers_first(e: Expression) -> Expression:
     """Write products anywhere inside as one fraction: ``g*beta*(2*u)/w/4 -> beta*g*u/(2*w)``.
 
     And ``sum(2*u) -> 2*sum(u)``, ``mean(-u) -> -mean(u)``, ``(u**2)**2 -> u**4``,
-    ``sum(u/max(v)) -> sum(u)/max(v)``, ``u*sqrt(v)*sqrt(v) -> u*v``, ``abs(u)**2 -> u**2``.
+    ``sum(u/max(v)) -> sum(u)/max(v)``, ``u*sqrt(v)*sqrt(v) -> u*v``, ``abs(u)**2 -> u**2``,
+    ``exp(-u)*(exp(u) - 1) -> 1 - exp(-u)``.
     """
     if not isinstance(e, Apply):
         return e
@@ -75,6 +77,7 @@ def _reduced(above: Expression, below: Expression) -> Expression:
         quotient = number / divisor
         number, divisor = Fraction(quotient.numerator), Fraction(quotient.denominator)
     factors, factors_below = _without_common(factors, factors_below)
+    factors, factors_below = map(_with_exponentials_met, (factors, factors_below))
     return divide(_product(number, factors), _product(divisor, factors_below))
 
 
@@ -91,6 +94,24 @@ def _without_common(
             if left:
                 (above if left > 0 else below).insert(0, _power_of(base, abs(left)))
     return above, below
+
+
+def _with_exponentials_met(factors: list[Expression]) -> list[Expression]:
+    """``exp(-u), exp(u) - 1 -> 1 - exp(-u)``, which does not overflow either."""
+    for small in factors:
+        match small:
+            case Apply("exp", (Apply("negate", (u,)),)):
+                large = Apply("exp", (u,))
+            case _:
+                continue
+        rest = [factor for factor in factors if factor is not small]
+        for k, factor in enumerate(rest):
+            match factor:
+                case Apply("add" | "subtract" as operation, (x, y)) if large in (x, y):
+                    terms = (ONE if term == large else multiply(term, small) for term in (x, y))
+                    join = add if operation == "add" else subtract
+                    return [*rest[:k], join(*terms), *rest[k + 1 :]]
+    return factors
 
 
 def _is_outer(factor: Expression) -> bool:

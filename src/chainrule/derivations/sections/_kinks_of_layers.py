@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chainrule.derivations._layer_kinks import LayerKink
 from chainrule.derivations.sections._elementwise import per_unit
 from chainrule.derivations.sections._kinks import tie_rule
@@ -9,6 +11,33 @@ from chainrule.documents import text_of
 from chainrule.formulas import Apply, Expression
 
 _SIZES = {"max": "largest", "min": "smallest"}
+
+
+def layer_kink_sentences(kinks: Sequence[LayerKink]) -> list[str]:
+    """Say of each choice what `layer_kink_sentence` does, once for those open at one place."""
+    alike: dict[tuple[object, ...], list[LayerKink]] = {}
+    for kink in kinks:
+        key: tuple[object, ...] = (kink,)
+        if kink.choice.operation in ("maximum", "minimum"):
+            key = (kink.sides, tie_rule(kink.choice, _text)[1], kink.is_jump)
+        alike.setdefault(key, []).append(kink)
+    return [
+        layer_kink_sentence(group[0]) if len(group) == 1 else _of_several(group)
+        for group in alike.values()
+    ]
+
+
+def _of_several(kinks: list[LayerKink]) -> str:
+    """Say where the arguments of several choices are equal, and what each of them takes there."""
+    left, right = map(_text, kinks[0].sides)
+    words = " and ".join(kink.choice.operation[:3] for kink in kinks)
+    taken = tie_rule(kinks[0].choice, _text)[1]
+    rules = " and ".join(tie_rule(kink.choice, _text)[0] for kink in kinks)
+    jumps = " The function itself jumps there." if kinks[0].is_jump else ""
+    return (
+        f"Where {left} = {right} the slopes of {words} jump from that of one argument to that of "
+        f"the other; taken there: that of {taken}, since {rules}.{jumps}"
+    )
 
 
 def layer_kink_sentence(kink: LayerKink) -> str:

@@ -31,7 +31,7 @@ from chainrule.derivations.sections._elementwise import (
     per_unit,
     step_equations,
 )
-from chainrule.derivations.sections._kinks_of_layers import layer_kink_sentence
+from chainrule.derivations.sections._kinks_of_layers import layer_kink_sentences
 from chainrule.documents import (
     Equation,
     Section,
@@ -209,7 +209,7 @@ def _coupled_simplification(derivation: Derivation) -> Section:
             e = equation(partial(J, Z_J), per_unit(as_shown(alone)))
             equations.append(Equation(e.sides, "through the output alone"))
             sentences += _on_counts(excluded_counts(alone, dict(derivation.formula.parameters)))
-    sentences += map(layer_kink_sentence, derivation.layer_kinks)
+    sentences += layer_kink_sentences(derivation.layer_kinks)
     return Section("Simplification", tuple(sentences), tuple(equations))
 
 
