@@ -7,8 +7,8 @@ from itertools import pairwise
 import mpmath
 import pytest
 
-from chainrule.derivations import NoOutputForm, derive, evaluate
-from chainrule.formulas import parse
+from chainrule.derivations import NoOutputForm, OutputForm, derive, evaluate
+from chainrule.formulas import parse, to_text
 
 _FORMULAS = [
     ("abs(sin(z))", {}, 2 * mpmath.pi, 2),
@@ -107,3 +107,21 @@ def test_waves_without_a_common_measure() -> None:
     """Nothing is claimed of a period where there is none."""
     assert derive(parse("max(sin(z), cos(sqrt(2)*z))")).period is None
     assert derive(parse("max(z*sin(z), 0)")).period is None
+
+
+@pytest.mark.parametrize(
+    ("text", "forms"),
+    [
+        ("where(cos(z) > 0, sin(z), 0)", {"0", "sqrt(1 - a**2)"}),
+        ("where(cos(z) < 0, sin(z), 0)", {"0", "-sqrt(1 - a**2)"}),
+        ("where(sin(z) > 0, cos(z), 0)", {"0", "-sqrt(1 - a**2)"}),
+        ("where(sin(z) < 0, cos(z), 0)", {"0", "sqrt(1 - a**2)"}),
+        ("where(sin(z) > 0.5, tanh(z), z)", {"1 - a**2", "1"}),
+        ("where(cos(3*z) > 0, exp(sin(3*z)), sin(z)*0)", {"0", "3*a*sqrt(1 - log(a)**2)"}),
+    ],
+)
+def test_forms_between_kinks(text: str, forms: set[str]) -> None:
+    """On a stretch where a wave rises, or falls, it tells its slope, whichever period it is."""
+    found = derive(parse(text)).output_forms
+    assert {to_text(form.derivative) for form in found if isinstance(form, OutputForm)} == forms
+    assert all(isinstance(form, OutputForm) for form in found)

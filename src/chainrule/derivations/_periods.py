@@ -93,7 +93,7 @@ def periodic_pieces(formula: Formula) -> PeriodicPieces | None:
     # Where the branches have waves, too, a period is one of all of them if there is any.
     branches = [angle for angle in angles_of(formula.expression) if angle is not None]
     ways = (list(dict.fromkeys((*turns, *branches))), turns)
-    periods = (attempt(_SECONDS, partial(_period, way, values), None) for way in ways)
+    periods = (attempt(_SECONDS, partial(common_period, way, values), None) for way in ways)
     found = next(filter(None, periods), None)
     if found is None:
         return None
@@ -141,7 +141,9 @@ def angles_of(e: Expression) -> Iterator[Expression | None]:
         yield from angles_of(part)
 
 
-def _period(turns: list[Expression], values: Mapping[str, float]) -> tuple[Expression, int] | None:
+def common_period(
+    turns: list[Expression], values: Mapping[str, float]
+) -> tuple[Expression, int] | None:
     """Return the common period of waves with such angles, and the turns of the fastest in it."""
     translation = Translation()
     rates = []

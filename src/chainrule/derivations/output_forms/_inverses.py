@@ -205,6 +205,12 @@ def _roots(a: Any, exponent: Any) -> Iterator[Any]:
         yield sympy.sign(a) * sympy.Abs(a) ** (1 / exponent)
 
 
+def _arc_sines(a: Any) -> tuple[Any, ...]:
+    """Return the angle between -π/2 and π/2, and those half a turn further on either side."""
+    angle = sympy.atan(a / sympy.sqrt(1 - a**2))
+    return angle, sympy.pi - angle, -sympy.pi - angle
+
+
 def _arc_cosines(a: Any) -> tuple[Any, ...]:
     angle = sympy.pi / 2 - sympy.atan(a / sympy.sqrt(1 - a**2))
     return angle, -angle
@@ -227,6 +233,6 @@ _INVERSES: dict[str, Any] = {
     "asinh": lambda a: (sympy.sinh(a),),
     "cosh": _area_cosines,
     "atan": lambda a: (sympy.tan(a),),
-    "sin": lambda a: (sympy.atan(a / sympy.sqrt(1 - a**2)),),
+    "sin": _arc_sines,
     "cos": _arc_cosines,
 }

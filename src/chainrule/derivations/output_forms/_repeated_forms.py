@@ -8,7 +8,8 @@ from math import inf
 import sympy
 
 from chainrule.derivations._algebra import Translation, attempt
-from chainrule.derivations._periods import PeriodicPieces, angles_of
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._periods import PeriodicPieces, angles_of, common_period
 from chainrule.derivations._pieces import Piece, TooManyPiecesError, differentiate, pieces_between
 from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
@@ -35,7 +36,11 @@ def _form(
     piece: Piece, found: PeriodicPieces, values: dict[str, float], low: float, high: float
 ) -> OutputForm | NoOutputForm:
     if repeats(piece.expression, found.period):
-        return output_form(piece, values, low, high)
+        turns = [angle for angle in angles_of(piece.expression) if angle is not None]
+        own = attempt(_SECONDS, lambda: common_period(turns, values), None) if turns else None
+        length = found.length if own is None else float(evaluate(own[0], values))
+        moved = round((low + high) / 2 / length) * length  # inverses are known near 0
+        return output_form(piece, values, low - moved, high - moved)
     if not variables_of(piece.derivative):
         return OutputForm(piece.derivative)
     branches = [Branch(piece, low + k * found.length, high + k * found.length) for k in _PERIODS]
