@@ -378,3 +378,10 @@ def test_the_slope_that_is_taken_at_a_kink_is_exact_in_the_output_too():
     with mpmath.workdps(50):
         slope = 2 * mpmath.exp(mpmath.mpf(1) / 3)
         assert abs(value_at(form, 0, a=slope) - slope) < mpmath.mpf(10) ** -30
+
+
+@pytest.mark.parametrize("rate", ["1e3", "1e6"])
+def test_fast_exponentials_are_no_powers_of_a_thousand_factors(rate):
+    """A softplus of any rate tells its slope, as by hand: 1 - exp(-rate·a)."""
+    (form,) = derive(parse(f"log(1 + exp({rate}*z))/{rate}")).output_forms
+    assert to_text(form.derivative) == f"1 - exp(-({int(float(rate))}*a))"

@@ -9,6 +9,7 @@ import sympy
 
 from chainrule.derivations._algebra import atoms_of
 
+_FAST = 64
 _LARGEST_POWER = 2  # of a hyperbolic function
 
 
@@ -26,6 +27,23 @@ def with_hyperbolic_functions(e: Any) -> Iterator[Any]:
                 rest = sympy.cancel(sympy.together(e / rational**power))
                 if not rest.has(sympy.exp):
                     yield rest * function**power
+
+
+def with_fast_exponential_named(e: Any, names: dict[Any, Any]) -> Any:
+    """Put a symbol for ``exp(1000*x)``: algebra takes it for a power of a thousand factors."""
+    exponentials = atoms_of(e, sympy.exp)
+    if not exponentials:
+        return e
+    first = exponentials[0].args[0]
+    ratios = [sympy.cancel(part.args[0] / first) for part in exponentials]
+    if not all(ratio.is_Rational for ratio in ratios):
+        return e
+    unit = first * sympy.gcd_list(ratios)
+    if abs(unit.as_coeff_Mul()[0]) < _FAST:
+        return e
+    symbol = sympy.Dummy("fast", positive=True)
+    names[symbol] = sympy.exp(unit)
+    return e.xreplace({part: symbol ** (part.args[0] / unit) for part in exponentials})
 
 
 def with_exponentials_in_roots(e: Any) -> Any:

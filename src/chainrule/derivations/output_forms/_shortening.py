@@ -28,6 +28,7 @@ from chainrule.derivations.output_forms._places import Place
 from chainrule.derivations.output_forms._short_exponentials import (
     is_power_of_letters,
     with_exponentials_in_roots,
+    with_fast_exponential_named,
     with_hyperbolic_functions,
     with_short_exponents,
 )
@@ -77,6 +78,7 @@ def shortest(
     signs = _Signs(translation, places or [], values or {})
     e = with_short_exponents(signs.without_absolute_values(_without_inverses(e)))
     core, parts = _with_large_parts_named(_without_signs(e))
+    core = with_fast_exponential_named(core, parts)
     ways = [way.subs(parts) for way in usual_ways(core)]
     decimals = {
         x: sympy.Dummy(f"decimal{k}", positive=True)
