@@ -20,6 +20,8 @@ from chainrule.derivations.output_forms._divided_layers import PROOF as DIVIDED
 from chainrule.derivations.output_forms._divided_layers import is_told_by_divisor
 from chainrule.derivations.output_forms._layer_output import form_alone
 from chainrule.derivations.output_forms._layers import is_shared
+from chainrule.derivations.output_forms._mirrored_factors import PROOF as MIRRORED
+from chainrule.derivations.output_forms._mirrored_factors import is_told_by_sizes
 from chainrule.derivations.output_forms._proportional_layers import PROOF as PROPORTIONAL
 from chainrule.derivations.output_forms._proportional_layers import is_proportional
 from chainrule.derivations.output_forms._rectified_layers import PROOF as RECTIFIED
@@ -125,6 +127,8 @@ def why_told(formula: Formula) -> str:
                 return PROPORTIONAL.format(subject)
             if is_told_by_those_on(e, values):
                 return RECTIFIED.format(subject)
+            if is_told_by_sizes(e, values):
+                return MIRRORED.format(subject)
             if is_told_along_shifts(e, values):
                 return SHIFTED.format(subject)
         return ""
@@ -173,6 +177,9 @@ def _logarithm(e: Expression, values: Mapping[str, float]) -> Expression | None:
     match e:
         case Apply("exp", (x,)):
             return x
+        case Apply("power", (x, Constant(exponent) as times)) if exponent >= 1:
+            one = _logarithm(x, values)
+            return None if one is None else Apply("multiply", (times, one))
         case Apply("multiply" | "divide" as operation, (x, y)):
             one, other = _logarithm(x, values), _logarithm(y, values)
             if one is None or other is None:
