@@ -16,13 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chainrule.kernels._source import ELEMENTARY
+from chainrule.kernels._thresholds import place_beside
 
 LARGEST = 1e30  # of the numbers by which infinite z is bounded in float32, with room for a square
 _SIGNS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
-# To which side a limit may be rounded for the same float32 to lie beyond it.
-_TO_ONE_SIDE: dict[type[ast.cmpop], int] = {ast.Gt: -1, ast.LtE: -1, ast.GtE: 1, ast.Lt: 1}
 
 
 @dataclass(frozen=True)
@@ -173,13 +172,15 @@ pairs.lifted(t)))
             case ast.BinOp(left=left, op=op, right=right):
                 return self.added(self.part(left), self.part(right), isinstance(op, ast.Sub))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
-                a, b = self.part(left), self.part(right)
-                return _Part(f"{a.number} {_SIGNS[type(op)]} {b.number}")
+                a, b = self.part(left).number, self.part(right)
+                is_far = b.low == b.high and abs(b.low) >= LARGEST
+                beside = None if is_far else place_beside(node, "single")
+                return _Part(f"{a} {_SIGNS[type(op)]} {beside or b.number}")
             case ast.BoolOp(op=op, values=values):
                 word = " and " if isinstance(op, ast.And) else " or "
                 return _Part(word.join(self.part(value).text for value in values))
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                return _choice(self.condition(test), self.part(body), self.part(orelse))
+                return _choice(self.part(test).text, self.part(body), self.part(orelse))
             case ast.Call(func=ast.Attribute(value=ast.Name(id="turns"))):
                 return _Part(f"np.float32({ast.unparse(node)})", low=-1.0, high=1.0)
             case ast.Call(func=ast.Attribute(attr="float64"), args=[argument]):
@@ -210,21 +211,6 @@ pairs.lifted(t)))
             sign = "-" if math.copysign(1.0, value) < 0 else ""
             return _Part(f"{sign}np.float32({abs(value)!r})", low=value, high=value)
         return _Part(f"pairs.parts({value!r})", True, low=value, high=value)
-
-    def condition(self, test: ast.expr) -> str:
-        """Return source of a condition; where z passes a kink, what float32 lacks is on one side.
-
-        The nearest float32 may lie beyond the kink, and itself be taken for what is before it.
-        """
-        match test:
-            case ast.Compare(left=ast.Name(id="z"), ops=[op], comparators=[place]):
-                limit = self.part(place).low
-                rounded = np.float32(limit) if abs(limit) < LARGEST else limit
-                beyond = float(rounded) - limit
-                if limit == self.part(place).high and beyond * _TO_ONE_SIDE.get(type(op), 0) < 0:
-                    rounded = np.nextafter(rounded, np.float32(-beyond * math.inf))
-                    return f"z {_SIGNS[type(op)]} np.float32({float(rounded)!r})"
-        return self.part(test).text
 
     def added(self, a: _Part, b: _Part, subtracts: bool) -> _Part:
         low, high = a.low + b.low, a.high + b.high

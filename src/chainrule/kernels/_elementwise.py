@@ -23,6 +23,7 @@ from chainrule.derivations import (
 )
 from chainrule.formulas import (
     Apply,
+    Constant,
     Expression,
     Formula,
     subexpressions,
@@ -37,6 +38,7 @@ from chainrule.kernels._repair import loses_nothing, repaired
 from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
 from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
+from chainrule.kernels._thresholds import number_beside
 from chainrule.kernels._written_out import direct, slope_through_nodes
 
 _SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
@@ -186,10 +188,13 @@ def _agree_at_zero(left: Expression, right: Expression, values: dict[str, float]
 
 
 def _joined(at: Breakpoint, left: str, right: str, *, slope: bool) -> str:
-    place = written(at.location, lambda e: None)
     owner = at.slope_from if slope else at.value_from
     sign = "<=" if owner == "left" else "<"
-    if owner == "own":
+    place = written(at.location, lambda e: None)
+    if isinstance(at.location, Constant) and float(at.location.value) != at.location.value:
+        # It is no number of either format: which owns it makes no difference.
+        place = number_beside(at.location.value, "up_to" if owner == "left" else "from", "double")
+    elif owner == "own":
         own = number(at.slope) if slope else written(at.value, lambda e: None)
         right = f"({own} if z == {place} else ({right}))"
     if slope:

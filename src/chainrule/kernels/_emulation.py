@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.kernels._reading import EXACT
 from chainrule.kernels.elementary import _words, tables
 
 Array = NDArray[Any]
@@ -71,8 +72,11 @@ def emulated(source: str, function: str, z: Array, parameters: Sequence[float]) 
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == _ROOM:
             known |= {alias.name: _imported(alias.name) for alias in node.names}
-    values = [z.dtype.type(value) for value in parameters]
     try:
+        values = [
+            np.float64(value) if argument.arg.startswith(EXACT) else z.dtype.type(value)
+            for argument, value in zip(definitions[function].args.args[1:], parameters, strict=True)
+        ]
         with np.errstate(all="ignore"):
             for node in tree.body:
                 match node:

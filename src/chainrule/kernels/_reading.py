@@ -25,6 +25,11 @@ _PAIRS = {
     "product": "multiply", "scaled": "multiply", "multiply": "multiply", "doubled": "multiply",
     "divide": "divide", "divide_by_constant": "divide", "quotient": "divide",
 }  # fmt: skip
+_OF_PLACES = {
+    "negate": "negate", "add": "add", "subtract": "subtract", "multiply": "multiply",
+    "divide": "divide", "square_root": "sqrt",
+}  # fmt: skip
+EXACT = "exact_"  # before the name of a parameter that has not been rounded to float32
 # An exponential times a power of two, and what undoes that.
 _RAISED, _POWER = "_raised", "_power"
 _SIDE = Apply("greater_equal", (Variable("z"), Constant(Fraction(0))))
@@ -82,10 +87,10 @@ def _has_docstring(node: ast.FunctionDef) -> bool:
 
 
 def _is_help(node: ast.stmt) -> bool:
-    """Tell whether a line only serves powers of two that cancel in the end, or another form."""
+    """Tell whether a line serves rounding, powers of two that cancel in the end, or other forms."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)]):
-            return name.endswith((_RAISED, _POWER)) or is_joined(name)
+            return name.endswith((_RAISED, _POWER)) or name.startswith("p_") or is_joined(name)
     return False
 
 
@@ -120,7 +125,8 @@ def _expression(node: ast.expr) -> Expression:
         case ast.Name(id="pi"):
             return Pi()
         case ast.Name(id=name):
-            return Variable(name.removesuffix(_RAISED))
+            name = name.removesuffix(_RAISED)
+            return Variable(f"p_{name.removeprefix(EXACT)}" if name.startswith(EXACT) else name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _expression(operand)
             return Constant(-inner.value) if isinstance(inner, Constant) else _call("negate", inner)
@@ -156,6 +162,11 @@ def _expression(node: ast.expr) -> Expression:
             magnitude = _expression(size)
             condition = _call("greater_equal", _expression(signed), _ZERO)
             return _call("where", condition, magnitude, _call("negate", magnitude))
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="thresholds"), attr=name), args=parts):
+            places = [_expression(p.elts[0] if isinstance(p, ast.Tuple) else p) for p in parts]
+            if name in _OF_PLACES:
+                return _call(_OF_PLACES[name], *places)
+            return places[0]  # a place, and a number beside it
         case ast.Call(func=ast.Attribute(value=ast.Name(id="pairs"), attr=name), args=arguments):
             if name in _SAME:
                 return _expression(arguments[0])

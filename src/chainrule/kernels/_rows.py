@@ -22,6 +22,7 @@ from chainrule.kernels._powers import is_any_number, outweighs_powers, powers, s
 from chainrule.kernels._row_blocks import indented, over_rows
 from chainrule.kernels._row_lanes import WIDEST, in_lanes
 from chainrule.kernels._source import in_sum, operation, written
+from chainrule.kernels._thresholds import threshold
 from chainrule.kernels._tiers import in_single
 
 _CHEAP = (
@@ -341,7 +342,10 @@ class RowProgram:
             return [self._of_unit(f"{name} = {self.inputs[node.leaf.name]}", index)]
         if index in known:
             return [f"{name} = kept_{index}[j]"]
-        line = self._of_unit(f"{name} = {self._operation(index)}", index)
+        if (compared := self._compared(index)) is not None:
+            line = self._marked(f"{name} = {compared}", index)
+        else:
+            line = self._of_unit(f"{name} = {self._operation(index)}", index)
         return [line, f"kept_{index}[j] = {name}"] if index in self.kept else [line]
 
     def _of_unit(self, line: str, index: int) -> str:
@@ -358,6 +362,20 @@ class RowProgram:
         exponent = self.graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
         line = operation(node.operation, arguments, exponent)
         return in_sum(line) if index in self.summed else line
+
+    def _compared(self, index: int) -> str | None:
+        """Compare with what is the same for all rows; None of other operations."""
+        node, nodes = self.graph.nodes[index], self.graph.nodes
+        if node.operation not in COMPARISONS:
+            return None
+        for k, other in enumerate(node.arguments):
+            is_place = not nodes[other].per_unit and self.level[other] == 0
+            if is_place and nodes[node.arguments[1 - k]].per_unit:
+                names = [self._name(argument) for argument in node.arguments]
+                form = "single" if self.in_floats else "double"
+                names[k] = threshold(node.operation, k == 0, names[k], nodes[other].leaf, form)
+                return operation(node.operation, tuple(names))
+        return None
 
     def _below(self, index: int) -> str:
         power = self.powers[index]

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 
 from chainrule.kernels._compensated import LARGEST, FloatFunction
 from chainrule.kernels._source import ELEMENTARY
+from chainrule.kernels._thresholds import with_exact_parameters, with_places
 
 TIERS = (
     "single",
@@ -83,7 +84,7 @@ def in_tiers(lines: Sequence[str], tiers: Mapping[str, str], others: str) -> lis
             result += function.lines(line)
         else:
             result.append(_in_tier(line, format_of(tier)))
-    return result
+    return with_exact_parameters(result, [name for name in tiers if tiers[name] in IN_FLOATS])
 
 
 def format_of(tier: str) -> str:
@@ -106,7 +107,9 @@ def is_dear(source: str, function: str) -> bool:
 def tiers_of(text: str) -> list[str]:
     """Return the sets of functions that a source calls."""
     return [
-        part for part in ("pairs", "tables", "turns", *TIERS) if re.search(rf"\b{part}\.\w", text)
+        part
+        for part in ("pairs", "tables", "thresholds", "turns", *TIERS)
+        if re.search(rf"\b{part}\.\w", text)
     ]
 
 
@@ -117,6 +120,7 @@ def _is_text(line: str) -> bool:
 def _in_tier(line: str, tier: str) -> str:
     if tier == "single":
         return in_single(line)
+    line = with_places(line)
     if tier != "double":
         # The reciprocal is taken once: what it rounds is far below float32.
         line = _BY_PARAMETERS.sub(r" * (1.0 / \1)", line)
