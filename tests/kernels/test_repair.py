@@ -52,6 +52,27 @@ def test_no_square_of_a_large_number_overflows(text, dtype, largest):
                 assert abs(mpmath.mpf(float(got)) - wanted) <= 4 * unit
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("text", "inner", "change"),
+    [
+        ("sqrt(expm1(z - 1)**2)", lambda u: mpmath.expm1(u), lambda u: mpmath.exp(u)),
+        ("sqrt((z - 1)*(z - 1))", lambda u: u, lambda u: mpmath.mpf(1)),
+    ],
+)
+def test_the_root_of_a_square_keeps_its_zero(text, inner, change, dtype):
+    """It is |x|: 0 with the slope 0 at the zero, and of full digits next to it."""
+    steps = np.array([0.0, 2.0**-23, -(2.0**-23), 2.0**-20, -0.25, 0.25], dtype)
+    z, formula = 1 + steps, parse(text, {})
+    a, slopes = forward(formula, z), backward(formula, np.ones_like(z), z)
+    close = 2.0 ** (-22 if dtype == "float32" else -50)
+    for u, value, slope in zip(steps, a, slopes, strict=True):
+        exact = mpmath.mpf(float(u))
+        x = inner(exact)
+        assert value == pytest.approx(float(abs(x)), rel=close)
+        assert slope == pytest.approx(float(mpmath.sign(x) * change(exact)), rel=close)
+
+
 def test_what_loses_nothing_is_left_as_it_is():
     """No fit and no limit is added to a sigmoid or a softplus."""
     for text in ("1/(1 + exp(-z))", "log(1 + exp(z))", "z/(1 + exp(-z))"):

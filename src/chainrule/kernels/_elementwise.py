@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import mpmath
@@ -35,7 +36,12 @@ from chainrule.kernels._branches import Branches, Choice, branches_of
 from chainrule.kernels._joined_calls import with_joined_calls
 from chainrule.kernels._rational import Lines, replaced
 from chainrule.kernels._repair import loses_nothing, repaired
-from chainrule.kernels._rewrite import difference_of_roots, log_of_sum_with_root, rewrite
+from chainrule.kernels._rewrite import (
+    difference_of_roots,
+    log_of_sum_with_root,
+    rewrite,
+    root_of_square,
+)
 from chainrule.kernels._smooth import stable_form
 from chainrule.kernels._source import number, operation, parameter_name, written
 from chainrule.kernels._thresholds import number_beside
@@ -76,6 +82,7 @@ def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: st
 
 
 def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
+    formula = replace(formula, expression=rewrite(formula.expression, rules=(root_of_square,)))
     try:
         pieces = smooth_pieces(formula)
     except TooManyPiecesError:

@@ -96,6 +96,16 @@ def log_of_cosh(e: Apply) -> Expression | None:
     return _call("where", _call("less", distance, ONE), near, far)
 
 
+def root_of_square(e: Apply) -> Expression | None:
+    """``sqrt(x**2) -> |x|``, ``sqrt(x*x) -> |x|``: multiplied out, it cancels next to a zero."""
+    match e:
+        case Apply("sqrt", (Apply("power", (x, Constant(Fraction(numerator=2, denominator=1)))),)):
+            return _call("abs", x)
+        case Apply("sqrt", (Apply("multiply", (x, y)),)) if x == y:
+            return _call("abs", x)
+    return None
+
+
 def log_of_sum_with_root(e: Apply) -> Expression | None:
     """``log(x + sqrt(x**2 + c)) -> asinh(x/sqrt(c)) + log(c)/2`` for positive c.
 
