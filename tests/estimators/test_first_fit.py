@@ -18,6 +18,26 @@ parts = ("muon_step", "normalise_columns", "normalise_by_statistics", "through_n
 print([part for part in parts if getattr(compiled, part).dispatcher.overloads])
 """
 
+SECOND = """
+import sys
+from chainrule import FeedforwardClassifier, FeedforwardRegressor
+X = [[0.1 * k] for k in range(60)]
+FeedforwardClassifier((5,), random_state=0).fit(X, [k % 2 for k in range(60)]).predict_proba(X)
+FeedforwardRegressor(hidden_layer_sizes=(5,), random_state=0).fit(X, range(60)).predict(X)
+heavy = ("sympy", "mpmath", "matplotlib", "chainrule.derivations", "chainrule.documents")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_a_fit_derives_nothing_once_its_kernels_are_kept():
+    """SymPy and the derivations take longer to import than all else that a small fit does."""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", SECOND], capture_output=True, text=True,
+            timeout=300,
+        )  # fmt: skip
+    assert done.stdout == "[]\n", done.stdout + done.stderr
+
 
 @pytest.mark.long
 def test_a_first_fit_compiles_what_it_calls(tmp_path):

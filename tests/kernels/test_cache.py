@@ -18,7 +18,7 @@ import pytest
 
 import chainrule
 from chainrule.formulas import parse
-from chainrule.kernels import _native, _tiles, activation_kernels, cache_folder
+from chainrule.kernels import _native, _tiles, activation_kernels, cache_folder, kept_answer
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX file systems")
 RUN = """
@@ -130,6 +130,24 @@ def test_a_damaged_entry_is_generated_anew(folder):
             entry.write_bytes(content)
         assert run(folder) == (code, lines), content
     assert not (folder / "other.py.ran").exists()
+
+
+def test_an_answer_is_found_once(tmp_path, monkeypatch):
+    """A number, or that there is none, is kept; what is damaged is found anew."""
+    monkeypatch.setattr("chainrule.kernels._compile.cache_folder", lambda: tmp_path)
+    asked = []
+
+    def find() -> float | None:
+        asked.append(len(asked))
+        return (-0.1, None, 1e-300)[len(asked) - 1]
+
+    for question, answer in (("a", -0.1), ("b", None)):
+        assert [kept_answer(question, find) for _ in range(3)] == [answer] * 3
+    assert asked == [0, 1]
+    for path in tmp_path.glob("*.entry"):
+        path.write_text("\nnu", encoding="ascii")
+    assert kept_answer("a", find) == 1e-300
+    assert asked == [0, 1, 2]
 
 
 def test_damaged_code_is_compiled_anew(folder):

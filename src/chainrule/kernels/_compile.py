@@ -5,13 +5,14 @@ from __future__ import annotations
 import atexit
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import stat
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -175,6 +176,20 @@ def kept_modules() -> set[str]:
 def keep_entry(question: str, names: Sequence[str], note: str = "") -> None:
     """Note which modules answer a question."""
     _write(_entry(question), f"{' '.join(names)}\n{note}".encode())
+
+
+def kept_answer(question: str, find: Callable[[], float | None]) -> float | None:
+    """Return the number that answers a question, or that there is none, found and kept if need be.
+
+    To find it takes derivations, which take longer to import than a small network to train.
+    """
+    try:
+        _, text = _read_entry(question)
+        answer: float | None = json.loads(text)
+    except ValueError:  # it is not kept, or not whole
+        answer = find()
+        keep_entry(question, (), json.dumps(answer))
+    return answer
 
 
 def discard(name: str) -> None:

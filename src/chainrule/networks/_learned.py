@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivations import by_parameter
 from chainrule.formulas import (
     Apply,
     Formula,
@@ -41,6 +40,8 @@ def slope_formulas(formula: Formula, names: tuple[str, ...], dtype: str) -> tupl
     """
     if not names:
         return ()
+    from chainrule.derivations import by_parameter
+
     values = dict(formula.parameters)
     missing = [name for name in names if name not in values]
     if missing:

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.catalogue import assumption_on_targets, domain_of_targets
-from chainrule.derivations import undefined_output
 from chainrule.formulas import Formula
-from chainrule.kernels import CostKernels
+from chainrule.kernels import CostKernels, exactly, kept_answer
 from chainrule.networks._blocks import in_blocks
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
@@ -238,7 +237,17 @@ def _check_targets(cost: Formula, targets: NDArray[Any]) -> None:
 
 @lru_cache(maxsize=256)
 def _check_outputs(activation: Formula, cost: Formula) -> None:
-    output = undefined_output(activation, cost, domain_of_targets(cost))
+    targets = domain_of_targets(cost)
+
+    def find() -> float | None:
+        from chainrule.derivations import undefined_output
+
+        return undefined_output(activation, cost, targets)
+
+    output = kept_answer(
+        f"undefined output of {exactly(activation)} in {exactly(cost)} given {dict(targets)!r}",
+        find,
+    )
     if output is not None:
         raise NetworkError(
             f"{cost.title} has no value at a = {output:.3g}, which is an output of "
