@@ -61,12 +61,18 @@ class Kernel:
 
     def over_rows(self, *arrays: NDArray[Any]) -> None:
         """Run over contiguous arrays, of which the first has the shape (rows, columns)."""
-        code = ctypes.CFUNCTYPE(
-            None, *[ctypes.c_void_p] * len(arrays), ctypes.c_ssize_t, ctypes.c_ssize_t,
-            ctypes.c_void_p,
-        )(self.address)  # fmt: skip
-        places = (array.ctypes.data for array in arrays)
+        places = [array.ctypes.data for array in arrays]
+        code = _callable(self.address, len(arrays))
         code(*places, *arrays[0].shape, self.parameters.ctypes.data)
+
+
+@lru_cache(maxsize=512)
+def _callable(address: int, arrays: int) -> Callable[..., None]:
+    """Return native code as a function of the addresses of so many arrays, and what follows."""
+    kinds = [ctypes.c_void_p] * arrays
+    return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p)(
+        address
+    )
 
 
 @dataclass(frozen=True, eq=False)

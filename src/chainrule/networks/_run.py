@@ -92,6 +92,7 @@ class Run:
             self.targets = as_rows(scaled, sizes[-1], dtype, "Y")
             self.unit = standardisation.unit(network)
         self.weights = example_weights(sample_weight, count, self.targets)
+        self.total_weight = self.weights.sum(dtype=np.float64)
         # Examples without weight change nothing but the size of the batches.
         self.rows = np.flatnonzero(self.weights)
         self.batch_size = min(batch_size, self.rows.size)
@@ -142,9 +143,10 @@ class Run:
 
     def maker(self) -> Callable[[], Network]:
         """Return what makes the network with the parameters as they are now, when it is wanted."""
-        given = self.standardisation
         inner = self.start.with_parameters(self.parameters, self.statistics)
-        return cache((lambda: inner) if given is None else partial(given.folded, inner))
+        if self.standardisation is None:
+            return lambda: inner
+        return cache(partial(self.standardisation.folded, inner))
 
     @property
     def inner(self) -> NDArray[Any] | None:
@@ -199,7 +201,7 @@ class Run:
             self.steps += self.steps_of(part)
             if not np.isfinite(loss):
                 break
-        return float(loss * self.unit / self.weights.sum(dtype=np.float64))
+        return float(loss * self.unit / self.total_weight)
 
     @contextmanager
     def threads(self) -> Iterator[None]:

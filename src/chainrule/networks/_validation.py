@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,19 @@ class HeldOut:
             self.predictors[:] = [Predictors(network.program, np.array(parameters), statistics)]
         return self.predictors[0]
 
+    @cached_property
+    def precise_weights(self) -> NDArray[np.float64]:
+        """The weights as float64."""
+        return self.weights.astype(np.float64)
+
+    @cached_property
+    def total_weight(self) -> float:
+        """The sum of the weights."""
+        return float(self.weights.sum(dtype=np.float64))
+
     def mean_cost(self, network: Network) -> float:
         """Return the weighted mean cost of the examples; the penalty is no part of it."""
-        return float(self.costs(network).sum() / self.weights.sum(dtype=np.float64))
+        return float(self.costs(network).sum() / self.total_weight)
 
     def costs(self, network: Network) -> NDArray[np.float64]:
         """Return the weighted cost of each example."""
@@ -83,7 +94,7 @@ class HeldOut:
             costs = np.empty(len(Z), Z.dtype)
             kernel.over_rows(*rows, costs)
             total += costs
-        return total * self.weights.astype(np.float64)
+        return total * self.precise_weights
 
 
 def held_out(network: Network, validation: Any) -> tuple[HeldOut, ...]:
