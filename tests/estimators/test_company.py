@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import signal
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,35 @@ def test_searches_in_threads_and_processes_agree_with_one(iris, backend):
         alone.cv_results_["mean_test_score"], shared.cv_results_["mean_test_score"]
     )
     assert shared.best_score_ > 0.9
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_interrupt_ends_a_whole_search(iris, solver):
+    """A network that was cut short is not scored, and no further fit begins."""
+    begun = []
+
+    def interrupt(epoch):
+        begun.append(epoch.number)
+        if epoch.number == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    search = GridSearchCV(_model(solver=solver), {"alpha": [0.0, 0.1, 1.0]}, cv=3)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*iris, callbacks=interrupt)
+    assert begun == [1, 2, 3]
+
+
+def test_an_interrupt_ends_the_last_step_of_a_pipeline_alone(iris):
+    """It is a fit of one's own, whose network is there afterwards."""
+
+    def interrupt(epoch):
+        if epoch.number == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    pipeline = make_pipeline(StandardScaler(), _model())
+    with pytest.warns(UserWarning, match="was interrupted after 3 epochs"):
+        pipeline.fit(*iris, feedforwardclassifier__callbacks=interrupt)
+    assert pipeline[-1].n_iter_ == 3
 
 
 def test_ensembles_and_calibration(iris):

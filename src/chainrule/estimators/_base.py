@@ -15,6 +15,7 @@ from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
+from chainrule.estimators._callers import is_one_of_many
 from chainrule.estimators._data import FLOATS, checked_weights
 from chainrule.estimators._evaluation import Evaluation, evaluation
 from chainrule.estimators._fitted import Fitted
@@ -193,6 +194,9 @@ class Feedforward(Fitted):
         CheckpointError
             The checkpoint belongs to a training with other data or parameters, is damaged, or
             cannot be written.
+        KeyboardInterrupt
+            There was one in a fit that a search, a cross-validation or an ensemble called; in one
+            that you call yourself it ends training, and the estimator is as good as it was then.
         """
         request = Request(eval_set, checked_callbacks(callbacks), checkpoint, checkpoint_every)
         return self._learn(X, y, sample_weight, request)
@@ -284,6 +288,8 @@ class Feedforward(Fitted):
         self.best_epoch_ = result.best_epoch
         self.n_layers_, self.n_outputs_ = len(result.network.sizes), result.network.sizes[-1]
         self.out_activation_ = output_name(result.network)
+        if result.interrupted and is_one_of_many():
+            raise KeyboardInterrupt
         if partial:
             if result.interrupted:
                 warnings.warn(
