@@ -232,7 +232,7 @@ def test_a_formula_whose_cuts_are_not_all_found_is_not_cut(text):
 )
 def test_formulas_with_endless_kinks_are_said_to_have_too_many(text, monkeypatch):
     """Not an endless search: the kinks are counted before the first is looked for."""
-    monkeypatch.setattr(_crossings, "_bisect", lambda *_: pytest.fail("a kink was looked for"))
+    monkeypatch.setattr(_crossings, "bisected", lambda *_: pytest.fail("a kink was looked for"))
     with pytest.raises(TooManyPiecesError):
         pieces_of(text)
 

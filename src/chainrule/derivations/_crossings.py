@@ -161,11 +161,11 @@ class _Scan:
         return [(_located(x), x) for x in dict.fromkeys(find() for find in found)]
 
     def root(self, low: Any, high: Any) -> Any:
-        return self.snapped(_bisect(self.at, low, high))
+        return self.snapped(bisected(self.at, low, high))
 
     def end_of_domain(self, low: Any, high: Any) -> Any:
         begins = self.is_defined(high)
-        end = _bisect(lambda t: 1 if self.is_defined(t) == begins else -1, low, high)
+        end = bisected(lambda t: 1 if self.is_defined(t) == begins else -1, low, high)
         short = _short(end)
         step = (abs(short) or 1) * mpmath.mpf(10) ** -_NEAR
         sides = [self.is_defined(short + sign * step) for sign in (1, -1)]
@@ -200,7 +200,8 @@ def _is_near(short: Any, place: Any, power: int) -> bool:
     return bool(abs(short - place) < abs(place) * mpmath.mpf(10) ** power)
 
 
-def _bisect(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+def bisected(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    """Return where a function changes its sign between two places, to all digits there are."""
     below = function(low)
     for _ in range(4 * mpmath.mp.dps):
         middle = (low + high) / 2

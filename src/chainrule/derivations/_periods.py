@@ -20,7 +20,7 @@ import sympy
 from chainrule.derivations._algebra import Translation, attempt
 from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._branches import BRANCHING, difference_of
-from chainrule.derivations._crossings import Crossing, TooManyCrossingsError
+from chainrule.derivations._crossings import Crossing, TooManyCrossingsError, bisected
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._pieces import Pieces, TooManyPiecesError, differentiate, pieces_between
 from chainrule.derivations._remembered import remembered
@@ -215,7 +215,7 @@ class _Repeating:
                 before = None
                 continue
             if before is not None and value * before[1] < 0:
-                shares.append(_bisected(at, before[0], share))
+                shares.append(bisected(at, before[0], share))
             before = (share, value)
         if len(shares) > most * 2:
             raise TooManyCrossingsError
@@ -248,17 +248,3 @@ def _shifted(start: Expression, part: Fraction, period: Expression) -> Expressio
         part.numerator, part.denominator
     ) * translation.to_sympy(period)
     return translation.to_expression(sympy.expand(whole))
-
-
-def _bisected(function: Any, low: Any, high: Any) -> Any:
-    below = function(low)
-    for _ in range(4 * _DIGITS):
-        middle = (low + high) / 2
-        value = function(middle)
-        if value == 0:
-            return middle
-        if value * below > 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
