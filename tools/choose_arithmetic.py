@@ -22,14 +22,15 @@ import numpy as np
 
 from chainrule.catalogue import activation_formula, activations
 from chainrule.formulas import Formula
-from chainrule.kernels import _kept_pieces, code_digest
+from chainrule.kernels import code_digest
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._kept_choices import FILE, FUNCTIONS, Choice, kept_choice
-from chainrule.kernels._kept_pieces import name_of_pieces
 from chainrule.kernels._kernels import exactly, kernels_in, measured_choice
 from chainrule.kernels._modules import KERNELS as KERNEL_OF
-from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._vectors import AT_ONCE
+from chainrule.kernels.compiling._vectors import AT_ONCE
+from chainrule.kernels.fitting import _kept_pieces
+from chainrule.kernels.fitting._kept_pieces import name_of_pieces
+from chainrule.kernels.fitting._piece_fits import in_pieces
 
 SLOPES = (False, True)  # of the functions, in their order
 ELEMENTS, CALLS, ROUNDS = 8192, 10, 100  # of which the quickest counts

@@ -102,7 +102,8 @@ def test_the_truth_of_a_sweep_is_checked(monkeypatch):
 
     Next to pi, 1 + cos(z) vanishes twice: both formats lose it where it is computed as it stands.
     """
-    from chainrule.kernels import _compile, _rewrite
+    from chainrule.kernels.compiling import _compile
+    from chainrule.kernels.stable_forms import _rewrite
 
     wave, other = parse("z + sin(z) + 0*0.12345"), f"{_compile.generator_digest()} without rules"
     monkeypatch.setattr(_rewrite, "RULES", ())

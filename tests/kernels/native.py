@@ -10,7 +10,7 @@ from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 
 from chainrule.kernels._call import kernel_signature
-from chainrule.kernels._vectors import KernelCompiler
+from chainrule.kernels.compiling._vectors import KernelCompiler
 
 SIGNATURE = ctypes.CFUNCTYPE(
     None, *[ctypes.c_void_p] * 3, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p

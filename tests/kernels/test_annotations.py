@@ -10,10 +10,10 @@ from chainrule.derivations import computation_graph, evaluate, node_names, node_
 from chainrule.documents import text_of
 from chainrule.documents._text import equation_text
 from chainrule.formulas import parse
-from chainrule.kernels._annotations import as_mathematics, marked
 from chainrule.kernels._elementwise import scalar_functions
-from chainrule.kernels._row_annotations import names_of_nodes
 from chainrule.kernels.computed import computed, step_lines
+from chainrule.kernels.rows._annotations import names_of_nodes
+from chainrule.kernels.source._annotations import as_mathematics, marked
 
 ELEMENTWISE = [
     entry.name for entry in activations() if not activation_formula(entry.name).is_layer_coupled

@@ -9,8 +9,8 @@ from tests.cases import some_of
 
 from chainrule.formulas import parse, to_text
 from chainrule.kernels import backward, forward
-from chainrule.kernels._branches import branches_of
 from chainrule.kernels._elementwise import scalar_functions
+from chainrule.kernels.stable_forms._branches import branches_of
 
 
 def softplus(z):

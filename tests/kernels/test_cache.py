@@ -18,7 +18,8 @@ import pytest
 
 import chainrule
 from chainrule.formulas import parse
-from chainrule.kernels import _native, _tiles, activation_kernels, cache_folder, kept_answer
+from chainrule.kernels import _native, activation_kernels, cache_folder, kept_answer
+from chainrule.kernels.running import _tiles
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX file systems")
 RUN = """
@@ -134,7 +135,7 @@ def test_a_damaged_entry_is_generated_anew(folder):
 
 def test_an_answer_is_found_once(tmp_path, monkeypatch):
     """A number, or that there is none, is kept; what is damaged is found anew."""
-    monkeypatch.setattr("chainrule.kernels._compile.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("chainrule.kernels.compiling._compile.cache_folder", lambda: tmp_path)
     asked = []
 
     def find() -> float | None:
@@ -293,7 +294,7 @@ def test_another_version_of_the_generator_finds_other_files(tmp_path):
     deep = package / "derivations" / "output_forms" / "_elimination.py"
 
     def digest() -> str:
-        place = package / "kernels" / "_compile.py"
+        place = package / "kernels" / "compiling" / "_compile.py"
         specification = importlib.util.spec_from_file_location("another_version", place)
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
@@ -308,8 +309,8 @@ def test_another_version_of_the_generator_finds_other_files(tmp_path):
 def test_compiled_code_watches_files_of_which_it_has_only_numbers():
     """Places in memory that moved would be read where they were."""
     watched = [name for name, *_ in _native._stamps(_tiles.__name__)]
-    assert "chainrule.kernels._plan" in watched
-    assert "chainrule.kernels._places" in watched
+    assert "chainrule.kernels.running._plan" in watched
+    assert "chainrule.kernels.running._places" in watched
 
 
 def test_who_looks_at_a_terminal_is_told_why_nothing_happens(tmp_path, monkeypatch):

@@ -9,9 +9,9 @@ from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
 from chainrule.kernels._kept_choices import FUNCTIONS
-from chainrule.kernels._tiers import in_tiers
 from chainrule.kernels._trials import beside, inputs, neighbours, result_of, zeros_of
 from chainrule.kernels._ulps import farthest, in_ulp, of_elements
+from chainrule.kernels.source._tiers import in_tiers
 
 
 def values_of(exact):

@@ -14,12 +14,12 @@ from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse, to_text
 from chainrule.kernels import activation_kernels
 from chainrule.kernels._arrays import apply_kernel
-from chainrule.kernels._compensated import FloatFunction
 from chainrule.kernels._kept_choices import FUNCTIONS, Choice
 from chainrule.kernels._kernels import kernels_in
-from chainrule.kernels._reading import read_functions
-from chainrule.kernels._tiers import in_tiers
 from chainrule.kernels.elementary import pairs
+from chainrule.kernels.source._compensated import FloatFunction
+from chainrule.kernels.source._reading import read_functions
+from chainrule.kernels.source._tiers import in_tiers
 
 SMALLEST_NORMAL, SMALLEST = 2.0**-126, 2.0**-149
 SILU = ["t = exp(x * -1.0)", "denominator = 1.0 + t", "return -x * t / denominator"]

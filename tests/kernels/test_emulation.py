@@ -9,11 +9,11 @@ from chainrule.catalogue import activation_formula
 from chainrule.kernels import _choice
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._choice import choose
-from chainrule.kernels._emulation import NotEmulatedError, emulated
 from chainrule.kernels._kept_choices import FUNCTIONS, Choice
 from chainrule.kernels._kernels import activation_kernels, kernels_in
 from chainrule.kernels._modules import work_in_pieces
-from chainrule.kernels._tiers import format_of
+from chainrule.kernels.source._emulation import NotEmulatedError, emulated
+from chainrule.kernels.source._tiers import format_of
 
 
 def places():

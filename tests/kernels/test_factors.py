@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chainrule.derivations import evaluate
 from chainrule.formulas import parse, to_text
 from chainrule.kernels import backward
-from chainrule.kernels._rewrite import rewrite
+from chainrule.kernels.stable_forms._rewrite import rewrite
 
 WAVES = ["1 + cos(3*z)", "cos(z) + 1", "1 - cos(z - 1)", "1 + sin(2*z)", "1 - sin(z)",
          "1 - 1/2*sin(2*z)*2", "1 + 2*sin(z)*cos(z)", "1 - sin(z/3)*(2*cos(z/3))"]  # fmt: skip

@@ -9,7 +9,7 @@ from chainrule.catalogue import activation_formula
 from chainrule.derivations import NoOutputFormError
 from chainrule.formulas import parse
 from chainrule.kernels import ArrayError, backward, backward_from_output, forward
-from chainrule.kernels._roundings import is_right_in_floats
+from chainrule.kernels.stable_forms._roundings import is_right_in_floats
 
 RNG = np.random.default_rng(12)
 IN_OUTPUT = {

@@ -9,7 +9,7 @@ from tests.cases import some_of
 
 from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
-from chainrule.kernels._polynomials import Target
+from chainrule.kernels.fitting._polynomials import Target
 
 _CLOSEST = 3e-15  # next to 1, relative; z itself is rounded, which what grows fast multiplies
 

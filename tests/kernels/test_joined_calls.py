@@ -11,8 +11,8 @@ import pytest
 import chainrule
 from chainrule.formulas import parse, to_text
 from chainrule.kernels import activation_kernels
-from chainrule.kernels._joined_calls import with_joined_calls
 from chainrule.kernels.computed import computed
+from chainrule.kernels.source._joined_calls import with_joined_calls
 
 TRUTHS = {
     "z*erf(log(1 + exp(z)))": lambda z: z * mpmath.erf(mpmath.log1p(mpmath.exp(z))),

@@ -13,9 +13,9 @@ from chainrule.derivations import derive, evaluate
 from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
 from chainrule.kernels._elementwise import scalar_function
-from chainrule.kernels._fit import Fit
-from chainrule.kernels._joined_fits import joined, value_at
 from chainrule.kernels.elementary import fits
+from chainrule.kernels.source._fit import Fit
+from chainrule.kernels.source._joined_fits import joined, value_at
 
 NEXT = 1 + mpmath.mpf(2) ** -52
 PHISH = "z*tanh(z/2*(1 + erf(z/sqrt(2))))"

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from chainrule.catalogue import activation_formula
-from chainrule.kernels import _choice, _compile, _kept_choices, _kernels, activation_kernels
-from chainrule.kernels._kept_pieces import kept_pieces
-from chainrule.kernels._piece_fits import in_pieces
+from chainrule.kernels import _choice, _kept_choices, _kernels, activation_kernels
+from chainrule.kernels.compiling import _compile
+from chainrule.kernels.fitting._kept_pieces import kept_pieces
+from chainrule.kernels.fitting._piece_fits import in_pieces
 
 NAME = "arctan"
 

@@ -9,7 +9,7 @@ import pytest
 import chainrule
 from chainrule.derivations import evaluate_layer
 from chainrule.formulas import parse, substitute
-from chainrule.kernels._layer_form import layer_form
+from chainrule.kernels.stable_forms._layer_form import layer_form
 from chainrule.references import FORMATS
 from chainrule.references._reference import Reference
 

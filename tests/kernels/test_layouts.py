@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule
-from chainrule.kernels import _arrays, _workers
+from chainrule.kernels import _arrays
+from chainrule.kernels.running import _workers
 
 SIGMOID = chainrule.activation("1/(1 + exp(-z))")
 SOFTMAX = chainrule.activation("exp(z)/sum(exp(z))")
@@ -204,7 +205,7 @@ def test_a_process_ends_while_workers_wait():
 MANY_WORKERS = """
 import random, threading, time
 import numpy as np, chainrule
-from chainrule.kernels import _workers
+from chainrule.kernels.running import _workers
 
 _workers.pool.help_from(1000, 40_000)
 f = chainrule.activation("sin(z) + cos(3*z)/(1 + exp(-z))")

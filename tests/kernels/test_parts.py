@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
 
 
 @inner()

@@ -15,10 +15,10 @@ from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse
 from chainrule.kernels import _modules, activation_kernels
 from chainrule.kernels._arrays import apply_kernel
-from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._piece_source import function_source, name_in_pieces
-from chainrule.kernels._pieces import InPieces, Piece, Side, operations_for
 from chainrule.kernels.elementary import tables
+from chainrule.kernels.fitting._piece_fits import in_pieces
+from chainrule.kernels.fitting._piece_source import function_source, name_in_pieces
+from chainrule.kernels.fitting._pieces import InPieces, Piece, Side, operations_for
 
 NORMAL = 2.0**-126
 SMALLEST = 2.0**-149
@@ -255,7 +255,7 @@ def test_they_are_the_same_on_another_processor():
     """To the last bit, with other routines of linear algebra and vectors: a digest keeps them."""
     code = (
         "from chainrule.catalogue import activation_formula\n"
-        "from chainrule.kernels._piece_fits import in_pieces\n"
+        "from chainrule.kernels.fitting._piece_fits import in_pieces\n"
         "for name in ('gelu', 'bent_identity', 'tanhexp', 'phish', 'logish', 'serf'):\n"
         "    print(in_pieces(activation_formula(name), slope=True))\n"
         "    print(in_pieces(activation_formula(name), slope=False))"

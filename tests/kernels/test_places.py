@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numba import types
 
-from chainrule.kernels import _plan
 from chainrule.kernels._native import compiled
-from chainrule.kernels._places import CAN_MOVE, keep_apart
+from chainrule.kernels.running import _plan
+from chainrule.kernels.running._places import CAN_MOVE, keep_apart
 
 pytestmark = pytest.mark.skipif(
     not CAN_MOVE or len(os.sched_getaffinity(0)) < 2, reason="workers have nowhere else to go"

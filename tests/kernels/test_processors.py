@@ -8,8 +8,9 @@ import os
 import joblib
 import pytest
 
-from chainrule.kernels import _processors, available_processors
-from chainrule.kernels._processors import granted_processors
+from chainrule.kernels import available_processors
+from chainrule.kernels.running import _processors
+from chainrule.kernels.running._processors import granted_processors
 
 
 def granted(folder, membership, files):

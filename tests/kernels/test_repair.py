@@ -11,7 +11,7 @@ from chainrule.derivations import derive, evaluate
 from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
 from chainrule.kernels._elementwise import scalar_function, scalar_functions
-from chainrule.kernels._fit import fitted
+from chainrule.kernels.source._fit import fitted
 
 NAIVE = (
     *("sqrt(z**2 + 1) - 1", "z - log(cosh(z))", "(1 + erf(z))/2", "z - sin(z)", "1 - cos(z)"),

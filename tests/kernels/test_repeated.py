@@ -6,7 +6,7 @@ import pytest
 
 from chainrule.catalogue import activation_formula
 from chainrule.derivations import derive
-from chainrule.kernels._smooth import stable_form
+from chainrule.kernels.source._smooth import stable_form
 
 
 @pytest.mark.parametrize("name", ["logish", "gelu_tanh"])

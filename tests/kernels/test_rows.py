@@ -10,8 +10,8 @@ import chainrule
 from chainrule.derivations import backward_graph, computation_graph
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
-from chainrule.kernels._passes import in_few_passes, levels
-from chainrule.kernels._powers import powers
+from chainrule.kernels.stable_forms._passes import in_few_passes, levels
+from chainrule.kernels.stable_forms._powers import powers
 
 NAMES = ("softmax", "log_softmax")
 # Formulas of the softmax family: the rate of their exponentials, and a unit beside them.

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numba import types
 
-from chainrule.kernels import _driver, _plan
 from chainrule.kernels._native import compiled
+from chainrule.kernels.running import _driver, _plan
 
 AWAKE, ASLEEP = 1000, 50_000
 

@@ -8,9 +8,9 @@ from llvmlite import binding
 from numba import carray
 from tests.kernels.native import SIGNATURE, compiled
 
-from chainrule.kernels._emulation import emulated
 from chainrule.kernels.elementary import tables
 from chainrule.kernels.elementary._words import float_to_bits
+from chainrule.kernels.source._emulation import emulated
 
 ROWS = np.random.default_rng(7).normal(size=(16, 5)).astype(np.float32)
 

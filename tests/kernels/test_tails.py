@@ -10,7 +10,7 @@ from tests.cases import some_of
 from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
 from chainrule.kernels._elementwise import scalar_functions
-from chainrule.kernels._tails import TailField
+from chainrule.kernels.stable_forms._tails import TailField
 
 
 def _normal(x):

@@ -15,8 +15,8 @@ from chainrule.kernels import activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._kept_choices import FUNCTIONS, Choice
 from chainrule.kernels._kernels import kernels_in, slope_kernel
-from chainrule.kernels._tiers import TIERS
 from chainrule.kernels.elementary import thresholds
+from chainrule.kernels.source._tiers import TIERS
 
 COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 # The threshold as it is written, the parameters, and what it is of their exact values.

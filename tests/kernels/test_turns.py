@@ -12,10 +12,10 @@ from tests.cases import some_of
 from chainrule.certificates import certify
 from chainrule.formulas import parse, to_text
 from chainrule.kernels import activation_kernels, backward, forward
-from chainrule.kernels._interpreter import interpreted
-from chainrule.kernels._reading import read_functions
-from chainrule.kernels._waves import wave_source
 from chainrule.kernels.elementary.turns import Line, exactly, line_of
+from chainrule.kernels.source._interpreter import interpreted
+from chainrule.kernels.source._reading import read_functions
+from chainrule.kernels.source._waves import wave_source
 
 PI = mpmath.pi
 # Value and slope, by hand.

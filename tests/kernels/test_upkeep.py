@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from chainrule.kernels._upkeep import forget_unused, note_use
+from chainrule.kernels.compiling._upkeep import forget_unused, note_use
 
 DAY = 86400
 

@@ -11,8 +11,9 @@ from numba.core.ccallback import CFunc
 
 from chainrule.catalogue import activation_formula
 from chainrule.formulas import parse
-from chainrule.kernels import _vectors, activation_kernels, code_digest
+from chainrule.kernels import activation_kernels, code_digest
 from chainrule.kernels._modules import kernel_module
+from chainrule.kernels.compiling import _vectors
 
 FORMULA = parse("z*exp(-z**2/7)", {})
 

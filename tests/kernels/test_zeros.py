@@ -11,7 +11,7 @@ from chainrule.kernels import activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels._kept_choices import FUNCTIONS
 from chainrule.kernels._trials import inputs, result_of, zeros_of
-from chainrule.kernels._zeros import fits_at_zeros, with_fits
+from chainrule.kernels.fitting._zeros import fits_at_zeros, with_fits
 
 
 def values_of(exact):

@@ -5,9 +5,6 @@ from typing import TYPE_CHECKING
 
 from chainrule.kernels._call import call_kernel as call_kernel
 from chainrule.kernels._call import call_kernel_of_two as call_kernel_of_two
-from chainrule.kernels._compile import CacheError as CacheError
-from chainrule.kernels._compile import cache_folder as cache_folder
-from chainrule.kernels._compile import kept_answer as kept_answer
 from chainrule.kernels._cost_kernels import CostKernels as CostKernels
 from chainrule.kernels._cost_kernels import cost_kernels as cost_kernels
 from chainrule.kernels._digest import code_digest as code_digest
@@ -16,7 +13,10 @@ from chainrule.kernels._kernels import Kernel as Kernel
 from chainrule.kernels._kernels import activation_kernels as activation_kernels
 from chainrule.kernels._kernels import exactly as exactly
 from chainrule.kernels._kernels import output_kernel as output_kernel
-from chainrule.kernels._processors import available_processors as available_processors
+from chainrule.kernels.compiling._compile import CacheError as CacheError
+from chainrule.kernels.compiling._compile import cache_folder as cache_folder
+from chainrule.kernels.compiling._compile import kept_answer as kept_answer
+from chainrule.kernels.running._processors import available_processors as available_processors
 
 if TYPE_CHECKING:
     from chainrule.kernels._arrays import ArrayError as ArrayError

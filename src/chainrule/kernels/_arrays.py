@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.formulas import ChainruleError, Formula
-from chainrule.kernels._driver import apply_directly
 from chainrule.kernels._kernels import (
     Kernel,
     activation_kernels,
@@ -17,8 +16,9 @@ from chainrule.kernels._kernels import (
     product_kernel,
     slope_kernel,
 )
-from chainrule.kernels._plan import FINISHED_CALL, NO_MEMORY, TILES_WANTED, WORKERS_WANTED
-from chainrule.kernels._workers import pool
+from chainrule.kernels.running._driver import apply_directly
+from chainrule.kernels.running._plan import FINISHED_CALL, NO_MEMORY, TILES_WANTED, WORKERS_WANTED
+from chainrule.kernels.running._workers import pool
 
 Array = NDArray[Any]
 

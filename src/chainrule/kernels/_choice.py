@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.kernels._emulation import NotEmulatedError, emulated
 from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Pairs, Zeros
-from chainrule.kernels._piece_source import name_in_pieces
-from chainrule.kernels._tiers import COUPLED_TIERS, TIERS, has_fits, is_dear
 from chainrule.kernels._trials import (
     beside,
     inputs,
@@ -28,6 +25,9 @@ from chainrule.kernels._trials import (
     zeros_of,
 )
 from chainrule.kernels._ulps import farthest, in_ulp, of_elements, of_rows
+from chainrule.kernels.fitting._piece_source import name_in_pieces
+from chainrule.kernels.source._emulation import NotEmulatedError, emulated
+from chainrule.kernels.source._tiers import COUPLED_TIERS, TIERS, has_fits, is_dear
 
 if TYPE_CHECKING:
     from chainrule.kernels._kernels import ActivationKernels

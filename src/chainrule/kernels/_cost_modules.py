@@ -26,7 +26,6 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._elementwise import scalar_functions, two_sided_function
-from chainrule.kernels._layer_form import layer_form, prepared
 from chainrule.kernels._module_parts import (
     READS,
     kernel_source,
@@ -35,11 +34,12 @@ from chainrule.kernels._module_parts import (
     more_arguments,
 )
 from chainrule.kernels._output_parts import output_parts, slope_of
-from chainrule.kernels._rewrite import rewrite
-from chainrule.kernels._row_annotations import names_of_cost_nodes
-from chainrule.kernels._rows import DEAR, RowProgram
-from chainrule.kernels._shares import with_shares_of_others
-from chainrule.kernels._shift import shifted
+from chainrule.kernels.rows._annotations import names_of_cost_nodes
+from chainrule.kernels.rows._rows import DEAR, RowProgram
+from chainrule.kernels.stable_forms._layer_form import layer_form, prepared
+from chainrule.kernels.stable_forms._rewrite import rewrite
+from chainrule.kernels.stable_forms._shares import with_shares_of_others
+from chainrule.kernels.stable_forms._shift import shifted
 
 
 def cost_module(

@@ -31,21 +31,21 @@ from chainrule.formulas import (
     to_text,
     variables_of,
 )
-from chainrule.kernels._annotations import marked
-from chainrule.kernels._branches import Branches, Choice, branches_of
-from chainrule.kernels._joined_calls import with_joined_calls
-from chainrule.kernels._rational import Lines, replaced
-from chainrule.kernels._repair import loses_nothing, repaired
-from chainrule.kernels._rewrite import (
+from chainrule.kernels.fitting._repair import loses_nothing, repaired
+from chainrule.kernels.source._annotations import marked
+from chainrule.kernels.source._joined_calls import with_joined_calls
+from chainrule.kernels.source._lines import number, operation, parameter_name, written
+from chainrule.kernels.source._rational import Lines, replaced
+from chainrule.kernels.source._smooth import stable_form
+from chainrule.kernels.source._thresholds import number_beside
+from chainrule.kernels.source._written_out import direct, slope_through_nodes
+from chainrule.kernels.stable_forms._branches import Branches, Choice, branches_of
+from chainrule.kernels.stable_forms._rewrite import (
     difference_of_roots,
     log_of_sum_with_root,
     rewrite,
     root_of_square,
 )
-from chainrule.kernels._smooth import stable_form
-from chainrule.kernels._source import number, operation, parameter_name, written
-from chainrule.kernels._thresholds import number_beside
-from chainrule.kernels._written_out import direct, slope_through_nodes
 
 _SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels
 _TRIED = (1.0, 0.61, 1.37)  # times the values of parameters

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import Formula
-from chainrule.kernels._compile import (
+from chainrule.kernels._digest import code_digest
+from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Zeros, kept_choice, read_choice
+from chainrule.kernels.compiling._compile import (
     alone,
     discard,
     find_modules,
@@ -27,9 +29,7 @@ from chainrule.kernels._compile import (
     source_of,
     source_path,
 )
-from chainrule.kernels._digest import code_digest
-from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Zeros, kept_choice, read_choice
-from chainrule.kernels._workers import call_header
+from chainrule.kernels.running._workers import call_header
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from chainrule.kernels._joined_fits import with_fits_called
-from chainrule.kernels._near_waves import with_near_loops
-from chainrule.kernels._source import parameter_name
-from chainrule.kernels._tiers import in_tiers, tiers_of
-from chainrule.kernels._waves import with_tables
+from chainrule.kernels.source._joined_fits import with_fits_called
+from chainrule.kernels.source._lines import parameter_name
+from chainrule.kernels.source._near_waves import with_near_loops
+from chainrule.kernels.source._tiers import in_tiers, tiers_of
+from chainrule.kernels.source._waves import with_tables
 
 _ACCUMULATE = '''
 @njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})

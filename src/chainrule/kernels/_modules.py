@@ -18,8 +18,6 @@ from chainrule.derivations import (
 from chainrule.formulas import Apply, Formula, to_text
 from chainrule.kernels._elementwise import DECORATOR, scalar_function
 from chainrule.kernels._kept_choices import Choice, Zeros
-from chainrule.kernels._kept_pieces import kept_pieces
-from chainrule.kernels._layer_form import layer_form, prepared
 from chainrule.kernels._module_parts import (
     READS,
     kernel_source,
@@ -27,19 +25,21 @@ from chainrule.kernels._module_parts import (
     module_source,
     more_arguments,
 )
-from chainrule.kernels._passes import in_few_passes
-from chainrule.kernels._piece_fits import in_pieces
-from chainrule.kernels._piece_source import name_in_pieces, with_pieces
-from chainrule.kernels._pieces import InPieces, operations_for
-from chainrule.kernels._rewrite import rewrite
-from chainrule.kernels._roundings import is_right_in_floats
-from chainrule.kernels._row_annotations import names_of_nodes
-from chainrule.kernels._rows import RowProgram
-from chainrule.kernels._shift import is_free_of_origin
-from chainrule.kernels._source import parameter_name
-from chainrule.kernels._tiers import format_of, has_fits
-from chainrule.kernels._zeros import fits_at_zeros, name_of_fit, with_fits
 from chainrule.kernels.elementary import tables
+from chainrule.kernels.fitting._kept_pieces import kept_pieces
+from chainrule.kernels.fitting._piece_fits import in_pieces
+from chainrule.kernels.fitting._piece_source import name_in_pieces, with_pieces
+from chainrule.kernels.fitting._pieces import InPieces, operations_for
+from chainrule.kernels.fitting._zeros import fits_at_zeros, name_of_fit, with_fits
+from chainrule.kernels.rows._annotations import names_of_nodes
+from chainrule.kernels.rows._rows import RowProgram
+from chainrule.kernels.source._lines import parameter_name
+from chainrule.kernels.source._tiers import format_of, has_fits
+from chainrule.kernels.stable_forms._layer_form import layer_form, prepared
+from chainrule.kernels.stable_forms._passes import in_few_passes
+from chainrule.kernels.stable_forms._rewrite import rewrite
+from chainrule.kernels.stable_forms._roundings import is_right_in_floats
+from chainrule.kernels.stable_forms._shift import is_free_of_origin
 
 KERNELS = {"activation": "forward", "derivative": "backward"}
 _SAYS = {"activation": "A = g(Z)", "derivative": "∂J/∂Z = ∂J/∂A ⊙ g'(Z)"}

@@ -29,10 +29,10 @@ from numba.core.caching import (
 )
 from numba.core.ccallback import CFunc
 
-from chainrule.kernels._compile import cache_folder
-from chainrule.kernels._parts import PlainCompiler, counting
-from chainrule.kernels._upkeep import note_use
-from chainrule.kernels._vectors import AT_ONCE, KernelCompiler
+from chainrule.kernels.compiling._compile import cache_folder
+from chainrule.kernels.compiling._parts import PlainCompiler, counting
+from chainrule.kernels.compiling._upkeep import note_use
+from chainrule.kernels.compiling._vectors import AT_ONCE, KernelCompiler
 
 _IMPORTS = re.compile(r"^from (chainrule[\w.]*) import", re.MULTILINE)
 

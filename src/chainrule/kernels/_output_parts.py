@@ -20,7 +20,7 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.kernels._elementwise import scalar_functions
-from chainrule.kernels._smooth import stable_form
+from chainrule.kernels.source._smooth import stable_form
 
 _A, _Z = Variable("a"), Variable("z")
 _SECONDS = 24.0  # far above what formulas take, so that every run makes the same kernels

@@ -24,17 +24,17 @@ from chainrule.formulas import (
     substitute,
     variables_of,
 )
-from chainrule.kernels._annotations import StepLines, lines_of_steps
-from chainrule.kernels._displayed import displayed_equations
-from chainrule.kernels._displayed import is_rounded as is_rounded
-from chainrule.kernels._layer_form import layer_form
-from chainrule.kernels._reading import (
+from chainrule.kernels.source._annotations import StepLines, lines_of_steps
+from chainrule.kernels.source._displayed import displayed_equations
+from chainrule.kernels.source._displayed import is_rounded as is_rounded
+from chainrule.kernels.source._reading import (
     RESULT,
     Statement,
     assigned_names,
     read_functions,
 )
-from chainrule.kernels._rewrite import Rewriting, rewrite
+from chainrule.kernels.stable_forms._layer_form import layer_form
+from chainrule.kernels.stable_forms._rewrite import Rewriting, rewrite
 
 _INLINED = ("numerator", "denominator")
 _SECONDS = 12.0

@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 
 # By this name for the digests of the functions: what is swept does not depend on how it is linked.
-from chainrule.kernels._parts import inner as njit
+from chainrule.kernels.compiling._parts import inner as njit
 from chainrule.kernels.elementary import _variants
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])

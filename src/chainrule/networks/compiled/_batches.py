@@ -8,10 +8,10 @@ import numpy as np
 from numba import carray
 from numpy.typing import NDArray
 
-from chainrule.kernels._memory import ask_for, load_int64, pointer
 from chainrule.kernels._native import compiled
-from chainrule.kernels._parts import inner
-from chainrule.kernels._plan import DATA, SHAPE
+from chainrule.kernels.compiling._parts import inner
+from chainrule.kernels.running._memory import ask_for, load_int64, pointer
+from chainrule.kernels.running._plan import DATA, SHAPE
 from chainrule.networks.compiled._blocks import (
     blocks_of,
     call_cost,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.kernels._call import call_kernel, call_kernel_of_two
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
 from chainrule.networks.compiled.tables import COST, COST_VALUES, PLAN_SIZE, WIDTH
 
 

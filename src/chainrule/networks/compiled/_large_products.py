@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.kernels._memory import copy_bytes
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
+from chainrule.kernels.running._memory import copy_bytes
 from chainrule.networks.compiled._strips import fill_narrow, turn_matrix
 from chainrule.networks.compiled._team import threads_of
 from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, WIDTH, copy_row, strip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels._call import call_kernel
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
 from chainrule.networks.compiled._blocks import call_over_blocks
 from chainrule.networks.compiled._loops import (
     drop,

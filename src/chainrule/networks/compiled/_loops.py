@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
 
 # Infinities and NaN stay what they are; only sums may be reordered, which lets them vectorise.
 CONTRACT = {"contract", "nsz", "arcp", "afn"}

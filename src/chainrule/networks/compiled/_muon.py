@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from chainrule.kernels._addressed import Addressed
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
+from chainrule.kernels.running._addressed import Addressed
 from chainrule.networks.compiled._loops import sum_of_products
 from chainrule.networks.compiled._products import product
 from chainrule.networks.compiled._team import meet, take

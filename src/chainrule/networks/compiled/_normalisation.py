@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from chainrule.kernels._addressed import Addressed
 from chainrule.kernels._call import call_kernel
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
+from chainrule.kernels.running._addressed import Addressed
 from chainrule.networks.compiled._loops import (
     add_product,
     multiply,

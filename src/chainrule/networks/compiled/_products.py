@@ -15,10 +15,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from chainrule.kernels._integers import least, most
-from chainrule.kernels._memory import load_int32, load_int64, store_int32, store_int64
 from chainrule.kernels._native import native
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
+from chainrule.kernels.running._integers import least, most
+from chainrule.kernels.running._memory import load_int32, load_int64, store_int32, store_int64
 from chainrule.networks.compiled._large_products import (
     LARGE_PANEL_SIZE,
     fill_large,

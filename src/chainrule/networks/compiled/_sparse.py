@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.kernels._memory import ask_for
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
+from chainrule.kernels.running._memory import ask_for
 from chainrule.networks.compiled._loops import CONTRACT, copy, sum_of_products, sum_rows
 from chainrule.networks.compiled._team import meet, take
 from chainrule.networks.compiled._tiles import tiles_of

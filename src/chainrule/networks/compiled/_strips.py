@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
 from chainrule.networks.compiled._vectors import REGISTER, ROWS, VECTORS, strip, turn, turn_whole
 
 _fill_wide = strip(ROWS, VECTORS, down=False, whole=True)

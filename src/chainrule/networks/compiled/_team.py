@@ -20,8 +20,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from chainrule.kernels._memory import atomic_add, atomic_load, atomic_store, load_int64
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
+from chainrule.kernels.running._memory import atomic_add, atomic_load, atomic_store, load_int64
 
 # Places in bytes, apart by more than a cache line.
 _THREADS, _NEXT, _ARRIVED, _TURN, _STOPPED, _REQUESTED = (128 * k for k in range(6))

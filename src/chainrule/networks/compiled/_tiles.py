@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
 
 COLUMNS = 64  # that a thread takes at once, where sums run over the rows
 _TILE = 8192  # elements likewise

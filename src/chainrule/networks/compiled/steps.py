@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.kernels._parts import inner
+from chainrule.kernels.compiling._parts import inner
 from chainrule.networks.compiled._loops import CONTRACT
 
 SGD, NESTEROV, ADAM, RMSPROP, MUON = range(5)

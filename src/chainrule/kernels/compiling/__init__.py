@@ -1,0 +1,1 @@
+"""Generated source compiled, kept in the cache folder and found again."""

@@ -1,0 +1,1 @@
+"""Polynomials in place of a function where its formula loses digits."""

@@ -1,0 +1,1 @@
+"""Source of kernels over the rows of a batch."""

@@ -1,0 +1,1 @@
+"""What is computed instead of a formula: equal over the real numbers, and stable."""
