@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import scale
 
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, _trials, load
+from chainrule.estimators._trials import Trials, is_better
 from chainrule.formulas import ParameterError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -219,3 +220,35 @@ def test_recipes_are_compared_where_costs_are_negative():
     )
     assert model.recipe_ == "own"
     assert mine < other / 50
+
+
+def test_rare_counts_choose_as_unseen_ones_would():
+    """Where few events are seen, the likelihoods of all examples decide, not a few errors."""
+    right = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((11_500, 8))
+        rates = np.exp(X @ rng.standard_normal(8) * 1.2 / np.sqrt(8))
+        y = rng.poisson(rates * 0.1 / rates.mean()).astype(float)
+        models = {
+            recipe: FeedforwardRegressor("poisson", (40,), random_state=0, recipe=recipe).fit(
+                X[:1500], y[:1500]
+            )
+            for recipe in ("own", "scikit-learn", "auto")
+        }
+        ours, theirs = (
+            mean_poisson_deviance(y[1500:], models[recipe].predict(X[1500:]))
+            for recipe in ("own", "scikit-learn")
+        )
+        right.append(models["auto"].recipe_ == ("own" if ours < theirs else "scikit-learn"))
+    assert sum(right) >= 6
+
+
+@pytest.mark.parametrize("has_ratio", [True, False])
+def test_a_ratio_of_costs_counts_where_there_is_one(has_ratio):
+    """Costs of counts depend on their unit; others at a third of the cost are clearly better."""
+    gains = np.tile([1.0, -1.0], 50)
+    for costs in ((0.1, 0.3), (0.0, 0.3)):
+        assert is_better(Trials(1, gains, costs, has_ratio)) == has_ratio
+    assert not is_better(Trials(1, gains, (0.0, 0.0), has_ratio))
+    assert is_better(Trials(1, gains + 0.2, (-5.0, -4.8), has_ratio)) != has_ratio

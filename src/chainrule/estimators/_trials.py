@@ -23,6 +23,7 @@ from chainrule.networks import (
     train,
     validation_split,
 )
+from chainrule.networks._constants import is_free_of_scale
 from chainrule.networks._run import threads_for
 from chainrule.networks._state import LARGEST_SEED
 from chainrule.networks._validation import held_out
@@ -36,8 +37,11 @@ _WINDOW = 9  # epochs whose costs are averaged
 # Where recipes are equally good, chance lets one gain a standard deviation; at equal errors, a
 # cost lower by 40 % decides. Of 80 tables the choice was as good as scikit-learn's on 74.
 _SURE, _LOWER = 2.5, 0.6
+_LEAST = float(np.finfo(np.float64).tiny)  # the cost from which a ratio is taken
 # Between these the evidence of a first fold leaves it open which one is better, and others follow.
 _HOPELESS, _PLAIN = 0.5, 2.0
+# Where costs have no ratio, a standard deviation decides: of rare events more are never seen.
+_SURE_ALONE, _HOPELESS_ALONE = 1.0, -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +54,13 @@ class Trials:
         After how many the first one's cost was the least, in the mean; None where it always
         diverged.
     gains : ndarray
-        For each example the second one's error less the first one's; its cost, where costs of less
-        than 0 have no ratio.
+        For each example the second one's error less the first one's; its cost, where costs have no
+        ratio.
     costs : tuple of float
         The mean cost of either: infinity where it diverged, NaN where nothing is known.
+    has_ratio : bool
+        Whether a ratio of costs tells something. That of counts depends on what is counted in: in
+        dozens their costs are others by more than a factor.
     ended : tuple of (int, Training), optional
         Where an interrupt ended the trials, the best of their trainings and whose it was: 0 for the
         first recipe's, 1 for the second's.
@@ -62,6 +69,7 @@ class Trials:
     epochs: int | None
     gains: NDArray[np.float64]
     costs: tuple[float, float]
+    has_ratio: bool = True
     ended: tuple[int, Training] | None = None
 
 
@@ -76,7 +84,8 @@ def is_better(found: Trials) -> bool:
         \frac{\sum_i d_i}{2.5 \sqrt{\sum_i d_i^2}} + \frac{\log J_1/J_2}{\log 0.6} > 1
 
     with the gains :math:`d_i` and the costs :math:`J`: errors are fewer by 2.5 times what chance
-    makes of recipes that are equally good, or as many at 0.6 of the cost, or some of both.
+    makes of recipes that are equally good, or as many at 0.6 of the cost, or some of both. Where
+    costs have no ratio, the gains are those of costs, and exceed what chance makes of them.
     """
     return _evidence(found) > 1.0
 
@@ -85,10 +94,17 @@ def _evidence(found: Trials) -> float:
     (ours, theirs), chance = found.costs, np.sqrt(np.square(found.gains).sum())
     if np.isnan(theirs) or np.inf in found.costs:
         return -np.inf if ours == np.inf else np.inf
-    evidence = float(found.gains.sum() / (_SURE * chance)) if chance > 0.0 else 0.0
-    if ours > 0.0 and theirs > 0.0:
-        evidence += float(np.log(ours / theirs) / np.log(_LOWER))
-    return evidence
+    deviations = float(found.gains.sum() / chance) if chance > 0.0 else 0.0
+    if not found.has_ratio:
+        return deviations / _SURE_ALONE
+    evidence = deviations / _SURE
+    ours, theirs = max(ours, _LEAST), max(theirs, _LEAST)
+    return evidence + float((np.log(ours) - np.log(theirs)) / np.log(_LOWER))
+
+
+def _is_open(found: Trials) -> bool:
+    hopeless = _HOPELESS if found.has_ratio else _HOPELESS_ALONE
+    return hopeless <= _evidence(found) <= _PLAIN
 
 
 def trials(
@@ -115,6 +131,7 @@ def trials(
     except NetworkError:
         return _NOTHING
     seeds = rng.integers(LARGEST_SEED, size=(2, folds)).tolist()
+    has_ratio = not is_free_of_scale(first.start)
     place, ended = _Place.of(first, held), Event()
     counted = {**options, "tolerance": 0.0, "patience": _PATIENCE, "callbacks": _end_at(ended)}
     whole = {**options, "callbacks": _end_at(ended)}
@@ -134,8 +151,8 @@ def trials(
                     if second is not None
                 )
                 ours, theirs = ([trial.result() for trial in trials] for trials in begun)
-                found = _told(ours, theirs)
-                if not _HOPELESS <= _evidence(found) <= _PLAIN:
+                found = _told(ours, theirs, has_ratio)
+                if not _is_open(found):
                     break
             return found
         except BaseException as error:
@@ -263,7 +280,7 @@ def _whole(
     return _Fold(np.array([cost]), errors, own_costs, result)
 
 
-def _told(ours: list[_Fold | None], theirs: list[_Fold | None]) -> Trials:
+def _told(ours: list[_Fold | None], theirs: list[_Fold | None], has_ratio: bool) -> Trials:
     """Return what folds tell: of the second recipe where none of it diverged."""
     known = [fold for fold in ours if fold is not None]
     if not known:
@@ -278,16 +295,14 @@ def _told(ours: list[_Fold | None], theirs: list[_Fold | None]) -> Trials:
     if not others or len(others) < len(pairs):
         return Trials(epoch + 1, np.empty(0), (float(costs[epoch]), np.inf))
     mean = float(np.mean([fold.costs[-1] for fold in others]))
-    # Where costs have no zero, their ratio tells nothing: then they are the errors that count.
-    has_zero = min(float(costs[epoch]), mean) > 0.0
     gains = [
         theirs[-1] - mine[min(epoch, len(mine) - 1)]
         for mine, theirs in (
-            (fold.errors, other.errors) if has_zero else (fold.own_costs, other.own_costs)
+            (fold.errors, other.errors) if has_ratio else (fold.own_costs, other.own_costs)
             for fold, other in zip(known, others, strict=True)
         )
     ]
-    return Trials(epoch + 1, np.concatenate(gains), (float(costs[epoch]), mean))
+    return Trials(epoch + 1, np.concatenate(gains), (float(costs[epoch]), mean), has_ratio)
 
 
 def _smooth(curve: NDArray[np.float64]) -> NDArray[np.float64]:
