@@ -20,7 +20,7 @@ from chainrule.networks import (
     standardisation,
     train,
 )
-from chainrule.networks._run import Run
+from chainrule.networks._run import Run, threads_for
 
 _COUNT, _COLUMNS = 230, 3000
 
@@ -166,3 +166,14 @@ def test_inputs_with_many_entries_become_dense():
     assert Run(net, X, Y, None, Adam(), dropout=(0.1, 0.0, 0.0)).sparse is None
     narrow = network((1000, 2), ("identity",), "half_squared_error", rng=0)
     assert Run(narrow, X[:, :1000], Y, None, Adam()).sparse is None
+
+
+def test_threads_are_counted_by_what_a_step_computes(monkeypatch):
+    """Not by what it would over dense inputs; in trials too, which share the processors."""
+    monkeypatch.setattr("chainrule.networks._run.available_processors", lambda: 8)
+    X = random_sparse(300, 20_000, density=0.001, format="csr", random_state=0)
+    Y = np.ones((300, 1))
+    net = network((20_000, 12, 1), ("relu", "identity"), "half_squared_error", rng=0)
+    for inputs, dropout, threads in ((X, 0.0, 1), (X, (0.1, 0.0), 6), (X.toarray(), 0.0, 6)):
+        run = Run(net, inputs, Y, None, Adam(), batch_size=64, dropout=dropout)
+        assert len(run.crew.spaces) == threads == threads_for(net, inputs, 64, dropout)

@@ -135,7 +135,8 @@ def trials(
     place, ended = _Place.of(first, held), Event()
     counted = {**options, "tolerance": 0.0, "patience": _PATIENCE, "callbacks": _end_at(ended)}
     whole = {**options, "callbacks": _end_at(ended)}
-    workers = available_processors() // threads_for(first.start, first.batch_size)
+    threads = threads_for(first.start, held.inputs, first.batch_size, options.get("dropout", 0.0))
+    workers = available_processors() // threads
     begun: tuple[list[Future[_Fold | None]], list[Future[_Fold | None]]] = [], []
     with ThreadPoolExecutor(max(workers, 1), "chainrule trials") as pool:
         try:

@@ -20,7 +20,7 @@ from chainrule.networks._network import Network
 from chainrule.networks._optimisers import Muon, Optimiser
 from chainrule.networks._program import new_tables
 from chainrule.networks._propagation import compiled_cost, example_weights
-from chainrule.networks._sparse_batches import has_sparse_batches, sparse_inputs
+from chainrule.networks._sparse_batches import has_sparse_batches, most_entries, sparse_inputs
 from chainrule.networks._standardisation import Standardisation
 from chainrule.networks.compiled import muon_scratch, muon_step, run_batches, set_learned
 from chainrule.networks.compiled.tables import MUON_STEP, SEED
@@ -110,14 +110,15 @@ class Run:
         self.clip_value, self.clip_norm = float(clip_value), float(clip_norm)
         self.held = network.program, compiled_cost(network, self.targets)
         shares = _shares(dropout, len(sizes) - 1)
-        is_sparse = shares[0] == 0.0 and has_sparse_batches(network, X)
+        is_sparse = has_sparse_batches(network, X, shares[0])
         self.tables, size = new_tables(
             network.program, self.batch_size, dtype, cost=self.held[1], seed=seed,
             statistics=self.statistics, dropout=shares, holds_inputs=not is_sparse,
         )  # fmt: skip
         if isinstance(optimiser, Muon):
             self.tables.plan[MUON_STEP] = muon_step.address(from_dtype(dtype))
-        threads = threads or threads_for(network, self.batch_size)
+        operations = _operations(network, X, self.batch_size, shares[0])
+        threads = threads or _threads(operations)
         self.sparse = None
         if is_sparse:
             self.sparse = sparse_inputs(
@@ -131,9 +132,6 @@ class Run:
             learned=len(self.tables.learned),
         )  # fmt: skip
         self.steps = 0
-        operations = _operations(network, self.batch_size)
-        if self.sparse is not None:
-            operations = _sparse_operations(network, self.sparse.entries.size, self.batch_size)
         self.chunk = max(int(_OPERATIONS_PER_CALL / operations), 1)
 
     @property
@@ -217,19 +215,25 @@ class Run:
         return bool(np.isfinite(self.parameters).all())
 
 
-def threads_for(network: Network, batch_size: int) -> int:
-    """Return how many threads train a network together."""
-    most = int(_operations(network, batch_size) / _OPERATIONS_PER_THREAD)
-    return min(available_processors(), max(most, 1))
+def threads_for(
+    network: Network, X: Any, batch_size: int, dropout: float | tuple[float, ...] = 0.0
+) -> int:
+    """Return how many threads train a network on X together."""
+    share = _shares(dropout, len(network.sizes) - 1)[0]
+    return _threads(_operations(network, X, min(batch_size, X.shape[0]), share))
 
 
-def _operations(network: Network, batch_size: int) -> float:
-    return 6.0 * network.parameters.size * batch_size
+def _threads(operations: float) -> int:
+    return min(available_processors(), max(int(operations / _OPERATIONS_PER_THREAD), 1))
 
 
-def _sparse_operations(network: Network, entries: int, batch_size: int) -> float:
+def _operations(network: Network, X: Any, batch_size: int, dropout: float) -> float:
+    """Return how many operations a step takes; `dropout` is the share of the inputs dropped."""
+    if not has_sparse_batches(network, X, dropout):
+        return 6.0 * network.parameters.size * batch_size
     count, width = network.sizes[:2]
     others = network.parameters.size - count * width
+    entries = most_entries(X.tocsr().indptr, batch_size)
     return 6.0 * others * batch_size + (6.0 * entries + _OPERATIONS_PER_STEP * count) * width
 
 

@@ -16,9 +16,15 @@ _TILE = 16384  # weights that a thread moves at once: they and their gradient st
 _DENSE = 20  # where more than one entry of so many is there, dense products are as fast
 
 
-def has_sparse_batches(network: Network, X: Any) -> bool:
-    """Tell whether batches of X stay sparse while a network is trained."""
-    return has_sparse_products(network, X) and _DENSE * X.nnz < X.shape[0] * X.shape[1]
+def has_sparse_batches(network: Network, X: Any, dropout: float = 0.0) -> bool:
+    """Tell whether batches of X stay sparse in training; `dropout` is the share of X dropped."""
+    is_wide = dropout == 0.0 and has_sparse_products(network, X)
+    return is_wide and _DENSE * X.nnz < X.shape[0] * X.shape[1]
+
+
+def most_entries(starts: NDArray[Any], batch_size: int) -> int:
+    """Return how many entries a batch has at most, for rows that begin at these places."""
+    return int(np.sort(np.diff(starts))[-batch_size:].sum())
 
 
 def sparse_inputs(
@@ -51,8 +57,7 @@ def sparse_inputs(
             shifts = (standardisation.centres / scales).astype(dtype)
     bits = max(_TILE // width, 1).bit_length() - 1
     tiles = -(-count // 2**bits)
-    lengths = np.sort(np.diff(starts))[-batch_size:]
-    entries, rows = (np.empty(int(lengths.sum()), np.int64) for _ in range(2))
+    entries, rows = (np.empty(most_entries(starts, batch_size), np.int64) for _ in range(2))
     return Sparse(
         values, columns, starts, shifts, bits, int(moves_at_once),
         np.empty(batch_size, np.int64), entries, rows, np.empty(tiles + 2, np.int64),
