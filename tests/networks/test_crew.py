@@ -1,5 +1,8 @@
 """The threads of a run come and go together."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -31,3 +34,39 @@ def test_dismissed_while_it_gathers_nobody_waits_for_one_who_never_came(moment):
     assert crew.run(meet) == 0
     dismissal.join(10)
     assert not dismissal.is_alive()
+
+
+_ON_ONE_PROCESSOR = """
+import os, subprocess, sys, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import numpy as np
+from chainrule.networks import Adam, network
+from chainrule.networks._run import Run
+X = np.random.default_rng(0).standard_normal((1000, 50))
+net = network((50, 100, 100, 1), ("relu", "relu", "identity"), "half_squared_error", rng=0)
+def seconds(threads):
+    run = Run(net, X, X[:, :1], None, Adam(), batch_size=50, threads=threads)
+    with run.threads():
+        run.epoch(run.rows, np.full(20, 0.001))
+        begun = time.perf_counter()
+        for _ in range(3):
+            run.epoch(run.rows, np.full(20, 0.001))
+        return time.perf_counter() - begun
+others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+try:
+    print(seconds(4) / seconds(1))
+finally:
+    for other in others:
+        other.kill()
+        other.wait()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no way to choose a processor")
+def test_threads_without_a_processor_of_their_own_sleep_until_the_others_come():
+    """Where others compute, who only yields waits for all of them each time: 200 times as long."""
+    found = subprocess.run(
+        [sys.executable, "-c", _ON_ONE_PROCESSOR], check=True, capture_output=True, text=True
+    )
+    assert float(found.stdout) < 50.0

@@ -25,11 +25,12 @@ from chainrule.kernels.running._memory import atomic_add, atomic_load, atomic_st
 
 # Places in bytes, apart by more than a cache line.
 _THREADS, _NEXT, _ARRIVED, _TURN, _STOPPED, _REQUESTED = (128 * k for k in range(6))
-_SPINS = 2000
+_SPINS = 100_000  # some 50 µs; a thread that waits longer sleeps
+_NAP = 20  # µs: who yields to other programs instead is behind all of them, at every meeting
 _FLUSH = 0x8040  # of MXCSR: subnormal results and operands count as zero
 _IS_X86 = platform.machine() in ("x86_64", "AMD64")
 
-_yield = types.ExternalFunction("sched_yield", types.int32())
+_sleep = types.ExternalFunction("usleep", types.int32(types.uint32))
 
 
 def new_team(threads: int) -> NDArray[np.int64]:
@@ -85,7 +86,7 @@ def meet(team: int) -> None:
     while atomic_load(team + _TURN) == turn:
         spins += 1
         if spins > _SPINS:
-            _yield()
+            _sleep(types.uint32(_NAP))
 
 
 @inner()
