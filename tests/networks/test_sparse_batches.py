@@ -37,6 +37,13 @@ def _examples(dtype="float64"):
     return X, np.asarray(X @ slopes, dtype)
 
 
+def _scattered(rows, columns, entries):
+    """At once, where `scipy.sparse.random` first orders all places that there are."""
+    rng = np.random.default_rng(0)
+    places = rng.integers(rows, size=entries), rng.integers(columns, size=entries)
+    return csr_matrix((rng.uniform(size=entries), places), (rows, columns))
+
+
 def _network(normalisation="", dtype="float64"):
     return network(
         (_COLUMNS, 12, 5, 2), ("leaky_relu", "tanh", "identity"), "half_squared_error",
@@ -145,7 +152,7 @@ def test_a_checkpoint_goes_on_bit_for_bit(tmp_path, standardises):
 
 def test_no_batch_becomes_dense():
     """Of 200 rows and 50,000 columns there is neither a copy nor a gradient."""
-    X = random_sparse(1000, 50_000, density=1e-4, format="csr", random_state=0)
+    X = _scattered(1000, 50_000, 5000)
     net = network((50_000, 2, 1), ("tanh", "identity"), "half_squared_error", rng=0)
     tracemalloc.start()
     try:
@@ -171,7 +178,7 @@ def test_inputs_with_many_entries_become_dense():
 def test_threads_are_counted_by_what_a_step_computes(monkeypatch):
     """Not by what it would over dense inputs; in trials too, which share the processors."""
     monkeypatch.setattr("chainrule.networks._run.available_processors", lambda: 8)
-    X = random_sparse(300, 20_000, density=0.001, format="csr", random_state=0)
+    X = _scattered(300, 20_000, 6000)
     Y = np.ones((300, 1))
     net = network((20_000, 12, 1), ("relu", "identity"), "half_squared_error", rng=0)
     for inputs, dropout, threads in ((X, 0.0, 1), (X, (0.1, 0.0), 6), (X.toarray(), 0.0, 6)):
