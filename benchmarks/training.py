@@ -64,7 +64,7 @@ CASES = {
 def chainrule_epochs(case: Case) -> Iterator[float]:
     """Yield the mean cost of each epoch."""
     from chainrule.networks import Adam, network
-    from chainrule.networks._run import Run
+    from chainrule.networks.training._run import Run
 
     X, y = case.data()
     Y = np.eye(case.sizes[-1], dtype=np.float32)[y]

@@ -19,7 +19,7 @@ from chainrule import FeedforwardClassifier
 from chainrule.command._application import application
 from chainrule.command._compare_statistics import holm, paired_difference
 from chainrule.command._options import activation_sources
-from chainrule.networks._locks import alone
+from chainrule.networks.files._locks import alone
 
 QUICK = ("--folds", "3", "--repeats", "1", "--hidden", "4", "--max-iter", "15")
 

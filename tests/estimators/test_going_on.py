@@ -8,7 +8,7 @@ import pytest
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
 from chainrule.formulas import ParameterError
 from chainrule.networks import Cosine, OneCycle, WarmUp
-from chainrule.networks._run import Run
+from chainrule.networks.training._run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -338,7 +338,7 @@ def _rewritten(path, **changes):
     """Write the file anew with other metadata, under a checksum that is right."""
     from safetensors import safe_open
 
-    from chainrule.networks._checkpoints import _checksum
+    from chainrule.networks.files._checkpoints import _checksum
 
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()

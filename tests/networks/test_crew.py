@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from chainrule.networks._crew import Crew
+from chainrule.networks.training._crew import Crew
 
 
 @pytest.mark.parametrize("moment", [0, 1, 2])
@@ -41,7 +41,7 @@ import os, subprocess, sys, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import numpy as np
 from chainrule.networks import Adam, network
-from chainrule.networks._run import Run
+from chainrule.networks.training._run import Run
 X = np.random.default_rng(0).standard_normal((1000, 50))
 net = network((50, 100, 100, 1), ("relu", "relu", "identity"), "half_squared_error", rng=0)
 def seconds(threads):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from chainrule.networks import _generators
-from chainrule.networks._generators import generator_state, put_generator
+from chainrule.networks.training import _generators
+from chainrule.networks.training._generators import generator_state, put_generator
 
 
 @pytest.mark.parametrize("copies_words", [True, False])

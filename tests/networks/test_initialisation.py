@@ -8,8 +8,8 @@ from scipy import integrate, stats
 
 from chainrule.catalogue import activation_formula
 from chainrule.networks import InitialisationError, gain, network
-from chainrule.networks._constants import with_best_constant
 from chainrule.networks._program import evaluate
+from chainrule.networks.training._constants import with_best_constant
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from chainrule.networks import (
     network,
     propagate,
 )
-from chainrule.networks._run import Run
+from chainrule.networks.training._run import Run
 
 SIZES = (3, 5, 7, 2)
 

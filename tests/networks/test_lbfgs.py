@@ -22,7 +22,7 @@ from chainrule.networks import (
     train_lbfgs,
     validation_loss,
 )
-from chainrule.networks._lbfgs_steps import Steps, can_step
+from chainrule.networks.lbfgs._steps import Steps, can_step
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.networks import AdamW, GradientDescent, Muon, RMSprop, gradient, network
-from chainrule.networks._run import Run
+from chainrule.networks.training._run import Run
 
 RATE, STEPS, ALPHA = 0.01, 5, 0.2
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.networks import network, train
-from chainrule.networks._callbacks import Epoch
-from chainrule.networks._progress import progress
+from chainrule.networks.training._callbacks import Epoch
+from chainrule.networks.training._progress import progress
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from chainrule.networks import (
     standardisation,
     train,
 )
-from chainrule.networks._run import Run, threads_for
+from chainrule.networks.training._run import Run, threads_for
 
 _COUNT, _COLUMNS = 230, 3000
 
@@ -177,7 +177,7 @@ def test_inputs_with_many_entries_become_dense():
 
 def test_threads_are_counted_by_what_a_step_computes(monkeypatch):
     """Not by what it would over dense inputs; in trials too, which share the processors."""
-    monkeypatch.setattr("chainrule.networks._run.available_processors", lambda: 8)
+    monkeypatch.setattr("chainrule.networks.training._run.available_processors", lambda: 8)
     X = _scattered(300, 20_000, 6000)
     Y = np.ones((300, 1))
     net = network((20_000, 12, 1), ("relu", "identity"), "half_squared_error", rng=0)

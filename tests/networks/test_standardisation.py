@@ -18,8 +18,8 @@ from chainrule.networks import (
     train,
     train_lbfgs,
 )
-from chainrule.networks._homogeneity import degree
 from chainrule.networks.compiled import run_batches
+from chainrule.networks.training._homogeneity import degree
 
 TRAINERS = [
     lambda net, X, Y, **options: train(net, X, Y, rng=1, epochs=6, tolerance=0.0, **options),

@@ -31,8 +31,8 @@ from chainrule.networks import (
     train_lbfgs,
     validation_loss,
 )
-from chainrule.networks._interrupts import lost_interrupts
-from chainrule.networks._run import Run
+from chainrule.networks.training._interrupts import lost_interrupts
+from chainrule.networks.training._run import Run
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_training_in_several_calls_is_the_same_training(problem, monkeypatch):
     """Long epochs are cut into calls, between which an interrupt is noticed, and no more."""
     net, X, Y = problem
     whole = train(net, X, Y, epochs=3, batch_size=5, rng=0)
-    monkeypatch.setattr("chainrule.networks._run._OPERATIONS_PER_CALL", 1.0)
+    monkeypatch.setattr("chainrule.networks.training._run._OPERATIONS_PER_CALL", 1.0)
     cut = train(net, X, Y, epochs=3, batch_size=5, rng=0)
     np.testing.assert_array_equal(whole.network.parameters, cut.network.parameters)
     np.testing.assert_allclose(whole.loss_curve, cut.loss_curve, rtol=1e-12)

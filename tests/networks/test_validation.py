@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.networks import NetworkError, network, validation_split
-from chainrule.networks._validation import held_out
+from chainrule.networks.training._validation import held_out
 
 
 def test_split_keeps_the_proportions_of_classes():

@@ -42,7 +42,7 @@ from chainrule.command._train import (
 )
 from chainrule.formulas import Formula
 from chainrule.networks import DivergenceError, gain
-from chainrule.networks._locks import alone
+from chainrule.networks.files._locks import alone
 
 STATE = "fits.jsonl"
 

@@ -16,7 +16,7 @@ from chainrule.command._options import TextFormat, check_destination
 from chainrule.networks import propagation
 
 if TYPE_CHECKING:
-    from chainrule.networks._equations import Propagation
+    from chainrule.networks.on_paper._equations import Propagation
 
 _HIDDEN = "relu"
 _OF_ONE_OUTPUT = ("sigmoid", "binary_cross_entropy")

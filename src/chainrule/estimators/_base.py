@@ -38,7 +38,7 @@ from chainrule.networks import (
     TrainingState,
     network,
 )
-from chainrule.networks._callbacks import Callback, checked_callbacks
+from chainrule.networks.training._callbacks import Callback, checked_callbacks
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from chainrule.networks import (
     validation_loss,
     validation_split,
 )
-from chainrule.networks._validation import HeldOut, held_out
+from chainrule.networks.training._validation import HeldOut, held_out
 
 Batch = tuple[Any, NDArray[Any], NDArray[Any]]
 Rating = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], float]

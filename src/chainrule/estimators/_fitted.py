@@ -19,10 +19,10 @@ from chainrule.networks import (
     layer_statistics,
     plot_learning_curve,
 )
-from chainrule.networks._sparse import dense_blocks, propagated_blocks
+from chainrule.networks.training._sparse import dense_blocks, propagated_blocks
 
 if TYPE_CHECKING:
-    from chainrule.networks._equations import Propagation
+    from chainrule.networks.on_paper._equations import Propagation
 
 
 class Fitted(BaseEstimator):

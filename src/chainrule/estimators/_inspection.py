@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.formulas import ParameterError
 from chainrule.networks import Network, input_gradient
-from chainrule.networks._sparse import propagated_blocks
+from chainrule.networks.training._sparse import propagated_blocks
 
 
 def hidden_layer(network: Network, layer: int | None) -> int:

@@ -36,7 +36,7 @@ from chainrule.estimators._regressor import FeedforwardRegressor
 from chainrule.estimators._start import output_name
 from chainrule.formulas import ChainruleError
 from chainrule.networks import ModelFileError, Network, load_training, save_network
-from chainrule.networks._kept_state import decoded, encoded, generator_of
+from chainrule.networks.files._kept_state import decoded, encoded, generator_of
 
 _ESTIMATORS: dict[str, type[Feedforward]] = {
     "FeedforwardClassifier": FeedforwardClassifier,

@@ -18,8 +18,8 @@ from chainrule.estimators._start import assigned
 from chainrule.estimators._trials import is_better, trials
 from chainrule.formulas import Formula
 from chainrule.networks import Network, Standardisation, Training, standardisation
-from chainrule.networks._constants import is_free_of_scale, with_best_constant
-from chainrule.networks._sparse import WIDE, is_sparse
+from chainrule.networks.training._constants import is_free_of_scale, with_best_constant
+from chainrule.networks.training._sparse import WIDE, is_sparse
 
 OWN, SCIKIT_LEARN = "own", "scikit-learn"
 

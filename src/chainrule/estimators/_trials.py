@@ -23,10 +23,10 @@ from chainrule.networks import (
     train,
     validation_split,
 )
-from chainrule.networks._constants import is_free_of_scale
-from chainrule.networks._run import threads_for
-from chainrule.networks._state import LARGEST_SEED
-from chainrule.networks._validation import held_out
+from chainrule.networks.training._constants import is_free_of_scale
+from chainrule.networks.training._run import threads_for
+from chainrule.networks.training._state import LARGEST_SEED
+from chainrule.networks.training._validation import held_out
 
 if TYPE_CHECKING:
     from chainrule.estimators._recipes import Recipe

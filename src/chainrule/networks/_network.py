@@ -18,12 +18,12 @@ from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
 from chainrule.networks._layout import Layout, biases_of, layout, weights_of
 from chainrule.networks._learned import slope_formulas
-from chainrule.networks._on_paper import propagation
 from chainrule.networks._prediction import Predictors
 from chainrule.networks._program import Program, program
+from chainrule.networks.on_paper._network import propagation
 
 if TYPE_CHECKING:
-    from chainrule.networks._equations import Propagation
+    from chainrule.networks.on_paper._equations import Propagation
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 

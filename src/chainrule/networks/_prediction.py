@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.kernels import CostKernels, available_processors
-from chainrule.networks._crew import Crew
 from chainrule.networks._program import Program, new_tables
 from chainrule.networks.compiled import run_rows, set_learned
 from chainrule.networks.compiled.tables import WIDTH, A, Tables, Z, header_of
+from chainrule.networks.training._crew import Crew
 
 BLOCK = 256  # rows propagated together: few enough for the cache
 _ROWS_PER_THREAD = 8 * BLOCK

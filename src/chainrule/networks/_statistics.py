@@ -15,10 +15,10 @@ from chainrule.formulas import Formula
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._layout import weights_of
-from chainrule.networks._lbfgs import Objective
 from chainrule.networks._network import Network
 from chainrule.networks._propagation import gradient
-from chainrule.networks._sparse import is_sparse, propagated_blocks
+from chainrule.networks.lbfgs._training import Objective
+from chainrule.networks.training._sparse import is_sparse, propagated_blocks
 
 _COMMON = 4.0  # one standard normal pre-activation in 16,000 lies further out
 _POINTS = 4097

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.networks._network import Network
-from chainrule.networks._sparse import has_sparse_products
-from chainrule.networks._standardisation import Standardisation
 from chainrule.networks.compiled.tables import Sparse
+from chainrule.networks.training._sparse import has_sparse_products
+from chainrule.networks.training._standardisation import Standardisation
 
 _TILE = 16384  # weights that a thread moves at once: they and their gradient stay in the cache
 _DENSE = 20  # where more than one entry of so many is there, dense products are as fast

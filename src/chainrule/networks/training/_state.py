@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network
-from chainrule.networks._run import Run
+from chainrule.networks.training._run import Run
 
 LARGEST_SEED = 2**62
 

@@ -17,7 +17,7 @@ from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network
 from chainrule.networks._prediction import Predictors
 from chainrule.networks._propagation import compiled_cost, example_weights
-from chainrule.networks._sparse import WIDE, is_sparse, propagated_blocks
+from chainrule.networks.training._sparse import WIDE, is_sparse, propagated_blocks
 
 _ONLY = "validation"
 _LAYER_ALONE = 2  # a network, and what its output layer made of the examples

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.networks._callbacks import Epoch
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network
-from chainrule.networks._validation import HeldOut
+from chainrule.networks.training._callbacks import Epoch
+from chainrule.networks.training._validation import HeldOut
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._span import Rates, Schedule, Span, Steps, check_range
+from chainrule.networks.training._span import Rates, Schedule, Span, Steps, check_range
 
 
 @final

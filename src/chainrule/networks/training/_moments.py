@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.networks._errors import ModelFileError
-from chainrule.networks._kept_state import count, decoded
 from chainrule.networks._network import Network
-from chainrule.networks._orders import is_order
-from chainrule.networks._span import Span
-from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch
+from chainrule.networks.files._kept_state import count, decoded
+from chainrule.networks.training._orders import is_order
+from chainrule.networks.training._span import Span
+from chainrule.networks.training._state import LARGEST_SEED, TrainingState, Watch
 
 
 @dataclass(frozen=True, eq=False)

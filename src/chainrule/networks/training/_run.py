@@ -14,16 +14,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.kernels import available_processors
 from chainrule.networks._checks import as_rows
-from chainrule.networks._crew import Crew, aligned
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._network import Network
-from chainrule.networks._optimisers import Muon, Optimiser
 from chainrule.networks._program import new_tables
 from chainrule.networks._propagation import compiled_cost, example_weights
-from chainrule.networks._sparse_batches import has_sparse_batches, most_entries, sparse_inputs
-from chainrule.networks._standardisation import Standardisation
 from chainrule.networks.compiled import muon_scratch, muon_step, run_batches, set_learned
 from chainrule.networks.compiled.tables import MUON_STEP, SEED
+from chainrule.networks.training._crew import Crew, aligned
+from chainrule.networks.training._optimisers import Muon, Optimiser
+from chainrule.networks.training._sparse_batches import (
+    has_sparse_batches,
+    most_entries,
+    sparse_inputs,
+)
+from chainrule.networks.training._standardisation import Standardisation
 
 _OPERATIONS_PER_CALL = 2e10  # under a second: an interrupt is noticed between calls
 _OPERATIONS_PER_STEP = 40.0  # as long as an optimiser's step over a weight far away takes

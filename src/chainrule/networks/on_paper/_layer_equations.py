@@ -16,10 +16,10 @@ from chainrule.derivations import (
 )
 from chainrule.documents import Equation, Section, partial, symbol, text_of
 from chainrule.formulas import Apply, Expression, Formula, Parameter, constant, parse, substitute
-from chainrule.networks._layer_notation import Notation, before
+from chainrule.networks.on_paper._layer_notation import Notation, before
 
 if TYPE_CHECKING:
-    from chainrule.networks._equations import Propagation
+    from chainrule.networks.on_paper._equations import Propagation
 
 _J, _COST_OF_ONE = symbol("J"), symbol("J_i")
 _PENALTY, _SQUARES = symbol("lambda"), symbol("S")

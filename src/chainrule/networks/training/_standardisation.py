@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.formulas import Variable
 from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._homogeneity import degree
 from chainrule.networks._layout import biases_of, weights_of
 from chainrule.networks._network import Network
-from chainrule.networks._sparse import WIDE, is_sparse
+from chainrule.networks.training._homogeneity import degree
+from chainrule.networks.training._sparse import WIDE, is_sparse
 
 _BLOCK = 4096  # rows that are looked at together, dense
 _CONSTANT = 1e-12  # a column that differs by less, relative to its mean, differs by rounding

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule.networks._callbacks import Callback, checked_callbacks, wants_to_stop
-from chainrule.networks._checkpoints import (
+from chainrule.networks._checks import check_count, check_number, overflow_remedy
+from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
+from chainrule.networks._network import Network
+from chainrule.networks.files._checkpoints import (
     checkpoint_at,
     described,
     described_sets,
@@ -21,24 +23,22 @@ from chainrule.networks._checkpoints import (
     generator_digest,
     state_digest,
 )
-from chainrule.networks._checks import check_count, check_number, overflow_remedy
-from chainrule.networks._digests import digest
-from chainrule.networks._errors import CheckpointError, DivergenceError, NetworkError
-from chainrule.networks._generators import generator_of, generator_state, put_generator
-from chainrule.networks._interrupts import lost_interrupts
-from chainrule.networks._keeper import Keeper
-from chainrule.networks._moments import Moment
-from chainrule.networks._network import Network
-from chainrule.networks._optimisers import Adam, Optimiser
-from chainrule.networks._orders import is_order, shuffled
-from chainrule.networks._progress import progress
-from chainrule.networks._records import Record, curves, restores_best, told, watched
-from chainrule.networks._run import Run
-from chainrule.networks._schedules import Constant, lowered
-from chainrule.networks._span import Schedule, Span
-from chainrule.networks._standardisation import Standardisation
-from chainrule.networks._state import LARGEST_SEED, Training, TrainingState
-from chainrule.networks._validation import HeldOut, held_out
+from chainrule.networks.files._digests import digest
+from chainrule.networks.training._callbacks import Callback, checked_callbacks, wants_to_stop
+from chainrule.networks.training._generators import generator_of, generator_state, put_generator
+from chainrule.networks.training._interrupts import lost_interrupts
+from chainrule.networks.training._keeper import Keeper
+from chainrule.networks.training._moments import Moment
+from chainrule.networks.training._optimisers import Adam, Optimiser
+from chainrule.networks.training._orders import is_order, shuffled
+from chainrule.networks.training._progress import progress
+from chainrule.networks.training._records import Record, curves, restores_best, told, watched
+from chainrule.networks.training._run import Run
+from chainrule.networks.training._schedules import Constant, lowered
+from chainrule.networks.training._span import Schedule, Span
+from chainrule.networks.training._standardisation import Standardisation
+from chainrule.networks.training._state import LARGEST_SEED, Training, TrainingState
+from chainrule.networks.training._validation import HeldOut, held_out
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chainrule.networks._callbacks import Epoch
+from chainrule.networks.training._callbacks import Epoch
 
 if TYPE_CHECKING:
     from rich.console import Console

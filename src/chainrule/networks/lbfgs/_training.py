@@ -15,29 +15,29 @@ from numpy.typing import ArrayLike
 from scipy import __version__ as scipy_version
 
 from chainrule.kernels import available_processors
-from chainrule.networks._callbacks import Callback, checked_callbacks
-from chainrule.networks._checkpoints import (
+from chainrule.networks._checks import as_rows, check_count, check_number, overflow_remedy
+from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
+from chainrule.networks._network import Network
+from chainrule.networks._propagation import Batches, compiled_cost, example_weights
+from chainrule.networks.files._checkpoints import (
     checkpoint_at,
     described,
     described_sets,
     described_standardisation,
 )
-from chainrule.networks._checks import as_rows, check_count, check_number, overflow_remedy
-from chainrule.networks._digests import digest
-from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
-from chainrule.networks._interrupts import lost_interrupts
-from chainrule.networks._keeper import Keeper
-from chainrule.networks._lbfgs_course import Course
-from chainrule.networks._lbfgs_steps import Steps, Vector, can_step
-from chainrule.networks._network import Network
-from chainrule.networks._progress import progress
-from chainrule.networks._propagation import Batches, compiled_cost, example_weights
-from chainrule.networks._records import restores_best
-from chainrule.networks._span import Span
-from chainrule.networks._sparse import arrays_of, behind_products, has_sparse_products
-from chainrule.networks._standardisation import Standardisation
-from chainrule.networks._state import Training
-from chainrule.networks._validation import held_out
+from chainrule.networks.files._digests import digest
+from chainrule.networks.lbfgs._course import Course
+from chainrule.networks.lbfgs._steps import Steps, Vector, can_step
+from chainrule.networks.training._callbacks import Callback, checked_callbacks
+from chainrule.networks.training._interrupts import lost_interrupts
+from chainrule.networks.training._keeper import Keeper
+from chainrule.networks.training._progress import progress
+from chainrule.networks.training._records import restores_best
+from chainrule.networks.training._span import Span
+from chainrule.networks.training._sparse import arrays_of, behind_products, has_sparse_products
+from chainrule.networks.training._standardisation import Standardisation
+from chainrule.networks.training._state import Training
+from chainrule.networks.training._validation import held_out
 
 _BLOCK = 512  # examples propagated together: memory stays bounded, the cache is kept
 _LOST = 2  # SciPy's status where a line search found no way on

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from chainrule.networks._checkpoints import Checkpoint
-from chainrule.networks._moments import Moment
-from chainrule.networks._records import Record
+from chainrule.networks.files._checkpoints import Checkpoint
+from chainrule.networks.training._moments import Moment
+from chainrule.networks.training._records import Record
 
 _TRAINING_PER_WRITING = 10.0
 

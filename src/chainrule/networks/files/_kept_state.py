@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.networks import _optimisers
 from chainrule.networks._errors import ModelFileError
-from chainrule.networks._generators import put_generator
-from chainrule.networks._optimisers import Optimiser
-from chainrule.networks._state import LARGEST_SEED, TrainingState, Watch
+from chainrule.networks.training import _optimisers
+from chainrule.networks.training._generators import put_generator
+from chainrule.networks.training._optimisers import Optimiser
+from chainrule.networks.training._state import LARGEST_SEED, TrainingState, Watch
 
 _OPTIMISERS = {
     name

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from chainrule.catalogue import assumption_on_targets, domain_of_targets
 from chainrule.networks._errors import DivergenceError
 from chainrule.networks._layout import biases_of
-from chainrule.networks._lbfgs import train_lbfgs
 from chainrule.networks._network import Network
-from chainrule.networks._standardisation import has_scalable_targets
+from chainrule.networks.lbfgs._training import train_lbfgs
+from chainrule.networks.training._standardisation import has_scalable_targets
 
 _MOST = 4096  # examples that are looked at
 

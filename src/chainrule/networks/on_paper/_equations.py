@@ -12,7 +12,7 @@ from chainrule.derivations import CostDerivation, Derivation, derive, derive_cos
 from chainrule.documents import Document, Documented, Section, Table
 from chainrule.formulas import Formula
 from chainrule.networks._errors import NetworkError
-from chainrule.networks._layer_equations import (
+from chainrule.networks.on_paper._layer_equations import (
     cost_section,
     forward_section,
     groups,
@@ -20,7 +20,7 @@ from chainrule.networks._layer_equations import (
     output_section,
     section_between_layers,
 )
-from chainrule.networks._layer_notation import Notation
+from chainrule.networks.on_paper._layer_notation import Notation
 
 _MOST_SIZES_IN_TITLE = 8
 

@@ -22,20 +22,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.formulas import ChainruleError
-from chainrule.networks._digests import PREFIX, checksum, digest, text_digest
 from chainrule.networks._errors import CheckpointError, ModelFileError, NetworkError
-from chainrule.networks._files import describe_network, described_network, read_tensors, write_whole
-from chainrule.networks._generators import put_generator
-from chainrule.networks._kept_state import encoded
-from chainrule.networks._locks import alone
-from chainrule.networks._moments import Moment, read_moment
 from chainrule.networks._network import Network
-from chainrule.networks._records import Record
-from chainrule.networks._span import Span
-from chainrule.networks._sparse import arrays_of
-from chainrule.networks._standardisation import Standardisation
-from chainrule.networks._state import TrainingState
-from chainrule.networks._validation import HeldOut
+from chainrule.networks.files._digests import PREFIX, checksum, digest, text_digest
+from chainrule.networks.files._kept_state import encoded
+from chainrule.networks.files._locks import alone
+from chainrule.networks.files._models import (
+    describe_network,
+    described_network,
+    read_tensors,
+    write_whole,
+)
+from chainrule.networks.training._generators import put_generator
+from chainrule.networks.training._moments import Moment, read_moment
+from chainrule.networks.training._records import Record
+from chainrule.networks.training._span import Span
+from chainrule.networks.training._sparse import arrays_of
+from chainrule.networks.training._standardisation import Standardisation
+from chainrule.networks.training._state import TrainingState
+from chainrule.networks.training._validation import HeldOut
 
 _FORMAT, _VERSION = "chainrule.checkpoint", "2"
 _SUMMED = ("arguments", "progress")

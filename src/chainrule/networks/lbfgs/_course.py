@@ -9,15 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.networks._callbacks import Callback, Epoch, wants_to_stop
 from chainrule.networks._errors import DivergenceError
-from chainrule.networks._lbfgs_steps import Steps, Vector
-from chainrule.networks._moments import Moment
 from chainrule.networks._network import Network
-from chainrule.networks._records import Record, curves, told, watched
-from chainrule.networks._standardisation import Standardisation
-from chainrule.networks._state import Training, TrainingState, Watch
-from chainrule.networks._validation import HeldOut
+from chainrule.networks.lbfgs._steps import Steps, Vector
+from chainrule.networks.training._callbacks import Callback, Epoch, wants_to_stop
+from chainrule.networks.training._moments import Moment
+from chainrule.networks.training._records import Record, curves, told, watched
+from chainrule.networks.training._standardisation import Standardisation
+from chainrule.networks.training._state import Training, TrainingState, Watch
+from chainrule.networks.training._validation import HeldOut
 
 _NOTHING = np.empty(0)
 

@@ -13,7 +13,7 @@ from chainrule.networks._blocks import check_blocks
 from chainrule.networks._checks import check_architecture
 
 if TYPE_CHECKING:
-    from chainrule.networks._equations import Propagation
+    from chainrule.networks.on_paper._equations import Propagation
 
 
 def propagation(
@@ -49,7 +49,7 @@ def propagation(
     >>> shown.title
     'Network 64-32-10: categorical_cross_entropy behind softmax'
     """
-    from chainrule.networks._equations import Propagation
+    from chainrule.networks.on_paper._equations import Propagation
 
     layers = tuple(sizes)
     formulas = tuple(activation_formula(activation) for activation in activations)

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from chainrule.formulas import ChainruleError, Formula, parse
 from chainrule.networks._blocks import check_blocks
 from chainrule.networks._checks import check_architecture, check_normalisations
-from chainrule.networks._digests import checksum
 from chainrule.networks._errors import ModelFileError, UnwritableFileError
-from chainrule.networks._kept_state import described_state, read_state
 from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
 from chainrule.networks._network import Network
-from chainrule.networks._state import TrainingState
+from chainrule.networks.files._digests import checksum
+from chainrule.networks.files._kept_state import described_state, read_state
+from chainrule.networks.training._state import TrainingState
 
 _FORMAT, _VERSION = "chainrule.network", "1"
 _FURTHER = "2"  # with blocks or a state: who knows of none must not read it as if it had none

@@ -1,0 +1,1 @@
+"""The equations of a network's propagation, as they are printed."""

@@ -1,0 +1,1 @@
+"""Training: epochs, optimisers, schedules, what is watched, and what must be remembered."""
