@@ -108,3 +108,68 @@ def test_jumps_of_a_square_wave():
         (-1, -1),
         (1, 1),
     }
+
+
+def _mean_of(text, variance, power):
+    """Integrate between all places where |z| < 8 standard deviations at which waves may meet."""
+    formula, step = chainrule.activation(text).formula, math.pi / 36
+    nodes, weights = (np.array(x) for x in np.polynomial.legendre.leggauss(8))
+    count = math.ceil(8 * math.sqrt(variance) / step)
+    total = 0.0
+    for low in np.arange(-count, count) * step:
+        places = low + step / 2 * (1 + nodes)
+        values = [float(evaluate(formula.expression, {"z": mpmath.mpf(z)})) for z in places]
+        density = np.exp(-(places**2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
+        total += step / 2 * float(np.sum(weights * np.array(values) ** power * density))
+    return total
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max(sin(z), cos(z))", "max(sin(3*z), 0.5)", "z + abs(sin(z))", "z*abs(sin(z))",
+        "where(sin(z) > 0, z, 0)", "sqrt(1 + abs(sin(z)))", "max(sin(z), 0)*tanh(z)",
+    ],
+)  # fmt: skip
+def test_gain_with_infinitely_many_kinks(text):
+    """E f(z)² agrees with Gauss's rule between all kinks within reach."""
+    (gain,) = _portrait(text).about("gain")
+    low, high = gain.bounds
+    assert gain.proved
+    assert low - 1e-9 <= 1 / math.sqrt(_mean_of(text, 1, 2)) <= high + 1e-9
+    assert high - low < 1e-9
+
+
+def test_statistics_of_the_absolute_sine_by_hand():
+    """``E sin(z)² = (1 - exp(-2ν))/2``, and its slope's square has what is left of 1."""
+    known = _portrait("abs(sin(z))")
+    square = (1 - math.exp(-2)) / 2
+    (gain,), (slope,) = known.about("gain"), known.about("slope moment")
+    assert gain.bounds[0] <= 1 / math.sqrt(square) <= gain.bounds[1]
+    assert slope.bounds[0] <= 1 - square <= slope.bounds[1]
+    for subject in ("fixed point of mean and variance", "fixed point of E f(z)²"):
+        (none,) = known.about(subject)
+        assert none.proved
+        assert none.text.startswith("none with")
+
+
+@pytest.mark.parametrize("text", ["max(sin(z), cos(z))", "exp(abs(sin(z)))"])
+def test_a_fixed_point_with_infinitely_many_kinks(text):
+    """The second moment at the fixed point is the fixed point, by quadrature."""
+    point, others = _portrait(text).about("fixed point of E f(z)²")
+    assert point.proved
+    assert others.text.startswith("no other")
+    q = sum(point.bounds) / 2
+    assert _mean_of(text, q, 2) == pytest.approx(q, abs=1e-9)
+
+
+def test_a_square_wave_keeps_a_variance_of_1():
+    known = _portrait("sign(sin(z))")
+    point, _ = known.about("fixed point of mean and variance")
+    assert point.bounds[0] <= 1 <= point.bounds[1]
+    assert known.about("gain")[0].bounds[0] <= 1 <= known.about("gain")[0].bounds[1]
+
+
+def test_kinks_too_close_for_moments_are_not_summed():
+    known = _portrait("max(sin(300*z), 0.5)")
+    assert known.about("gain")[0].text == "not settled: too many kinks within reach"

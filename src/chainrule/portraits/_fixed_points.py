@@ -21,7 +21,7 @@ from chainrule.portraits._moment import RATIO, NormalMoment, normal_moments
 from chainrule.portraits._signs import Signs, Stretch, narrowed, signs_between
 
 LEAST, MOST = 0.01, 100.0  # the variances searched
-_CENTRES = RATIO ** np.arange(-8.0, 9.0)
+CENTRES = RATIO ** np.arange(-8.0, 9.0)
 _ONE = 8  # the place of 1 among the centres
 _REFINEMENTS = (1, 5)
 _CLOSE = 1e-4
@@ -50,7 +50,7 @@ class PiecewiseFunction:
     growth: Growth
 
     def moments(
-        self, centres: Array = _CENTRES, powers: Sequence[int] = (1, 2)
+        self, centres: Array = CENTRES, powers: Sequence[int] = (1, 2)
     ) -> tuple[NormalMoment, ...] | None:
         """Return its moments around each variance, close at the first; None where unbounded."""
         for refinement in _REFINEMENTS:

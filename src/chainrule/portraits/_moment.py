@@ -9,6 +9,7 @@ coefficients; what is left out of the series is bounded by Cauchy's inequality.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ def normal_moments(
         Where two of them meet.
     parameters : mapping of str to float
     growth : Growth
+        Beyond `reach` it alone counts, not the pieces.
     centres : ndarray
         Variances, each `RATIO` times the one before.
     powers : sequence of int
@@ -124,17 +126,21 @@ def normal_moments(
         How many times as many panels as usual.
     """
     scales = np.sqrt(np.append(centres, centres[-1] * RATIO))
-    ends = [-math.inf, *places, math.inf]
+    stretches: dict[Expression, list[tuple[float, float]]] = {}
+    for expression, between in zip(
+        expressions, itertools.pairwise([-math.inf, *places, math.inf]), strict=True
+    ):
+        stretches.setdefault(expression, []).append(between)
     low = {p: np.zeros((_TERMS, len(scales))) for p in powers}
     high = {p: np.zeros((_TERMS, len(scales))) for p in powers}
-    for expression, begin, end in zip(expressions, ends[:-1], ends[1:], strict=True):
+    for expression, within in stretches.items():
         program = Program(expression, parameters)
-        panels = _panels(begin, end, scales, refinement, graded=False)
+        panels = _panels(within, scales, refinement, graded=False)
         if panels is None:
             continue
         derivatives = majorants(program, (panels.left, panels.right), _ORDER)
         if not np.isfinite(derivatives).all():
-            panels = _panels(begin, end, scales, refinement, graded=True) or panels
+            panels = _panels(within, scales, refinement, graded=True) or panels
             derivatives = majorants(program, (panels.left, panels.right), _ORDER)
         parts = _integrals(program, panels, derivatives, growth, powers)
         for p, part in parts.items():
@@ -173,11 +179,11 @@ class _Panels:
 
 
 def _panels(
-    begin: float, end: float, scales: Array, refinement: int, *, graded: bool
+    stretches: Sequence[tuple[float, float]], scales: Array, refinement: int, *, graded: bool
 ) -> _Panels | None:
-    """Cut a piece into intervals, ever shorter ones towards its ends where they are graded."""
+    """Cut stretches into intervals, ever shorter ones towards their ends where they are graded."""
     lefts, rights, owners = [], [], []
-    for k, scale in enumerate(scales):
+    for (k, scale), (begin, end) in itertools.product(enumerate(scales), stretches):
         reach = _REACH * scale
         low, high = max(begin, -reach), min(end, reach)
         if low >= high:
@@ -199,6 +205,11 @@ def _panels(
         return None
     left, right, owner = (np.concatenate(part) for part in (lefts, rights, owners))
     return _Panels(left, right, scales, owner)
+
+
+def reach(centres: Array) -> float:
+    """Return how far from 0 pieces count in moments around such variances."""
+    return _REACH * math.sqrt(float(centres[-1]) * RATIO)
 
 
 def _near_ends(ends: Sequence[float], width: float) -> list[float]:

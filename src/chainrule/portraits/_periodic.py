@@ -25,6 +25,7 @@ from chainrule.portraits import _shape, _tail
 from chainrule.portraits._axis import Axis, axis, exact_value
 from chainrule.portraits._domain import Span, domain
 from chainrule.portraits._join import Join, joins
+from chainrule.portraits._periodic_statistics import periodic_statistics
 from chainrule.portraits._statement import Statement, enclosed, number, place, unsettled
 from chainrule.portraits._symmetry import Period, at, is_zero
 
@@ -35,7 +36,6 @@ _CLOSE = 1e-12
 _APART = mpmath.mpf(10) ** -40
 _SHARES = ("0.0613", "0.37", "0.5208", "0.93")
 _LATER = (1, 2, 5)  # periods
-_STATISTICS = ("gain", "fixed point of mean and variance", "fixed point of E f(z)²")
 _INFINITE = (math.inf, math.inf)
 
 
@@ -155,6 +155,17 @@ def periodic_statements(formula: Formula, found: PeriodicPieces) -> Iterator[Sta
     yield Statement("domain", "defined for every real z", True)
     jumps = repeated.jumps()
     yield _symmetry(repeated, jumps=jumps)
+    steepest = None
+    for statement in _shape_of(repeated, jumps=jumps):
+        yield statement
+        if statement.subject == "largest slope" and statement.bounds != _INFINITE:
+            steepest = statement.bounds
+    yield from periodic_statistics(
+        formula, found, repeated.once, steepest, jumps=jumps is not False
+    )
+
+
+def _shape_of(repeated: _Repeated, *, jumps: bool | None) -> Iterator[Statement]:
     drifts = repeated.drifts()
     if drifts is None:
         yield unsettled("range")
@@ -164,7 +175,6 @@ def periodic_statements(formula: Formula, found: PeriodicPieces) -> Iterator[Sta
         yield from _of_same_slopes(repeated, drifts, jumps=jumps)
     else:
         yield from _of_growing_slopes(repeated, drifts, jumps=jumps)
-    yield from (unsettled(s, "infinitely many kinks") for s in _STATISTICS)
 
 
 def _is_everywhere(spans: tuple[Span, ...], found: PeriodicPieces) -> bool:

@@ -30,7 +30,11 @@ from chainrule.portraits._symmetry import homogeneous_slopes
 _DERIVATIVES = 4
 _CENTRED = "fixed point of mean and variance"
 _SECOND = "fixed point of E f(z)²"
+STATISTICS = ("gain", _CENTRED, _SECOND)
+_CLOSER = "values lie no farther apart than their z, some of them closer"
 _AREA = f"{LEAST:g} ≤ ν ≤ {MOST:g}"
+
+Known = tuple[KnownFunction, tuple[Moment, ...]]
 
 
 def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Statement]:
@@ -46,25 +50,57 @@ def statistics(axis: Axis, steepest: Bounds | None, *, jumps: bool) -> list[Stat
     """
     if not axis.is_almost_everywhere:
         reason = "the function is not defined for every z"
-        return [unsettled(s, reason) for s in ("gain", _CENTRED, _SECOND)]
+        return [unsettled(s, reason) for s in STATISTICS]
     jumps = jumps or not all(map(_goes_on, axis.lines, axis.lines[1:]))
     known = _known(axis, 0, _growth(axis, steepest, jumps=jumps), (1, 2))
-    if known is None:
-        return [unsettled(s) for s in ("gain", _CENTRED, _SECOND)]
-    function, moments = known
     slopes = None
-    if not jumps:
+    if known is not None and not jumps:
         whole = Growth(steepest[1], 0) if steepest and math.isfinite(steepest[1]) else None
         slopes = _known(axis, 1, whole or _steepness(axis), (2,))
+    contracts = steepest is not None and steepest[1] <= 1 and not jumps and flattens(axis)
+    linear, at_zero = homogeneous_slopes(axis), contracts and _is_zero_at_zero(axis)
+    return stated(known, slopes, linear=linear, contracts=contracts, is_zero_at_zero=at_zero)
+
+
+def stated(
+    known: Known | None,
+    slopes: Known | None,
+    *,
+    linear: tuple[Fraction, Fraction] | None,
+    contracts: bool,
+    is_zero_at_zero: bool,
+) -> list[Statement]:
+    """State what the moments of a function and of its slope tell.
+
+    Parameters
+    ----------
+    known, slopes : pair of function and moments, optional
+        The function's first and second moments; the slope's second.
+    linear : pair of Fraction, optional
+        The slopes left and right of 0 of a function that keeps positive factors.
+    contracts : bool
+        Whether values lie no farther apart than their z, some of them closer.
+    is_zero_at_zero : bool
+    """
+    if known is None:
+        return [unsettled(s) for s in STATISTICS]
+    function, moments = known
     result = [_gain(moments[1])]
     if slopes is not None:
         bounds = at_one(slopes[1][0])
         text = f"E f'(z)² = {enclosed(bounds)} for z ~ N(0, 1)"
         result.append(Statement("slope moment", text, True, bounds))
-    contracts = steepest is not None and steepest[1] <= 1 and not jumps and _flattens(axis)
     for centred in (True, False):
         steep = slopes[0] if slopes else None
-        result += _fixed(axis, function, moments, steep, centred=centred, contracts=contracts)
+        closer = contracts and (centred or is_zero_at_zero)
+        if linear is not None and _keeps(linear, centred=centred):
+            text = f"every {'ν' if centred else 'q'}: f keeps it"
+            result.append(Statement(_CENTRED if centred else _SECOND, text, True))
+        elif closer:
+            text = f"none with {'ν' if centred else 'q'} > 0: {_CLOSER}"
+            result.append(Statement(_CENTRED if centred else _SECOND, text, True))
+        else:
+            result += _fixed(function, moments, steep, centred=centred)
     return result
 
 
@@ -121,9 +157,7 @@ def _value_at_zero(axis: Axis) -> Bounds:
     return -math.inf, math.inf
 
 
-def _known(
-    axis: Axis, order: int, bound: Growth | None, powers: tuple[int, ...]
-) -> tuple[KnownFunction, tuple[Moment, ...]] | None:
+def _known(axis: Axis, order: int, bound: Growth | None, powers: tuple[int, ...]) -> Known | None:
     """Return a derivative and its moments, in closed form or by integration."""
     expressions = tuple(line.derivative(order) for line in axis.lines)
     places = tuple(_places(axis))
@@ -151,7 +185,7 @@ def _gain(moment: Moment) -> Statement:
     return Statement("gain", f"1/sqrt(E f(z)²) = {enclosed(gain)} for z ~ N(0, 1)", True, gain)
 
 
-def _flattens(axis: Axis) -> bool:
+def flattens(axis: Axis) -> bool:
     """Tell whether the slope is somewhere proved to be less than 1 in size."""
     for line in axis.lines:
         for place in (-2.0, -0.5, 0.25, 1.5, 3.0, 8.0):
@@ -163,18 +197,10 @@ def _flattens(axis: Axis) -> bool:
 
 
 def _fixed(
-    axis: Axis, function: KnownFunction, moments: tuple[Moment, ...],
-    slopes: KnownFunction | None, *, centred: bool, contracts: bool,
+    function: KnownFunction, moments: tuple[Moment, ...],
+    slopes: KnownFunction | None, *, centred: bool,
 ) -> list[Statement]:  # fmt: skip
     subject = _CENTRED if centred else _SECOND
-    linear = homogeneous_slopes(axis)
-    if linear is not None and _keeps(linear, centred=centred):
-        name = "ν" if centred else "q"
-        return [Statement(subject, f"every {name}: f keeps it", True)]
-    if contracts and (centred or _is_zero_at_zero(axis)):
-        name = "ν" if centred else "q"
-        reason = "values lie no farther apart than their z, some of them closer"
-        return [Statement(subject, f"none with {name} > 0: {reason}", True)]
     found = fixed_points(function, moments, centred=centred)
     area = _AREA if centred else _AREA.replace("ν", "q")
     result = []
