@@ -13,12 +13,15 @@ from tests.formulas.language import layer_values
 from chainrule.catalogue import activation_formula, activations
 from chainrule.derivations import (
     NoOutputFormError,
+    _evaluate,
     backward_graph,
     computation_graph,
     derive,
     through_output,
 )
+from chainrule.derivations._evaluate import LayerProgram
 from chainrule.derivations._remembered import forget
+from chainrule.derivations.output_forms import _layer_witness
 from chainrule.derivations.output_forms._invariance import degree, is_even
 from chainrule.derivations.output_forms._kept_values import kept_values
 from chainrule.derivations.output_forms._layer_maps import LayerMap
@@ -527,3 +530,26 @@ def test_layers_that_are_nearly_multiples_are_no_witness(text: str) -> None:
     """What saturates far out is told apart there by digits that nobody computes."""
     derivation = derive(parse(text))
     assert derivation.layer_witness is None
+
+
+def test_what_does_not_hold_the_seed_is_computed_once(monkeypatch):
+    """The rows of a Jacobian share what the layer alone decides."""
+    calls = []
+    sine = _evaluate._OPERATIONS["sin"]
+    monkeypatch.setitem(_evaluate._OPERATIONS, "sin", lambda x: calls.append(x) or sine(x))
+    program = LayerProgram(parse("g*sin(z) + mean(g*z)", variables=("z", "g")).expression)
+    seeds = [[mpmath.mpf(p == k) for k in range(3)] for p in range(3)]
+    layer = list(map(mpmath.mpf, (1, 2, 4)))
+    rows = program.for_each("g", seeds, {"z": layer})
+    assert len(calls) == 3
+    assert rows == [
+        [(p == k) * mpmath.sin(layer[k]) + layer[p] / 3 for k in range(3)] for p in range(3)
+    ]
+
+
+def test_a_witness_of_many_units_is_found_well_within_its_time(monkeypatch):
+    """Three quarters of the limit suffice, so that it does not depend on a machine's load."""
+    monkeypatch.setattr(_layer_witness, "_SECONDS", 0.75)
+    forget()
+    formula = parse("erf(z)*max(mean(z) - 1, 0)")
+    assert find_layer_witness(formula, computation_graph(formula.expression)) is not None

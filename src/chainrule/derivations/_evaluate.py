@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -223,33 +223,74 @@ def evaluate_layer(expression: Expression, values: Values) -> list[Any]:
     values : mapping of str or Expression to mpf or list of mpf
         Lists hold a value for each unit, all of one length; numbers are shared.
     """
-    count = next(len(value) for value in values.values() if isinstance(value, list))
-    known: dict[Any, int] = {}
-    found: list[list[Any]] = []
+    return LayerProgram(expression)(values)
 
-    def position(e: Expression) -> int:
-        """Return where the values of a part stand; equal parts are evaluated once."""
-        if not isinstance(e, Apply):
-            key: Any = e
-        else:
-            key = (e.operation, *(position(argument) for argument in e.arguments))
-        if key not in known:
-            known[key] = len(found)
-            found.append(units(e, [found[k] for k in key[1:]] if isinstance(e, Apply) else []))
-        return known[key]
 
-    def units(e: Expression, parts: list[list[Any]]) -> list[Any]:
-        if isinstance(e, Variable) and isinstance(_given(e, values), list):
-            return [mpmath.mpf(value) for value in _given(e, values)]
-        if not isinstance(e, Apply):
-            return [evaluate(e, values)] * count
-        if e.operation == "count":
-            return [mpmath.mpf(count)] * count
-        if e.operation in REDUCTIONS:
-            return [_REDUCE[e.operation](parts[0])] * count
-        return [_OPERATIONS[e.operation](*unit) for unit in zip(*parts, strict=True)]
+class LayerProgram:
+    """An expression as a list of operations on layers, in which equal parts are one.
 
-    return found[position(expression)]
+    Parameters
+    ----------
+    expression : Expression
+    """
+
+    def __init__(self, expression: Expression) -> None:
+        self._steps: list[tuple[Expression, tuple[int, ...]]] = []
+        seen: dict[int, int] = {}
+        known: dict[Any, int] = {}
+
+        def position(e: Expression) -> int:
+            if id(e) in seen:
+                return seen[id(e)]
+            parts = tuple(map(position, e.arguments)) if isinstance(e, Apply) else ()
+            key = (e.operation, *parts) if isinstance(e, Apply) else e
+            if key not in known:
+                known[key] = len(self._steps)
+                self._steps.append((e, parts))
+            seen[id(e)] = known[key]
+            return known[key]
+
+        position(expression)
+
+    def __call__(self, values: Values) -> list[Any]:
+        """Return the values for every unit, as `evaluate_layer` does."""
+        return self._run(values, {})[-1]
+
+    def for_each(self, name: str, layers: Iterable[list[Any]], values: Values) -> list[list[Any]]:
+        """Return the values for every layer that a name may stand for.
+
+        What does not hold it is computed once.
+        """
+        apart: list[bool] = []
+        for e, parts in self._steps:
+            apart.append(e != Variable(name) and all(apart[k] for k in parts))
+        shared: dict[int, list[Any]] = {}
+        found = []
+        for layer in layers:
+            results = self._run({**values, name: layer}, shared)
+            shared = shared or {k: results[k] for k, is_apart in enumerate(apart) if is_apart}
+            found.append(results[-1])
+        return found
+
+    def _run(self, values: Values, known: Mapping[int, list[Any]]) -> list[list[Any]]:
+        count = next(len(value) for value in values.values() if isinstance(value, list))
+        results: list[list[Any]] = []
+        for k, (e, parts) in enumerate(self._steps):
+            given = [results[part] for part in parts]
+            results.append(known[k] if k in known else _units(e, given, values, count))
+        return results
+
+
+def _units(e: Expression, parts: list[list[Any]], values: Values, count: int) -> list[Any]:
+    if isinstance(e, Variable) and isinstance(_given(e, values), list):
+        return [mpmath.mpf(value) for value in _given(e, values)]
+    if not isinstance(e, Apply):
+        return [evaluate(e, values)] * count
+    if e.operation == "count":
+        return [mpmath.mpf(count)] * count
+    if e.operation in REDUCTIONS:
+        return [_REDUCE[e.operation](parts[0])] * count
+    return [_OPERATIONS[e.operation](*unit) for unit in zip(*parts, strict=True)]
 
 
 _REDUCE: dict[str, Callable[[list[Any]], Any]] = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import mpmath
 
-from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._evaluate import LayerProgram, Values
 from chainrule.derivations._vector_jacobian import SEED
 from chainrule.formulas import Expression, Formula
 
@@ -38,13 +39,21 @@ class LayerMap:
 
     def outputs(self, z: Layer) -> Layer:
         """Return the layer's outputs."""
-        return evaluate_layer(self.formula.expression, self._known(z))
+        return self._forward(self._known(z))
 
     def jacobian(self, z: Layer) -> list[Layer]:
         """Return ∂a_p/∂z_j, a row for each p."""
-        known, units = self._known(z), range(len(z))
+        units = range(len(z))
         seeds = ([mpmath.mpf(p == k) for k in units] for p in units)
-        return [evaluate_layer(self.backward, {**known, SEED: seed}) for seed in seeds]
+        return self._backward.for_each(SEED.name, seeds, self._known(z))
+
+    @cached_property
+    def _forward(self) -> LayerProgram:
+        return LayerProgram(self.formula.expression)
+
+    @cached_property
+    def _backward(self) -> LayerProgram:
+        return LayerProgram(self.backward)
 
     def _known(self, z: Layer) -> Values:
         return {**dict(self.formula.parameters), "z": z}
