@@ -126,3 +126,9 @@ def test_the_jacobian_of_what_knows_directions_alone_has_no_bound(text):
     z = np.array([1.0, -2.0, 0.5])
     norms = [np.linalg.norm(activation.jacobian(c * z), 2) for c in (1, 1e-3)]
     assert norms[1] == pytest.approx(1e3 * norms[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("weight", ["1/(1 + exp(-z))", "1/(1 + abs(z))", "sqrt(1 + z**2)"])
+def test_shares_add_up_to_one(weight):
+    """What is divided by its own sum is a share, also where it is a fraction itself."""
+    assert _texts(f"({weight})/sum({weight})", "sum of the outputs") == ["1"]

@@ -65,3 +65,27 @@ def test_parts_that_cancel_leave_an_exact_number():
     assert {s.text for s in known.about("zero")} == {
         "every z in (-∞, 1)", "z = 1", "every z in (1, ∞)",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("z/(1 + 2**(-z))", math.log(2)),
+        ("z/(1 + 10**(-z))", math.log(10)),
+        ("z/(1 + (1/3)**z)", math.log(3)),
+    ],
+)
+def test_silu_with_a_power_of_a_number(text, rate):
+    """A power with base b is an exponential of rate log b."""
+    known = _portrait(text)
+    assert _only(known, "infimum").bounds == pytest.approx((-_LOWEST / rate,) * 2)
+    assert _only(known, "largest slope").bounds == pytest.approx((_STEEPEST,) * 2)
+    assert all(s.proved for s in known.statements)
+
+
+def test_moments_of_powers_of_numbers():
+    """``E 2**(2z) = exp(2·log(2)²)``, and ``E z²·4**(-z²)`` is a normal integral."""
+    power = _only(_portrait("2**z"), "gain")
+    assert power.bounds == pytest.approx((math.exp(-(math.log(2) ** 2)),) * 2)
+    square = (1 + 4 * math.log(2)) ** -1.5
+    assert _only(_portrait("z*2**(-z**2)"), "gain").bounds == pytest.approx((square**-0.5,) * 2)

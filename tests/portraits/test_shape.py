@@ -207,3 +207,17 @@ def test_limits_by_parts_are_those_worked_by_hand(text, limit):
     """Also where the parts' limits alone would tell nothing: ∞ - ∞, ∞/∞."""
     (at_the_end,) = [s for s in _statements(text, "limit") if s.text.startswith("at ∞")]
     assert at_the_end.bounds[0] <= limit <= at_the_end.bounds[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "symmetry"),
+    [
+        ("max(min(z**3 - z, 1), -1)", "odd: f(-z) = -f(z)"),
+        ("max(z**4 - z**2, 1)", "even: f(-z) = f(z)"),
+    ],
+)
+def test_symmetry_about_kinks_at_roots(text, symmetry):
+    """Kinks at roots that are rounded lie on either side of 0 alike."""
+    (statement,) = chainrule.activation(text).portrait().about("symmetry")
+    assert statement.proved
+    assert statement.text == symmetry

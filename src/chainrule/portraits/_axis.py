@@ -369,7 +369,7 @@ def sign_at(e: Expression, parameters: Mapping[str, float], edge: Edge) -> int |
     """Return the sign at a place; 0 only where algebra shows that it is zero."""
     if edge.is_rounded:
         low, high = near(Program(e, parameters), edge)
-        return 1 if low > 0 else -1 if high < 0 else None
+        return 1 if low > 0 else -1 if high < 0 else 0 if low == high == 0 else None
     with mpmath.workdps(60):
         place = mpmath.mpf(str(sympy.N(edge.exact, 60)))
         value = evaluate(e, {**parameters, "z": place})

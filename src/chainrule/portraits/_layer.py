@@ -182,7 +182,11 @@ def _invariance(formula: Formula, moved: Expression, by: str) -> bool | None:
 def _constant_sum(formula: Formula, power: int) -> Any:
     """Return what the outputs, or their squares, add up to where that is a number."""
     algebra, value = _algebra(formula, formula.expression)
-    total = _tidy(algebra.sum(sympy.expand(value**power)))
+    factors = sympy.Mul.make_args(value**power)
+    # A divisor that all units share is no factor any more once it is multiplied out.
+    shared = sympy.Mul(*(factor for factor in factors if not algebra.is_own(factor)))
+    own = sympy.Mul(*(factor for factor in factors if algebra.is_own(factor)))
+    total = _tidy(shared * algebra.sum(sympy.expand(own)))
     return total if total.free_symbols <= {algebra.count} and not total.has(SumFunction) else None
 
 

@@ -18,7 +18,7 @@ from chainrule.derivations import (
     time_budget,
     time_limit,
 )
-from chainrule.derivations._arithmetic import rebuilt
+from chainrule.derivations._arithmetic import multiply, rebuilt
 from chainrule.documents import Document, Documented, Section, Table
 from chainrule.formulas import (
     Apply,
@@ -154,7 +154,7 @@ def _elementwise(formula: Formula) -> Iterator[Statement]:
 
 
 def _plainly(formula: Formula) -> Formula:
-    """Write whole exponents and zeros as numbers, and ``sqrt(x**2)`` as ``abs(x)``."""
+    """Write whole exponents as numbers, powers of numbers by exp, and roots of squares by abs."""
     values = dict(formula.parameters)
 
     def with_numbers(e: Expression) -> Expression | None:
@@ -166,6 +166,14 @@ def _plainly(formula: Formula) -> Formula:
                     return Apply("power", (substitute(x, with_numbers), constant(int(number))))
         return None
 
+    def with_exponentials(e: Expression) -> Expression | None:
+        match e:
+            case Apply("power", (x, exponent)) if variables_of(exponent) and not variables_of(x):
+                if evaluate(x, values) > 0:
+                    exponent = substitute(exponent, with_exponentials)
+                    return Apply("exp", (multiply(exponent, Apply("log", (x,))),))
+        return None
+
     def with_magnitudes(e: Expression) -> Expression | None:
         match e:
             case Apply("sqrt", (Apply("power", (x, Constant(two))),)) if two == _TWO:
@@ -173,6 +181,7 @@ def _plainly(formula: Formula) -> Formula:
         return None
 
     plain = rebuilt(substitute(formula.expression, with_numbers))
+    plain = substitute(plain, with_exponentials)
     return replace(formula, expression=substitute(plain, with_magnitudes))
 
 
