@@ -126,3 +126,17 @@ def test_what_turns_is_not_said_to_rise(text):
     (found,) = derive(parse(text)).output_forms
     assert isinstance(found, NoOutputForm)
     assert found.direction == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "expected"),
+    [
+        ("where(z > 0, z, (1 - (1 - z)**(2 - lam))/(2 - lam))", {"lam": 0.7},
+         "(1 + a·lam - 2·a)^((1 - lam)/(2 - lam))"),
+        ("where(z > 0, z, 1 - (1 - z)**(1/p))", {"p": 3.5}, "(1 - a)^(1 - p)/p"),
+    ],
+)  # fmt: skip
+def test_powers_of_powers_through_the_output_are_one(text, values, expected):
+    """``(x**p)**q`` is ``x**(p*q)`` where x is positive on the piece."""
+    derivation = derive(parse(text, values))
+    assert text_of(derivation.output_forms[0].derivative) == expected

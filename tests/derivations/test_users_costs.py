@@ -99,6 +99,8 @@ SHORT = [
         "where(sqrt(sum((a - y)**2)) > 0, a*(a - sum(a*(a - y)) - y)/sqrt(sum((a - y)**2)), 0)",
     ),
     ("sum(sqrt(1 + (a - y)**2) - 1)", "sigmoid", "a*(1 - a)*(a - y)/sqrt(1 + (a - y)**2)"),
+    ("sum((sqrt(a) - y)**2)", "sigmoid", "(1 - a)*(a - y*sqrt(a))"),
+    ("sum(log(1 + exp(-y*a)))", "tanh", "y*(a**2 - 1)/(1 + exp(a*y))"),
     (
         "-sum((2*y - 1)*a)/(1 + sum(abs(a)))",
         "softmax",

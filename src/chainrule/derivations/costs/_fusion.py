@@ -272,9 +272,14 @@ def _by_pieces(by_output: Expression, slope: Expression, translation: Translatio
     meaning = {name: e for e, name in functions.items()}
     try:
         with time_limit(_SECONDS):
-            together = sympy.cancel(sympy.together(translation.to_sympy(named)))
-            short = substitute(shortest(together, translation), meaning.get)
-            return min((short, product), key=size)
+            plain = translation.to_sympy(named)
+            cancelled = sympy.cancel(sympy.together(plain))
+            # What has no common factors is multiplied out: as it stands it may be shorter.
+            kept, short = (
+                substitute(shortest(way, translation), meaning.get) for way in (plain, cancelled)
+            )
+            ways = (kept, short, product) if size(short) <= size(product) else (product, kept)
+            return min(ways, key=size)
     except FAILURES:
         return product
 

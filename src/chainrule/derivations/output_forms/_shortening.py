@@ -224,9 +224,16 @@ class _Signs:
         return e.replace(sympy.Abs, plain)
 
     def without_roots_of_products(self, e: Any) -> Any:
-        """``sqrt(-(1 + a)**3*(a - 1)**3) -> (1 - a**2)**(3/2)``, where 1 - a**2 is positive."""
+        """``sqrt(-(1 + a)**3*(a - 1)**3) -> (1 - a**2)**(3/2)``, where 1 - a**2 is positive.
+
+        Powers of powers become one, where what they are taken of is positive.
+        """
         if not self.places:
             return e
+        e = e.replace(
+            lambda part: part.is_Pow and part.base.is_Pow and self.of(part.base.base) > 0,
+            lambda part: part.base.base ** (part.base.exp * part.exp),
+        )
         e = e.replace(
             lambda part: part.is_Pow and part.exp.is_Rational and part.exp.q > 1,
             lambda part: self.root(part.base, part.exp),
