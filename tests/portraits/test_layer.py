@@ -132,3 +132,41 @@ def test_the_jacobian_of_what_knows_directions_alone_has_no_bound(text):
 def test_shares_add_up_to_one(weight):
     """What is divided by its own sum is a share, also where it is a fraction itself."""
     assert _texts(f"({weight})/sum({weight})", "sum of the outputs") == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("source", "subject", "text"),
+    [
+        ("z/sqrt(mean(z**2))", "sum of squares", "n"),
+        ("z - mean(z) + bias", "sum of the outputs", "bias*n"),
+        ("gain*(z - mean(z))/sqrt(mean((z - mean(z))**2) + eps) + bias", "range of one output",
+         "between 0.3 - 2*sqrt(n - 1) and 0.3 + 2*sqrt(n - 1), neither attained"),
+    ],
+)  # fmt: skip
+def test_sums_and_ranges_name_units_and_parameters(source, subject, text):
+    values = {"bias": 0.3, "gain": 2.0, "eps": 0.1}
+    known = {name: x for name, x in values.items() if name in source}
+    (statement,) = chainrule.activation(source, **known).portrait().about(subject)
+    assert statement.proved
+    assert statement.text == text
+
+
+@pytest.mark.parametrize(
+    ("source", "own", "other"),
+    [
+        ("z - mean(z)/2", 1, -1), ("z + sum(z)/3", 1, 1), ("tanh(z - mean(z))", 1, -1),
+        ("1/(1 + exp(2*(z - mean(z))))", -1, 1), ("z - 1.2*mean(z)", 1, -1),
+        ("z - 3*mean(z)", None, -1),
+    ],
+)  # fmt: skip
+def test_outputs_that_depend_on_their_unit_and_the_plain_sum(source, own, other):
+    """They are monotone where algebra shows it for two units and more; differences agree."""
+    texts = _texts(source, "one output")
+    for sign, which in ((own, "in its own z"), (other, "in another unit's z")):
+        found = [text.split()[0] for text in texts if text.endswith(which)]
+        assert found == ([{1: "increasing", -1: "decreasing"}[sign]] if sign else [])
+    for units in (2, 3, 5):
+        jacobian = chainrule.activation(source).jacobian(_LAYERS[:, :units])
+        diagonal = np.eye(units, dtype=bool)
+        for sign, entries in ((own, jacobian[:, diagonal]), (other, jacobian[:, ~diagonal])):
+            assert sign is None or (sign * entries >= 0).all()

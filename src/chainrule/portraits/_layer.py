@@ -28,15 +28,18 @@ from chainrule.formulas import (
     substitute,
 )
 from chainrule.portraits._one_output import (
+    COUNT,
     LAYERS,
     OneOutput,
     by_another,
     by_own,
+    by_plain_sum,
     is_made_of_steps,
     one_output_statements,
     one_outputs,
     sign_of,
     sum_varies,
+    written,
 )
 from chainrule.portraits._statement import Bounds, Statement, bounds_of, rounded, unsettled
 from chainrule.portraits._symmetric import largest_factor
@@ -70,12 +73,14 @@ def layer_statements(formula: Formula) -> tuple[Statement, ...]:
     squares = _attempt(lambda: _constant_sum(formula, 2))
     outputs = _attempt(lambda: one_outputs(formula, *_algebra(formula, formula.expression))) or ()
     own, other = by_own(outputs), by_another(outputs)
+    plain = _attempt(lambda: by_plain_sum(formula, *_algebra(formula, formula.expression)))
+    signs = [known or sign for known, sign in zip((own, other), plain or (None, None), strict=True)]
     result = [
         Statement("permutation", "permuting the units permutes the outputs alike", True),
         _stated("shift", "f(z + c) = f(z) for every c", "f(z + c) ≠ f(z) in general", shift),
         _stated("scale", "f(c·z) = f(z) for every c > 0", "f(c·z) ≠ f(z) in general", scale),
         *_sum_statements(formula, total, squares),
-        *one_output_statements(formula, outputs, own, other),
+        *one_output_statements(formula, outputs, *signs),
         *_jacobian_statements(shift, scale, total),
     ]
     if scale and _has_slope(formula):
@@ -180,26 +185,31 @@ def _invariance(formula: Formula, moved: Expression, by: str) -> bool | None:
 
 
 def _constant_sum(formula: Formula, power: int) -> Any:
-    """Return what the outputs, or their squares, add up to where that is a number."""
+    """Return what the outputs, or their squares, add up to where no pre-activation changes it."""
     algebra, value = _algebra(formula, formula.expression)
     factors = sympy.Mul.make_args(value**power)
     # A divisor that all units share is no factor any more once it is multiplied out.
     shared = sympy.Mul(*(factor for factor in factors if not algebra.is_own(factor)))
     own = sympy.Mul(*(factor for factor in factors if algebra.is_own(factor)))
     total = _tidy(shared * algebra.sum(sympy.expand(own)))
-    return total if total.free_symbols <= {algebra.count} and not total.has(SumFunction) else None
+    meaning = algebra.translation.meaning.items()
+    names = {x: sympy.Symbol(e.name) for x, e in meaning if isinstance(e, Parameter)}
+    names[algebra.count] = COUNT
+    if total.has(SumFunction) or not total.free_symbols <= names.keys():
+        return None
+    return total.subs(names)
 
 
 def _sum_statements(formula: Formula, total: Any, squares: Any) -> list[Statement]:
     subject = "sum of the outputs"
     if total is not None:
-        result = [Statement(subject, str(total), True, _bounds(total))]
+        result = [Statement(subject, written(total), True, _bounds(total))]
     elif sum_varies(formula):
         result = [Statement("sum", "what the outputs add up to depends on the layer", True)]
     else:
         result = [unsettled(subject, "no constant is found")]
     if squares is not None:
-        result.append(Statement("sum of squares", str(squares), True, _bounds(squares)))
+        result.append(Statement("sum of squares", written(squares), True, _bounds(squares)))
     return result
 
 

@@ -45,6 +45,7 @@ LAYERS = (
     ("0.61", "0.87"), ("-0.61", "-0.87"), ("0", "0"), ("2.3", "-0.4", "0.7"),
 )  # fmt: skip
 _STEPS = ("0.35", "-0.35", "2.1", "-2.1")
+_LARGEST_DENOMINATOR = 1000
 _APART = mpmath.mpf(10) ** -30
 
 
@@ -76,11 +77,7 @@ def one_outputs(formula: Formula, algebra: SumAlgebra, value: Any) -> tuple[OneO
     totals = list(value.atoms(SumFunction))
     parameters = dict(formula.parameters)
     meaning = algebra.translation.meaning
-    numbers = {
-        symbol: sympy.Rational(parameters[e.name])
-        for symbol, e in meaning.items()
-        if isinstance(e, Parameter) and e.name in parameters
-    }
+    numbers = _numbers(formula, algebra)
     z = algebra.translation.symbol(_Z)
     degrees = {total.args[0] for total in totals}
     if z in degrees and degrees <= {z, z**2}:
@@ -107,6 +104,43 @@ def one_outputs(formula: Formula, algebra: SumAlgebra, value: Any) -> tuple[OneO
             return ()
         found.append(OneOutput(seen, own, others, side or 1, adds))
     return tuple(found)
+
+
+def _numbers(formula: Formula, algebra: SumAlgebra) -> dict[Any, Any]:
+    parameters = dict(formula.parameters)
+    return {
+        symbol: sympy.Rational(parameters[e.name])
+        for symbol, e in algebra.translation.meaning.items()
+        if isinstance(e, Parameter) and e.name in parameters
+    }
+
+
+def by_plain_sum(
+    formula: Formula, algebra: SumAlgebra, value: Any
+) -> tuple[int | None, int | None]:
+    """Return the signs of an output's derivatives by its own unit and by another.
+
+    They are sought where it depends on its own pre-activation and the sum of all of them alone.
+    """
+    z = algebra.translation.symbol(_Z)
+    if value.atoms(SumFunction) != {SumFunction(z)}:
+        return None, None
+    own, total = sympy.symbols("z s", real=True)
+    beyond_two = sympy.Dummy("k", nonnegative=True)  # units
+    seen = value.subs(SumFunction(z), total).subs(z, own).subs(_numbers(formula, algebra))
+    seen = seen.subs(algebra.count, 2 + beyond_two)
+    if not seen.free_symbols <= {own, total, beyond_two}:
+        return None, None
+    by_total = _without_tangents(sympy.diff(seen, total))
+    return sign_of(_without_tangents(sympy.diff(seen, own)) + by_total), sign_of(by_total)
+
+
+def _without_tangents(e: Any) -> Any:
+    """``1 - tanh(x)**2 -> 1/cosh(x)**2``, which is seen to be positive."""
+    return e.replace(
+        lambda part: part.is_Pow and isinstance(part.base, sympy.tanh) and part.exp == 2,
+        lambda part: 1 - sympy.cosh(part.base.args[0]) ** -2,
+    )
 
 
 def _by_distances(value: Any, z: Any, count: Any) -> tuple[OneOutput, ...]:
@@ -305,8 +339,18 @@ def _range(outputs: tuple[OneOutput, ...], own: int | None) -> Statement:
     bounds = None
     if low.is_number and high.is_number:
         bounds = (bounds_of(low)[0], bounds_of(high)[1])
-    text = f"between {low} and {high}, neither attained".replace("oo", "∞")
+    text = f"between {written(low)} and {written(high)}, neither attained"
     return Statement(subject, text, True, bounds)
+
+
+def written(exact: Any) -> str:
+    """Write a SymPy number; one that is a rounded decimal as it is usually read."""
+    rounded = {
+        x: sympy.Symbol(f"{float(x):.10g}")
+        for x in exact.atoms(sympy.Rational)
+        if x.q > _LARGEST_DENOMINATOR
+    }
+    return str(exact.xreplace(rounded)).replace("oo", "∞")
 
 
 def _limits(one: OneOutput, rises: int | None) -> tuple[Any, Any] | None:
