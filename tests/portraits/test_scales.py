@@ -89,3 +89,19 @@ def test_moments_of_powers_of_numbers():
     assert power.bounds == pytest.approx((math.exp(-(math.log(2) ** 2)),) * 2)
     square = (1 + 4 * math.log(2)) ** -1.5
     assert _only(_portrait("z*2**(-z**2)"), "gain").bounds == pytest.approx((square**-0.5,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "square"),
+    [
+        # What differs from a step is as wide as 1/rate, where the density is 1/sqrt(2π).
+        ("1/(1 + exp(-z/1e-5))", 1 / 2 - 1e-5 / math.sqrt(2 * math.pi)),
+        ("tanh(1e8*z)", 1 - 2e-8 / math.sqrt(2 * math.pi)),
+        ("1e-8*tanh(1e8*z)", 1e-16 * (1 - 2e-8 / math.sqrt(2 * math.pi))),
+        ("z/(1 + exp(-1e5*z))", 1 / 2),
+    ],
+)
+def test_gain_of_what_is_nearly_a_step(text, square):
+    low, high = _only(_portrait(text), "gain").bounds
+    assert low * (1 - 1e-12) <= square**-0.5 <= high * (1 + 1e-12)
+    assert high - low < 1e-8 * high

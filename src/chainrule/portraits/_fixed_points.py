@@ -23,8 +23,8 @@ from chainrule.portraits._signs import Signs, Stretch, narrowed, signs_between
 LEAST, MOST = 0.01, 100.0  # the variances searched
 CENTRES = RATIO ** np.arange(-8.0, 9.0)
 _ONE = 8  # the place of 1 among the centres
-_REFINEMENTS = (1, 5)
-_CLOSE = 1e-4
+_REFINEMENTS = ((1, False), (5, False), (1, True))  # and whether panels are short near 0
+_CLOSE, _SMALL = 1e-4, 1e-3
 _COARSEST = 1e-4  # of the logarithm of a variance, before Newton's method
 
 Bounds = tuple[float, float]
@@ -53,18 +53,22 @@ class PiecewiseFunction:
         self, centres: Array = CENTRES, powers: Sequence[int] = (1, 2)
     ) -> tuple[NormalMoment, ...] | None:
         """Return its moments around each variance, close at the first; None where unbounded."""
-        for refinement in _REFINEMENTS:
+        usable = None
+        for refinement, near_zero in _REFINEMENTS:
             found = normal_moments(
                 self.expressions, self.places, self.parameters, self.growth, centres, powers,
-                refinement=refinement,
+                refinement=refinement, near_zero=near_zero,
             )  # fmt: skip
             if found is None:
-                return None
+                return usable
             one = min(_ONE, len(centres) - 1)
-            widths = [m.high[0, one] - m.low[0, one] for m in found]
-            if max(widths) < _CLOSE * max(1e-3, float(found[-1].high[0, one])):
+            width = max(m.high[0, one] - m.low[0, one] for m in found)
+            largest = float(found[-1].high[0, one])
+            if width < _CLOSE * min(largest, math.sqrt(largest)):
                 return found
-        return None
+            if usable is None and width < _CLOSE * max(_SMALL, largest):
+                usable = found
+        return usable
 
 
 KnownFunction = PiecewiseFunction | ClosedFunction

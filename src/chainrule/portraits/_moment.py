@@ -107,6 +107,7 @@ def normal_moments(
     powers: Sequence[int] = (1, 2),
     *,
     refinement: int = 1,
+    near_zero: bool = False,
 ) -> tuple[NormalMoment, ...] | None:
     """Return the moments of a function given piece by piece, or None where they are not bounded.
 
@@ -124,18 +125,22 @@ def normal_moments(
     powers : sequence of int
     refinement : int
         How many times as many panels as usual.
+    near_zero : bool
+        Whether panels are ever shorter towards 0, for what changes within a short way of it.
     """
     scales = np.sqrt(np.append(centres, centres[-1] * RATIO))
     stretches: dict[Expression, list[tuple[float, float]]] = {}
     for expression, between in zip(
         expressions, itertools.pairwise([-math.inf, *places, math.inf]), strict=True
     ):
-        stretches.setdefault(expression, []).append(between)
+        begin, end = between
+        cut = [begin, 0.0, end] if near_zero and begin < 0 < end else [begin, end]
+        stretches.setdefault(expression, []).extend(itertools.pairwise(cut))
     low = {p: np.zeros((_TERMS, len(scales))) for p in powers}
     high = {p: np.zeros((_TERMS, len(scales))) for p in powers}
     for expression, within in stretches.items():
         program = Program(expression, parameters)
-        panels = _panels(within, scales, refinement, graded=False)
+        panels = _panels(within, scales, refinement, graded=near_zero)
         if panels is None:
             continue
         derivatives = majorants(program, (panels.left, panels.right), _ORDER)
@@ -234,6 +239,8 @@ def _integrals(
     factor = half / scale * _WEIGHTS[:, None] / math.sqrt(2 * math.pi)
     weights, spread = weights * factor, spread * factor
     largest = growth.size * (1 + np.maximum(np.abs(left), np.abs(right))) ** growth.power
+    with np.errstate(all="ignore"):
+        own = np.maximum(*np.abs(program((left, right))))
     around = _weight_majorants(left / scale, right / scale, scale)
     result: dict[int, Interval] = {}
     power, raised = values, derivatives
@@ -251,11 +258,10 @@ def _integrals(
             size = np.maximum(np.abs(power[0]), np.abs(power[1])) * spread
             low = (np.minimum(*ends) - size).sum(1) - rest
             high = (np.maximum(*ends) + size).sum(1) + rest
-            # Where the derivatives have no bounds, next to the end of a piece, the values may.
-            singular = ~np.isfinite(rest).all(axis=0)
-            within = 2 * half / scale * np.minimum(raised[0], largest**p) * around[:, 0]
-            low[:, singular] = -within[:, singular]
-            high[:, singular] = within[:, singular]
+            # Where the derivatives have no bounds, or large ones, the values may be small.
+            size_there = np.fmin(np.fmin(raised[0], own**p), largest**p)
+            within = 2 * half / scale * size_there * around[:, 0]
+            low, high = np.fmax(low, -within), np.fmin(high, within)
             slack = 1e-15 * np.sqrt(len(left)) * panels.total(np.abs(low) + np.abs(high))
         result[p] = (panels.total(low) - slack, panels.total(high) + slack)
     return result
