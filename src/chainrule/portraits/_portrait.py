@@ -13,6 +13,7 @@ from chainrule.derivations import (
     TimeLimitError,
     TooManyPiecesError,
     evaluate,
+    innermost_branching,
     periodic_pieces,
     smooth_pieces,
     time_budget,
@@ -28,6 +29,7 @@ from chainrule.formulas import (
     Parameter,
     constant,
     parameters_of,
+    subexpressions,
     substitute,
     variables_of,
 )
@@ -51,6 +53,7 @@ from chainrule.portraits._symmetry import (
 _SECONDS = 3.5
 _GRACE = 0.3
 _TWO = 2
+_LARGEST = 1000  # an exponent of more makes a number's exact power too long, as at a far kink
 _COMPUTED = ("kink", "jump")
 _METHOD = (
     "Signs are proved by interval arithmetic, and for large |z| by the dominant term; limits and "
@@ -181,8 +184,19 @@ def _plainly(formula: Formula) -> Formula:
         return None
 
     plain = rebuilt(substitute(formula.expression, with_numbers))
-    plain = substitute(plain, with_exponentials)
+    if innermost_branching(plain) is None and all(
+        abs(number) <= _LARGEST for number in _numbers_of(plain, values)
+    ):
+        plain = substitute(plain, with_exponentials)
     return replace(formula, expression=substitute(plain, with_magnitudes))
+
+
+def _numbers_of(e: Expression, values: dict[str, float]) -> Iterator[Any]:
+    for part in subexpressions(e):
+        if isinstance(part, Constant):
+            yield part.value
+        elif isinstance(part, Parameter):
+            yield values[part.name]
 
 
 def _statements(formula: Formula, pieces: Pieces) -> Iterator[Statement]:
