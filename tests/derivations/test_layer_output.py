@@ -16,7 +16,7 @@ from chainrule.derivations import (
     evaluate_layer,
     through_output,
 )
-from chainrule.derivations.output_forms._layer_witness import find_layer_witness
+from chainrule.derivations.output_forms.witnesses._layer_witness import find_layer_witness
 from chainrule.formulas import parse, to_text, variables_of
 
 _LAYERS = (("0.3", "-1.7", "2.9"), ("-0.2", "0.1"), ("1.5", "-4", "3", "-2.5", "0.7"))

@@ -21,12 +21,12 @@ from chainrule.derivations import (
 )
 from chainrule.derivations._evaluate import LayerProgram
 from chainrule.derivations._remembered import forget
-from chainrule.derivations.output_forms import _layer_witness
-from chainrule.derivations.output_forms._invariance import degree, is_even
-from chainrule.derivations.output_forms._kept_values import kept_values
-from chainrule.derivations.output_forms._layer_maps import LayerMap
-from chainrule.derivations.output_forms._layer_search import short_layers_alike
-from chainrule.derivations.output_forms._layer_witness import checked, find_layer_witness
+from chainrule.derivations.output_forms.layer_forms._kept_values import kept_values
+from chainrule.derivations.output_forms.rising._invariance import degree, is_even
+from chainrule.derivations.output_forms.witnesses import _layer_witness
+from chainrule.derivations.output_forms.witnesses._layer_maps import LayerMap
+from chainrule.derivations.output_forms.witnesses._layer_search import short_layers_alike
+from chainrule.derivations.output_forms.witnesses._layer_witness import checked, find_layer_witness
 from chainrule.documents import text_of
 from chainrule.formulas import parse
 

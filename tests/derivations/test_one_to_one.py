@@ -19,7 +19,7 @@ from chainrule.derivations import (
     smooth_pieces,
     through_output,
 )
-from chainrule.derivations.output_forms._signs import proved_sign
+from chainrule.derivations.output_forms.signs._signs import proved_sign
 from chainrule.formulas import parse, to_text, variables_of
 
 PLACES = ("-7.3", "-2.2", "-0.6", "-0.13", "0.11", "0.7", "1.9", "5.3", "6.1")

@@ -10,7 +10,7 @@ from tests.derivations.oracle import check_elementwise, check_witness, contradic
 from tests.formulas.language import value_at
 
 from chainrule.derivations import NoOutputForm, derive, smooth_pieces
-from chainrule.derivations.output_forms._signs import proved_sign
+from chainrule.derivations.output_forms.signs._signs import proved_sign
 from chainrule.documents import text_of
 from chainrule.formulas import parse
 

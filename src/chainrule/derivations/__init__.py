@@ -55,7 +55,6 @@ from chainrule.derivations.costs._cost_derivation import derive_cost as derive_c
 from chainrule.derivations.costs._domain import undefined_output as undefined_output
 from chainrule.derivations.costs._fusion import FusedGradient as FusedGradient
 from chainrule.derivations.costs._fusion import fused_gradient as fused_gradient
-from chainrule.derivations.output_forms._domain import has_no_value as has_no_value
 from chainrule.derivations.output_forms._output_form import NoOutputForm as NoOutputForm
 from chainrule.derivations.output_forms._output_form import OutputForm as OutputForm
 from chainrule.derivations.output_forms._output_form import output_form as output_form
@@ -64,4 +63,5 @@ from chainrule.derivations.output_forms._through_output import (
 )
 from chainrule.derivations.output_forms._through_output import through_output as through_output
 from chainrule.derivations.output_forms._witness import Witness as Witness
+from chainrule.derivations.output_forms.signs._domain import has_no_value as has_no_value
 from chainrule.derivations.sections._elementwise import batch_form as batch_form

@@ -29,14 +29,6 @@ from chainrule.derivations._time_limit import in_time, time_left
 from chainrule.derivations._vector_jacobian import backward_graph
 from chainrule.derivations._whole_slope import whole_slope
 from chainrule.derivations._work_clock import work_clock
-from chainrule.derivations.output_forms._determined import why_determined, why_told
-from chainrule.derivations.output_forms._kept_values import determined
-from chainrule.derivations.output_forms._layer_output import layer_output_form
-from chainrule.derivations.output_forms._layer_witness import (
-    LayerWitness,
-    evident_layer_witness,
-    find_layer_witness,
-)
 from chainrule.derivations.output_forms._output_form import (
     NoOutputForm,
     OutputForm,
@@ -45,6 +37,14 @@ from chainrule.derivations.output_forms._output_form import (
 from chainrule.derivations.output_forms._repeated_forms import (
     forms_of_period,
     witness_near_zero,
+)
+from chainrule.derivations.output_forms.layer_forms._kept_values import determined
+from chainrule.derivations.output_forms.layer_forms._layer_output import layer_output_form
+from chainrule.derivations.output_forms.told_layers._determined import why_determined, why_told
+from chainrule.derivations.output_forms.witnesses._layer_witness import (
+    LayerWitness,
+    evident_layer_witness,
+    find_layer_witness,
 )
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,

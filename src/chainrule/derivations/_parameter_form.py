@@ -16,7 +16,7 @@ from chainrule.derivations._graph import GraphBuilder
 from chainrule.derivations._layer_check import same_values
 from chainrule.derivations._sum_algebra import SumAlgebra
 from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations.output_forms._shortening import shortest
+from chainrule.derivations.output_forms.shortening._shortening import shortest
 from chainrule.formulas import Apply, Expression, Formula, Parameter, Variable, variables_of
 
 _SECONDS = 0.5

@@ -8,7 +8,7 @@ from chainrule.derivations._algebra import FAILURES, Translation
 from chainrule.derivations._arithmetic import LARGEST_DENOMINATOR, written_length
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations.output_forms._shortening import shortest
+from chainrule.derivations.output_forms.shortening._shortening import shortest
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -22,8 +22,8 @@ from chainrule.derivations._layer_check import agrees_where_awkward, proved
 from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.derivations._remembered import remembered
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.derivations.output_forms._moved_layers import MovedLayer, moved_layer
 from chainrule.derivations.output_forms._output_form import OutputForm, output_form
+from chainrule.derivations.output_forms.layer_forms._moved_layers import MovedLayer, moved_layer
 from chainrule.formulas import (
     COMPARISONS,
     Apply,

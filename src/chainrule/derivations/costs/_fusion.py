@@ -34,8 +34,8 @@ from chainrule.derivations._time_limit import time_limit
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.costs._joined import simplified
 from chainrule.derivations.costs._saturation import survives_rounding
-from chainrule.derivations.output_forms._shortening import shortest
 from chainrule.derivations.output_forms._through_output import slopes
+from chainrule.derivations.output_forms.shortening._shortening import shortest
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

@@ -31,7 +31,11 @@ from chainrule.derivations.output_forms._candidates import (
 from chainrule.derivations.output_forms._inverses import inverses, layer_polynomial
 from chainrule.derivations.output_forms._layers import INNER, exchanged, layers_of
 from chainrule.derivations.output_forms._places import WORKING_DIGITS, Place, signed_symbol
-from chainrule.derivations.output_forms._shortening import polynomial_in, shortest, with_cosines
+from chainrule.derivations.output_forms.shortening._shortening import (
+    polynomial_in,
+    shortest,
+    with_cosines,
+)
 from chainrule.formulas import (
     Apply,
     Expression,

@@ -22,7 +22,7 @@ from chainrule.derivations.output_forms._candidates import (
 )
 from chainrule.derivations.output_forms._layers import without_bases
 from chainrule.derivations.output_forms._places import Place, signed_symbol
-from chainrule.derivations.output_forms._shortening import (
+from chainrule.derivations.output_forms.shortening._shortening import (
     polynomial_in,
     shortest,
     through_cosine,

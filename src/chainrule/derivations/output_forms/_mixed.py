@@ -19,7 +19,7 @@ from chainrule.derivations.output_forms._composition import Chain
 from chainrule.derivations.output_forms._elimination import Elimination
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms._places import Place, places_at
-from chainrule.derivations.output_forms._shortening import shortest
+from chainrule.derivations.output_forms.shortening._shortening import shortest
 from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions, variables_of
 
 _PART, _Z = Variable("h"), Variable("z")

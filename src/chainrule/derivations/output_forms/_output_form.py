@@ -20,14 +20,14 @@ from chainrule.derivations._pieces import Piece, Pieces, differentiate
 from chainrule.derivations._time_limit import time_budget, time_limit
 from chainrule.derivations.output_forms._candidates import OUTPUT, Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
-from chainrule.derivations.output_forms._domain import Stretch, domain, positive_conditions
 from chainrule.derivations.output_forms._elimination import Elimination
 from chainrule.derivations.output_forms._implicit_form import ImplicitForm, implicit_form
 from chainrule.derivations.output_forms._layers import without_areas
 from chainrule.derivations.output_forms._mixed import mixed_forms
 from chainrule.derivations.output_forms._places import DIGITS, Place, holds, places_of
-from chainrule.derivations.output_forms._signs import proved_sign, sign_from_end
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
+from chainrule.derivations.output_forms.signs._domain import Stretch, domain, positive_conditions
+from chainrule.derivations.output_forms.signs._signs import proved_sign, sign_from_end
 from chainrule.formulas import Apply, Expression, Parameter, constant, substitute, variables_of
 
 _SECONDS = 1.2  # for each way of looking

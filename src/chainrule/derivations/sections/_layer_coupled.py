@@ -13,8 +13,8 @@ from chainrule.derivations._graph import Graph
 from chainrule.derivations._jacobian import bound
 from chainrule.derivations._stages import Stage
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
-from chainrule.derivations.output_forms._excluded_counts import excluded_counts
-from chainrule.derivations.output_forms._kept_values import kept_values
+from chainrule.derivations.output_forms.layer_forms._kept_values import kept_values
+from chainrule.derivations.output_forms.told_layers._excluded_counts import excluded_counts
 from chainrule.derivations.sections._elementwise import (
     A_J,
     A_P,

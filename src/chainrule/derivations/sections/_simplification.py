@@ -14,12 +14,12 @@ from chainrule.derivations._arithmetic import ZERO, size
 from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.derivations._simplified import simplified
-from chainrule.derivations.output_forms._domain import Stretch, domain
 from chainrule.derivations.output_forms._output_form import (
     UNDEFINED,
     NoOutputForm,
     OutputForm,
 )
+from chainrule.derivations.output_forms.signs._domain import Stretch, domain
 from chainrule.derivations.sections._kinks import has_gap, kink_sentence, place_text
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Expression, Formula, variables_of

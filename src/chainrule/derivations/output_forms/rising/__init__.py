@@ -1,0 +1,1 @@
+"""Layers that rise with each unit and with what their units share."""

@@ -1,0 +1,1 @@
+"""The shortest of many ways to write a form."""
