@@ -43,6 +43,21 @@ def test_derivative_of_the_sigmoid_survives_saturation() -> None:
     assert value(found) == 1.0
 
 
+def test_logarithms_and_differences_next_to_one_are_told_in_the_tails() -> None:
+    """log(erf(z)) is -erfc(z) to the last digit, and an interval's mass that of its nearer end."""
+    for z in (9.0, 40.0, 3000.0):
+        assert value(truth("(1 - erf(z))/log(erf(z))", z)) == -1.0
+        assert value(truth("(1 - tanh(z))/log(tanh(z))", z)) == pytest.approx(-1.0, abs=1e-7)
+    with mp.workdps(40):
+        for z in (-20.0, 20.0, 300.0):
+            far = mpf(abs(z))
+            near = far if z > 0 else far - 1
+            total = mp.erfc(near) - mp.erfc(near + 1)
+            assert value(truth("log(erf(z + 1) - erf(z))", z)) == pytest.approx(mp.log(total))
+    assert slope(truth("log(tanh(z))", 0.5)) == pytest.approx(2 / math.sinh(1.0))
+    assert value(truth("erf(z) - erf(-z)", 0.0)) == 0.0
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("text", "z", "expected", "derivative"),
@@ -263,7 +278,10 @@ NUMBERS = st.floats(-50, 50).filter(lambda z: abs(z) > 1e-6)
 @given(st.sampled_from(sorted(OPERATIONS)), NUMBERS, NUMBERS, st.integers(30, 200))
 def test_balls_hold_the_truth(operation: str, x: float, y: float, precision: int) -> None:
     """Whatever the precision, the ball contains the result to 400 bits; inexact inputs too."""
-    two = operation in ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
+    two = operation in (
+        *("add", "subtract", "multiply", "divide", "power", "maximum", "minimum"),
+        "difference_of_erf",
+    )
     if operation == "power":
         y = float(round(y))
 

@@ -69,6 +69,16 @@ def erfc(x: Ball, precision: int) -> Ball:
     return value, max(m + size + p + 4, m - precision + 3) + 1
 
 
+def difference_of_erf(x: Ball, y: Ball, precision: int) -> Ball:
+    """Return ``erf(x) - erf(y)``, of which no precision that is affordable shows the tails."""
+    side = _ball.sign(_ball.add(x, y, precision))
+    if side is None:
+        return _ball.subtract(erf(x, precision), erf(y, precision), precision)
+    if side < 0:
+        x, y = _ball.negate(y, precision), _ball.negate(x, precision)
+    return _ball.subtract(erfc(y, precision), erfc(x, precision), precision)
+
+
 def _exponential(raw: Callable[..., Raw], x: Ball, precision: int, at_zero: Ball) -> Ball:
     """Evaluate sinh or cosh, whose slope is below twice the exponential of the magnitude."""
     u, p = x
@@ -165,6 +175,7 @@ OPERATIONS: dict[str, Callable[..., Ball]] = {
     "asinh": asinh,
     "erf": erf,
     "erfc": erfc,
+    "difference_of_erf": difference_of_erf,
 }
 
 ORDERS: dict[str, Callable[[int], bool]] = {

@@ -28,8 +28,9 @@ _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict
 def _complement(e: Expression) -> Expression | None:
     """``1 ± erf(x) -> erfc(∓x)``, ``1 ± tanh(x) -> 2/(1 + exp(∓2 x))``, ``exp(x) - 1 -> expm1(x)``.
 
-    ``1 - u**2`` of either is ``(1 - u)*(1 + u)``, and ``log(1 + x) -> log1p(x)``. In the tails no
-    precision that is affordable shows the sum.
+    ``1 - u**2`` of either is ``(1 - u)*(1 + u)``, ``log(u) -> log1p(-(1 - u))``,
+    ``log(1 + x) -> log1p(x)``, and ``erf(x) - erf(y)`` is a difference of either tail. In the tails
+    no precision that is affordable shows the sum.
     """
     match e:
         case Apply("subtract", (Constant(1) as one, square)) if (u := _squared(square)) is not None:
@@ -49,6 +50,12 @@ def _complement(e: Expression) -> Expression | None:
             _complement(total) is None
         ):
             return Apply("log1p", (substitute(x, _complement),))
+        case Apply("subtract", (Apply("erf", (x,)), Apply("erf", (y,)))):
+            ends = tuple(substitute(end, _complement) for end in (x, y))
+            return Apply("difference_of_erf", ends)
+        case Apply("log", (Apply("erf" | "tanh") as u,)):
+            rest = substitute(Apply("subtract", (constant(1), u)), _complement)
+            return Apply("log1p", (Apply("negate", (rest,)),))
         case _:
             return None
     inner = substitute(inner, _complement)
