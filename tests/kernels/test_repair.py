@@ -11,13 +11,20 @@ from chainrule.derivations import derive, evaluate
 from chainrule.formulas import parse
 from chainrule.kernels import backward, forward
 from chainrule.kernels._elementwise import scalar_function, scalar_functions
-from chainrule.kernels.source._fit import fitted
+from chainrule.kernels.source._fit import fitted, fitted_by_size
+from chainrule.kernels.source._interpreter import interpreted
 
 NAIVE = (
     *("sqrt(z**2 + 1) - 1", "z - log(cosh(z))", "(1 + erf(z))/2", "z - sin(z)", "1 - cos(z)"),
     *("exp(z) - 1 - z", "z/sqrt(1 + z**2) - 1", "1 - exp(-exp(z))", "atan(z) - z", "asinh(z) - z"),
     *("z*(1 - z/sqrt(1 + z**2))", "z*tanh(exp(z))", "(exp(z) - 1)/z", "sin(z)/z", "tanh(z)/z"),
     *("z*erf(exp(z))", "log((1 + exp(z))/2)", "z - sqrt(z**2 + 3)"),
+)
+BY_SIZE = (
+    "sqrt(z) - sqrt(z + 1) + log(1 + 1/z)",
+    "exp(-log(z)**2/2)/(z*(1 - erf(log(z)/sqrt(2))))",
+    "((1 - erf(z))/(1 + erf(z)))/log(erf(z))",
+    "log(erf(z - 3) - erf(z - 4))",
 )
 ROOTS = ("z/sqrt(1 + z**2)", "(z + sqrt(z**2 + 4))/2", "sqrt(2*z**2 + 5) + z/9", "1/sqrt(z**2 + 9)",
          "sqrt(z**2 + 1e20)", "sqrt(1e-20*z**2 + 1)", "z/(1 + abs(z))",
@@ -31,6 +38,68 @@ def test_a_naive_formula_passes_its_certificate(text):
     certificate = certify(parse(text, {}))
     assert certificate.passed, str(certificate)
     assert certificate.meets(2.0, 4.0, conditioned=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", BY_SIZE)
+def test_what_goes_like_a_power_or_a_logarithm_passes_its_certificate(text):
+    """Tails that no polynomial in z or 1/z reaches are polynomials in the logarithm of z."""
+    certificate = certify(parse(text, {}))
+    assert certificate.passed, str(certificate)
+
+
+def test_tails_of_fractional_powers_keep_their_digits():
+    """The slope of √z - √(z + 1) + log(1 + 1/z) goes like z**-1.5/4 far out."""
+    formula = parse(BY_SIZE[0], {})
+    z = np.array([3e7, 2.4e8, 2e12, 1e23, 3e38], np.float32)
+    slopes = backward(formula, np.ones_like(z), z)
+    with mpmath.workdps(120):
+        for x, got in zip(z, slopes, strict=True):
+            t = mpmath.mpf(float(x))
+            wanted = (1 / mpmath.sqrt(t) - 1 / mpmath.sqrt(t + 1)) / 2 - 1 / (t * (t + 1))
+            unit = max(float(np.spacing(np.float32(abs(wanted)))), 1e-45)
+            assert abs(mpmath.mpf(float(got)) - wanted) <= 4 * unit
+
+
+def test_a_fit_by_size_is_one_polynomial_over_many_octaves():
+    """Of z**-1.5 and of log(z), on either side of 0."""
+    with mpmath.workdps(40):
+        for side in (1, -1):
+            low, high = sorted((side * 1e3, side * 2.0**128))
+
+            def power(z, side=side):
+                return (side * z) ** mpmath.mpf("-1.5")
+
+            def logarithm(z, side=side):
+                return mpmath.log(side * z)
+
+            for truth in (power, logarithm):
+                fit = fitted_by_size(truth, low, high, 34)
+                assert fit is not None
+                assert len(fit.coefficients) == 2
+                value = interpreted(*fit.source("u"), {})
+                for size in (1e4, 1e20, 1e38):
+                    assert value(side * size) == pytest.approx(truth(side * size), rel=1e-12)
+        assert fitted_by_size(power, -1.0, 1.0, 34) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_fit_gives_values_where_the_function_has_none(dtype):
+    """A power with a fraction has none below 0, however small those next to 0 above."""
+    z = np.array([-np.inf, -3.0, -0.5, -1e-30], dtype)
+    formula = parse("z**1.7*log(1 + 1/z)", {})
+    assert np.isnan(forward(formula, z)).all()
+    assert np.isnan(backward(formula, np.ones_like(z), z)).all()
+
+
+def test_a_fit_that_harms_at_one_end_is_taken_at_the_other():
+    """The mass of an interval by erf, in float64 too: as right in one tail as in the other."""
+    formula = parse("erf(z + 1) - erf(z - 1)", {})
+    z = np.array([3.5, 4.5, 5.4, 7.5, 9.0])
+    a = forward(formula, np.concatenate([z, -z]))
+    with mpmath.workdps(120):
+        wanted = [float(mpmath.erf(x + 1) - mpmath.erf(x - 1)) for x in map(mpmath.mpf, z)]
+    assert a == pytest.approx(2 * wanted, rel=1e-13, abs=0.0)
 
 
 @pytest.mark.long

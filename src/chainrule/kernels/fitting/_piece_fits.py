@@ -24,6 +24,7 @@ from chainrule.derivations import (
 from chainrule.formulas import Formula
 from chainrule.kernels.elementary import tables
 from chainrule.kernels.elementary.tables import MOST
+from chainrule.kernels.fitting._judge import Judge
 from chainrule.kernels.fitting._pieces import LEAST_WORK, Decay, InPieces, Piece, Side
 from chainrule.kernels.fitting._polynomials import (
     Array,
@@ -34,7 +35,6 @@ from chainrule.kernels.fitting._polynomials import (
     in_one,
     shortest,
 )
-from chainrule.kernels.fitting._repair import Judge
 from chainrule.references import FORMATS
 
 _SECONDS = 4.0

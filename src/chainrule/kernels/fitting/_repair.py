@@ -9,30 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import mpmath
 import numpy as np
-from mpmath import libmp
 
 from chainrule.derivations import TimeLimitError, time_limit
 from chainrule.formulas import Apply, Formula, subexpressions
-from chainrule.kernels.source._fit import Fit, fitted, power_of_tail
+from chainrule.kernels.fitting._judge import Judge, Place, as_float, domains, places_between
+from chainrule.kernels.source._fit import Fit, fitted, fitted_by_size, power_of_tail
 from chainrule.kernels.source._interpreter import interpreted
 from chainrule.kernels.source._joined_fits import joined
 from chainrule.kernels.source._lines import number, parameter_name
 from chainrule.kernels.stable_forms._factors import polynomial_of
-from chainrule.references import FORMATS, Format, Reference, Truth
+from chainrule.references import FORMATS, Format
 
 _SECONDS = 18.0
-# In units of the format's last place: what is mended.
-_TOLERATED = {"float32": 0.02, "float64": 3.0}
 _BITS = {"float32": 34, "float64": 55}
-# Of the reference: where more are needed, nothing is mended.
-_MOST_BITS = {"float32": 600, "float64": 2600}
 _GAP = 5
 _DEEPEST_CUT = 4
 _NEAR_ZERO = 0.25  # of a cut, there is no tail yet
@@ -41,74 +36,12 @@ _NEXT_TO_ZERO = 1e-4
 _HARMLESS = {"float32": 10.0, "float64": 1.5}  # times what is allowed
 _ROUNDED = ("exp", "log", "tanh", "sinh", "cosh", "erf", "atan", "asinh", "sin", "cos")
 Source = tuple[list[str], str]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What is true at one place, and by how much a result may differ."""
-
-    z: float
-    value: Any
-    allowed: float
-
-    @property
-    def is_visible(self) -> bool:
-        """Whether the truth is more than what may be lost of it."""
-        return bool(abs(self.value) > self.allowed)
-
-    def excess(self, computed: float) -> float:
-        """Return an error in units of what is allowed."""
-        if not math.isfinite(computed):
-            return 0.0 if _as_float(self.value) == computed else math.inf
-        if not mpmath.isfinite(self.value):
-            return math.inf
-        return float(min(abs(mpmath.mpf(computed) - self.value) / self.allowed, 1e300))
-
-
-class Judge:
-    """True values or slopes of a formula in a format."""
-
-    def __init__(self, formula: Formula, form: Format, *, slope: bool) -> None:
-        self.form, self.slope = form, slope
-        self.reference, self.known = _reference(formula, form)
-
-    def __call__(self, z: Any) -> Any:
-        """Return the true value, or None where it is not known or not a number."""
-        raw = mpmath.mpf(z)._mpf_
-        if not self.slope:
-            found = self.reference.value(raw, _MOST_BITS[self.form.name])
-        else:
-            truth = self.reference.at(raw, _MOST_BITS[self.form.name])
-            found = None if truth.is_kink else truth.left
-        return None if found is None or found == libmp.fnan else mpmath.make_mpf(found)
-
-    def at(self, z: float) -> _Place | None:
-        """Return what is known of a place."""
-        if z not in self.known:
-            self.known[z] = self.reference.at(libmp.from_float(z), _MOST_BITS[self.form.name])
-        truth = self.known[z]
-        found = (None if truth.is_kink else truth.left) if self.slope else truth.value
-        if found is None or found == libmp.fnan:
-            return None
-        value = mpmath.make_mpf(found)
-        change = truth.derivative_change if self.slope else truth.value_change
-        if not mpmath.isfinite(value):
-            return _Place(z, value, 1.0)
-        size = max(int(mpmath.mag(value)) if value else change, change - 1)
-        # Results of subnormal exponentials have no more digits than those.
-        unit = max(self.form.spacing_exponent(size), -1060)
-        return _Place(z, value, _TOLERATED[self.form.name] * 2.0**unit)
-
-    def limit(self, direction: int) -> float | None:
-        """Return the limit at plus or minus infinity, where there is one and it is known."""
-        found = self.reference.limits(direction)[self.slope]
-        return None if found is None or found == libmp.fnan else _as_float(mpmath.make_mpf(found))
-
-
-@lru_cache(maxsize=2)
-def _reference(formula: Formula, form: Format) -> tuple[Reference, dict[float, Truth]]:
-    """Return the reference and what it has told: value and slope are asked for in turn."""
-    return Reference(formula, form), {}
+Method = Callable[[Callable[[Any], Any], float, float, int], Fit | None]
+# One after the other, where the one before left digits lost.
+_METHODS: dict[str, tuple[Method, ...]] = {
+    "float32": (fitted, fitted_by_size),
+    "float64": (fitted,),
+}
 
 
 def repaired(
@@ -142,7 +75,7 @@ def loses_nothing(formula: Formula, source: Source, dtype: str, *, slope: bool) 
         with time_limit(_SECONDS), mpmath.workdps(40), np.errstate(all="ignore"):
             judge = Judge(formula, FORMATS[dtype], slope=slope)
             computed = _runnable(source, formula)
-            places = (judge.at(z) for z in _sample(judge.form, -math.inf, math.inf))
+            places = (judge.at(z) for z in places_between(judge.form, -math.inf, math.inf))
             if any(p is not None and p.excess(computed(p.z)) > 1 for p in places):
                 return False
             exact = _with_exact(source[1], judge, computed, formula)
@@ -155,28 +88,72 @@ def _repaired(
     formula: Formula, source: Source, edges: Sequence[float], form: Format, slope: bool
 ) -> Source:
     judge = Judge(formula, form, slope=slope)
-    computed = _runnable(source, formula)
     fits: list[Fit] = []
-    for low, high in pairwise([-math.inf, *sorted(set(edges)), math.inf]):
-        places = [p for z in _sample(form, low, high) if (p := judge.at(z)) is not None]
-        for start, end in _lossy(places, computed, low, high):
-            inside = [p for p in places if start < p.z < end]
-            fits += [
-                fit
-                for fit in _fits(judge, start, end, inside, computed)
-                if _is_better(fit, judge, inside, computed, formula)
-            ]
+    ends = [-math.inf, *sorted(set(edges)), math.inf]
+    for method in _METHODS[form.name]:
+        mended = _with_fits(source, fits)
+        for low, high in pairwise(ends):
+            fits += _better_fits(judge, low, high, mended, formula, method)
     lines, result = list(source[0]), source[1]
     if form.name == "float64":  # float32 takes its fits into other tiers
         added, fitted_result, condition, fits = joined(fits)
         lines += added
         result = f"({fitted_result}) if {condition} else ({result})" if added else result
+    else:
+        fits = _without_gaps(fits, judge, _runnable(_with_fits(source, fits), formula))
+    lines, result = _with_fits((lines, result), fits)
+    result = _with_exact(result, judge, _runnable((lines, result), formula), formula)
+    return lines, _with_limits(result, judge, _runnable((lines, result), formula))
+
+
+def _better_fits(
+    judge: Judge, low: float, high: float, source: Source, formula: Formula, method: Method
+) -> list[Fit]:
+    """Return fits by a method where a source loses digits between two edges."""
+    computed = _runnable(source, formula)
+
+    def better(start: float, end: float, places: Sequence[Place], cuts: int) -> Iterator[Fit]:
+        inside = [p for p in places if start < p.z < end]
+        for fit in _fits(judge, start, end, inside, computed, method):
+            if _is_better(fit, judge, inside, computed, formula):
+                yield fit
+            elif cuts < _DEEPEST_CUT and math.isfinite(fit.low) and math.isfinite(fit.high):
+                # Where little is lost it may lose more: the rest has another one.
+                middle = _cut(fit.low, fit.high)
+                yield from better(fit.low, middle, inside, cuts + 1)
+                yield from better(middle, fit.high, inside, cuts + 1)
+
+    return [
+        fit
+        for first, last, places in domains(judge, low, high)
+        for start, end in _lossy(places, computed, first, last)
+        for fit in better(start, end, places, 0)
+    ]
+
+
+def _without_gaps(
+    fits: Sequence[Fit], judge: Judge, computed: Callable[[float], float]
+) -> list[Fit]:
+    """Return fits of which one has the place where two meet, if digits are lost there."""
+    ends = {fit.high for fit in fits}
+    closed = []
+    for fit in fits:
+        place = judge.at(fit.low) if fit.low in ends and math.isfinite(fit.low) else None
+        if place is not None and place.excess(computed(place.z)) > 1:
+            before = np.nextafter(np.asarray(fit.low, judge.form.dtype), -np.inf)
+            fit = replace(fit, low=float(before))
+        closed.append(fit)
+    return closed
+
+
+def _with_fits(source: Source, fits: Sequence[Fit]) -> Source:
+    """Return source in which the last fit of those that hold a place is taken there."""
+    lines, result = list(source[0]), source[1]
     for k, fit in enumerate(fits):
         added, fitted_result = fit.source(f"fit{k}")
         lines += added
         result = f"({fitted_result}) if {fit.condition()} else ({result})"
-    result = _with_exact(result, judge, _runnable((lines, result), formula), formula)
-    return lines, _with_limits(result, judge, _runnable((lines, result), formula))
+    return lines, result
 
 
 def _with_exact(
@@ -194,7 +171,7 @@ def _with_exact(
             continue
         is_zero = abs(place.value) < mpmath.ldexp(1, judge.form.smallest_exponent - 60)
         if math.isnan(computed(z)) or (is_zero and (z or computed(z) != 0.0)):
-            value = 0.0 if is_zero else _as_float(place.value)
+            value = 0.0 if is_zero else as_float(place.value)
             result = f"{number(value)} if z == {number(z)} else ({result})"
     return result
 
@@ -227,22 +204,8 @@ def _runnable(source: Source, formula: Formula) -> Callable[[float], float]:
     return interpreted(*source, values)
 
 
-def _sample(form: Format, low: float, high: float) -> list[float]:
-    """Return numbers of a format between two ends: of every size, and dense where things bend."""
-    random = np.random.default_rng(5)
-    first, last = form.smallest_exponent, form.largest_exponent
-    sizes = sorted({*range(-30, 31), *range(first, last, 1 + (last - first) // 32), last - 1})
-    powers = np.ldexp(random.uniform(1.0, 1.99, len(sizes)), sizes)
-    widest = math.log(2.0) * (last + form.precision)
-    found = np.concatenate(
-        [powers, -powers, np.linspace(-16, 16, 97), np.linspace(-widest, widest, 41)]
-    )
-    rounded = np.unique((found + 0.0).astype(form.dtype).astype(np.float64))
-    return [float(z) for z in rounded if low < z < high and z and math.isfinite(z)]
-
-
 def _lossy(
-    places: Sequence[_Place], computed: Callable[[float], float], low: float, high: float
+    places: Sequence[Place], computed: Callable[[float], float], low: float, high: float
 ) -> Iterator[tuple[float, float]]:
     """Yield the intervals on which results are off by more than is allowed."""
     bad = [k for k, place in enumerate(places) if place.excess(computed(place.z)) > 1]
@@ -276,29 +239,36 @@ def _fits(
     judge: Judge,
     low: float,
     high: float,
-    places: Sequence[_Place],
+    places: Sequence[Place],
     computed: Callable[[float], float],
+    method: Method,
     cuts: int = 0,
 ) -> list[Fit]:
     """Return the fits that cover an interval, or what of it can be covered."""
+    if method is fitted_by_size:
+        largest = math.ldexp(1.0, judge.form.largest_exponent)
+        low, high = max(low, -largest), min(high, largest)
     bits = _BITS[judge.form.name]
-    fit = fitted(judge, low, high, bits)
+    fit = method(judge, low, high, bits)
     if fit is not None and _holds(fit, judge, places, computed):
         return [fit]
     tail = _constant_tail(judge, low, high, [p for p in places if low < p.z < high])
     if tail is not None:
         rest = (low, tail.low) if math.isinf(high) else (tail.high, high)
-        return [tail, *_fits(judge, *rest, places, computed, cuts)]
+        return [tail, *_fits(judge, *rest, places, computed, method, cuts)]
     lossy = any(p.excess(computed(p.z)) > 1 for p in places if low <= p.z <= high)
     if cuts == _DEEPEST_CUT or not lossy:
         return []
     middle = _cut(low, high)
-    parts = [*_fits(judge, low, middle, places, computed, cuts + 1)]
-    return [*parts, *_fits(judge, middle, high, places, computed, cuts + 1)]
+    if method is fitted_by_size and not low * high:
+        smallest = math.ldexp(1.0, judge.form.smallest_exponent)
+        middle = _cut(low or smallest, high or -smallest)
+    parts = [*_fits(judge, low, middle, places, computed, method, cuts + 1)]
+    return [*parts, *_fits(judge, middle, high, places, computed, method, cuts + 1)]
 
 
 def _holds(
-    fit: Fit, judge: Judge, places: Sequence[_Place], computed: Callable[[float], float]
+    fit: Fit, judge: Judge, places: Sequence[Place], computed: Callable[[float], float]
 ) -> bool:
     """Tell whether a fit does no harm at the places on its interval: its nodes may miss a bend."""
     replaced = interpreted(*fit.source("u"), {})
@@ -324,7 +294,7 @@ def _cut(low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def _constant_tail(judge: Judge, low: float, high: float, places: Sequence[_Place]) -> Fit | None:
+def _constant_tail(judge: Judge, low: float, high: float, places: Sequence[Place]) -> Fit | None:
     """Return where a tail has become 0 or infinite in a format, faster than any power."""
     if math.isinf(low) == math.isinf(high):
         return None
@@ -334,7 +304,7 @@ def _constant_tail(judge: Judge, low: float, high: float, places: Sequence[_Plac
     smallest = mpmath.ldexp(1, judge.form.smallest_exponent - 10)
 
     def rounded(value: Any) -> float | None:
-        nearest = _as_float(value)
+        nearest = as_float(value)
         if math.isinf(nearest):
             return nearest
         return 0.0 if abs(value) < smallest else None
@@ -360,7 +330,7 @@ def _constant_tail(judge: Judge, low: float, high: float, places: Sequence[_Plac
 def _is_better(
     fit: Fit,
     judge: Judge,
-    places: Sequence[_Place],
+    places: Sequence[Place],
     computed: Callable[[float], float],
     formula: Formula,
 ) -> bool:
@@ -380,10 +350,3 @@ def _is_better(
     return unharmed and max((a for _, a in errors), default=0.0) < max(
         (b for b, _ in errors), default=0.0
     )
-
-
-def _as_float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)

@@ -16,7 +16,7 @@ from numpy.polynomial import chebyshev
 
 from chainrule.derivations import TimeLimitError, time_limit
 from chainrule.formulas import Formula
-from chainrule.kernels.fitting._repair import Judge
+from chainrule.kernels.fitting._judge import Judge
 from chainrule.kernels.source._fit import series_of, terms_that_count
 from chainrule.kernels.source._lines import number
 from chainrule.references import FORMATS

@@ -1,14 +1,15 @@
 """Short polynomials in place of a function where its formula loses digits.
 
 A fit is ``z**k * p(u)`` or ``±exp(p(u))`` with u linear in z or in 1/z, from true values at
-Chebyshev's nodes: the first holds zeros and algebraic tails, the second tails that decay.
+Chebyshev's nodes: the first holds zeros and algebraic tails, the second tails that decay. With u
+linear in ``log|z|`` they hold what goes like any power of z, or like a logarithm of it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ Truth = Callable[[Any], Any]  # from and to mpf; None where nobody knows
 _NODES = 40
 _LARGEST_POWER = 8
 _MOST_TERMS = 30
+_SMALLEST = 2.0**-150  # in magnitude, of what a fit by size is told of
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,28 @@ def fitted(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
         power = power_of_tail(truth, 1 if high > 0 else -1)
         return None if power is None else _polynomial(truth, low, high, power, bits)
     return _polynomial(truth, low, high, 0, bits) or _logarithm(truth, low, high, bits)
+
+
+def fitted_by_size(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
+    """Return a fit on an interval on one side of 0 as a polynomial in ``log|z|``, if there is one.
+
+    An exponential undoes a logarithm to about `bits` of float32, not of float64.
+    """
+    if low < 0 < high or math.isinf(low) or math.isinf(high):
+        return None
+    side = -1.0 if low < 0 else 1.0
+    ends = sorted(float(mpmath.log(max(abs(end), _SMALLEST))) for end in (low, high))
+    if ends[0] == ends[1]:
+        return None
+
+    def by_size(size: Any) -> Any:
+        return truth(side * mpmath.exp(size))
+
+    inner = f"log(abs(z)) - {number((ends[0] + ends[1]) / 2)}"
+    variable = f"({inner}) * {number(2 / (ends[1] - ends[0]))}"
+    first, last = ends
+    fit = _polynomial(by_size, first, last, 0, bits) or _logarithm(by_size, first, last, bits)
+    return None if fit is None else replace(fit, low=low, high=high, variable=variable)
 
 
 def power_of_tail(truth: Truth, direction: int) -> int | None:
