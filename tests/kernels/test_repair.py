@@ -25,6 +25,8 @@ BY_SIZE = (
     "exp(-log(z)**2/2)/(z*(1 - erf(log(z)/sqrt(2))))",
     "((1 - erf(z))/(1 + erf(z)))/log(erf(z))",
     "log(erf(z - 3) - erf(z - 4))",
+    "sqrt(z + sqrt(z)) - sqrt(z)",
+    "z - sqrt(z)*sqrt(z - 1)",
 )
 ROOTS = ("z/sqrt(1 + z**2)", "(z + sqrt(z**2 + 4))/2", "sqrt(2*z**2 + 5) + z/9", "1/sqrt(z**2 + 9)",
          "sqrt(z**2 + 1e20)", "sqrt(1e-20*z**2 + 1)", "z/(1 + abs(z))",
@@ -81,6 +83,13 @@ def test_a_fit_by_size_is_one_polynomial_over_many_octaves():
                 for size in (1e4, 1e20, 1e38):
                     assert value(side * size) == pytest.approx(truth(side * size), rel=1e-12)
         assert fitted_by_size(power, -1.0, 1.0, 34) is None
+
+
+def test_what_is_right_by_chance_is_no_end_of_a_fit():
+    """sqrt(z + sqrt(z)) - sqrt(z) goes to 1/2, at every size."""
+    z = np.ldexp(np.linspace(1.0, 1.99, 7)[:, np.newaxis], np.arange(80, 128)).astype(np.float32)
+    a = forward(parse("sqrt(z + sqrt(z)) - sqrt(z)", {}), z.ravel())
+    assert np.abs(a - 0.5).max() < 1e-7
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

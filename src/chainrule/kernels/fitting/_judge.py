@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -107,10 +107,21 @@ def places_between(form: Format, low: float, high: float) -> list[float]:
     return [float(z) for z in rounded if low < z < high and z and math.isfinite(z)]
 
 
-def domains(judge: Judge, low: float, high: float) -> Iterator[tuple[float, float, list[Place]]]:
+def more_places(form: Format, low: float, high: float) -> list[float]:
+    """Return other numbers of every size: two of every third octave, one of them its end."""
+    sizes = np.arange(form.smallest_exponent, form.largest_exponent, 3)
+    random = np.random.default_rng(7)
+    found = np.ldexp([np.ones(sizes.size), random.uniform(1.0, 1.99, sizes.size)], sizes)
+    rounded = np.unique(np.concatenate([found, -found]).astype(form.dtype).astype(np.float64))
+    return [float(z) for z in rounded if low < z < high and z]
+
+
+def domains(
+    judge: Judge, low: float, high: float, sample: Callable[[Format, float, float], list[float]]
+) -> Iterator[tuple[float, float, list[Place]]]:
     """Yield intervals on which a function has values, and what is known of places there."""
     start, places, last = low, list[Place](), low
-    for z in [*places_between(judge.form, low, high), high]:
+    for z in [*sample(judge.form, low, high), high]:
         place = judge.at(z) if z < high else None
         if place is not None:
             places.append(place)

@@ -18,7 +18,14 @@ import numpy as np
 
 from chainrule.derivations import TimeLimitError, time_limit
 from chainrule.formulas import Apply, Formula, subexpressions
-from chainrule.kernels.fitting._judge import Judge, Place, as_float, domains, places_between
+from chainrule.kernels.fitting._judge import (
+    Judge,
+    Place,
+    as_float,
+    domains,
+    more_places,
+    places_between,
+)
 from chainrule.kernels.source._fit import Fit, fitted, fitted_by_size, power_of_tail
 from chainrule.kernels.source._interpreter import interpreted
 from chainrule.kernels.source._joined_fits import joined
@@ -29,6 +36,7 @@ from chainrule.references import FORMATS, Format
 _SECONDS = 18.0
 _BITS = {"float32": 34, "float64": 55}
 _GAP = 5
+_REACH = 10  # places beyond the outermost errors
 _DEEPEST_CUT = 4
 _NEAR_ZERO = 0.25  # of a cut, there is no tail yet
 _TRIALS = 24
@@ -75,8 +83,7 @@ def loses_nothing(formula: Formula, source: Source, dtype: str, *, slope: bool) 
         with time_limit(_SECONDS), mpmath.workdps(40), np.errstate(all="ignore"):
             judge = Judge(formula, FORMATS[dtype], slope=slope)
             computed = _runnable(source, formula)
-            places = (judge.at(z) for z in places_between(judge.form, -math.inf, math.inf))
-            if any(p is not None and p.excess(computed(p.z)) > 1 for p in places):
+            if _loses(judge, computed):
                 return False
             exact = _with_exact(source[1], judge, computed, formula)
             return _with_limits(exact, judge, computed) == source[1]
@@ -84,13 +91,21 @@ def loses_nothing(formula: Formula, source: Source, dtype: str, *, slope: bool) 
         return False
 
 
+def _loses(judge: Judge, computed: Callable[[float], float]) -> bool:
+    places = (judge.at(z) for z in places_between(judge.form, -math.inf, math.inf))
+    return any(p is not None and p.excess(computed(p.z)) > 1 for p in places)
+
+
 def _repaired(
     formula: Formula, source: Source, edges: Sequence[float], form: Format, slope: bool
 ) -> Source:
     judge = Judge(formula, form, slope=slope)
+    computed = _runnable(source, formula)
     fits: list[Fit] = []
     ends = [-math.inf, *sorted(set(edges)), math.inf]
     for method in _METHODS[form.name]:
+        if method is fitted_by_size and not fits and not _loses(judge, computed):
+            break
         mended = _with_fits(source, fits)
         for low, high in pairwise(ends):
             fits += _better_fits(judge, low, high, mended, formula, method)
@@ -111,6 +126,9 @@ def _better_fits(
 ) -> list[Fit]:
     """Return fits by a method where a source loses digits between two edges."""
     computed = _runnable(source, formula)
+    intervals, sample = _lossy, places_between
+    if method is fitted_by_size:
+        intervals, sample = _lossy_sides, more_places
 
     def better(start: float, end: float, places: Sequence[Place], cuts: int) -> Iterator[Fit]:
         inside = [p for p in places if start < p.z < end]
@@ -125,8 +143,8 @@ def _better_fits(
 
     return [
         fit
-        for first, last, places in domains(judge, low, high)
-        for start, end in _lossy(places, computed, first, last)
+        for first, last, places in domains(judge, low, high, sample)
+        for start, end in intervals(places, computed, first, last)
         for fit in better(start, end, places, 0)
     ]
 
@@ -235,6 +253,21 @@ def _lossy(
         yield start, end
 
 
+def _lossy_sides(
+    places: Sequence[Place], computed: Callable[[float], float], low: float, high: float
+) -> Iterator[tuple[float, float]]:
+    """Yield what of either side of 0 reaches from the first to the last place of errors, and more.
+
+    Far out some results are right by chance, and what lies between places is not.
+    """
+    for first, last in ((low, min(high, 0.0)), (max(low, 0.0), high)):
+        own = [place for place in places if first < place.z < last]
+        bad = [k for k, place in enumerate(own) if place.excess(computed(place.z)) > 1]
+        if bad:
+            start, end = bad[0] - _REACH, bad[-1] + _REACH
+            yield own[start].z if start >= 0 else first, own[end].z if end < len(own) else last
+
+
 def _fits(
     judge: Judge,
     low: float,
@@ -257,7 +290,7 @@ def _fits(
         rest = (low, tail.low) if math.isinf(high) else (tail.high, high)
         return [tail, *_fits(judge, *rest, places, computed, method, cuts)]
     lossy = any(p.excess(computed(p.z)) > 1 for p in places if low <= p.z <= high)
-    if cuts == _DEEPEST_CUT or not lossy:
+    if cuts == _DEEPEST_CUT or not (lossy or method is fitted_by_size):
         return []
     middle = _cut(low, high)
     if method is fitted_by_size and not low * high:
