@@ -43,6 +43,29 @@ def test_derivative_of_the_sigmoid_survives_saturation() -> None:
     assert value(found) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("text", "z", "expected"),
+    [
+        ("exp(exp(z**2))", 100.0, math.inf),
+        ("exp(exp(z**2))", -1e38, -math.inf),
+        ("expm1(exp(1.702*z))", 1e20, math.inf),
+        ("-2*sinh(exp(z)) - z", 1e6, -math.inf),
+        ("cosh(exp(z**2) + z)", -200.0, -math.inf),
+        ("z*exp(exp(z**2))", -300.0, math.inf),
+        ("1 - exp(exp(z))*exp(exp(z) + z)", 1e10, -math.inf),
+    ],
+)
+def test_slopes_too_large_to_be_computed_are_infinite(text: str, z: float, expected: float) -> None:
+    """Of such values a lower bound is known alone, and yet which way they go."""
+    assert slope(truth(text, z)) == expected
+
+
+@pytest.mark.parametrize("text", ["exp(exp(z)) - exp(exp(z))", "exp(exp(z)) - exp(exp(z) - 1)"])
+def test_differences_of_what_is_too_large_are_not_told(text: str) -> None:
+    """Of two lower bounds nobody knows the difference."""
+    assert truth(text, 1e10).left is None
+
+
 def test_logarithms_and_differences_next_to_one_are_told_in_the_tails() -> None:
     """log(erf(z)) is -erfc(z) to the last digit, and an interval's mass that of its nearer end."""
     for z in (9.0, 40.0, 3000.0):
@@ -183,7 +206,7 @@ def test_what_cannot_be_had_is_none() -> None:
     assert found.left is None
     overflown = truth("exp(exp(z))", 1e6)
     assert overflown.value == libmp.finf
-    assert overflown.left is None
+    assert overflown.left == overflown.right == libmp.finf
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from chainrule.formulas import (
 from chainrule.references import _ball
 from chainrule.references._ball import Ball
 from chainrule.references._elementary import OPERATIONS, ORDERS, REDUCTIONS, choose
+from chainrule.references._growth import STILL, Rise, rise_of_balls, rise_of_operation
 
 _TWO = constant(2)
 _SWITCHES = {"maximum": 2, "minimum": 2, "abs": 1, "sign": 1, "where": 1} | dict.fromkeys(ORDERS, 2)
@@ -176,6 +177,20 @@ class Program:
     def at(self, z: Ball, precision: int) -> Ball:
         """Evaluate the formula at one unit."""
         return self._run(z, precision)[-1]
+
+    def rise(self, below: Ball, above: Ball, precision: int) -> Rise | None:
+        """Return the sign of a rise and how large it is at least, for values too large as well."""
+        ends = list(zip(self._run(below, precision), self._run(above, precision), strict=True))
+        rises: list[Rise | None] = []
+        for step, pair in zip(self._steps, ends, strict=True):
+            found = STILL if step.coupled else rise_of_balls(*pair, precision)
+            if found is None and not any(end == _ball.UNDEFINED for end in pair):
+                arguments = [ends[k] for k in step.arguments]
+                found = rise_of_operation(
+                    step.operation, [rises[k] for k in step.arguments], arguments, pair
+                )
+            rises.append(found)
+        return rises[-1]
 
     def switch_signs(self, z: Ball, precision: int) -> list[int | None]:
         """Return the sign of every difference on which a choice of the formula turns."""

@@ -28,6 +28,7 @@ from chainrule.references._ball import (
     multiply,
 )
 from chainrule.references._format import Format
+from chainrule.references._overflow import infinite_slope
 from chainrule.references._program import Program
 from chainrule.references._truth import LayerTruth, Truth
 
@@ -127,8 +128,12 @@ class Reference:
         while True:
             found = self._quotients(z, step, limit)
             if found is None:
-                self._misses += cap is None
-                return Truth(self.value(z, limit))
+                value, slope = self.value(z, limit), None
+                if value is not None and _is_infinite(value):
+                    shifts = [self._scale(z) - length for length in (step, 2 * step)]
+                    slope = infinite_slope(self.program, z, shifts, self.form)
+                self._misses += cap is None and slope is None
+                return Truth(value, slope, slope)
             middle, left, right = found
             if left == libmp.fnan or right == libmp.fnan:
                 return Truth(middle, libmp.fnan, libmp.fnan)
