@@ -19,7 +19,7 @@ from chainrule.kernels._kernels import kernels_in
 from chainrule.kernels.elementary import pairs
 from chainrule.kernels.source._compensated import FloatFunction
 from chainrule.kernels.source._reading import read_functions
-from chainrule.kernels.source._tiers import in_tiers
+from chainrule.kernels.source._tiers import in_tiers, without_exceptions
 
 SMALLEST_NORMAL, SMALLEST = 2.0**-126, 2.0**-149
 SILU = ["t = exp(x * -1.0)", "denominator = 1.0 + t", "return -x * t / denominator"]
@@ -219,7 +219,8 @@ def test_lines_of_kernels_stay_as_they_are():
 def test_quotients_of_one_exponential_run_in_float32():
     """The sigmoid and its slope, within 2 and 4 ulp."""
     kernels = activation_kernels(activation_formula("sigmoid"), np.float32)
-    assert set(kernels.choice.tiers.values()) <= {"single", "fitted", "divided", "compensated"}
+    tiers = set(map(without_exceptions, kernels.choice.tiers.values()))
+    assert tiers <= {"single", "fitted", "divided", "compensated"}
     assert "float64" not in kernels.forward.source.split("def activation")[1].split("@native")[0]
 
 

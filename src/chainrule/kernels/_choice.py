@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Pairs, Zeros
+from chainrule.kernels._thrift import with_fewer_kept
 from chainrule.kernels._trials import (
     beside,
     inputs,
@@ -27,16 +28,27 @@ from chainrule.kernels._trials import (
 from chainrule.kernels._ulps import farthest, in_ulp, of_elements, of_rows
 from chainrule.kernels.fitting._piece_source import name_in_pieces
 from chainrule.kernels.source._emulation import NotEmulatedError, emulated
-from chainrule.kernels.source._tiers import COUPLED_TIERS, TIERS, has_fits, is_dear
+from chainrule.kernels.source._tiers import (
+    COUPLED_TIERS,
+    TIERS,
+    body_of,
+    described,
+    has_fits,
+    is_dear,
+    keeps_errors,
+)
 
 if TYPE_CHECKING:
     from chainrule.kernels._kernels import ActivationKernels
 
 Array = NDArray[Any]
+Candidate = Callable[[dict[str, str], Zeros], "ActivationKernels"]
 Trials = Sequence[tuple[Array, Array]]  # places, and the results there in float64
 
 # In units in the last place; some below the bounds of 2 and 4, since not all inputs are tried.
 BOUNDS = {"activation": 1.85, "derivative": 3.6}
+# The same where all inputs are tried afterwards.
+_BEFORE_A_SWEEP = {"activation": 1.985, "derivative": 3.96}
 # The same in units of a row's largest result: in their own, smaller ones are off by more.
 _OF_LARGEST = 2.5
 _WORST = 32  # places around which all inputs are tried
@@ -50,10 +62,11 @@ _SURELY = 1.25  # few places show what compiled code does, but for fused operati
 
 def choose(
     exact: ActivationKernels,
-    candidate: Callable[[dict[str, str], Zeros], ActivationKernels],
+    candidate: Candidate,
     *,
     coupled: bool,
     in_floats: Collection[str] = (),
+    before_a_sweep: bool = False,
     work_in_pieces: Callable[[str], float] = lambda name: np.inf,
 ) -> tuple[ActivationKernels, Choice]:
     """Try tiers in order of cost until both functions are within their bounds.
@@ -68,6 +81,9 @@ def choose(
         Whether the units of a layer are coupled. Sums over them need more than float32.
     in_floats : collection of str
         The functions of which what each of coupled units has may be in float32 nonetheless.
+    before_a_sweep : bool
+        Whether all inputs are swept afterwards: then the bounds themselves count, and which
+        rounding errors are worth keeping may take longer to find.
     work_in_pieces : callable
         Tells how many operations a function takes as polynomials on a few intervals; infinity if
         it may not be that.
@@ -95,7 +111,9 @@ def choose(
     if coupled:
         order = COUPLED_TIERS
     tiers = {name: order[coupled and name not in in_floats] for name in FUNCTIONS}
-    bounds = {**BOUNDS, "activation": _OF_LARGEST} if in_floats else BOUNDS
+    bounds = _BEFORE_A_SWEEP if before_a_sweep and not coupled else BOUNDS
+    if in_floats:
+        bounds = {**bounds, "activation": _OF_LARGEST}
     worst: dict[str, float] = {}
     failed = list(tiers)
     while True:
@@ -107,6 +125,23 @@ def choose(
             allowed = _SURELY * bounds[name]
             is_last = tiers[name] == order[-1]
             worst[name] = 0.0 if is_last else _reason_against(kernels, exact, name, some, allowed)
+            if worst[name] <= allowed and keeps_errors(tiers[name]):
+                spare = _with_fewer_kept(
+                    name,
+                    tiers,
+                    zeros,
+                    candidate,
+                    exact,
+                    some,
+                    bounds[name],
+                    trials[name] if before_a_sweep else (),
+                )
+                thrifty = candidate({**tiers, name: spare}, zeros)
+                worst[name] = _deviation(thrifty, exact, name, trials[name])
+                if worst[name] <= bounds[name] or spare == tiers[name]:
+                    kernels, tiers[name] = thrifty, spare
+                    continue
+                worst[name] = 0.0
             if worst[name] <= allowed:
                 worst[name] = _deviation(kernels, exact, name, trials[name])
         failed = [
@@ -117,7 +152,7 @@ def choose(
         if not failed:
             needed = {n: zeros[n] for n, tier in tiers.items() if n in zeros and has_fits(tier)}
             says = ", ".join(
-                f"{n} in {t} ({worst[n]:.2f} ulp from double)" for n, t in tiers.items()
+                f"{n} in {described(t)} ({worst[n]:.2f} ulp from double)" for n, t in tiers.items()
             )
             return kernels, Choice(tiers, needed, says)
         tiers |= {
@@ -156,7 +191,7 @@ def _reason_against(
     It is the largest one, or one that is larger than needs be told.
     """
     tier, source = kernels.choice.tiers[name], kernels.source
-    if tier == "compensated" and is_dear(source, name):
+    if tier == "compensated" and is_dear(body_of(source, name)):
         return np.inf
     function = name_in_pieces(name) if f"def {name_in_pieces(name)}(" in source else name
     kind = np.float32 if f"{function}(np.float32(z[i])" in source else np.float64
@@ -175,6 +210,35 @@ def _reason_against(
         if largest > enough:
             break
     return largest
+
+
+def _with_fewer_kept(
+    name: str,
+    tiers: dict[str, str],
+    zeros: Zeros,
+    candidate: Candidate,
+    exact: ActivationKernels,
+    some: Array,
+    bound: float,
+    trials: Trials,
+) -> str:
+    """Return a function's tier less the rounding errors that it need not keep.
+
+    On few places, without compiling, fewer are found than with all trials.
+    """
+    allowed = bound / (1.0 if trials else _SURELY)
+
+    def passes(tier: str) -> bool:
+        kernels = candidate({**tiers, name: tier}, zeros)
+        if not _reason_against(kernels, exact, name, some, allowed) <= allowed:
+            return False
+        return not trials or _deviation(kernels, exact, name, trials) <= bound
+
+    return with_fewer_kept(
+        tiers[name],
+        lambda tier: body_of(candidate({**tiers, name: tier}, zeros).source, name),
+        passes,
+    )
 
 
 def _next(

@@ -295,22 +295,21 @@ def kernels_in(formula: Formula, dtype: str, choice: Choice) -> ActivationKernel
     return ActivationKernels(formula, dtype, choice, tuple(modules))
 
 
-def measured_choice(formula: Formula) -> tuple[str, Choice, str]:
+def measured_choice(formula: Formula, *, before_a_sweep: bool = False) -> Choice:
     """Choose the arithmetic of a formula in float32 by measuring, whatever was kept of it.
 
-    Returns
-    -------
-    question : str
-        By which `kept_choice` finds it.
-    choice : Choice
-    code : str
-        The digest of what was measured.
+    Parameters
+    ----------
+    formula : Formula
+    before_a_sweep : bool
+        Whether all inputs are tried afterwards: then nothing need be left to spare.
     """
-    kernels = _measured(formula)
-    return exactly(formula), kernels.choice, code_digest(kernels.source)
+    return _measured(formula, before_a_sweep=before_a_sweep).choice
 
 
-def _measured(formula: Formula, *, with_pieces: bool = True) -> ActivationKernels:
+def _measured(
+    formula: Formula, *, with_pieces: bool = True, before_a_sweep: bool = False
+) -> ActivationKernels:
     from chainrule.kernels._choice import choose
     from chainrule.kernels._modules import in_floats, work_in_pieces
 
@@ -329,6 +328,7 @@ def _measured(formula: Formula, *, with_pieces: bool = True) -> ActivationKernel
         candidate,
         coupled=coupled,
         in_floats=in_floats(formula) if coupled else (),
+        before_a_sweep=before_a_sweep,
         work_in_pieces=lambda name: work_in_pieces(formula, name) if with_pieces else math.inf,
     )
     for name in tried - before - set(kernels.modules):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,6 +91,8 @@ class FloatFunction:
     keeps : {"nothing", "quotients", "everything"}
         Whose rounding errors are kept: those of quotients, of what they are divided by, and of the
         arguments of exponentials, or all.
+    rounded : collection of int
+        The operations, counted as they are written, whose errors are not kept all the same.
 
     Examples
     --------
@@ -102,8 +104,9 @@ class FloatFunction:
 pairs.lifted(t)))
     """
 
-    def __init__(self, *, keeps: str) -> None:
-        self.keeps = keeps
+    def __init__(self, *, keeps: str, rounded: Collection[int] = ()) -> None:
+        self.keeps, self.rounded = keeps, rounded
+        self.written = 0  # operations that may keep their errors
         self.compensates = keeps == "everything"  # what is being written
         self.known: dict[str, _Part] = {}
         self.vanishing: dict[str, tuple[str, ast.expr]] = {}
@@ -137,6 +140,8 @@ pairs.lifted(t)))
         match node:
             case ast.BinOp(left=left, op=ast.Div(), right=right) if self.keeps != "nothing":
                 above, below = self.part(left), self.kept(right)
+                if below.low < below.high and not self.keeps_error():
+                    return _plain_quotient(above, below).number
                 if below.terms:
                     bounded = "bounded_" if 0 <= above.low <= above.high < math.inf else ""
                     text = f"pairs.{bounded}quotient_of_sum({above.raised}, {below.terms})"
@@ -203,6 +208,13 @@ pairs.lifted(t)))
         self.compensates = before
         return part
 
+    def keeps_error(self) -> bool:
+        """Tell whether the error of the operation that is written next is kept."""
+        if self.keeps == "nothing":
+            return False
+        self.written += 1
+        return self.written - 1 not in self.rounded
+
     def constant(self, value: float) -> _Part:
         if math.isfinite(value):
             value = max(-LARGEST, min(LARGEST, value))
@@ -218,7 +230,7 @@ pairs.lifted(t)))
             low, high = a.low - b.high, a.high - b.low
         if math.isnan(low) or math.isnan(high):
             low, high = -math.inf, math.inf
-        if not self.compensates:
+        if not (self.compensates and self.keeps_error()):
             return _Part(f"({a.number} {'-' if subtracts else '+'} {b.number})", low=low, high=high)
         name = "subtract" if subtracts else "add"
         if b.is_below(a):
@@ -271,7 +283,12 @@ pairs.lifted(t)))
                 power = f"{raised}_power"
                 self.before.append(f"{power} = pairs.power_of_erfc({part.pair})")
             self.known[raised] = replace(
-                self.known[name], text=raised, power=power, terms="", factors=()
+                self.known[name],
+                text=raised,
+                is_pair=value.is_pair,
+                power=power,
+                terms="",
+                factors=(),
             )
         return self.known[raised]
 
@@ -283,7 +300,8 @@ pairs.lifted(t)))
         power = " * ".join(part.power for part in (a, b) if part.power)
         if a.only_scales:
             a, b = b, a
-        if not self.compensates or (b.only_scales and not a.is_pair):
+        is_exact = b.only_scales and not a.is_pair
+        if is_exact or not (self.compensates and (b.only_scales or self.keeps_error())):
             return _Part(f"({a.rounded} * {b.rounded})", False, power, low, high)
         if b.only_scales:
             text = f"pairs.doubled({a.text}, {b.text})"
@@ -302,6 +320,8 @@ pairs.lifted(t)))
             return _Part(f"({a.text} / {b.number})", power=a.power)
         if b.only_scales:
             return self.multiplied(a, self.constant(1.0 / b.low))
+        if not self.keeps_error():
+            return _plain_quotient(a, b)
         if b.low == b.high:
             return _Part(f"pairs.divide_by_constant({a.raised}, {b.low!r})", True, a.power)
         return _Part(f"pairs.divide({a.raised}, {b.pair})", True, a.power)
@@ -321,7 +341,7 @@ pairs.lifted(t)))
                 kind = "pairs" if self.compensates and not a.is_pair else "single"
                 text = f"{kind}.expm1_below_zero({text})"
                 return _Part(text, kind == "pairs", low=-1.0, high=0.0)
-            case "sqrt", [a] if self.compensates:
+            case "sqrt", [a] if self.compensates and self.keeps_error():
                 return _Part(f"pairs.square_root({a.pair})", True, low=0.0)
             case "abs", [_]:
                 return _Part(f"abs({text})", low=0.0)
@@ -345,6 +365,10 @@ def _factors(node: ast.expr) -> list[ast.expr]:
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return [*_factors(left), *_factors(right)]
     return [node]
+
+
+def _plain_quotient(a: _Part, b: _Part) -> _Part:
+    return _Part(f"({a.rounded} / {b.number})", power=a.power)
 
 
 def _scaled(pair: str, number: str) -> str:

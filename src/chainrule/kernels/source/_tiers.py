@@ -13,6 +13,9 @@ A *tier* is a format, a set of elementary functions, and what is done about roun
 - ``narrow_fitted``: as ``narrow``, with a polynomial next to each zero;
 - ``double``: float64 to the last places.
 
+A tier that keeps rounding errors may name operations of which it does not, as they are counted:
+``compensated but 0 2``.
+
 Source is written without a tier; here it gets one, function by function.
 """
 
@@ -50,6 +53,7 @@ _BY_PARAMETERS = re.compile(r" / (p_\w+|\((?=[^()]*\bp_)(?:p_\w+|[\d.e*+/ -])+\)
 _READS = re.compile(r"\bnumbers\[\d+\]")
 IN_FLOATS = ("single", "fitted", "divided", "compensated", "pieces")
 _WITH_FITS = ("fitted", "divided", "compensated", "narrow_fitted")
+_BUT = " but "
 _KEPT = {"divided": "quotients", "compensated": "everything"}
 
 
@@ -75,8 +79,8 @@ def in_tiers(lines: Sequence[str], tiers: Mapping[str, str], others: str) -> lis
             continue
         if head is not None:
             tier = tiers.get(head.group(1), others)
-            in_floats = is_scalar and tier in IN_FLOATS
-            function = FloatFunction(keeps=_KEPT.get(tier, "nothing")) if in_floats else None
+            in_floats = is_scalar and without_exceptions(tier) in IN_FLOATS
+            function = _float_function(tier) if in_floats else None
         is_scalar = line.startswith("@njit")
         if _is_text(line):
             result.append(line)
@@ -84,22 +88,55 @@ def in_tiers(lines: Sequence[str], tiers: Mapping[str, str], others: str) -> lis
             result += function.lines(line)
         else:
             result.append(_in_tier(line, format_of(tier)))
-    return with_exact_parameters(result, [name for name in tiers if tiers[name] in IN_FLOATS])
+    of_floats = [name for name in tiers if without_exceptions(tiers[name]) in IN_FLOATS]
+    return with_exact_parameters(result, of_floats)
+
+
+def _float_function(tier: str) -> FloatFunction:
+    base, _, numbers = tier.partition(_BUT)
+    return FloatFunction(keeps=_KEPT.get(base, "nothing"), rounded=[*map(int, numbers.split())])
+
+
+def but(tier: str, operations: Sequence[int]) -> str:
+    """Return a tier that keeps rounding errors, but not those of given operations."""
+    return f"{tier}{_BUT}{' '.join(map(str, operations))}" if operations else tier
+
+
+def described(tier: str) -> str:
+    """Return a tier as a person reads it."""
+    base, _, numbers = tier.partition(_BUT)
+    count = len(numbers.split())
+    return f"{base} but for {count} operation{'s' * (count > 1)}" if count else base
+
+
+def without_exceptions(tier: str) -> str:
+    """Return the tier of which another one names exceptions."""
+    return tier.partition(_BUT)[0]
 
 
 def format_of(tier: str) -> str:
     """Return the set of functions that a tier uses, and in whose format it reads and writes."""
+    tier = without_exceptions(tier)
     return "single" if tier in IN_FLOATS else tier.removesuffix("_fitted")
 
 
 def has_fits(tier: str) -> bool:
     """Tell whether a function is a polynomial next to its zeros."""
-    return tier in _WITH_FITS
+    return without_exceptions(tier) in _WITH_FITS
 
 
-def is_dear(source: str, function: str) -> bool:
+def keeps_errors(tier: str) -> bool:
+    """Tell whether a tier keeps rounding errors."""
+    return without_exceptions(tier) in _KEPT
+
+
+def body_of(source: str, function: str) -> str:
+    """Return the lines of one function of a module."""
+    return source.split(f"def {function}(")[1].split("\ndef ")[0]
+
+
+def is_dear(body: str) -> bool:
     """Tell whether a function keeps so many rounding errors that float64 is faster."""
-    body = source.split(f"def {function}(")[1].split("\ndef ")[0]
     operations = len(_ON_PAIRS.findall(body)) + _OF_ERFC * len(_ERFC_OF_PAIRS.findall(body))
     return operations > _MOST_ON_PAIRS
 
