@@ -60,6 +60,36 @@ def test_targets_need_no_scaler(cost):
     assert two.predict(X).shape == (442, 2)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("cost", ["huber", "sum(log(1 + (a - y)**2))"])
+def test_targets_may_be_small_or_large_beside_the_scale_of_the_cost(cost, solver):
+    """They are fitted about as well as by squares; from raw targets R² was far below 0."""
+    X, y = load_diabetes(return_X_y=True)
+    held = slice(0, None, 4)
+    rest = np.setdiff1d(np.arange(len(y)), np.arange(len(y))[held])
+    options = {"solver": solver, "max_iter": 60}
+    squares = _regressor(**options).fit(X[rest], y[rest])
+    for unit in (1e-5, 0.1) if "log" in cost else (1e-5, 1.0, 1e4):
+        own = _regressor(cost=cost, **options).fit(X[rest], unit * y[rest] + 3.0)
+        score = own.score(X[held], unit * y[held] + 3.0)
+        assert score > squares.score(X[held], y[held]) - 0.12, unit
+
+
+def test_costs_with_a_scale_of_their_own_go_on():
+    """Parts are epochs of a fit, and the loss at the end is the cost as it is written."""
+    X, y = load_diabetes(return_X_y=True)
+    whole = _regressor(cost="huber", max_iter=4, tol=0.0).fit(X, y)
+    parts = _regressor(cost="huber")
+    for _ in range(4):
+        parts.partial_fit(X, y)
+    np.testing.assert_array_equal(parts.network_.parameters, whole.network_.parameters)
+    still = _regressor(cost="huber", max_iter=40, tol=0.0, alpha=0.0, n_iter_no_change=99)
+    still.fit(X, y, eval_set=[(X, y)])
+    off = np.abs(still.predict(X) - y)
+    cost = np.mean(np.where(off <= 1.0, off**2 / 2.0, off - 0.5))
+    assert still.validation_losses_[-1] == pytest.approx(cost, rel=1e-9)
+
+
 def test_sets_to_evaluate_are_measured_as_they_are(wine):
     """Losses and scores of a set are those that the finished network has there."""
     X, y = load_diabetes(return_X_y=True)

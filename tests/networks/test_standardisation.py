@@ -1,5 +1,7 @@
 """Training on standardised examples: exact, in the user's units, and going on bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -19,7 +21,7 @@ from chainrule.networks import (
     train_lbfgs,
 )
 from chainrule.networks.compiled import run_batches
-from chainrule.networks.training._homogeneity import degree
+from chainrule.networks.training._homogeneity import degree, is_of_differences
 
 TRAINERS = [
     lambda net, X, Y, **options: train(net, X, Y, rng=1, epochs=6, tolerance=0.0, **options),
@@ -187,10 +189,57 @@ def test_degrees_are_those_of_the_values(cost, power):
     assert after == pytest.approx(5.0**power * before, rel=1e-12)
 
 
-def test_targets_are_left_alone_where_it_would_be_another_cost():
-    """Behind another output activation, or a cost of no degree; asking for it is an error."""
+@pytest.mark.parametrize("fit", TRAINERS)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_costs_with_a_scale_of_their_own_keep_it(fit, sparse):
+    """They are those of targets as given, divided by what they grow by from one to the spread."""
+    X, Y, weights = _problem()
+    net = network((3, 8, 2), ("tanh", "identity"), "sum(log(1 + (y - a)**2))", rng=0)
+    given = standardisation(net, X, Y, weights)
+    spread = given.target_scale
+    assert spread == pytest.approx(standardisation(_net(), X, Y, weights).target_scale)
+    divisor = np.log(1.0 + spread**2) / np.log(2.0)
+    written = parse(
+        "sum(log(1 + (s*(a - y))**2))/c", {"s": spread, "c": divisor}, variables=("a", "y")
+    )
+    inputs = csr_matrix(X) if sparse else X
+    options = {"sample_weight": weights, "alpha": 0.1}
+    found = fit(given.folded(net), inputs, Y, standardisation=given, **options)
+    Z, T = (X - given.centres) / given.scales, (Y - given.target_centres) / spread
+    by_hand = fit(replace(net, cost=written), Z, T, **options)
+    np.testing.assert_allclose(
+        found.network(X), by_hand.network(Z) * spread + given.target_centres, rtol=1e-6
+    )
+    np.testing.assert_allclose(found.loss_curve, divisor * np.array(by_hand.loss_curve), rtol=1e-7)
+    assert found.network.cost == net.cost
+
+
+def test_costs_of_differences_are_read_off_the_formula():
+    """Wherever outputs and targets stand in differences alone, and nowhere else."""
+    for cost, answer in (
+        ("sum((a - y)**2/(1 + (a - y)**2))", True), ("sum(exp(y - a) + a - y)", True),
+        ("sum((a - y)**2) + sum(abs(a))", False), ("sum(log(a) - log(y))", False),
+        ("sum(a - y*log(a))", False), ("max(abs(a - y)) + mean(a - y)**2", True),
+        ("sum((a - 2*y + y)**2/(1 + abs(a/2 - 0.5*y)))", True), ("sum(a) - sum(y)", False),
+        ("sum(where(a > y, max(a, y) - y, exp(y - a) - 1))", True),
+        ("sum(where(a > 0, (a - y)**2, abs(a - y)))", False), ("mean((a*y)**2)", False),
+    ):  # fmt: skip
+        assert is_of_differences(parse(cost, {}, variables=("a", "y"))) is answer, cost
+
+
+def test_costs_that_do_not_grow_are_not_divided():
+    """A cost that is 0 up to a difference of 2, and one that falls."""
     X, Y, _ = _problem()
-    for output, cost in (("softplus", "half_squared_error"), ("identity", "huber")):
+    for cost in ("sum(max(0, abs(a - y) - 2))", "-sum((a - y)**2/(1 + (a - y)**2))*0"):
+        net = network((3, 2), ("identity",), cost, rng=0)
+        given = standardisation(net, X, Y)
+        assert given.units(net) == (given.target_scale, 1.0)
+
+
+def test_targets_are_left_alone_where_it_would_be_another_cost():
+    """Behind another output activation, or a cost of more than differences: that is an error."""
+    X, Y, _ = _problem()
+    for output, cost in (("softplus", "half_squared_error"), ("identity", "sum((a - y)**2 + a)")):
         net = network((3, 2), (output,), cost, rng=0)
         found = standardisation(net, X, Y)
         assert found.target_scale == 1.0

@@ -107,11 +107,11 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     standardise : bool
         Whether a new network is trained on inputs of mean 0 and variance 1, by the means and
         variances of the examples that `fit` gets, and on targets of mean 0 and of variance 1 over
-        all outputs together where the cost is one of squares, absolute values or another power of
-        differences behind the identity. Afterwards the first and the last layer's weights and
-        biases take them in: the network, `coefs_` and `intercepts_` are of inputs and targets as
-        they are given, and so are losses. `alpha` and `tol` count in the cost of the standardised
-        network.
+        all outputs together where the cost is one of differences behind the identity; it stays the
+        cost of targets as they are given, also where it has a scale of its own, as Huber's.
+        Afterwards the first and the last layer's weights and biases take them in: the network,
+        `coefs_` and `intercepts_` are of inputs and targets as they are given, and so are losses.
+        `alpha` and `tol` count in the cost of the standardised network.
         `partial_fit` and a warm start go on as the first call did: `fit`, or a first `partial_fit`
         of ten examples or more. Otherwise, and where weights were assigned first, nothing is
         standardised.

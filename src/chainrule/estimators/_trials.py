@@ -205,7 +205,8 @@ class _Place:
     @classmethod
     def of(cls, recipe: Recipe, held: Evaluation) -> _Place:
         start, given = recipe.start, recipe.standardisation
-        if given is None or not isinstance(held.inputs, np.ndarray):
+        has_units = given is not None and given.units(start) != (1.0, 1.0)
+        if given is None or has_units or not isinstance(held.inputs, np.ndarray):
             return cls(start, held.inputs, held.targets, given)
         # Once, rather than at every look at a network: where the cost is least is the same.
         return cls(

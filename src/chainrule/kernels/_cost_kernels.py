@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.catalogue import assumption_on_targets
 from chainrule.formulas import Formula, apart
@@ -46,6 +47,13 @@ class CostKernels:
     def value_and_gradient(self) -> Kernel:
         """``value_and_gradient(z, y, gradient, costs)``, which is called by address only."""
         return self._kernel("value_and_gradient")
+
+    def of_rows(self, z: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        """Return the cost of each row of contiguous matrices."""
+        costs = np.empty(len(z), z.dtype)
+        # The kernel of training: another would be compiled too.
+        self.value_and_gradient.over_rows(z, y, np.empty_like(z), costs)
+        return costs
 
     def _kernel(self, function: str) -> Kernel:
         together = function == "value_and_gradient"

@@ -34,6 +34,8 @@ class Predictor:
     cost : CostKernels, optional
     to_inputs : bool
         Whether there is to be room for the gradient to the inputs.
+    units : tuple of float
+        As in `new_tables`.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Predictor:
         *,
         cost: CostKernels | None = None,
         to_inputs: bool = False,
+        units: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         dtype = parameters.dtype
         self.tables, size = new_tables(
-            compiled, rows, dtype, cost=cost, statistics=statistics, to_inputs=to_inputs
-        )
+            compiled, rows, dtype, cost=cost, statistics=statistics, to_inputs=to_inputs,
+            units=units,
+        )  # fmt: skip
         tables: Tables = self.tables
         self.crew = Crew(1, size, dtype, tiles=rows, learned=len(tables.learned))
         set_learned(tables, parameters)

@@ -121,6 +121,7 @@ def new_tables(
     seed: int = 0,
     to_inputs: bool = False,
     holds_inputs: bool = True,
+    units: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[columns.Tables, int]:
     """Return the tables for batches of so many rows, and the size of their workspace.
 
@@ -146,6 +147,8 @@ def new_tables(
         Whether there is to be room for the gradient to the inputs.
     holds_inputs : bool
         Whether there is to be room for the inputs of a batch.
+    units : tuple of float
+        What outputs and targets are multiplied by before the cost, and what it is divided by.
     """
     sizes, places = compiled.sizes, compiled.places
     widest, layers = max(sizes[1:]), len(sizes) - 1
@@ -201,7 +204,7 @@ def new_tables(
         own[columns.LEARNED_TO] = index
     tables = columns.Tables(
         plan, table, learned, values, copies.pairs, statistics,
-        np.array(dropout or (0.0,) * layers, np.float64),
+        np.array(dropout or (0.0,) * layers, np.float64), np.array(units, np.float64),
     )  # fmt: skip
     return tables, room.size
 

@@ -60,10 +60,16 @@ class Batches:
     """Gradients of batches in one thread, each of as many rows at most, in the same workspace."""
 
     def __init__(
-        self, network: Network, cost: CostKernels, rows: int, *, to_inputs: bool = False
+        self,
+        network: Network,
+        cost: CostKernels,
+        rows: int,
+        *,
+        to_inputs: bool = False,
+        units: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         self.held = network, cost
-        self.own = _predictor(network, rows, cost=cost, to_inputs=to_inputs)
+        self.own = _predictor(network, rows, cost=cost, to_inputs=to_inputs, units=units)
 
     def sums(
         self,

@@ -121,6 +121,7 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
     width, of_z, blocks = tables.layers[last, WIDTH], tables.layers[last, Z], blocks_of(plan)
     weights = work[plan[WEIGHTS_OF_EXAMPLES] : plan[WEIGHTS_OF_EXAMPLES] + rows]
     costs = work[plan[COSTS] : plan[COSTS] + rows * blocks]
+    larger, divisor = tables.units
     weight = 0.0
     for row in range(rows):
         weight += weights[row]
@@ -130,9 +131,15 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
         some, place = min(high, rows - first), first * width
         z, y = data + (of_z + place) * item, data + (plan[TARGETS] + place) * item
         of_blocks = data + (plan[COSTS] + first * blocks) * item
-        start = plan[TO_Z] + place
+        start, size = plan[TO_Z] + place, some * width
+        if larger != 1.0:
+            for own in (of_z + place, plan[TARGETS] + place):
+                scale(work[own : own + size], work.dtype.type(larger))
         call_cost(plan, z, y, data + start * item, of_blocks, some, width, item)
-        scale_rows(work[start : start + some * width], width, weights[first : first + some], weight)
+        scale_rows(
+            work[start : start + size], width, weights[first : first + some],
+            weight * divisor / larger,
+        )  # fmt: skip
         tile = take(team)
     meet(team)
     total = 0.0
@@ -141,7 +148,7 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
         for block in range(row * blocks, (row + 1) * blocks):
             of_row += costs[block]
         total += weights[row] * of_row
-    return total, weight
+    return total / divisor, weight
 
 
 @inner()
@@ -340,14 +347,15 @@ def run_rows(header: int, inputs: int, outputs: int, block: int, kind: Any) -> N
         carray(pointer(load_int64(header + 64), word), (copies, 2)),
         _at(header, 5, kind),
         _at(header, 6, 0.0),
+        _at(header, 10, 0.0),
     )
-    wide = load_int64(header + 160)
+    wide = load_int64(header + 176)
     space = Workspace(
-        load_int64(header + 168),
+        load_int64(header + 184),
         0,
         _at(header, 7, kind),
         carray(pointer(load_int64(header + 16 * 8), 0.0), (sums, wide)),
-        load_int64(header + 176),
+        load_int64(header + 192),
     )
     parameters = _at(header, 9, kind)
     item = space.work.itemsize

@@ -59,6 +59,8 @@ class Tables(NamedTuple):
         Running means and variances of each layer normalised over the batch.
     dropout : ndarray of float64, shape (layers,)
         The share of each layer's inputs that training sets to zero.
+    units : ndarray of float64, shape (2,)
+        What outputs and targets are multiplied by before the cost, and what it is divided by.
     """
 
     plan: Any
@@ -68,6 +70,7 @@ class Tables(NamedTuple):
     copies: Any
     statistics: Any
     dropout: Any
+    units: Any
 
 
 class Sparse(NamedTuple):
@@ -146,7 +149,7 @@ def kinds_of(element: Any) -> tuple[Any, Any, Any]:
     )
     vector = types.Array(element, 1, "C")
     space = (types.int64, types.int64, vector, numbers[1], types.int64)
-    tables = (*words, words[1], numbers[0], words[1], vector, numbers[0])
+    tables = (*words, words[1], numbers[0], words[1], vector, numbers[0], numbers[0])
     return types.NamedTuple(space, Workspace), types.NamedTuple(tables, Tables), vector
 
 
@@ -154,7 +157,7 @@ def header_of(tables: Tables, space: Workspace, parameters: NDArray[Any]) -> NDA
     """Return addresses and lengths of all that propagation needs, to be found by one address."""
     arrays = [
         tables.plan, tables.layers, tables.learned, tables.values, tables.copies,
-        tables.statistics, tables.dropout, space.work, space.sums, parameters,
+        tables.statistics, tables.dropout, space.work, space.sums, parameters, tables.units,
     ]  # fmt: skip
     words = [word for array in arrays for word in (array.ctypes.data, array.shape[0])]
     return np.array([*words, space.sums.shape[1], space.team, space.panel], np.int64)

@@ -64,10 +64,10 @@ class Objective:
         if inputs.shape[1] != sizes[0]:
             raise NetworkError(f"X must have shape (examples, {sizes[0]}), got {inputs.shape}")
         digests = {"X": digest(*arrays_of(inputs)), "Y": digest(targets)}
-        self.standardisation = standardisation
+        self.standardisation, units = standardisation, (1.0, 1.0)
         if standardisation is not None:
             standardisation.check(network)
-            targets = standardisation.targets(targets)
+            targets, units = standardisation.targets(targets), standardisation.units(network)
         given = example_weights(weights, inputs.shape[0], targets)
         kept = slice(None) if given.all() else np.flatnonzero(given)
         self.inputs, self.targets = inputs[kept], targets[kept]
@@ -87,7 +87,7 @@ class Objective:
         self.is_sparse = has_sparse_products(network, inputs)
         trained = behind_products(precise) if self.is_sparse else precise
         self.workers = [
-            Batches(trained, cost, rows, to_inputs=self.is_sparse)
+            Batches(trained, cost, rows, to_inputs=self.is_sparse, units=units)
             for _ in range(min(available_processors(), blocks))
         ]
         self.pool = ThreadPoolExecutor(len(self.workers), "chainrule training")

@@ -20,6 +20,25 @@ _SAME = {"add", "subtract", "maximum", "minimum"}
 _UNCHANGED = {"negate", "abs", *REDUCTIONS}
 
 
+def is_of_differences(cost: Formula) -> bool:
+    r"""Tell whether a cost depends on the differences of outputs and targets alone.
+
+    .. math:: J(a + m, y + m) = J(a, y) \quad \text{for all } m
+
+    with a shift :math:`m` of its own for each unit. Read off the formula, operation by operation.
+
+    Examples
+    --------
+    >>> from chainrule.catalogue import cost_formula
+    >>> [is_of_differences(cost_formula(name)) for name in ("huber", "poisson")]
+    [True, False]
+    """
+    try:
+        return _shift(cost.expression) == 0
+    except _OtherwiseError:
+        return False
+
+
 class _OtherwiseError(Exception):
     """A part of the formula changes by no power of the scale."""
 
@@ -49,6 +68,38 @@ def degree(cost: Formula) -> float | None:
         return float(_degree(cost.expression))
     except _OtherwiseError:
         return None
+
+
+def _shift(expression: Expression) -> Fraction:
+    """Return how many times a shift of outputs and targets an expression is shifted."""
+    if isinstance(expression, Variable):
+        return Fraction(1)
+    if not isinstance(expression, Apply):
+        return Fraction(0)
+    operation, arguments = expression.operation, expression.arguments
+    shifts = tuple(map(_shift, arguments)) if operation != "where" else ()
+    if operation == "add":
+        return sum(shifts, Fraction(0))
+    if operation == "subtract":
+        return shifts[0] - shifts[1]
+    if operation == "negate":
+        return -shifts[0]
+    if operation in ("multiply", "divide") and isinstance(arguments[1], Constant):
+        factor = arguments[1].value
+        return shifts[0] * factor if operation == "multiply" else shifts[0] / factor
+    if operation == "multiply" and isinstance(arguments[0], Constant):
+        return arguments[0].value * shifts[1]
+    if operation in ("maximum", "minimum", *COMPARISONS) and len(set(shifts)) == 1:
+        return shifts[0]
+    if operation == "where":
+        _shift(arguments[0])
+        shifts = tuple(map(_shift, arguments[1:]))
+        if shifts[0] == shifts[1]:
+            return shifts[0]
+    # Units have shifts of their own: what reduces them is not shifted by any one of these.
+    if any(shifts):
+        raise _OtherwiseError
+    return Fraction(0)
 
 
 def _degree(expression: Expression) -> Fraction:

@@ -86,7 +86,7 @@ class Run:
         self.start = network
         self.inputs, self.columns, self.row_starts, count = _inputs(X, sizes[0], dtype)
         self.given_targets = self.targets = as_rows(Y, sizes[-1], dtype, "Y")
-        self.standardisation, self.unit = standardisation, 1.0
+        self.standardisation, self.unit, units = standardisation, 1.0, (1.0, 1.0)
         self.centres = self.factors = np.empty(0, dtype)
         if standardisation is not None:
             standardisation.check(network)
@@ -94,7 +94,7 @@ class Run:
             self.factors = np.asarray(1.0 / standardisation.scales, dtype)
             scaled = standardisation.targets(self.targets)
             self.targets = as_rows(scaled, sizes[-1], dtype, "Y")
-            self.unit = standardisation.unit(network)
+            self.unit, units = standardisation.unit(network), standardisation.units(network)
         self.weights = example_weights(sample_weight, count, self.targets)
         self.total_weight = self.weights.sum(dtype=np.float64)
         # Examples without weight change nothing but the size of the batches.
@@ -117,7 +117,7 @@ class Run:
         is_sparse = has_sparse_batches(network, X, shares[0])
         self.tables, size = new_tables(
             network.program, self.batch_size, dtype, cost=self.held[1], seed=seed,
-            statistics=self.statistics, dropout=shares, holds_inputs=not is_sparse,
+            statistics=self.statistics, dropout=shares, holds_inputs=not is_sparse, units=units,
         )  # fmt: skip
         if isinstance(optimiser, Muon):
             self.tables.plan[MUON_STEP] = muon_step.address(from_dtype(dtype))

@@ -14,7 +14,8 @@ from chainrule.networks._checks import as_rows
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._layout import biases_of, weights_of
 from chainrule.networks._network import Network
-from chainrule.networks.training._homogeneity import degree
+from chainrule.networks._propagation import compiled_cost
+from chainrule.networks.training._homogeneity import degree, is_of_differences
 from chainrule.networks.training._sparse import WIDE, is_sparse
 
 _BLOCK = 4096  # rows that are looked at together, dense
@@ -43,7 +44,8 @@ class Standardisation:
         :math:`m`.
     target_scale : float
         :math:`s`, one for all outputs: then a cost of degree `d` is divided by :math:`s^d` and
-        stays the same cost.
+        stays the same cost. Any other cost of differences is computed of :math:`s a'` and
+        :math:`s y'`, and stays the same as well.
 
     Raises
     ------
@@ -103,7 +105,26 @@ class Standardisation:
     def unit(self, network: Network) -> float:
         """Return how much larger the cost of raw targets is than that of standardised ones."""
         power = degree(network.cost)
-        return 1.0 if power is None else self.target_scale**power
+        return self.units(network)[1] if power is None else self.target_scale**power
+
+    def units(self, network: Network) -> tuple[float, float]:
+        r"""Return what a cost without a degree multiplies outputs and targets by, and its divisor.
+
+        .. math:: J'(a', y') = J(s a', s y') / c, \qquad c = \frac{J(s, 0) + J(-s, 0) - 2 J(0, 0)}
+            {J(1, 0) + J(-1, 0) - 2 J(0, 0)}
+
+        The factor lets steps, penalty and tolerance be as large as for other costs; it is that of a
+        cost of degree `d`, :math:`s^d`, and 1 where the cost does not grow from 0.
+        """
+        if degree(network.cost) is not None or self.target_scale == 1.0:
+            return 1.0, 1.0
+        rows = np.array([0.0, 1.0, -1.0, self.target_scale, -self.target_scale], network.dtype)
+        outputs = np.ascontiguousarray(np.repeat(rows[:, None], network.sizes[-1], axis=1))
+        zero, *others = compiled_cost(network, outputs[:1]).of_rows(outputs, np.zeros_like(outputs))
+        growth = np.reshape(others, (2, 2)).sum(axis=1) - 2.0 * zero
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = float(growth[1] / growth[0])
+        return self.target_scale, ratio if 0.0 < ratio < np.inf else 1.0
 
     def inputs(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return standardised inputs, in their dtype."""
@@ -147,7 +168,8 @@ class Standardisation:
 
 def has_scalable_targets(network: Network) -> bool:
     """Tell whether another scale of the targets is only another scale of outputs and cost."""
-    return network.activations[-1].expression == Variable("z") and degree(network.cost) is not None
+    cost, is_identity = network.cost, network.activations[-1].expression == Variable("z")
+    return is_identity and (degree(cost) is not None or is_of_differences(cost))
 
 
 def standardisation(
@@ -164,8 +186,8 @@ def standardisation(
         The inputs. Columns that are constant, or whose variance overflows, stay as they are.
     Y : array-like of shape (examples, outputs), optional
         The targets. They are standardised where the output activation is the identity and the cost
-        changes by a power of the scale alone, as squared and absolute errors do, those that are
-        constant only shifted; else, and by default, they stay as they are.
+        is one of differences, or changes by a power of the scale alone, those that are constant
+        only shifted; else, and by default, they stay as they are.
     sample_weight : array-like of shape (examples,), optional
         The weights of the examples in means and variances; 1 by default.
 

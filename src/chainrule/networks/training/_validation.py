@@ -87,13 +87,9 @@ class HeldOut:
         return costs
 
     def _costs(self, Z: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[np.float64]:
-        kernel = self.cost.value_and_gradient  # that of training: another would be compiled too
         total = np.zeros(len(Z))
         for z, y in zip(in_blocks(Z, blocks), in_blocks(self.targets, blocks), strict=True):
-            rows = np.ascontiguousarray(z), np.ascontiguousarray(y), np.empty(z.shape, Z.dtype)
-            costs = np.empty(len(Z), Z.dtype)
-            kernel.over_rows(*rows, costs)
-            total += costs
+            total += self.cost.of_rows(np.ascontiguousarray(z), np.ascontiguousarray(y))
         return total * self.precise_weights
 
 
