@@ -64,6 +64,26 @@ def test_watching_changes_nothing(parts):
     assert alone.validation_losses_ is alone.validation_scores_ is None
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_early_stopping_of_a_cost_of_ones_own_looks_at_that_cost(solver):
+    """The higher R² of a quantile, the closer it is to the mean: nine in ten would be half."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 3))
+    y = X[:, 0] + (0.3 + np.abs(X[:, 1])) * rng.standard_normal(600)
+    sets = [(X[300:450], y[300:450]), (X[150:300], y[150:300])]
+    regressor = FeedforwardRegressor(
+        hidden_layer_sizes=(30,), cost="sum(max(0.9*(y - a), -0.1*(y - a)))", solver=solver,
+        early_stopping=True, random_state=0, max_iter=100, n_iter_no_change=30, tol=0.0,
+    ).fit(X[:150], y[:150], eval_set=sets)  # fmt: skip
+    losses = regressor.evals_result_["validation_1"]["loss"]
+    assert regressor.best_epoch_ == np.argmin(losses) + 1
+    off = sets[1][1] - regressor.predict(sets[1][0])
+    kept = np.mean(np.maximum(0.9 * off, -0.1 * off))
+    assert kept == pytest.approx(min(losses), rel=1e-9)
+    assert len(regressor.validation_scores_) == len(losses) == regressor.n_iter_
+    assert np.mean(y[450:] <= regressor.predict(X[450:])) > 0.8
+
+
 @pytest.mark.parametrize("own_set", [True, False])
 def test_early_stopping_keeps_the_best_epoch(parts, own_set):
     """The last set decides, or a part of the data; the network is the one of the best score."""

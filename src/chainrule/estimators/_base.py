@@ -130,6 +130,11 @@ class Feedforward(Fitted):
         """Return the score of outputs against targets."""
         raise NotImplementedError
 
+    @property
+    def _stops_by_cost(self) -> bool:
+        """Whether early stopping looks at the cost, not at the score."""
+        return False
+
     def _errors(self, outputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
         """Return how wrong each output is: what the score counts."""
         raise NotImplementedError
@@ -305,7 +310,8 @@ class Feedforward(Fitted):
                 stacklevel=4,
             )
         elif not (result.converged or result.stopped):
-            watched = "validation score" if is_rated else "loss"
+            kind = "loss" if self._stops_by_cost else "score"
+            watched = f"validation {kind}" if is_rated else "loss"
             warnings.warn(
                 f"training ended after max_iter={self.max_iter} epochs while the {watched} still "
                 "improved; raise max_iter, or tol to be content with less",

@@ -69,7 +69,7 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         Where initial weights, the order and the validation part come from. The same number gives
         the same network, bit for bit.
     tol : float
-        Training ends when the loss, or with `early_stopping` the validation score, has not
+        Training ends when the loss, or with `early_stopping` what that looks at, has not
         improved by more than this for more than `n_iter_no_change` epochs.
     verbose : bool or int
         Whether to draw a progress bar in a terminal or notebook; from 2 on also to print lines
@@ -79,8 +79,9 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     momentum, nesterovs_momentum : float, bool
         The momentum of "sgd", and whether it is Nesterov's.
     early_stopping : bool
-        Whether to keep a part of the data aside, stop when its score no longer improves, and
-        return to the best network. With "lbfgs" the best network on `eval_set` is kept, if given.
+        Whether to keep a part of the data aside, stop when its score no longer improves, or its
+        cost where `cost` says which, and return to the best network. With "lbfgs" the best
+        network on `eval_set` is kept, if given.
     validation_fraction : float
         The share kept aside.
     beta_1, beta_2, epsilon : float
@@ -304,6 +305,11 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
             activation_formula(chosen),
             cost_formula(cost if _is_automatic(self.cost) else self.cost),
         )
+
+    @property
+    def _stops_by_cost(self) -> bool:
+        # R² would take a quantile for the better the closer it is to the mean.
+        return not _is_automatic(self.cost)
 
     def _rating(self, outputs: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any]) -> float:
         return float(r2_score(targets, outputs, sample_weight=weights))

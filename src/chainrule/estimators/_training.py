@@ -45,10 +45,13 @@ def trained(estimator: Any, recipe: Recipe, held: Evaluation, request: Request) 
     """
     if recipe.ended is not None:
         return held.not_looked_at(recipe.ended)
-    score = held.score if estimator.early_stopping and held.sets else None
+    watches, by_cost = bool(estimator.early_stopping and held.sets), estimator._stops_by_cost
+    # The first set decides there, the last one here.
+    last = list(held.sets.items())[-1:]
     shared: dict[str, Any] = {
-        "score": score,
-        "validation": held.sets or None,
+        "score": held.score if watches and not by_cost else None,
+        "restore_best": True if watches and by_cost else None,
+        "validation": {**dict(last), **held.sets} or None,
         "callbacks": (held.rate, *request.callbacks),
         "checkpoint": request.checkpoint,
         "checkpoint_every": request.checkpoint_every,
