@@ -291,6 +291,18 @@ def test_numbers_spoilt_by_a_text(folder):
     assert "give --missing 'n/a'" in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("written", ["2024-03-{:02}", "{}/12/2024", "2024-03-{:02} 12:30:00"])
+def test_dates_are_pointed_at(folder, written):
+    """They are categories, of which those of other days are none."""
+    dates = pl.Series([written.format(1 + row % 9) for row in range(90)])
+    flowers().with_columns(day=dates, colour=pl.lit("1-2-3 red")).write_csv("t.csv")
+    result = run("train", "t.csv", "--target", "species", *QUICK)
+    noted = " ".join(result.stderr.split())
+    assert "'day' holds dates, taken as 9 categories" in noted
+    assert "--drop 'day'" in noted
+    assert "'colour' holds dates" not in noted
+
+
 def table(text):
     return text.encode()
 

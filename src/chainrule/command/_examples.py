@@ -23,6 +23,8 @@ _MOST_INTEGER_CLASSES = 20
 _ROWS_PER_INTEGER_CLASS = 5
 _TASKS = (Task.REGRESSION, Task.CLASSIFICATION)
 _LARGEST_LABEL = 2**53
+# A year first or last, perhaps a time of day behind it.
+_DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ][\d:.+Z-]+)?$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,5 +324,11 @@ def notes_on(frame: pl.DataFrame, encoding: Encoding) -> list[str]:
                 f"column {quoted(column.name)} is taken as categories since not all of it is "
                 f"numbers: {listed(map(quoted, wrong))}. If these stand for missing values, give "
                 f"--missing {quoted(wrong[0])}."
+            )
+        elif present.str.contains(_DATE).all():
+            notes.append(
+                f"column {quoted(column.name)} holds dates, taken as {column.width:,} categories: "
+                "a day that was not there counts as none of them. Turn it into numbers, such as "
+                f"days and months, or leave it out: --drop {quoted(column.name)}."
             )
     return notes
