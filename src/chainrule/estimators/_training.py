@@ -52,7 +52,7 @@ def trained(estimator: Any, recipe: Recipe, held: Evaluation, request: Request) 
         "score": held.score if watches and not by_cost else None,
         "restore_best": True if watches and by_cost else None,
         "validation": {**dict(last), **held.sets} or None,
-        "callbacks": (held.rate, *request.callbacks),
+        "callbacks": (*((held.rate,) if held.sets else ()), *request.callbacks),
         "checkpoint": request.checkpoint,
         "checkpoint_every": request.checkpoint_every,
         "show_progress": int(estimator.verbose),

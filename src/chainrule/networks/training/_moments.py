@@ -40,6 +40,13 @@ class Moment:
         """The network as it is now."""
         return self.made()
 
+    def heard(self, stopped: bool) -> Moment:
+        """Return the moment after everybody was told, and perhaps one of them ended training."""
+        return Moment(
+            self.made, self.state, self.best, self.best_epoch, self.epochs, False,
+            self.converged, stopped,
+        )  # fmt: skip
+
 
 def read_moment(
     progress: Any, tensors: Mapping[str, NDArray[Any]], start: Moment, span: Span

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -141,19 +142,12 @@ class Run:
     @property
     def network(self) -> Network:
         """The network with the parameters as they are now."""
-        return self.maker()()
+        return self.made()()
 
-    def maker(self) -> Callable[[], Network]:
+    def made(self) -> Made:
         """Return what makes the network with the parameters as they are now, when it is wanted."""
         inner = self.start.with_parameters(self.parameters, self.statistics)
-        if self.standardisation is None:
-            return lambda: inner
-        return cache(partial(self.standardisation.folded, inner))
-
-    @property
-    def inner(self) -> NDArray[Any] | None:
-        """A copy of the parameters, where they are not the network's own."""
-        return None if self.standardisation is None else self.parameters.copy()
+        return Made(inner, self.standardisation)
 
     def begin(self, network: Network, inner: NDArray[Any] | None = None) -> None:
         """Take the parameters and statistics of a network.
@@ -217,6 +211,30 @@ class Run:
     def is_finite(self) -> bool:
         """Whether all parameters are numbers."""
         return bool(np.isfinite(self.parameters).all())
+
+
+@dataclass(eq=False)
+class Made:
+    """A network over standardised examples, and what makes that over raw ones of it."""
+
+    over_standardised: Network
+    standardisation: Standardisation | None
+
+    @cached_property
+    def network(self) -> Network:
+        """The network over raw examples."""
+        if self.standardisation is None:
+            return self.over_standardised
+        return self.standardisation.folded(self.over_standardised)
+
+    def __call__(self) -> Network:
+        """Return the network over raw examples."""
+        return self.network
+
+    @property
+    def inner(self) -> NDArray[Any] | None:
+        """The parameters over standardised examples, where they are not the network's own."""
+        return None if self.standardisation is None else self.over_standardised.parameters
 
 
 def threads_for(

@@ -248,10 +248,12 @@ def _train(
             while True:
                 if moment.pending:
                     record, seconds = records[moment.epochs - 1], time.perf_counter() - begun
-                    epoch = told(moment.epochs, record, plan.held, seconds, moment.made)
-                    stopped = wants_to_stop(tellers, epoch)
-                    moment = replace(moment, pending=False, stopped=stopped)
-                    report(epoch)
+                    stopped = False
+                    if tellers or show_progress:
+                        epoch = told(moment.epochs, record, plan.held, seconds, moment.made)
+                        stopped = wants_to_stop(tellers, epoch)
+                        report(epoch)
+                    moment = moment.heard(stopped)
                     if _has_ended(moment, epochs) or keeper.is_due(moment):
                         keeper.keep(moment, records)
                 if _has_ended(moment, epochs):
@@ -289,7 +291,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     loss = run.epoch(order, rates)
     if not (math.isfinite(loss) and run.is_finite):
         raise _diverged(plan, moment, loss, float(rates.max()))
-    made = run.maker()
+    made = run.made()
     score = None if plan.score is None else float(plan.score(made()))
     losses = tuple(part.mean_cost(made()) for part in plan.held)
     records.append(Record(loss, float(rates[-1]), score, losses))
@@ -305,7 +307,7 @@ def _next(plan: _Plan, moment: Moment, records: list[Record]) -> Moment:
     state = TrainingState(
         before.optimiser, run.state, run.steps, before.epochs + 1,
         before.examples + run.rows.size, reductions, before.seed, watch,
-        generator_state(plan.generator), None if before.order is None else order, run.inner,
+        generator_state(plan.generator), None if before.order is None else order, made.inner,
     )  # fmt: skip
     return Moment(
         made, state, made() if is_best else moment.best,
@@ -317,9 +319,10 @@ def _result(plan: _Plan, moment: Moment, records: list[Record], interrupted: boo
     run, network, state = plan.run, moment.network, moment.state
     if interrupted and run.is_finite:
         # The part of an epoch that was done before the interrupt is kept as well.
-        network = run.network
+        made = run.made()
+        network = made()
         state = replace(
-            state, memory=run.state, steps=run.steps, inner=run.inner,
+            state, memory=run.state, steps=run.steps, inner=made.inner,
             generator=generator_state(plan.generator),
         )  # fmt: skip
     return Training(
