@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from chainrule.networks import (
     ModelFileError,
@@ -75,6 +75,17 @@ def test_network_comes_back_bit_for_bit(tmp_path, dtype, hidden):
     np.testing.assert_array_equal(back.parameters, net.parameters)
     X = np.random.default_rng(1).standard_normal((4, 3))
     np.testing.assert_array_equal(propagate(back, X), propagate(net, X))
+
+
+def test_the_same_network_is_the_same_file(tmp_path, net):
+    """Byte for byte, so that files can be told apart by their digests; others read it too."""
+    extra = {"note": "\x7f\x00\\ \u2028 é 😀", "more": list(range(99))}
+    for name in range(12):
+        save_network(net, tmp_path / str(name), extra)
+    contents = {(tmp_path / str(name)).read_bytes() for name in range(12)}
+    assert len(contents) == 1
+    assert load_network(tmp_path / "0")[1] == extra
+    np.testing.assert_array_equal(load_file(tmp_path / "0")["weights.0"], net.weights[0])
 
 
 def test_handmade_file_is_read(tmp_path, net):

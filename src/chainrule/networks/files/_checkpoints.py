@@ -30,6 +30,7 @@ from chainrule.networks.files._locks import alone
 from chainrule.networks.files._models import (
     describe_network,
     described_network,
+    packed,
     read_tensors,
     write_whole,
 )
@@ -80,8 +81,6 @@ class Checkpoint:
         CheckpointError
             It cannot be written; the error holds the network as it is at the moment.
         """
-        from safetensors.numpy import save
-
         tensors: dict[str, NDArray[Any]] = {
             "parameters": moment.network.parameters,
             "statistics": moment.network.new_statistics(),
@@ -116,7 +115,7 @@ class Checkpoint:
         # One name for all attempts: those that were killed leave no more than one file behind.
         temporary = self.path.with_name(f".{self.path.name}.partial")
         try:
-            write_whole(self.path, save(tensors, metadata), temporary)
+            write_whole(self.path, packed(tensors, metadata), temporary)
         except OSError as error:
             rest = "Nothing was run."
             if moment.epochs:

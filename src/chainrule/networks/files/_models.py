@@ -35,6 +35,7 @@ from chainrule.networks.training._state import TrainingState
 _FORMAT, _VERSION = "chainrule.network", "1"
 _FURTHER = "2"  # with blocks or a state: who knows of none must not read it as if it had none
 _MOST_LAYERS = 10_000
+_LENGTH = 8  # bytes that tell a header's length
 _LONGEST_NAME = 100
 
 
@@ -62,8 +63,6 @@ def save_network(
     UnwritableFileError
         The disk is full, the path is none of a file, or its folder is missing or closed to us.
     """
-    from safetensors.numpy import save
-
     description = describe_network(network)
     metadata = {
         "format": _FORMAT,
@@ -88,7 +87,7 @@ def save_network(
         raise UnwritableFileError(given, "it is a folder" if path.name else "it names no file")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        write_whole(path, save(tensors, metadata), temporary)
+        write_whole(path, packed(tensors, metadata), temporary)
     except OSError as error:
         raise UnwritableFileError(given, error.strerror or str(error), error.errno) from error
 
@@ -305,6 +304,23 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
             "Expected a file written by save()."
         ) from error
     return metadata, tensors
+
+
+def packed(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
+    """Return the content of a safetensors file, the same bytes for the same parts.
+
+    The package writes the metadata in an order that changes from call to call.
+    """
+    from safetensors.numpy import save
+
+    content = save(tensors, metadata)
+    end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    header = json.loads(content[_LENGTH:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    # Tensors begin at whole multiples of their numbers' sizes.
+    text += b" " * (-len(text) % _LENGTH)
+    return len(text).to_bytes(_LENGTH, "little") + text + content[end:]
 
 
 def write_whole(path: Path, content: bytes, temporary: Path) -> None:
