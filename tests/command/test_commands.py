@@ -303,6 +303,30 @@ def test_dates_are_pointed_at(folder, written):
     assert "'colour' holds dates" not in noted
 
 
+@pytest.mark.parametrize("written", ["{}.5%", "${},000", "1.{:03},5"])
+def test_numbers_with_signs_are_pointed_at(folder, written):
+    """As categories in a note; as names of rows, or as a target, they are refused."""
+    flowers().with_columns(
+        some=pl.Series([written.format(row % 9) for row in range(90)]),
+        each=pl.Series([written.format(row) for row in range(90)]),
+    ).write_csv("t.csv")
+    result = run("train", "t.csv", "--target", "species", "--drop", "each", *QUICK)
+    noted = " ".join(result.stderr.split())
+    assert "'some' is taken as 9 categories" in noted
+    assert "which looks like a number. Write digits" in noted
+    for options in (("species", "--drop", "some"), ("each",)):
+        assert "looks like a number" in refused("train", "t.csv", "--target", *options)
+    run("train", "t.csv", "--target", "some", "--drop", "each", *QUICK)
+
+
+def test_a_table_without_a_header_is_pointed_at(folder):
+    """The first row is taken for it, which only numbers in it can tell."""
+    rows = "".join(f"{k / 7:.3f};{k % 2}\n" for k in range(40))
+    Path("t.csv").write_text("0.5;3\n" + rows)
+    result = run("train", "t.csv", "--target", "3", *QUICK)
+    assert "the header holds numbers alone: '0.5', '3'" in " ".join(result.stderr.split())
+
+
 def table(text):
     return text.encode()
 

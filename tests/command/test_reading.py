@@ -21,10 +21,10 @@ from chainrule.command._reading import (
 )
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "with a mark"])
 def test_separator_is_found(tmp_path, separator, mark):
-    """Comma, semicolon and tab are told apart by the header; a byte order mark is no name."""
+    """Comma, semicolon, tab and bar are told apart by the header; a byte order mark is no name."""
     path = tmp_path / "table.csv"
     path.write_bytes(mark + "a,b,c\n1, x ,true\n2,,\n".replace(",", separator).encode())
     frame = read_table(path)
@@ -33,6 +33,16 @@ def test_separator_is_found(tmp_path, separator, mark):
         "b": ["x", None],
         "c": ["true", None],
     }
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_no_rows(tmp_path, end):
+    """Of several columns; those inside of quotes stay, and in one column they are missing."""
+    path = tmp_path / "table.csv"
+    path.write_bytes(end.join(["", "a,b", "", "1,2", "", "", ",", '"x', "", 'y",3', ""]).encode())
+    assert read_table(path).rows() == [("1", "2"), (None, None), (f"x{end}{end}y", "3")]
+    path.write_bytes(end.join(["a", "1", "", "2"]).encode())
+    assert read_table(path).rows() == [("1",), (None,), ("2",)]
 
 
 def test_quoted_values(tmp_path):

@@ -14,7 +14,7 @@ from chainrule.command._arguments import TrainingOptions
 from chainrule.command._learning import learn, standard
 from chainrule.command._messages import CommandError, counted, listed, quoted
 from chainrule.command._options import Impute, Task
-from chainrule.command._reading import Content, content_of, numbers, texts
+from chainrule.command._reading import Content, content_of, is_ornate, numbers, texts
 from chainrule.command._table import Encoding, Target, listed_counts, missing_counts
 from chainrule.networks import NetworkError, validation_split
 
@@ -23,6 +23,7 @@ _MOST_INTEGER_CLASSES = 20
 _ROWS_PER_INTEGER_CLASS = 5
 _TASKS = (Task.REGRESSION, Task.CLASSIFICATION)
 _LARGEST_LABEL = 2**53
+_ORNATE = "which looks like a number\nWrite digits, a point and a sign alone"
 # A year first or last, perhaps a time of day behind it.
 _DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ][\d:.+Z-]+)?$"
 
@@ -192,6 +193,12 @@ def _goals(series: pl.Series, task: Task) -> tuple[Task, str, NDArray[Any]]:
             f"the target {name} is {quoted(values[0])} in every row: there is nothing to learn\n"
             "Give rows of at least two classes, or with different values, or another --target."
         )
+    is_taken_for_classes = content is Content.TEXT and task is Task.AUTO
+    if is_taken_for_classes and is_ornate(values) and not _are_few(distinct, len(values)):
+        raise CommandError(
+            f"the target {name} holds text such as {quoted(values[0])}, {_ORNATE}, or give "
+            "--task classification."
+        )
     if taken is Task.REGRESSION:
         if content is Content.TEXT:
             raise CommandError(
@@ -224,12 +231,16 @@ def _chosen(content: Content, distinct: int, rows: int, task: Task) -> tuple[Tas
         return Task.CLASSIFICATION, f"since it holds booleans{regress}"
     if content is Content.NUMBER:
         return Task.REGRESSION, "since it holds numbers with fractions"
-    if distinct <= min(_MOST_INTEGER_CLASSES, rows / _ROWS_PER_INTEGER_CLASS):
+    if _are_few(distinct, rows):
         return (
             Task.CLASSIFICATION,
             f"since it holds whole numbers with few distinct values{regress}",
         )
     return Task.REGRESSION, f"since it holds whole numbers with many distinct values{classify}"
+
+
+def _are_few(distinct: int, rows: int) -> bool:
+    return distinct <= min(_MOST_INTEGER_CLASSES, rows / _ROWS_PER_INTEGER_CLASS)
 
 
 def _not_numbers(values: pl.Series) -> list[str]:
@@ -275,6 +286,11 @@ def _check_categories(typed: pl.DataFrame, contents: dict[str, Content]) -> None
         present = typed[name].drop_nulls()
         distinct = present.n_unique()
         if len(present) > 1 and distinct == len(present):
+            if is_ornate(present):
+                raise CommandError(
+                    f"column {quoted(name)} holds text such as {quoted(present[0])}, {_ORNATE}, or "
+                    f"leave it out: --drop {quoted(name)}."
+                )
             raise CommandError(
                 f"column {quoted(name)} holds a different text in every row: it names the rows, "
                 f"and nothing can be learned from it\nLeave it out: --drop {quoted(name)}."
@@ -313,6 +329,11 @@ def _check_varies(
 def notes_on(frame: pl.DataFrame, encoding: Encoding) -> list[str]:
     """Return what looks like a slip in the table, though it can be trained on."""
     notes = []
+    if pl.Series(frame.columns).cast(pl.Float64, strict=False).null_count() == 0:
+        notes.append(
+            f"the header holds numbers alone: {listed(map(quoted, frame.columns))}. If they are a "
+            "row of the table, put a line with the columns' names before it."
+        )
     for column in encoding.columns:
         values = frame[column.name]
         if values.dtype != pl.String or content_of(values) is not Content.TEXT:
@@ -324,6 +345,12 @@ def notes_on(frame: pl.DataFrame, encoding: Encoding) -> list[str]:
                 f"column {quoted(column.name)} is taken as categories since not all of it is "
                 f"numbers: {listed(map(quoted, wrong))}. If these stand for missing values, give "
                 f"--missing {quoted(wrong[0])}."
+            )
+        elif is_ornate(present):
+            remedy = _ORNATE.replace("\n", ". ")
+            notes.append(
+                f"column {quoted(column.name)} is taken as {column.width:,} categories such as "
+                f"{quoted(present[0])}, {remedy}."
             )
         elif present.str.contains(_DATE).all():
             notes.append(

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import sys
 import zlib
 from collections import Counter
@@ -21,7 +22,10 @@ from chainrule.command._messages import CommandError, counted, listed, quoted
 _PARQUET_MARK, _GZIP_MARK = b"PAR1", b"\x1f\x8b"
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _TRUTH = {"true": "1", "false": "0"}
-_SEPARATORS = ",;\t"
+_SEPARATORS = ",;\t|"
+_BLANK_LINE = re.compile(r"\n\r?\n")
+# What numbers are written with besides digits, a point and a sign.
+_ORNAMENTS = r"[\s,'’%$€£¥]"
 _DECIMAL_COMMA = r"^[+-]?\d+,\d+([eE][+-]?\d+)?$"
 
 
@@ -43,8 +47,8 @@ def read_table(path: Path, missing: Sequence[str] = ()) -> pl.DataFrame:
     ----------
     path : Path
         What begins like Parquet, or is named so, is Parquet; everything else is CSV, in UTF-8, with
-        a header, separated by the one of comma, semicolon and tab that divides the header most.
-        Where that is no comma, numbers may have decimal commas. Any of these may be gzipped.
+        a header, separated by the one of comma, semicolon, tab and bar that divides the header
+        most. Where that is no comma, numbers may have decimal commas. Any of these may be gzipped.
     missing : sequence of str
         Texts that stand for a missing value, besides nothing at all.
 
@@ -112,6 +116,12 @@ def content_of(series: pl.Series) -> Content:
     if present.cast(pl.Float64, strict=False).null_count() == 0:
         return Content.NUMBER
     return Content.TEXT
+
+
+def is_ornate(series: pl.Series) -> bool:
+    """Tell whether text is numbers written with more than digits, as '$1,200' or '12 %'."""
+    present = series.drop_nulls().str.replace_all(_ORNAMENTS, "")
+    return len(present) > 0 and present.cast(pl.Float64, strict=False).null_count() == 0
 
 
 def numbers(series: pl.Series, *, boolean: bool = False) -> pl.Series:
@@ -207,7 +217,8 @@ def _read_csv(path: Path, content: bytes) -> tuple[pl.DataFrame, bool]:
             "Give every column a name of its own."
         )
     try:
-        frame = pl.read_csv(text.encode(), infer_schema=False, separator=separator)
+        lines = text if len(names) == 1 else _without_blank_lines(text, separator)
+        frame = pl.read_csv(lines.encode(), infer_schema=False, separator=separator)
         frame.columns = names
     except pl.exceptions.PolarsError as error:
         _refuse_ragged(path, text, separator, len(names))
@@ -220,6 +231,19 @@ def _read_csv(path: Path, content: bytes) -> tuple[pl.DataFrame, bool]:
         # Polars fills short rows up; only a look at the text tells them from missing values.
         _refuse_ragged(path, text, separator, len(names))
     return frame, separator != ","
+
+
+def _without_blank_lines(text: str, separator: str) -> str:
+    """Return the text without lines that hold nothing, which are no rows of several columns."""
+    if not _BLANK_LINE.search(text):
+        return text
+    kept = io.StringIO()
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        csv.writer(kept, delimiter=separator).writerows(filter(None, rows))
+    except csv.Error:
+        return text
+    return kept.getvalue()
 
 
 def _decoded(path: Path, content: bytes) -> str:
