@@ -156,6 +156,7 @@ def new_tables(
     runs = [(len(list(alike)), width) for width, alike in groupby(compiled.blocks)]
     plan = np.full(columns.PLAN_SIZE + 2 * len(runs), columns.ABSENT, np.int64)
     plan[columns.PLAN_SIZE :] = np.ravel(runs)
+    plan[columns.LARGER : columns.DIVISOR + 1] = np.array(units, np.float64).view(np.int64)
     plan[columns.NOTHING] = room.take(max(sizes))
     plan[columns.INPUTS] = room.take(rows * sizes[0] if holds_inputs else 0)
     plan[columns.TARGETS] = room.take(rows * sizes[-1])
@@ -204,7 +205,7 @@ def new_tables(
         own[columns.LEARNED_TO] = index
     tables = columns.Tables(
         plan, table, learned, values, copies.pairs, statistics,
-        np.array(dropout or (0.0,) * layers, np.float64), np.array(units, np.float64),
+        np.array(dropout or (0.0,) * layers, np.float64),
     )  # fmt: skip
     return tables, room.size
 

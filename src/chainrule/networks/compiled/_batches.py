@@ -47,7 +47,9 @@ from chainrule.networks.compiled.tables import (
     COSTS,
     COUNT,
     DECAYED,
+    DIVISOR,
     INPUTS,
+    LARGER,
     LAYER_COLUMNS,
     LEARNED_COLUMNS,
     MUON_STEP,
@@ -121,7 +123,8 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
     width, of_z, blocks = tables.layers[last, WIDTH], tables.layers[last, Z], blocks_of(plan)
     weights = work[plan[WEIGHTS_OF_EXAMPLES] : plan[WEIGHTS_OF_EXAMPLES] + rows]
     costs = work[plan[COSTS] : plan[COSTS] + rows * blocks]
-    larger, divisor = tables.units
+    units = plan[LARGER : DIVISOR + 1].view(np.float64)
+    larger, divisor = units[0], units[1]
     weight = 0.0
     for row in range(rows):
         weight += weights[row]
@@ -347,15 +350,14 @@ def run_rows(header: int, inputs: int, outputs: int, block: int, kind: Any) -> N
         carray(pointer(load_int64(header + 64), word), (copies, 2)),
         _at(header, 5, kind),
         _at(header, 6, 0.0),
-        _at(header, 10, 0.0),
     )
-    wide = load_int64(header + 176)
+    wide = load_int64(header + 160)
     space = Workspace(
-        load_int64(header + 184),
+        load_int64(header + 168),
         0,
         _at(header, 7, kind),
         carray(pointer(load_int64(header + 16 * 8), 0.0), (sums, wide)),
-        load_int64(header + 192),
+        load_int64(header + 176),
     )
     parameters = _at(header, 9, kind)
     item = space.work.itemsize

@@ -32,15 +32,18 @@ PLACE, SLOPE, SLOPE_VALUES = range(3)
 LEARNED_COLUMNS = 3
 
 # The plan of a run: places in the workspace, of which NOTHING is a row of zeros; then addresses of
-# kernels and of their values. After these stand how many blocks of which width lie side by side.
+# kernels and of their values; then, as the bits of float64, what outputs and targets are multiplied
+# by before the cost, and what it is divided by. After these stand how many blocks of which width
+# lie side by side.
 (
     INPUTS, TARGETS, WEIGHTS_OF_EXAMPLES, COSTS, TO_Z, TO_A, TO_PRODUCT, ACROSS, TO_INPUTS,
     COST, COST_VALUES,
     NORM, NORM_VALUES, NORM_BACKWARD, NORM_BACKWARD_VALUES,
     DECAYED, SEED, NOTHING, PRODUCT_KERNEL,
     NORMALISE_COLUMNS, NORMALISE_BY_STATISTICS, THROUGH_NORMALISATION, MUON_STEP,
-) = range(23)  # fmt: skip
-PLAN_SIZE = 23
+    LARGER, DIVISOR,
+) = range(25)  # fmt: skip
+PLAN_SIZE = 25
 
 
 class Tables(NamedTuple):
@@ -59,8 +62,6 @@ class Tables(NamedTuple):
         Running means and variances of each layer normalised over the batch.
     dropout : ndarray of float64, shape (layers,)
         The share of each layer's inputs that training sets to zero.
-    units : ndarray of float64, shape (2,)
-        What outputs and targets are multiplied by before the cost, and what it is divided by.
     """
 
     plan: Any
@@ -70,7 +71,6 @@ class Tables(NamedTuple):
     copies: Any
     statistics: Any
     dropout: Any
-    units: Any
 
 
 class Sparse(NamedTuple):
@@ -149,7 +149,7 @@ def kinds_of(element: Any) -> tuple[Any, Any, Any]:
     )
     vector = types.Array(element, 1, "C")
     space = (types.int64, types.int64, vector, numbers[1], types.int64)
-    tables = (*words, words[1], numbers[0], words[1], vector, numbers[0], numbers[0])
+    tables = (*words, words[1], numbers[0], words[1], vector, numbers[0])
     return types.NamedTuple(space, Workspace), types.NamedTuple(tables, Tables), vector
 
 
@@ -157,7 +157,7 @@ def header_of(tables: Tables, space: Workspace, parameters: NDArray[Any]) -> NDA
     """Return addresses and lengths of all that propagation needs, to be found by one address."""
     arrays = [
         tables.plan, tables.layers, tables.learned, tables.values, tables.copies,
-        tables.statistics, tables.dropout, space.work, space.sums, parameters, tables.units,
+        tables.statistics, tables.dropout, space.work, space.sums, parameters,
     ]  # fmt: skip
     words = [word for array in arrays for word in (array.ctypes.data, array.shape[0])]
     return np.array([*words, space.sums.shape[1], space.team, space.panel], np.int64)
