@@ -1,6 +1,8 @@
 """Portraits of functions whose scale is far from 1, against hand-worked results."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -105,3 +107,40 @@ def test_gain_of_what_is_nearly_a_step(text, square):
     low, high = _only(_portrait(text), "gain").bounds
     assert low * (1 - 1e-12) <= square**-0.5 <= high * (1 + 1e-12)
     assert high - low < 1e-8 * high
+
+
+def test_no_number_is_written_out_that_never_ends():
+    """Nothing interrupts a power of whole numbers: in a process of its own, a limit does."""
+    formulas = [
+        ("3**(z**9) + min(900, z)", {}),
+        ("3**((z + 999)**9)", {}),
+        ("3**(z**9) - 2**(z**9) + min(900, z)", {}),
+        ("exp(log(3)*z**9) + min(900, z)", {}),
+        ("log(abs(z) + 1e-300)*max(z, 1e200)", {}),
+        ("alpha**(z**9) + max(z, beta)", {"alpha": 1e30, "beta": 1e30}),
+        ("where(z > 1e300, z**2, exp(z**9))", {}),
+    ]
+    script = (
+        "import chainrule\n"
+        f"for text, values in {formulas!r}:\n"
+        "    found = chainrule.activation(text, **values).portrait().about('domain')\n"
+        "    print(*(s.text for s in found))"
+    )
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:-1] == ["defined for every real z"] * len(formulas)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("exp(z**9) + min(900, z)", "defined for every real z"),
+        ("log(abs(z - 900)) + min(z, 900)", "defined for z ≠ 900"),
+        ("exp(1/(z - 900)**2) + min(z, 900)", "defined for z ≠ 900"),
+        ("exp(1e9/(z - sqrt(2))**2) + abs(z - sqrt(2))", "defined for z ≠ 1.414213562"),
+    ],
+)
+def test_what_is_too_large_to_be_had_is_defined(text, domain):
+    """A pole is not: ``exp(900**9)`` is a number."""
+    assert _only(_portrait(text), "domain").text == domain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -83,7 +83,7 @@ class Translation:
             rule = ARITHMETIC.get(expression.operation) or FUNCTIONS.get(expression.operation)
             if rule is not None:
                 x = [self.to_sympy(part) for part in parts]
-                if expression.operation != "power" or is_short(*x):
+                if is_written_short(expression.operation, x):
                     return rule(*x)
         return self.symbol(expression)
 
@@ -175,8 +175,9 @@ def is_short(base: Any, exponent: Any) -> bool:
 
     So it does with ``2**(n + x)`` when it expands, of which the number counts.
     """
-    exponent = exponent if exponent.is_Rational else exponent.as_coeff_Add()[0]
     number = base.as_coeff_Mul()[0]
+    if not exponent.is_Rational:
+        exponent = (exponent if abs(number) == 1 else sympy.expand(exponent)).as_coeff_Add()[0]
     parts = (abs(number.p), number.q) if number.is_Rational else (1,)
     bits = max(part.bit_length() for part in parts)
     # Of a root of several primes it writes out a product of their powers below the root's degree.
@@ -197,18 +198,35 @@ def put_in(e: Any, symbol: Any, value: Any) -> Any:
         return value
     if not e.has(symbol):
         return e
-    parts = [put_in(part, symbol, value) for part in e.args]
-    exponentiated = (sympy.E, *parts) if isinstance(e, sympy.exp) else parts
-    if isinstance(e, sympy.Pow | sympy.exp) and not is_short_written(*exponentiated):
+    return with_parts(e, [put_in(part, symbol, value) for part in e.args])
+
+
+def with_parts(e: Any, parts: Sequence[Any]) -> Any:
+    """Return a SymPy form with other arguments.
+
+    Raises
+    ------
+    OverflowError
+        Where that writes out a power of a number that is too long: nothing can interrupt it.
+    """
+    operation = "power" if e.is_Pow else "exp" if isinstance(e, sympy.exp) else ""
+    if not is_written_short(operation, parts):
         raise OverflowError("a power too long to be written out")
     return e.func(*parts)
 
 
-def is_short_written(base: Any, exponent: Any) -> bool:
-    """As `is_short`, also of ``exp(c*log(b))``, which SymPy writes as a power."""
-    if base is not sympy.E:
-        return is_short(base, exponent)
-    terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(exponent)]
+def is_written_short(operation: str, arguments: Sequence[Any]) -> bool:
+    """Tell whether SymPy can be given an operation: see `is_short`."""
+    if operation == "power":
+        return is_short(*arguments)
+    return operation not in ("exp", "expm1") or is_short_exponential(arguments[0])
+
+
+def is_short_exponential(exponent: Any) -> bool:
+    """As `is_short`, of ``exp(c*log(b))``, which SymPy writes as a power."""
+    if not exponent.has(sympy.log):
+        return True
+    terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(sympy.expand(exponent))]
     return all(is_short(sympy.Integer(2), c) for c, rest in terms if rest.has(sympy.log))
 
 

@@ -13,7 +13,7 @@ from chainrule.derivations._algebra import (
     ARITHMETIC,
     FUNCTIONS,
     Translation,
-    is_short,
+    is_written_short,
     without_shared,
 )
 from chainrule.derivations._arithmetic import size
@@ -77,10 +77,10 @@ class SumAlgebra:
             return self.sum(x[0])
         if node.operation == "indicator":
             return self.indicator(node.arguments[0])
-        if node.operation == "exp":
+        if node.operation == "exp" and is_written_short("exp", x):
             return sympy.expand_power_exp(sympy.exp(sympy.expand(x[0])))
         rule = ARITHMETIC.get(node.operation) or FUNCTIONS.get(node.operation)
-        if rule is not None and (node.operation != "power" or is_short(*x)):
+        if rule is not None and is_written_short(node.operation, x):
             return rule(*x)
         return self.translation.symbol(self.graph.expression(index))
 

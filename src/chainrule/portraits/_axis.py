@@ -18,7 +18,13 @@ from chainrule.derivations._arithmetic import ZERO
 from chainrule.derivations._pieces import differentiate
 from chainrule.formulas import Expression, constant, variables_of
 from chainrule.portraits import _tail
-from chainrule.portraits._domain import Edge, Span, breakpoint_edges
+from chainrule.portraits._domain import (
+    Edge,
+    Span,
+    breakpoint_edges,
+    conditions,
+    numbers_have_values,
+)
 from chainrule.portraits._end import End
 from chainrule.portraits._factors import strict_sign
 from chainrule.portraits._interval import Program
@@ -359,10 +365,12 @@ def is_defined(e: Expression, parameters: Mapping[str, float], edge: Edge, side:
             if not edge.is_double:
                 place += side * (abs(place) or 1) * mpmath.mpf(10) ** (5 - digits)
             values.append(evaluate(e, {**parameters, "z": place}))
-    return bool(
-        all(map(mpmath.isfinite, values))
-        and abs(values[1] - values[0]) <= _SAME * (1 + abs(values[0]))
-    )
+    if not all(map(mpmath.isfinite, values)):  # undefined, or too large to be had
+        return numbers_have_values(e, parameters) and all(
+            sign_at(part, parameters, edge) in ((1,) if positive else (1, -1))
+            for part, positive in conditions(e, parameters)
+        )
+    return bool(abs(values[1] - values[0]) <= _SAME * (1 + abs(values[0])))
 
 
 def sign_at(e: Expression, parameters: Mapping[str, float], edge: Edge) -> int | None:
@@ -373,7 +381,7 @@ def sign_at(e: Expression, parameters: Mapping[str, float], edge: Edge) -> int |
     with mpmath.workdps(60):
         place = mpmath.mpf(str(sympy.N(edge.exact, 60)))
         value = evaluate(e, {**parameters, "z": place})
-        if not mpmath.isfinite(value):
+        if mpmath.isnan(value) or (mpmath.isinf(value) and not is_defined(e, parameters, edge)):
             return None
         if abs(value) >= _ZERO:
             return int(mpmath.sign(value))

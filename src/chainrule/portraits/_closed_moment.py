@@ -16,7 +16,7 @@ from typing import Any
 import sympy
 
 from chainrule.derivations import time_limit
-from chainrule.derivations._algebra import FAILURES, Translation, is_short_written
+from chainrule.derivations._algebra import FAILURES, Translation, is_short_exponential
 from chainrule.derivations._pieces import differentiate
 from chainrule.formulas import Expression, Variable
 from chainrule.portraits import _tail
@@ -113,7 +113,7 @@ def closed_function(
     rates = {rate for terms in pieces for _, _, rate in terms}
     if places and any(rate.has(sympy.I) for rate in rates):
         return None
-    if not all(is_short_written(sympy.E, place * rate) for place in places for rate in rates):
+    if not all(is_short_exponential(place * rate) for place in places for rate in rates):
         return None
     return ClosedFunction(pieces, places)
 

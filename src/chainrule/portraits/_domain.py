@@ -124,8 +124,8 @@ def _spans(
     k: int, e: Expression, parameters: Mapping[str, float], low: Edge, high: Edge
 ) -> list[Span] | None:
     cuts: set[Any] = set()
-    conditions = list(dict.fromkeys(_conditions(e, parameters)))
-    for condition, positive in conditions:
+    needed = list(dict.fromkeys(conditions(e, parameters)))
+    for condition, positive in needed:
         if _always(Program(condition, parameters), low.place, high.place, positive=positive):
             continue
         zeros = _zeros(condition, parameters)
@@ -134,13 +134,14 @@ def _spans(
         cuts |= zeros
     inside = sorted(c for c in cuts if low.exact < c < high.exact)
     edges = [low, *(Edge(float(c), c) for c in inside), high]
-    spans = []
+    spans: list[Span] = []
+    if not numbers_have_values(e, parameters):
+        return spans
     for left, right in itertools.pairwise(edges):
         with mpmath.workdps(60):
             values = {**parameters, "z": _between(left.place, right.place)}
-            signs = [(evaluate(c, values), positive) for c, positive in conditions]
-            has_value = not mpmath.isnan(evaluate(e, values))  # a part without z may have none
-        if has_value and all(value > 0 if pos else value != 0 for value, pos in signs):
+            signs = [(evaluate(c, values), positive) for c, positive in needed]
+        if all(value > 0 if pos else value != 0 for value, pos in signs):
             spans.append(Span(k, left, right))
     return spans
 
@@ -222,9 +223,7 @@ def _always(program: Program, low: float, high: float, *, positive: bool) -> boo
     return False
 
 
-def _conditions(
-    e: Expression, parameters: Mapping[str, float]
-) -> Iterator[tuple[Expression, bool]]:
+def conditions(e: Expression, parameters: Mapping[str, float]) -> Iterator[tuple[Expression, bool]]:
     """Yield what must differ from zero, and whether it must be positive."""
     for part in subexpressions(e):
         if not isinstance(part, Apply) or not variables_of(part):
@@ -244,6 +243,15 @@ def _conditions(
                 yield x[0], True
             elif exponent < 0:
                 yield x[0], False
+
+
+def numbers_have_values(e: Expression, parameters: Mapping[str, float]) -> bool:
+    """Tell whether all parts without z, such as ``log(0)``, are defined."""
+    return not any(
+        mpmath.isnan(evaluate(part, parameters))
+        for part in subexpressions(e)
+        if isinstance(part, Apply) and not variables_of(part)
+    )
 
 
 def written(spans: tuple[Span, ...], included: Mapping[float, bool]) -> str:

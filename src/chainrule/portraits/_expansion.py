@@ -11,7 +11,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import put_in
+from chainrule.derivations._algebra import put_in, with_parts
 from chainrule.portraits._series import (
     COSINE,
     ONE,
@@ -97,7 +97,7 @@ def limit_by_continuity(form: Any) -> Any:
     parts = [limit_by_continuity(part) for part in form.args]
     if None in parts or (is_log and not parts[0] > 0):
         return None
-    found = form.func(*parts)
+    found = with_parts(form, parts)
     known = found in (sympy.oo, -sympy.oo) or (found.is_number and found.is_finite)
     return found if known else None
 

@@ -12,6 +12,7 @@ import sympy
 from chainrule.derivations import time_limit
 from chainrule.derivations._algebra import FAILURES
 from chainrule.formulas import Expression
+from chainrule.portraits import _tail
 from chainrule.portraits._axis import Axis, Line, exact_value
 from chainrule.portraits._domain import Edge
 from chainrule.portraits._statement import Bounds
@@ -162,6 +163,6 @@ def _sign_of_number(below: Any, above: Any) -> int | None:
                     return int(mpmath.sign(value))
             if difference.is_Rational:
                 return int(sympy.sign(difference))
-            return 0 if sympy.simplify(difference) == 0 else None
+            return 0 if _tail.is_zero(difference) else None
     except FAILURES:
         return None

@@ -238,8 +238,8 @@ def _integrals(
     weights, spread = _laguerre(nodes / scale)
     factor = half / scale * _WEIGHTS[:, None] / math.sqrt(2 * math.pi)
     weights, spread = weights * factor, spread * factor
-    largest = growth.size * (1 + np.maximum(np.abs(left), np.abs(right))) ** growth.power
     with np.errstate(all="ignore"):
+        largest = growth.size * (1 + np.maximum(np.abs(left), np.abs(right))) ** growth.power
         own = np.maximum(*np.abs(program((left, right))))
     around = _weight_majorants(left / scale, right / scale, scale)
     result: dict[int, Interval] = {}
@@ -308,7 +308,8 @@ def _laguerre_sizes(t: Array) -> Array:
 def _outside(growth: Growth, scales: Array) -> Array:
     """Bound the parts beyond `_REACH` standard deviations, of the power 1 and of the power 2."""
     p = 2 * growth.power
-    ceiling = np.maximum(growth.size, 1.0) ** 2 * (1 + _REACH * scales) ** p
+    with np.errstate(over="ignore"):
+        ceiling = np.maximum(growth.size, 1.0) ** 2 * (1 + _REACH * scales) ** p
     sizes = _laguerre_sizes(np.full_like(scales, _REACH**2 / 2))
     falls = _REACH - (p + 2 * _TERMS) / _REACH
     density = math.exp(-(_REACH**2) / 2) / math.sqrt(2 * math.pi)

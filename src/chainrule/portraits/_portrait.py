@@ -272,10 +272,10 @@ def _break(join: Join, b: Breakpoint) -> list[Statement]:
     if join.jumps is None:
         return [Statement("jump", f"{where}: not settled whether there is one", False)]
     if join.turn or b.is_kink:
-        sides = " and ".join(number(side) for side in join.slopes)
-        return [
-            Statement("kink", f"{where}: slopes {sides}, taken {place(b.slope)}", bool(join.turn))
-        ]
+        text = f"{where}: slopes {' and '.join(number(side) for side in join.slopes)}"
+        if not math.isnan(b.slope):  # too large to be told from one that is undefined
+            text += f", taken {place(b.slope)}"
+        return [Statement("kink", text, bool(join.turn))]
     return []
 
 

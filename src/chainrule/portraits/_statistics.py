@@ -142,8 +142,10 @@ def _largest_at_zero(axis: Axis, steepest: float, *, jumps: bool) -> float:
     sizes = []
     for line in axis.lines:
         low, high = line.span.low.place, line.span.high.place
-        ways = (0.0, low + 1, high - 1, (low + high) / 2)
-        place = next(x for x in ways if low < x < high)
+        ways = (0.0, low + 1, high - 1, (low + high) / 2, 2 * low, 2 * high)  # 1e30 + 1 is 1e30
+        place = next((x for x in ways if low < x < high), None)
+        if place is None:
+            return math.inf
         sizes.append(max(abs(x) for x in line.program(0).at(place)) + steepest * abs(place))
     return max(sizes) * (1 + 1e-12)
 

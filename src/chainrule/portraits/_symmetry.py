@@ -62,7 +62,7 @@ def is_zero(e: Expression, parameters: Mapping[str, float], span: Span | None = 
         pass
     try:
         with time_limit(_SECONDS):
-            return bool(sympy.simplify(_tail.exact_sympy(e, parameters, 1, positive=False)) == 0)
+            return _tail.is_zero(_tail.exact_sympy(e, parameters, 1, positive=False))
     except _REFUSALS:
         return False
 

@@ -16,7 +16,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, put_in
+from chainrule.derivations._algebra import Translation, is_short_exponential, put_in
 from chainrule.formulas import Constant as ExactNumber
 from chainrule.formulas import Expression, Parameter, Variable, substitute
 
@@ -106,8 +106,14 @@ def tail(e: Any) -> Tail | None:
 def vanishes(expression: Expression, parameters: Mapping[str, float], place: Any) -> bool:
     """Tell whether an expression is exactly zero at a place, by algebra."""
     value = exact_sympy(expression, parameters, 1, positive=False)
-    value = put_in(value, REAL, place)
-    return bool(sympy.simplify(value) == 0)
+    return is_zero(put_in(value, REAL, place))
+
+
+def is_zero(value: Any) -> bool:
+    """Tell whether algebra shows a SymPy form to be zero."""
+    # SymPy writes c*log(b) as log(b**c).
+    is_short = all(map(is_short_exponential, value.atoms(sympy.Mul)))
+    return is_short and bool(sympy.simplify(value) == 0)
 
 
 def _terms(e: Any) -> tuple[Term, ...] | None:

@@ -30,6 +30,8 @@ from chainrule.derivations.output_forms.shortening._shortening import (
 )
 from chainrule.formulas import Expression
 
+_LONGEST_NUMBER = 1 << 12  # bits
+
 
 class Elimination:
     """The field of a piece, with its value and slope as quotients of polynomials there."""
@@ -173,7 +175,13 @@ class Elimination:
         return rest
 
     def solutions(self, polynomial: Any, symbol: Any, in_output: Any) -> Iterator[Any]:
-        """Yield the solutions for d of the factors of low degree, and the other factors."""
+        """Yield the solutions for d of the factors of low degree, and the other factors.
+
+        None where numbers are so long that a prime beyond them takes seconds to find.
+        """
+        numbers = polynomial.atoms(sympy.Rational)
+        if any(max(abs(x.p), x.q).bit_length() > _LONGEST_NUMBER for x in numbers):
+            return
         _, factors = sympy.factor_list(polynomial)
         for factor, _ in factors:
             degree = sympy.degree(factor, self.d) if factor.has(self.d) else 0
