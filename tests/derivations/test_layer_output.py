@@ -36,6 +36,7 @@ _TOLD = [
     "max(z, 0)**2/(1 + sum(max(z, 0)**2))", "max(z, 0)*mean(max(z, 0))",
     "max(z, z/10)*sum(max(z, z/10)**2)", "max(z, z/10)/(1 + sum(abs(max(z, z/10))))",
     "tanh(z)/(1 + max(abs(tanh(z))))", "max(z, 0)/(1 + max(max(z, 0)))",
+    "max(z, 0)/(1 - max(z))", "max(z, 0)/(2 - max(max(z, 0)))",
     "max(z, 0)/(1 + max(z))", "max(2*z - max(z)/3, 0)**2", "log(1 + max(z - max(z)/3, 0))",
     "z*(max(z) - min(z))", "z*abs(mean(z))", "z/sqrt(max(z) - min(z))",
     "max(z, z/10)*mean(max(z, 0))**2", "z*mean(z)**2",

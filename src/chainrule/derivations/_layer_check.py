@@ -8,7 +8,7 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._evaluate import LayerProgram, Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations._vector_jacobian import SEED, backward_graph
@@ -126,6 +126,8 @@ def agrees_where_awkward(
     vanish has no value although the derivative has one.
     """
     parameters = dict(formula.parameters)
+    output, written = LayerProgram(formula.expression), LayerProgram(product)
+    by_chain_rule = LayerProgram(chained)
     with mpmath.workdps(80):
         usual = (*AWKWARD, *_where_divisors_vanish(product, parameters))
         layers = [[mpmath.mpf(x) for x in places] for places in usual]
@@ -133,14 +135,14 @@ def agrees_where_awkward(
             layers += [[scale * x for x in layer] for layer in layers[: len(AWKWARD)]]
         for z in layers:
             y = [mpmath.mpf(x) for x in _TARGETS[0]]
-            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            a = output({**parameters, "z": z})
             known: Values = {**parameters, "z": z, "a": a, "y": y}
             slopes = [mpmath.mpf(x) for x in SLOPES]
             g = slopes if seed is None else evaluate_layer(seed, known)
-            wanted = evaluate_layer(chained, {**known, SEED: g})
+            wanted = by_chain_rule({**known, SEED: g})
             if not all(mpmath.isfinite(x) for x in (*a, *g, *wanted)):
                 continue
-            got = evaluate_layer(product, {**known, SEED: g})
+            got = written({**known, SEED: g})
             if not (all(map(agree, got, wanted)) or _is_at_a_tip(formula, z, got)):
                 return False
     return True

@@ -106,6 +106,7 @@ def _of_sign(
     told: dict[Expression, Expression] = {left: substitute(right, at_end.get)}
     translation = Translation()
     number = sympy.cancel(translation.to_sympy(substitute(factor, told.get)))
+    _, number = number.as_content_primitive()  # the content is positive
     is_positive = Apply("greater", (translation.to_expression(number), ZERO))
     extreme: dict[Expression, Expression] = {same: Apply("where", (is_positive, same, other))}
     return rebuilt(substitute(right, extreme.get))

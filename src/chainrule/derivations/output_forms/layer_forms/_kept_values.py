@@ -12,8 +12,9 @@ import mpmath
 import sympy
 
 from chainrule.derivations._algebra import FAILURES, with_factors_joined
+from chainrule.derivations._arithmetic import ZERO
 from chainrule.derivations._closed_form import known_sums
-from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._evaluate import LayerProgram
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
 from chainrule.derivations._remembered import remembered
@@ -307,10 +308,19 @@ def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]
     for part in common_parts(formula.expression):
         if part == _Z or is_layer_coupled(part):
             continue
-        outer = exchanged(formula.expression, part, _Z)
-        for sides in determined(replace(formula, expression=outer), computation_graph(outer)):
+        outer = replace(formula, expression=exchanged(formula.expression, part, _Z))
+        graph = computation_graph(outer.expression)
+        # It may hold for units that are not negative alone.
+        rectified = formula if _is_rectifier(part) else None
+        for sides in dict.fromkeys(
+            (*determined(outer, graph), *determined(outer, graph, rectified))
+        ):
             left, right = (exchanged(side, _Z, part) for side in sides)
             yield left, right
+
+
+def _is_rectifier(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.operation == "maximum" and set(e.arguments) == {_Z, ZERO}
 
 
 def _with_root(left: Expression, right: Expression) -> Iterator[tuple[Expression, Expression]]:
@@ -326,20 +336,21 @@ def _holds(formula: Formula, left: Expression, right: Expression, *, is_rectifie
     checked = 0
     parts = (e for e in subexpressions(formula.expression) if isinstance(e, Apply))
     large = _LARGE if all(e.operation in _PLAIN for e in parts) else ()
+    output, told, wanted = map(LayerProgram, (formula.expression, right, left))
     scales = scales_of(formula.expression, dict(formula.parameters))
     with mpmath.workdps(_DIGITS):
         usual = (*PLACES, *AWKWARD, *_OTHER_COUNTS, *_OTHER_SIZES, *large)
         layers = [[mpmath.mpf(x) for x in places] for places in usual]
         layers += [[scale * x for x in layers[k]] for scale in scales for k in (0, 2, 3)]
         for z in layers:
-            a = evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
+            a = output({**dict(formula.parameters), "z": z})
             known = {**dict(formula.parameters), "z": z, "a": a}
             if not all(map(mpmath.isfinite, a)) or (is_rectified and not any(a)):
                 continue
-            got = evaluate_layer(right, known)
+            got = told(known)
             if mpmath.isnan(got[0]) and not (is_shared(left) and any(a)):
                 continue  # 0/0, where all of the layer vanishes
-            if not all(map(agree, got, evaluate_layer(left, known))):
+            if not all(map(agree, got, wanted(known))):
                 return False
             checked += 1
     return checked > 0

@@ -20,7 +20,7 @@ from chainrule.derivations._arithmetic import add, multiply, rebuilt, size, subt
 from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._choices import with_choices, with_guards, without_guards
 from chainrule.derivations._closed_form import PART_SECONDS, STAGE_SECONDS, closed_form
-from chainrule.derivations._evaluate import Values, evaluate_layer
+from chainrule.derivations._evaluate import LayerProgram, Values
 from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._layer_boundaries import is_choice, layers_of_every_choice
@@ -79,6 +79,10 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
+# A rectified unit is on where its output is not 0, whatever the sign of what it is divided by.
+_ON: dict[Expression, Expression] = {
+    Apply("greater", (_Z, constant(0))): Apply("not_equal", (_A, constant(0)))
+}
 _SECONDS, _RELATED_SECONDS, _WRITING_SECONDS, _FIRST_SECONDS = 0.8, 1.3, 1.2, 1.1
 _RECTIFIED_SECONDS = 2.2  # where it takes as long, nothing else gives a form
 _SIMPLER_SECONDS = 2.2  # a function of a layer has a form where that has one itself
@@ -146,14 +150,17 @@ def layer_output_form(
         )
 
     def shortest() -> _Form | None:
-        return chosen_from(
-            {**dict(told), **dict(compared_extremes(told))},
+        at_extremes = {**dict(told), **dict(compared_extremes(told))}
+        found = chosen_from(
+            at_extremes,
             *({**dict(told), **known} for known in preactivations(formula, [x for x, _ in told])),
             *layers_of_the_output(formula),
             *multiples_of_the_output(formula),
             *clamped_values(formula),
             {_Z: _A},  # as where the identity is chosen everywhere but at a few layers
         )
+        is_rectified = found is None and any(x in _ON for x in subexpressions(plain[0]))
+        return chosen_from({**at_extremes, **_ON}) if is_rectified else found
 
     def chosen_from(*values_known: Mapping[Expression, Expression]) -> _Form | None:
         found: dict[Expression, tuple[Expression, Mapping[Expression, Expression]]] = {}
@@ -199,7 +206,7 @@ def layer_output_form(
             ways = attempt(_WRITING_SECONDS, shortly, [named])
             written_out = (with_flat_sums(put_in(way, told_by)) for way in ways)
             return first_of(written_out, _SECONDS) or whole
-    simpler = [_of_shifted(formula, dict(told))]
+    simpler = [_of_shifted(formula, dict(told)), _of_extremes(formula)]
     outer = [outer for _, outer in inner_layers(formula)][-1:]
     if outer and not any(map(is_choice, subexpressions(outer[0]))):
         simpler.append(_of_inner(formula))
@@ -262,8 +269,12 @@ def _of_related(formula: Formula) -> Iterator[Expression]:
                 [composed],
             )
             yield from sorted((*(put_in(way, _CENTRED) for way in ways), *ways), key=size)
+
+
+def _of_extremes(formula: Formula) -> Iterator[Expression]:
+    """Yield forms of a layer with ``max(max(z, 0))`` for ``max(z)``: another where all is off."""
     for other in with_extremes_of_parts(formula):
-        form = form_alone(other)
+        form = form_alone(other, closed_form(other, seconds=PART_SECONDS))
         if form is not None:
             yield form
 
@@ -335,6 +346,7 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
     parts = subexpressions(formula.expression)
     has_sum = any(isinstance(e, Apply) and e.operation == "sum" for e in parts)
     many = _OF_MANY_UNITS if has_sum else ()
+    output, chained, written = map(LayerProgram, (formula.expression, product, form))
     drawn = random.Random(0)
     checked = 0
     with mpmath.workdps(_DIGITS):
@@ -345,12 +357,12 @@ def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> 
         ]
         for z in (*layers, *layers_of_every_choice(formula)):
             g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in z]
-            a = evaluate_layer(formula.expression, {**parameters, "z": z})
+            a = output({**parameters, "z": z})
             known: Values = {**parameters, SEED: g}
-            wanted = evaluate_layer(product, {**known, "z": z, "a": a})
+            wanted = chained({**known, "z": z, "a": a})
             if not all(map(mpmath.isfinite, (*a, *wanted))):
                 continue
-            got = evaluate_layer(form, {**known, "a": a})
+            got = written({**known, "a": a})
             size_of = 1 + max(map(abs, wanted))
             if not all(abs(x - y) < 1e-12 * size_of for x, y in zip(got, wanted, strict=True)):
                 return False
