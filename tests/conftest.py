@@ -5,7 +5,7 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-from chainrule.derivations import _work_clock
+from chainrule.derivations.limits_in_time import _clock as _work_clock
 
 # A shell that starts the tests in the background lets them ignore interrupts; some tests send one.
 signal.signal(signal.SIGINT, signal.default_int_handler)

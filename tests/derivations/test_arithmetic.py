@@ -7,7 +7,7 @@ import pytest
 from tests.formulas.language import layer_values
 
 from chainrule.derivations import derive
-from chainrule.derivations._written_products import numbers_first
+from chainrule.derivations.algebra._written_products import numbers_first
 from chainrule.formulas import parse, to_text
 
 WRITTEN = {

@@ -16,8 +16,8 @@ from chainrule.derivations import (
     time_budget,
     time_limit,
 )
-from chainrule.derivations._algebra import put_in
-from chainrule.derivations._remembered import forget, remembered
+from chainrule.derivations.algebra._sympy import put_in
+from chainrule.derivations.limits_in_time._remembered import forget, remembered
 from chainrule.formulas import parse
 from chainrule.portraits import portrait
 

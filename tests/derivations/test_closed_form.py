@@ -8,8 +8,8 @@ from tests.formulas.language import central_difference, layer_gradient, layer_va
 
 from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula
 from chainrule.derivations import backward_graph, closed_form, computation_graph, fused_gradient
-from chainrule.derivations._arithmetic import size
-from chainrule.derivations._closed_form import cost_gradient
+from chainrule.derivations.algebra._arithmetic import size
+from chainrule.derivations.layers._closed_form import cost_gradient
 from chainrule.documents import text_of
 from chainrule.formulas import parse, to_text, variables_of
 

@@ -20,7 +20,7 @@ from chainrule.derivations import (
     through_output,
 )
 from chainrule.derivations._evaluate import LayerProgram
-from chainrule.derivations._remembered import forget
+from chainrule.derivations.limits_in_time._remembered import forget
 from chainrule.derivations.output_forms.layer_forms._kept_values import kept_values
 from chainrule.derivations.output_forms.rising._invariance import degree, is_even
 from chainrule.derivations.output_forms.witnesses import _layer_witness

@@ -12,7 +12,7 @@ from tests.derivations.shared import derivation_of
 from tests.formulas.language import layer_values
 
 from chainrule.derivations import evaluate_layer
-from chainrule.derivations._arithmetic import size
+from chainrule.derivations.algebra._arithmetic import size
 from chainrule.formulas import to_text, variables_of
 
 _LONGEST = 120  # parts of what a page tells

@@ -19,7 +19,8 @@ from tests.formulas.language import (
 )
 
 from chainrule.catalogue import activation_formula, activations
-from chainrule.derivations import TooManyPiecesError, _crossings, smooth_pieces
+from chainrule.derivations import TooManyPiecesError, smooth_pieces
+from chainrule.derivations.pieces import _crossings
 from chainrule.formulas import Formula, parse, to_text
 
 ELEMENTWISE = [e.name for e in activations() if not activation_formula(e.name).is_layer_coupled]

@@ -15,8 +15,8 @@ from tests.formulas.language import layer_values
 
 from chainrule.catalogue import activation_formula
 from chainrule.derivations import backward_graph, derive, evaluate_layer
-from chainrule.derivations._pieces import TooManyPiecesError
 from chainrule.derivations.output_forms.layer_forms import _rectified_layers
+from chainrule.derivations.pieces._pieces import TooManyPiecesError
 
 _ADDED = [  # one number to all units
     "z/2 - log(1 + sum(exp(where(z > 0, z, exp(z) - 1))))/2",

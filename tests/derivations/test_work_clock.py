@@ -8,8 +8,9 @@ import warnings
 import pytest
 
 from chainrule.catalogue import activation_formula
-from chainrule.derivations import _work_clock, derive, is_time_up, time_budget
-from chainrule.derivations._remembered import forget
+from chainrule.derivations import derive, is_time_up, time_budget
+from chainrule.derivations.limits_in_time import _clock as _work_clock
+from chainrule.derivations.limits_in_time._remembered import forget
 from chainrule.formulas import parse
 from chainrule.portraits import portrait
 

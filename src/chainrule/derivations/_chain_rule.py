@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from chainrule.derivations._arithmetic import ONE, ZERO, multiply, total
 from chainrule.derivations._graph import Graph, computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.derivations._remembered import remembered
-from chainrule.derivations._tidy import Tidy
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, multiply, total
+from chainrule.derivations.algebra._tidy import Tidy
+from chainrule.derivations.limits_in_time._remembered import remembered
 from chainrule.formulas import Expression, Variable, substitute, variables_of
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from chainrule.derivations._arithmetic import ZERO, rebuilt
-from chainrule.derivations._branches import shared_choice, with_extremes
 from chainrule.derivations._chain_rule import Step, chain_rule, in_variables, node_names
 from chainrule.derivations._further_derivatives import (
     ParameterDerivative,
@@ -16,19 +14,17 @@ from chainrule.derivations._further_derivatives import (
     second_derivatives,
 )
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._hessian import Hessian, hessian_of
-from chainrule.derivations._jacobian import Jacobian, at_unit, jacobian_of
-from chainrule.derivations._layer_kinks import LayerKink, kinks_of_layer
-from chainrule.derivations._periods import PeriodicPieces, periodic_pieces
-from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
-from chainrule.derivations._remembered import remembered
 from chainrule.derivations._simplified import simplified
-from chainrule.derivations._split import UnitGraph, is_splittable, unit_graph
-from chainrule.derivations._stages import Stage, composed_form
-from chainrule.derivations._time_limit import in_time, time_left
-from chainrule.derivations._vector_jacobian import backward_graph
-from chainrule.derivations._whole_slope import whole_slope
-from chainrule.derivations._work_clock import work_clock
+from chainrule.derivations.algebra._arithmetic import ZERO, rebuilt
+from chainrule.derivations.layers._hessian import Hessian, hessian_of
+from chainrule.derivations.layers._jacobian import Jacobian, at_unit, jacobian_of
+from chainrule.derivations.layers._kinks import LayerKink, kinks_of_layer
+from chainrule.derivations.layers._split import UnitGraph, is_splittable, unit_graph
+from chainrule.derivations.layers._stages import Stage, composed_form
+from chainrule.derivations.layers._vector_jacobian import backward_graph
+from chainrule.derivations.limits_in_time._clock import work_clock
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.limits_in_time._time_limit import in_time, time_left
 from chainrule.derivations.output_forms._output_form import (
     NoOutputForm,
     OutputForm,
@@ -46,6 +42,10 @@ from chainrule.derivations.output_forms.witnesses._layer_witness import (
     evident_layer_witness,
     find_layer_witness,
 )
+from chainrule.derivations.pieces._branches import shared_choice, with_extremes
+from chainrule.derivations.pieces._periods import PeriodicPieces, periodic_pieces
+from chainrule.derivations.pieces._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations.pieces._whole_slope import whole_slope
 from chainrule.derivations.sections._elementwise import (
     elementwise_matrix_form,
     elementwise_sections,

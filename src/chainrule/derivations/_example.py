@@ -9,8 +9,8 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
 from chainrule.derivations._values import NodeValues, node_values
+from chainrule.derivations.limits_in_time._time_limit import TimeLimitError, time_limit
 from chainrule.formulas import Variable
 
 _DIGITS = 20

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chainrule.derivations._algebra import FAILURES, Translation, attempt
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._chain_rule import Step, derivative_in_variables, node_names
+from chainrule.derivations._graph import Graph
+from chainrule.derivations._simplified import simplified
+from chainrule.derivations.algebra._arithmetic import (
     ZERO,
     multiply,
     negate,
@@ -15,16 +17,14 @@ from chainrule.derivations._arithmetic import (
     total,
     written_length,
 )
-from chainrule.derivations._by_parameter import by_parameter
-from chainrule.derivations._chain_rule import Step, derivative_in_variables, node_names
-from chainrule.derivations._graph import Graph
-from chainrule.derivations._parameter_form import in_output, shortened
-from chainrule.derivations._parameter_switch import forms_beside, limit_of_slopes
-from chainrule.derivations._pieces import Pieces, differentiate
-from chainrule.derivations._remembered import remembered
-from chainrule.derivations._simplified import simplified
-from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.algebra._sympy import FAILURES, Translation, attempt
+from chainrule.derivations.by_parameters._derivative import by_parameter
+from chainrule.derivations.by_parameters._form import in_output, shortened
+from chainrule.derivations.by_parameters._switch import forms_beside, limit_of_slopes
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.derivations.output_forms._output_form import OutputForm
+from chainrule.derivations.pieces._pieces import Pieces, differentiate
 from chainrule.formulas import (
     Apply,
     Constant,

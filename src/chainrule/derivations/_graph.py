@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chainrule.derivations._arithmetic import ONE, multiply
+from chainrule.derivations.algebra._arithmetic import ONE, multiply
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations.algebra._arithmetic import (
     ONE,
     ZERO,
     add,

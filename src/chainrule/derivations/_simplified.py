@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import LARGEST_DENOMINATOR, written_length
-from chainrule.derivations._remembered import remembered
-from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.algebra._arithmetic import LARGEST_DENOMINATOR, written_length
+from chainrule.derivations.algebra._sympy import FAILURES, Translation
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.derivations.output_forms.shortening._shortening import shortest
 from chainrule.formulas import (
     Apply,

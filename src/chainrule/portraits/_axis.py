@@ -13,9 +13,9 @@ import mpmath
 import sympy
 
 from chainrule.derivations import Pieces, evaluate, time_limit
-from chainrule.derivations._algebra import FAILURES, put_in
-from chainrule.derivations._arithmetic import ZERO
-from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.algebra._arithmetic import ZERO
+from chainrule.derivations.algebra._sympy import FAILURES, put_in
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, constant, variables_of
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import (

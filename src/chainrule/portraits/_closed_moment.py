@@ -16,8 +16,8 @@ from typing import Any
 import sympy
 
 from chainrule.derivations import time_limit
-from chainrule.derivations._algebra import FAILURES, Translation, is_short_exponential
-from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.algebra._sympy import FAILURES, Translation, is_short_exponential
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, Variable
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge

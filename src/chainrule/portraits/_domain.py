@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 
 from chainrule.derivations import Pieces, evaluate, time_limit
-from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations.algebra._sympy import FAILURES
 from chainrule.derivations.output_forms.signs._domain import domain as stretches_of
 from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions, variables_of
 from chainrule.portraits import _tail

@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 
 from chainrule.derivations import time_limit
-from chainrule.derivations._algebra import FAILURES
+from chainrule.derivations.algebra._sympy import FAILURES
 from chainrule.formulas import Expression
 from chainrule.portraits import _tail
 from chainrule.portraits._domain import Edge

@@ -11,7 +11,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import put_in, with_parts
+from chainrule.derivations.algebra._sympy import put_in, with_parts
 from chainrule.portraits._series import (
     COSINE,
     ONE,

@@ -14,10 +14,10 @@ import mpmath
 import sympy
 
 from chainrule.derivations import SEED, backward_graph, computation_graph, time_limit
-from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._evaluate import Values, evaluate_layer
 from chainrule.derivations._graph import UNIT_COUNT
-from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations.algebra._sympy import FAILURES
+from chainrule.derivations.layers._sum_algebra import SumAlgebra, SumFunction
 from chainrule.formulas import (
     COMPARISONS,
     Apply,

@@ -17,11 +17,11 @@ import mpmath
 import sympy
 
 from chainrule.derivations import time_limit
-from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._branches import BRANCHING, chosen
-from chainrule.derivations._crossings import crossings_of
 from chainrule.derivations._evaluate import evaluate, evaluate_layer
-from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations.algebra._sympy import FAILURES
+from chainrule.derivations.layers._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations.pieces._branches import BRANCHING, chosen
+from chainrule.derivations.pieces._crossings import crossings_of
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,

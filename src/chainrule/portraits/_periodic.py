@@ -17,9 +17,9 @@ import mpmath
 import sympy
 
 from chainrule.derivations import PeriodicPieces, Pieces, evaluate, time_limit
-from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import add, negate, subtract
-from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.algebra._arithmetic import add, negate, subtract
+from chainrule.derivations.algebra._sympy import FAILURES, Translation
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, Formula, Variable
 from chainrule.portraits import _shape, _tail
 from chainrule.portraits._axis import Axis, axis, exact_value

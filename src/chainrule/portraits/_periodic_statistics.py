@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import mpmath
 
 from chainrule.derivations import PeriodicPieces, Piece, Pieces, evaluate
-from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, Formula
 from chainrule.portraits._axis import Axis, axis
 from chainrule.portraits._domain import domain

@@ -19,7 +19,7 @@ from chainrule.derivations import (
     time_budget,
     time_limit,
 )
-from chainrule.derivations._arithmetic import multiply, rebuilt
+from chainrule.derivations.algebra._arithmetic import multiply, rebuilt
 from chainrule.documents import Document, Documented, Section, Table
 from chainrule.formulas import (
     Apply,

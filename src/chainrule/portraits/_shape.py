@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from chainrule.derivations._arithmetic import subtract
+from chainrule.derivations.algebra._arithmetic import subtract
 from chainrule.formulas import Variable
 from chainrule.portraits._axis import Axis, Line, sign_at, without_terms_that_cancel
 from chainrule.portraits._domain import Edge

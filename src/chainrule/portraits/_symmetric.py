@@ -12,9 +12,9 @@ from typing import Any
 import sympy
 
 from chainrule.derivations import computation_graph
-from chainrule.derivations._closed_form import closed_form, known_sums
-from chainrule.derivations._jacobian import NotLinearError, entries
-from chainrule.derivations._sum_algebra import SumAlgebra
+from chainrule.derivations.layers._closed_form import closed_form, known_sums
+from chainrule.derivations.layers._jacobian import NotLinearError, entries
+from chainrule.derivations.layers._sum_algebra import SumAlgebra
 from chainrule.formulas import Apply, Constant, Expression, Formula, Parameter, Variable
 
 _A, _Z, _OTHER = Variable("a"), Variable("z"), Variable("a_p")

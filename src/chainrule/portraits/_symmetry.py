@@ -13,8 +13,8 @@ import mpmath
 import sympy
 
 from chainrule.derivations import Field, NotInFieldError, evaluate, time_limit
-from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import add, multiply, negate, subtract
+from chainrule.derivations.algebra._arithmetic import add, multiply, negate, subtract
+from chainrule.derivations.algebra._sympy import FAILURES, Translation
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -16,7 +16,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, is_short_exponential, put_in
+from chainrule.derivations.algebra._sympy import Translation, is_short_exponential, put_in
 from chainrule.formulas import Constant as ExactNumber
 from chainrule.formulas import Expression, Parameter, Variable, substitute
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from functools import partial as given
 from typing import Any
 
-from chainrule.derivations._arithmetic import ONE
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._time_limit import in_time
+from chainrule.derivations.algebra._arithmetic import ONE
 from chainrule.derivations.costs._cost_kinks import CostKink, cost_kinks
 from chainrule.derivations.costs._domain import undefined_output
 from chainrule.derivations.costs._fusion import FusedGradient, fused_gradient
+from chainrule.derivations.limits_in_time._time_limit import in_time
 from chainrule.derivations.sections._elementwise import MATRIX_A, MATRIX_Z, batch_form, per_unit
 from chainrule.derivations.sections._layer_coupled import adjoint_sections
 from chainrule.documents import (

@@ -10,9 +10,9 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt, without_shared
-from chainrule.derivations._arithmetic import ZERO, rebuilt, size
 from chainrule.derivations._evaluate import evaluate, evaluate_layer
+from chainrule.derivations.algebra._arithmetic import ZERO, rebuilt, size
+from chainrule.derivations.algebra._sympy import Translation, attempt, without_shared
 from chainrule.formulas import (
     COMPARISONS,
     Apply,

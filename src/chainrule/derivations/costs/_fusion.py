@@ -14,8 +14,9 @@ from fractions import Fraction
 
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, FAILURES, Translation
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._derivation import derive
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations.algebra._arithmetic import (
     ONE,
     divide,
     fraction_of,
@@ -24,16 +25,15 @@ from chainrule.derivations._arithmetic import (
     one_fraction,
     size,
 )
-from chainrule.derivations._choices import with_choices
-from chainrule.derivations._closed_form import closed_form, cost_gradient, without_reductions
-from chainrule.derivations._derivation import derive
-from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._layer_check import agrees_where_awkward, proved
-from chainrule.derivations._sum_algebra import is_per_unit
-from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.algebra._choices import with_choices
+from chainrule.derivations.algebra._sympy import ARITHMETIC, FAILURES, Translation
 from chainrule.derivations.costs._joined import simplified
 from chainrule.derivations.costs._saturation import survives_rounding
+from chainrule.derivations.layers._check import agrees_where_awkward, proved
+from chainrule.derivations.layers._closed_form import closed_form, cost_gradient, without_reductions
+from chainrule.derivations.layers._sum_algebra import is_per_unit
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.derivations.output_forms._through_output import slopes
 from chainrule.derivations.output_forms.shortening._shortening import shortest
 from chainrule.formulas import (

@@ -13,9 +13,9 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._arithmetic import divide, size
 from chainrule.derivations._graph import UNIT_COUNT, Graph, computation_graph
-from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations.algebra._arithmetic import divide, size
+from chainrule.derivations.layers._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations.output_forms.shortening._shortening import usual_ways
 from chainrule.formulas import (
     REDUCTIONS,

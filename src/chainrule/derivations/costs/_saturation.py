@@ -6,7 +6,7 @@ import mpmath
 
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations.layers._vector_jacobian import backward_graph
 from chainrule.formulas import Expression, Formula
 
 _DIGITS = 200

@@ -16,11 +16,10 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.derivations._pieces import Piece, differentiate
+from chainrule.derivations.algebra._arithmetic import size
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._candidates import (
     LARGEST_DEGREE,
     OUTPUT,
@@ -36,6 +35,7 @@ from chainrule.derivations.output_forms.shortening._shortening import (
     shortest,
     with_cosines,
 )
+from chainrule.derivations.pieces._pieces import Piece, differentiate
 from chainrule.formulas import (
     Apply,
     Expression,

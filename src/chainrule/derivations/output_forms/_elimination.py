@@ -11,8 +11,7 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._field import Field
-from chainrule.derivations._pieces import Piece
+from chainrule.derivations.algebra._field import Field
 from chainrule.derivations.output_forms._candidates import (
     LARGEST_DEGREE,
     OUTPUT,
@@ -28,6 +27,7 @@ from chainrule.derivations.output_forms.shortening._shortening import (
     through_cosine,
     with_cosines,
 )
+from chainrule.derivations.pieces._pieces import Piece
 from chainrule.formulas import Expression
 
 _LONGEST_NUMBER = 1 << 12  # bits

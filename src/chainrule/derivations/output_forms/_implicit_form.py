@@ -9,8 +9,8 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._candidates import SLOPE, Relation
 from chainrule.derivations.output_forms._places import (
     DIGITS,

@@ -8,8 +8,8 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import Translation, atoms_of
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.algebra._sympy import Translation, atoms_of
 from chainrule.derivations.output_forms._layers import INNER
 from chainrule.formulas import Apply, Expression, Variable, subexpressions, substitute, variables_of
 

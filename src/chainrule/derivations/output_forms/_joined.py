@@ -11,19 +11,19 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._algebra import Translation, attempt
-from chainrule.derivations._arithmetic import size
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import (
+from chainrule.derivations.algebra._arithmetic import size
+from chainrule.derivations.algebra._sympy import Translation, attempt
+from chainrule.derivations.output_forms._output_form import OutputForm, forms_of_pieces
+from chainrule.derivations.output_forms._repeated_forms import witness_in_time, witness_near_zero
+from chainrule.derivations.output_forms._witness import Branch, sample
+from chainrule.derivations.pieces._pieces import (
     Breakpoint,
     Pieces,
     TooManyPiecesError,
     differentiate,
     smooth_pieces,
 )
-from chainrule.derivations.output_forms._output_form import OutputForm, forms_of_pieces
-from chainrule.derivations.output_forms._repeated_forms import witness_in_time, witness_near_zero
-from chainrule.derivations.output_forms._witness import Branch, sample
 from chainrule.formulas import (
     Apply,
     Constant,

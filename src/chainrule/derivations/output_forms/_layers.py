@@ -14,10 +14,10 @@ from math import lcm
 
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, Translation
-from chainrule.derivations._arithmetic import ONE, divide, multiply, negate, rebuilt
-from chainrule.derivations._closed_form import without_reductions
-from chainrule.derivations._field import Field, NotInFieldError
+from chainrule.derivations.algebra._arithmetic import ONE, divide, multiply, negate, rebuilt
+from chainrule.derivations.algebra._field import Field, NotInFieldError
+from chainrule.derivations.algebra._sympy import FAILURES, Translation
+from chainrule.derivations.layers._closed_form import without_reductions
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -12,8 +12,8 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import one_sided
 from chainrule.derivations.output_forms._candidates import OUTPUT
+from chainrule.derivations.pieces._pieces import one_sided
 from chainrule.formulas import Apply, Constant, Expression, Formula, Variable, constant, substitute
 
 _DIGITS = 60

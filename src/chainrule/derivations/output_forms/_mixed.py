@@ -11,15 +11,15 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import size
-from chainrule.derivations._pieces import Piece, differentiate
+from chainrule.derivations.algebra._arithmetic import size
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._candidates import OUTPUT, Candidate
 from chainrule.derivations.output_forms._composition import Chain
 from chainrule.derivations.output_forms._elimination import Elimination
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms._places import Place, places_at
 from chainrule.derivations.output_forms.shortening._shortening import shortest
+from chainrule.derivations.pieces._pieces import Piece, differentiate
 from chainrule.formulas import Apply, Expression, Parameter, Variable, subexpressions, variables_of
 
 _PART, _Z = Variable("h"), Variable("z")

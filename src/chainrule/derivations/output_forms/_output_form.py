@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 
 import mpmath
 
-from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._arithmetic import multiply, rebuilt, size
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._field import NotInFieldError
-from chainrule.derivations._pieces import Piece, Pieces, differentiate
-from chainrule.derivations._time_limit import time_budget, time_limit
+from chainrule.derivations.algebra._arithmetic import multiply, rebuilt, size
+from chainrule.derivations.algebra._field import NotInFieldError
+from chainrule.derivations.algebra._sympy import FAILURES
+from chainrule.derivations.limits_in_time._time_limit import time_budget, time_limit
 from chainrule.derivations.output_forms._candidates import OUTPUT, Candidate, Relation
 from chainrule.derivations.output_forms._composition import compositions
 from chainrule.derivations.output_forms._elimination import Elimination
@@ -28,6 +27,7 @@ from chainrule.derivations.output_forms._places import DIGITS, Place, holds, pla
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
 from chainrule.derivations.output_forms.signs._domain import Stretch, domain, positive_conditions
 from chainrule.derivations.output_forms.signs._signs import proved_sign, sign_from_end
+from chainrule.derivations.pieces._pieces import Piece, Pieces, differentiate
 from chainrule.formulas import Apply, Expression, Parameter, constant, substitute, variables_of
 
 _SECONDS = 1.2  # for each way of looking

@@ -10,7 +10,7 @@ import mpmath
 import sympy
 
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Piece
+from chainrule.derivations.pieces._pieces import Piece
 from chainrule.formulas import Expression
 
 DIGITS = 50

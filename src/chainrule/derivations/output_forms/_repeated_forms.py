@@ -7,13 +7,18 @@ from math import inf
 
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._periods import PeriodicPieces, angles_of, common_period
-from chainrule.derivations._pieces import Piece, TooManyPiecesError, differentiate, pieces_between
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations.algebra._sympy import Translation, attempt
+from chainrule.derivations.limits_in_time._time_limit import TimeLimitError, time_limit
 from chainrule.derivations.output_forms._output_form import NoOutputForm, OutputForm, output_form
 from chainrule.derivations.output_forms._witness import Branch, Witness, find_witness
+from chainrule.derivations.pieces._periods import PeriodicPieces, angles_of, common_period
+from chainrule.derivations.pieces._pieces import (
+    Piece,
+    TooManyPiecesError,
+    differentiate,
+    pieces_between,
+)
 from chainrule.formulas import Expression, Formula, variables_of
 
 _SECONDS = 1.2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from chainrule.derivations._derivation import Derivation
-from chainrule.derivations._pieces import Piece
-from chainrule.derivations._whole_slope import by_pieces
 from chainrule.derivations.output_forms._joined import (
     NotJoinedError,
     joined,
@@ -13,6 +11,8 @@ from chainrule.derivations.output_forms._joined import (
 )
 from chainrule.derivations.output_forms._limits import with_limits
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm, OutputForm
+from chainrule.derivations.pieces._pieces import Piece
+from chainrule.derivations.pieces._whole_slope import by_pieces
 from chainrule.formulas import ChainruleError, Expression, Formula
 
 

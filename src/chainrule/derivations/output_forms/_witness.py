@@ -18,13 +18,13 @@ import mpmath
 import numpy as np
 
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Piece
 from chainrule.derivations._scales import scales_of
 from chainrule.derivations.output_forms.signs._intervals import (
     NotEnclosedError,
     enclosure,
     interval,
 )
+from chainrule.derivations.pieces._pieces import Piece
 
 _DIGITS = 40
 _SEARCH_DIGITS = 20

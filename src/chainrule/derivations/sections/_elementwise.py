@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chainrule.derivations._arithmetic import ONE, ZERO
 from chainrule.derivations._chain_rule import Step, node_names
 from chainrule.derivations._example import Example, example
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._operations import indicator
-from chainrule.derivations._vector_jacobian import DIRECTION, SEED
-from chainrule.derivations._written_products import numbers_first
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO
+from chainrule.derivations.algebra._written_products import numbers_first
+from chainrule.derivations.layers._vector_jacobian import DIRECTION, SEED
 from chainrule.derivations.output_forms._output_form import OutputForm
 from chainrule.derivations.sections._repeated import repeated_simplification
 from chainrule.derivations.sections._simplification import simplification_section

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import size, total
-from chainrule.derivations._branches import BRANCHING
 from chainrule.derivations._chain_rule import node_names
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._further_derivatives import ParameterDerivative, SecondDerivative
-from chainrule.derivations._hessian import Hessian
-from chainrule.derivations._pieces import Breakpoint, one_sided
-from chainrule.derivations._written_products import numbers_first
+from chainrule.derivations.algebra._arithmetic import size, total
+from chainrule.derivations.algebra._written_products import numbers_first
+from chainrule.derivations.layers._hessian import Hessian
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
+from chainrule.derivations.pieces._branches import BRANCHING
+from chainrule.derivations.pieces._pieces import Breakpoint, one_sided
 from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
 from chainrule.derivations.sections._kinks import has_gap, place_text
 from chainrule.derivations.sections._repeated import repeated_second

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.derivations._layer_kinks import LayerKink
+from chainrule.derivations.layers._kinks import LayerKink
 from chainrule.derivations.sections._elementwise import per_unit
 from chainrule.derivations.sections._kinks import tie_rule
 from chainrule.documents import text_of

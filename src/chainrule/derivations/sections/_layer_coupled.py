@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chainrule.derivations._arithmetic import ONE, ZERO, rebuilt, size
 from chainrule.derivations._chain_rule import node_names
-from chainrule.derivations._choices import as_shown
 from chainrule.derivations._example import example
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._jacobian import bound
-from chainrule.derivations._stages import Stage
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, rebuilt, size
+from chainrule.derivations.algebra._choices import as_shown
+from chainrule.derivations.layers._jacobian import bound
+from chainrule.derivations.layers._stages import Stage
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms.layer_forms._kept_values import kept_values
 from chainrule.derivations.output_forms.told_layers._excluded_counts import excluded_counts
 from chainrule.derivations.sections._elementwise import (

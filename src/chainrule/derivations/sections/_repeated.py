@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import mpmath
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import size, subtract
 from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._periods import PeriodicPieces
-from chainrule.derivations._pieces import Breakpoint, is_rounded
 from chainrule.derivations._simplified import simplified
-from chainrule.derivations._written_products import numbers_first
+from chainrule.derivations.algebra._arithmetic import size, subtract
+from chainrule.derivations.algebra._sympy import Translation
+from chainrule.derivations.algebra._written_products import numbers_first
 from chainrule.derivations.output_forms._output_form import NoOutputForm
 from chainrule.derivations.output_forms._repeated_forms import repeats
+from chainrule.derivations.pieces._periods import PeriodicPieces
+from chainrule.derivations.pieces._pieces import Breakpoint, is_rounded
 from chainrule.derivations.sections._kinks import kink_sentence, place_text, reason_at
 from chainrule.derivations.sections._simplification import (
     form_sentences,

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import mpmath
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import ZERO, size
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._pieces import Breakpoint, Piece
 from chainrule.derivations._simplified import simplified
+from chainrule.derivations.algebra._arithmetic import ZERO, size
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._output_form import (
     UNDEFINED,
     NoOutputForm,
     OutputForm,
 )
 from chainrule.derivations.output_forms.signs._domain import Stretch, domain
+from chainrule.derivations.pieces._pieces import Breakpoint, Piece
 from chainrule.derivations.sections._kinks import has_gap, kink_sentence, place_text
 from chainrule.documents import Equation, Section, equation, partial, symbol, text_of
 from chainrule.formulas import Expression, Formula, variables_of

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import UNIT_COUNT
+from chainrule.derivations.algebra._arithmetic import (
     ONE,
     ZERO,
     add,
@@ -14,8 +16,6 @@ from chainrule.derivations._arithmetic import (
     rebuilt,
     subtract,
 )
-from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._graph import UNIT_COUNT
 from chainrule.derivations.output_forms._layers import is_shared
 from chainrule.formulas import Apply, Expression, Variable, subexpressions, substitute, variables_of
 

@@ -12,11 +12,11 @@ from math import inf
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ONE, multiply, rebuilt
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations.algebra._arithmetic import ONE, multiply, rebuilt
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._layers import exchanged, layers_of
+from chainrule.derivations.pieces._pieces import Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

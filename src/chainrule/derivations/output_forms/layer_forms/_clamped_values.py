@@ -15,9 +15,9 @@ from itertools import product
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import add, divide, negate, rebuilt, subtract
 from chainrule.derivations._graph import computation_graph
+from chainrule.derivations.algebra._arithmetic import add, divide, negate, rebuilt, subtract
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.layer_forms._kept_values import determined
 from chainrule.derivations.output_forms.layer_forms._multiples import multiples_of_the_output

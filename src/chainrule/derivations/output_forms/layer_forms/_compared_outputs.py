@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from chainrule.derivations._arithmetic import negate
+from chainrule.derivations.algebra._arithmetic import negate
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.formulas import (
     COMPARISONS,

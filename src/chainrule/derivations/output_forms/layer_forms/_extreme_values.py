@@ -9,11 +9,11 @@ from typing import Any, TypeGuard
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import ZERO, divide, rebuilt
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._sum_algebra import SumAlgebra
+from chainrule.derivations.algebra._arithmetic import ZERO, divide, rebuilt
+from chainrule.derivations.algebra._sympy import Translation
+from chainrule.derivations.layers._sum_algebra import SumAlgebra
 from chainrule.derivations.output_forms._layers import is_shared
 from chainrule.formulas import (
     REDUCTIONS,

@@ -11,16 +11,16 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, with_factors_joined
-from chainrule.derivations._arithmetic import ZERO
-from chainrule.derivations._closed_form import known_sums
 from chainrule.derivations._evaluate import LayerProgram
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._layer_check import AWKWARD, PLACES, agree
-from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
-from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
-from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.algebra._arithmetic import ZERO
+from chainrule.derivations.algebra._sympy import FAILURES, with_factors_joined
+from chainrule.derivations.layers._check import AWKWARD, PLACES, agree
+from chainrule.derivations.layers._closed_form import known_sums
+from chainrule.derivations.layers._sum_algebra import MeanFunction, SumAlgebra, SumFunction
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.derivations.output_forms._inverses import (
     inverted,
     solutions,

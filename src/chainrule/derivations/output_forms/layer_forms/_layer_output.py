@@ -15,20 +15,18 @@ from itertools import product as product_of
 
 import mpmath
 
-from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import add, multiply, rebuilt, size, subtract
-from chainrule.derivations._branches import shared_choice
-from chainrule.derivations._choices import with_choices, with_guards, without_guards
-from chainrule.derivations._closed_form import PART_SECONDS, STAGE_SECONDS, closed_form
 from chainrule.derivations._evaluate import LayerProgram, Values
-from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._layer_boundaries import is_choice, layers_of_every_choice
-from chainrule.derivations._layer_check import agrees_where_awkward, proved
-from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
-from chainrule.derivations._stages import composed_form
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.algebra._arithmetic import add, multiply, rebuilt, size, subtract
+from chainrule.derivations.algebra._choices import with_choices, with_guards, without_guards
+from chainrule.derivations.algebra._sympy import attempt
+from chainrule.derivations.layers._boundaries import is_choice, layers_of_every_choice
+from chainrule.derivations.layers._check import agrees_where_awkward, proved
+from chainrule.derivations.layers._closed_form import PART_SECONDS, STAGE_SECONDS, closed_form
+from chainrule.derivations.layers._stages import composed_form
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.limits_in_time._remembered import remembered
 from chainrule.derivations.output_forms._joined import joined_form
 from chainrule.derivations.output_forms._layers import exchanged, is_shared
 from chainrule.derivations.output_forms.layer_forms._affine_layers import (
@@ -66,6 +64,8 @@ from chainrule.derivations.output_forms.layer_forms._told_multiples import (
     forms_of_multiples,
     with_flat_sums,
 )
+from chainrule.derivations.pieces._branches import shared_choice
+from chainrule.derivations.pieces._filled_layers import continued_branch
 from chainrule.formulas import (
     Apply,
     Expression,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from chainrule.derivations._arithmetic import rebuilt
 from chainrule.derivations._graph import computation_graph
+from chainrule.derivations.algebra._arithmetic import rebuilt
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._layers import is_shared, layers_of
 from chainrule.derivations.output_forms.layer_forms._extreme_values import of_usual_end

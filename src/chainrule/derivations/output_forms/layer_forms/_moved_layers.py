@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations.algebra._arithmetic import (
     ZERO,
     add,
     multiply,

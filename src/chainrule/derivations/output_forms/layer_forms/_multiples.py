@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from chainrule.derivations._arithmetic import ONE, divide, multiply, power, rebuilt
 from chainrule.derivations._graph import computation_graph
+from chainrule.derivations.algebra._arithmetic import ONE, divide, multiply, power, rebuilt
 from chainrule.derivations.output_forms._layers import exchanged, is_shared
 from chainrule.derivations.output_forms.rising._invariance import degree
 from chainrule.formulas import (

@@ -9,8 +9,9 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import atoms_of, attempt
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._evaluate import evaluate_layer
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations.algebra._arithmetic import (
     ZERO,
     divide,
     negate,
@@ -21,11 +22,10 @@ from chainrule.derivations._arithmetic import (
     terms_of,
     total,
 )
-from chainrule.derivations._closed_form import writings
-from chainrule.derivations._evaluate import evaluate_layer
-from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._sum_algebra import MeanFunction, SumAlgebra, SumFunction
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.algebra._sympy import atoms_of, attempt
+from chainrule.derivations.layers._closed_form import writings
+from chainrule.derivations.layers._sum_algebra import MeanFunction, SumAlgebra, SumFunction
+from chainrule.derivations.layers._vector_jacobian import SEED
 from chainrule.derivations.output_forms._layers import is_shared
 from chainrule.formulas import (
     COMPARISONS,

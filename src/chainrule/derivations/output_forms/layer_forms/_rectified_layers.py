@@ -18,9 +18,8 @@ from math import inf, isfinite
 
 import numpy as np
 
-from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import ZERO, negate, rebuilt, subtract
-from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
+from chainrule.derivations.algebra._arithmetic import ZERO, negate, rebuilt, subtract
+from chainrule.derivations.algebra._sympy import attempt
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.rising._named_total import (
     TOTAL,
@@ -37,6 +36,7 @@ from chainrule.derivations.output_forms.rising._shared_ranges import (
     with_ends,
 )
 from chainrule.derivations.output_forms.signs._signs import proved_sign
+from chainrule.derivations.pieces._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.formulas import Apply, Constant, Expression, Formula, Variable
 
 PROOF = (

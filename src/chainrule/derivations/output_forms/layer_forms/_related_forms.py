@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import multiply, rebuilt, size
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._closed_form import STAGE_SECONDS, closed_form
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.algebra._arithmetic import multiply, rebuilt, size
+from chainrule.derivations.algebra._sympy import attempt
+from chainrule.derivations.layers._closed_form import STAGE_SECONDS, closed_form
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._joined import joined_form
 from chainrule.derivations.output_forms._layers import common_parts, exchanged, is_shared, layers_of

@@ -9,7 +9,7 @@ from typing import Any
 import sympy
 
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._sum_algebra import SumAlgebra
+from chainrule.derivations.layers._sum_algebra import SumAlgebra
 from chainrule.derivations.output_forms._inverses import solutions, without_cancellation
 from chainrule.derivations.output_forms.rising._invariance import degree
 from chainrule.formulas import Variable, substitute

@@ -8,10 +8,10 @@ from math import inf
 
 import mpmath
 
-from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import ONE, ZERO, negate, rebuilt, subtract
 from chainrule.derivations._evaluate import evaluate_layer
-from chainrule.derivations._layer_check import AWKWARD, PLACES
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, negate, rebuilt, subtract
+from chainrule.derivations.algebra._sympy import attempt
+from chainrule.derivations.layers._check import AWKWARD, PLACES
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.rising._rising_in_both import sign_from
 from chainrule.derivations.output_forms.rising._rising_layers import NEGLIGIBLE, number_of

@@ -12,8 +12,8 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations.algebra._arithmetic import (
     add,
     divide,
     fraction_of,
@@ -27,8 +27,8 @@ from chainrule.derivations._arithmetic import (
     total,
     written_length,
 )
-from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations.algebra._sympy import Translation
+from chainrule.derivations.layers._vector_jacobian import backward_graph
 from chainrule.derivations.output_forms._inverses import inverted
 from chainrule.derivations.output_forms._layers import (
     exchanged,

@@ -12,7 +12,7 @@ from typing import Any
 import sympy
 
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations.layers._sum_algebra import SumAlgebra, SumFunction
 from chainrule.derivations.output_forms._inverses import solutions
 from chainrule.formulas import Apply, Expression, Variable
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from chainrule.derivations._arithmetic import ZERO
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph, Node, computation_graph
+from chainrule.derivations.algebra._arithmetic import ZERO
 from chainrule.formulas import COMPARISONS, Apply, Constant, Expression, Formula, substitute
 
 _ODD = ("tanh", "sinh", "sin", "atan", "asinh", "erf", "sign", "negate", "reciprocal")

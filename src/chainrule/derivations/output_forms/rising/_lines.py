@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.derivations._arithmetic import add, multiply
+from chainrule.derivations.algebra._arithmetic import add, multiply
 from chainrule.formulas import Constant, Expression
 
 _SIMPLE, _CLOSE, _NEGLIGIBLE = 64, 1e-7, 1e-9

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import ZERO, add, multiply
+from chainrule.derivations.algebra._arithmetic import ZERO, add, multiply
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._layers import exchanged, factors_apart
 from chainrule.derivations.output_forms.rising._rising_layers import terms_of
 from chainrule.formulas import (

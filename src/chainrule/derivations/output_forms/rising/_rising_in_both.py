@@ -23,12 +23,12 @@ from fractions import Fraction
 from itertools import pairwise
 from math import inf
 
-from chainrule.derivations._arithmetic import ZERO, negate, rebuilt
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
+from chainrule.derivations.algebra._arithmetic import ZERO, negate, rebuilt
 from chainrule.derivations.output_forms.rising._invariance import is_even, is_odd
 from chainrule.derivations.output_forms.rising._rising_layers import NEGLIGIBLE, Rising, number_of
 from chainrule.derivations.output_forms.signs._signs import proved_sign
+from chainrule.derivations.pieces._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

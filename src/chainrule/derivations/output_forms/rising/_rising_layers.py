@@ -15,8 +15,8 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.algebra._arithmetic import (
     ONE,
     ZERO,
     add,
@@ -26,15 +26,15 @@ from chainrule.derivations._arithmetic import (
     rebuilt,
     subtract,
 )
-from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import (
+from chainrule.derivations.algebra._sympy import Translation
+from chainrule.derivations.output_forms.signs._domain import domain
+from chainrule.derivations.output_forms.signs._signs import proved_sign
+from chainrule.derivations.pieces._pieces import (
     Pieces,
     TooManyPiecesError,
     differentiate,
     smooth_pieces,
 )
-from chainrule.derivations.output_forms.signs._domain import domain
-from chainrule.derivations.output_forms.signs._signs import proved_sign
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.derivations._arithmetic import subtract
-from chainrule.derivations._pieces import Piece, Pieces, smooth_pieces
+from chainrule.derivations.algebra._arithmetic import subtract
 from chainrule.derivations.output_forms._layer_arrays import Program
 from chainrule.derivations.output_forms.rising._rising_in_both import sign_from
+from chainrule.derivations.pieces._pieces import Piece, Pieces, smooth_pieces
 from chainrule.formulas import Constant, Expression, Formula
 
 _SIDE = np.concatenate(

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import atoms_of
+from chainrule.derivations.algebra._sympy import atoms_of
 
 _FAST = 64
 _LARGEST_POWER = 2  # of a hyperbolic function

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import atoms_of, with_factors_joined
+from chainrule.derivations.algebra._sympy import atoms_of, with_factors_joined
 
 # Of what tangents are taken: they come from inverses of atan alone, so that it is positive.
 COSINE = sympy.Dummy("cosine", positive=True)

@@ -8,14 +8,8 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import (
-    Translation,
-    atoms_of,
-    with_factors_joined,
-    with_names_put_back,
-    with_powers_named,
-)
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.algebra._arithmetic import (
     LARGEST_DENOMINATOR,
     multiply,
     negate,
@@ -23,7 +17,13 @@ from chainrule.derivations._arithmetic import (
     total,
     written_length,
 )
-from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.algebra._sympy import (
+    Translation,
+    atoms_of,
+    with_factors_joined,
+    with_names_put_back,
+    with_powers_named,
+)
 from chainrule.derivations.output_forms._places import Place
 from chainrule.derivations.output_forms.shortening._exponentials import (
     is_power_of_letters,

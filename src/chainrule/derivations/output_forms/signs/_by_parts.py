@@ -10,13 +10,13 @@ from typing import Any, TypeGuard
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms.signs._intervals import (
     NotEnclosedError,
     enclosure,
     interval,
 )
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Apply, Expression, subexpressions, variables_of
 
 _MOST_PARTS = 120

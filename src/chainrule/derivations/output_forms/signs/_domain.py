@@ -10,11 +10,11 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
-from chainrule.derivations._crossings import crossings_of
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import differentiate, place_between
+from chainrule.derivations.algebra._sympy import Translation, attempt
 from chainrule.derivations.output_forms.signs._signs import proved_sign
+from chainrule.derivations.pieces._crossings import crossings_of
+from chainrule.derivations.pieces._pieces import differentiate, place_between
 from chainrule.formulas import (
     Apply,
     Expression,

@@ -7,7 +7,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._field import Field, Generator
+from chainrule.derivations.algebra._field import Field, Generator
 
 _LEAST_LEADING = mpmath.mpf("1e-20")  # less may be a zero that was not seen
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._field import Generator
+from chainrule.derivations.algebra._field import Generator
 
 _BOUNDED = ("tanh", "erf")
 _MOST_BOUNDS = 9

@@ -15,15 +15,15 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
-from chainrule.derivations._arithmetic import multiply, negate, rebuilt
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._field import Field, Generator, NotInFieldError
-from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.algebra._arithmetic import multiply, negate, rebuilt
+from chainrule.derivations.algebra._field import Field, Generator, NotInFieldError
+from chainrule.derivations.algebra._sympy import Translation, attempt
 from chainrule.derivations.output_forms.signs._by_parts import sign_by_parts, sign_over_period
 from chainrule.derivations.output_forms.signs._far_out import far_sign
 from chainrule.derivations.output_forms.signs._of_terms import sign_of_terms
 from chainrule.derivations.output_forms.signs._rational_ends import exponential, inside, rational
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -30,8 +30,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations.algebra._arithmetic import (
     ONE,
     ZERO,
     add,
@@ -42,7 +41,7 @@ from chainrule.derivations._arithmetic import (
     rebuilt,
     subtract,
 )
-from chainrule.derivations._pieces import Piece, Pieces, TooManyPiecesError, smooth_pieces
+from chainrule.derivations.algebra._sympy import attempt
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.rising._lines import Line, bounding_lines
 from chainrule.derivations.output_forms.rising._named_total import (
@@ -67,6 +66,7 @@ from chainrule.derivations.output_forms.rising._shared_ranges import (
 )
 from chainrule.derivations.output_forms.signs._domain import domain
 from chainrule.derivations.output_forms.signs._signs import proved_sign
+from chainrule.derivations.pieces._pieces import Piece, Pieces, TooManyPiecesError, smooth_pieces
 from chainrule.formulas import (
     Constant,
     Expression,

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.derivations._arithmetic import ZERO, add, multiply, rebuilt
-from chainrule.derivations._closed_form import without_reductions
+from chainrule.derivations.algebra._arithmetic import ZERO, add, multiply, rebuilt
+from chainrule.derivations.layers._closed_form import without_reductions
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.rising._rising_layers import Rising, terms_of
 from chainrule.formulas import Apply, Expression, Variable, is_layer_coupled, variables_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.derivations._arithmetic import ZERO, rebuilt
+from chainrule.derivations.algebra._arithmetic import ZERO, rebuilt
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.layer_forms._clamped_values import clamped
 from chainrule.derivations.output_forms.rising._rising_in_both import is_determined

@@ -7,9 +7,9 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from chainrule.derivations._algebra import attempt
-from chainrule.derivations._arithmetic import ZERO, negate, rebuilt
-from chainrule.derivations._remembered import remembered
+from chainrule.derivations.algebra._arithmetic import ZERO, negate, rebuilt
+from chainrule.derivations.algebra._sympy import attempt
+from chainrule.derivations.limits_in_time._remembered import remembered
 from chainrule.derivations.output_forms._layers import is_shared
 from chainrule.derivations.output_forms.layer_forms._layer_output import form_alone
 from chainrule.derivations.output_forms.layer_forms._rectified_layers import PROOF as RECTIFIED

@@ -14,13 +14,13 @@ from math import inf
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import multiply, rebuilt, subtract
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._pieces import smooth_pieces
+from chainrule.derivations.algebra._arithmetic import multiply, rebuilt, subtract
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._layers import exchanged, factors_apart
 from chainrule.derivations.output_forms.rising._rising_in_both import sign_from
 from chainrule.derivations.output_forms.rising._rising_layers import Rising
+from chainrule.derivations.pieces._pieces import smooth_pieces
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -17,7 +17,7 @@ def excluded_counts(form: Expression, values: Mapping[str, float]) -> tuple[int,
 
     Examples
     --------
-    >>> from chainrule.derivations._arithmetic import divide, subtract
+    >>> from chainrule.derivations.algebra._arithmetic import divide, subtract
     >>> from chainrule.formulas import Variable
     >>> excluded_counts(divide(Variable("g"), subtract(constant(7), UNIT_COUNT)), {})
     (7,)

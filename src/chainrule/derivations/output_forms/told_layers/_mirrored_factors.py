@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.derivations._arithmetic import ZERO, add, negate, rebuilt, subtract
+from chainrule.derivations.algebra._arithmetic import ZERO, add, negate, rebuilt, subtract
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.rising._named_total import (
     TOTAL,

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import inf
 
-from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, negate, rebuilt
 from chainrule.derivations._graph import computation_graph
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, divide, multiply, negate, rebuilt
 from chainrule.derivations.output_forms._layers import (
     common_parts,
     exchanged,

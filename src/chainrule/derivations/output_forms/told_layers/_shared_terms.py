@@ -21,15 +21,15 @@ from functools import reduce
 from itertools import pairwise
 from math import inf
 
-from chainrule.derivations._arithmetic import ZERO, add, multiply, negate, rebuilt
-from chainrule.derivations._pieces import (
+from chainrule.derivations.algebra._arithmetic import ZERO, add, multiply, negate, rebuilt
+from chainrule.derivations.output_forms.rising._rising_in_both import sign_from
+from chainrule.derivations.output_forms.rising._rising_layers import Rising, number_of, terms_of
+from chainrule.derivations.pieces._pieces import (
     Pieces,
     TooManyPiecesError,
     differentiate,
     smooth_pieces,
 )
-from chainrule.derivations.output_forms.rising._rising_in_both import sign_from
-from chainrule.derivations.output_forms.rising._rising_layers import Rising, number_of, terms_of
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

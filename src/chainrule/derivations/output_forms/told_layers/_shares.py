@@ -18,13 +18,13 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import Translation
-from chainrule.derivations._arithmetic import negate, rebuilt
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._pieces import differentiate
+from chainrule.derivations.algebra._arithmetic import negate, rebuilt
+from chainrule.derivations.algebra._sympy import Translation
 from chainrule.derivations.output_forms._layers import exchanged
 from chainrule.derivations.output_forms.rising._invariance import is_even
 from chainrule.derivations.output_forms.rising._named_total import TOTAL, with_total_named
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import (
     Apply,
     Constant,

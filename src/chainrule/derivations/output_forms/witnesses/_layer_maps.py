@@ -11,7 +11,7 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._evaluate import LayerProgram, Values
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.layers._vector_jacobian import SEED
 from chainrule.formulas import Expression, Formula
 
 Layer = list[Any]

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule.derivations._graph import Graph
 from chainrule.derivations._scales import scales_of
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.output_forms._layer_arrays import Program
 
 # How many units have each of the values that are moved: a few, or one among many that are alike.

@@ -14,13 +14,13 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._algebra import FAILURES
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._remembered import remembered
 from chainrule.derivations._scales import scales_of
-from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations.algebra._sympy import FAILURES
+from chainrule.derivations.layers._vector_jacobian import backward_graph
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.derivations.output_forms.rising._invariance import degree, degree_as_decided, is_even
 from chainrule.derivations.output_forms.witnesses._layer_maps import CHECKED_DIGITS, Layer, LayerMap
 from chainrule.derivations.output_forms.witnesses._layer_search import (

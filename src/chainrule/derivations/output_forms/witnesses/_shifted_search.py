@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.derivations._arithmetic import rebuilt
+from chainrule.derivations.algebra._arithmetic import rebuilt
 from chainrule.derivations.output_forms._layer_arrays import Program
 from chainrule.derivations.output_forms.rising._named_total import separated, with_total_named
 from chainrule.derivations.output_forms.rising._shared_ranges import PLACES

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from chainrule.derivations._time_limit import is_time_up
+from chainrule.derivations.limits_in_time._time_limit import is_time_up
 from chainrule.formulas import Formula
 
 _MOST = 256  # results of one function

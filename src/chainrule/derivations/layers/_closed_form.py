@@ -14,15 +14,15 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, atoms_of
-from chainrule.derivations._arithmetic import ONE, size
-from chainrule.derivations._choices import with_choices
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._layer_check import agrees_where_awkward, proved
-from chainrule.derivations._remembered import remembered
-from chainrule.derivations._sum_algebra import SumAlgebra, SumFunction
-from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.algebra._arithmetic import ONE, size
+from chainrule.derivations.algebra._choices import with_choices
+from chainrule.derivations.algebra._sympy import FAILURES, atoms_of
+from chainrule.derivations.layers._check import agrees_where_awkward, proved
+from chainrule.derivations.layers._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from functools import reduce
 
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations.algebra._arithmetic import (
     LARGEST_DENOMINATOR,
     ONE,
     add,

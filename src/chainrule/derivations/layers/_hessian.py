@@ -14,23 +14,23 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import FAILURES
-from chainrule.derivations._arithmetic import ONE, ZERO, add, rebuilt, size, total
-from chainrule.derivations._closed_form import length, ways, writings
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._jacobian import (
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, add, rebuilt, size, total
+from chainrule.derivations.algebra._sympy import FAILURES
+from chainrule.derivations.layers._check import AWKWARD, PLACES, SLOPES, agree
+from chainrule.derivations.layers._closed_form import length, ways, writings
+from chainrule.derivations.layers._jacobian import (
     NotLinearError,
     at_same_unit,
     at_unit,
     bound,
     entries,
 )
-from chainrule.derivations._layer_check import AWKWARD, PLACES, SLOPES, agree
-from chainrule.derivations._remembered import remembered
-from chainrule.derivations._sum_algebra import SumAlgebra
-from chainrule.derivations._time_limit import time_limit
-from chainrule.derivations._vector_jacobian import DIRECTION, SEED, backward_graph
+from chainrule.derivations.layers._sum_algebra import SumAlgebra
+from chainrule.derivations.layers._vector_jacobian import DIRECTION, SEED, backward_graph
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.documents import Document, Documented, Equation, Section, partial_twice, symbol
 from chainrule.formulas import (
     REDUCTIONS,

@@ -12,18 +12,23 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
-from chainrule.derivations._arithmetic import ZERO, multiply, negate, rebuilt, size
-from chainrule.derivations._branches import shared_choice
 from chainrule.derivations._chain_rule import chain_rule
-from chainrule.derivations._closed_form import PART_SECONDS, STAGE_SECONDS, closed_form, length
-from chainrule.derivations._filled_layers import continued_branch
 from chainrule.derivations._graph import Graph, computation_graph
-from chainrule.derivations._layer_check import agrees_where_awkward, proved
-from chainrule.derivations._pieces import TooManyPiecesError, smooth_pieces
-from chainrule.derivations._remembered import remembered
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.algebra._arithmetic import ZERO, multiply, negate, rebuilt, size
+from chainrule.derivations.layers._check import agrees_where_awkward, proved
+from chainrule.derivations.layers._closed_form import (
+    PART_SECONDS,
+    STAGE_SECONDS,
+    closed_form,
+    length,
+)
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.limits_in_time._remembered import remembered
 from chainrule.derivations.output_forms._output_form import OutputForm, output_form
 from chainrule.derivations.output_forms.layer_forms._moved_layers import MovedLayer, moved_layer
+from chainrule.derivations.pieces._branches import shared_choice
+from chainrule.derivations.pieces._filled_layers import continued_branch
+from chainrule.derivations.pieces._pieces import TooManyPiecesError, smooth_pieces
 from chainrule.formulas import (
     COMPARISONS,
     Apply,

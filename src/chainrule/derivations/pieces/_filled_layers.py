@@ -10,13 +10,13 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ONE, ZERO
-from chainrule.derivations._branches import difference_of
-from chainrule.derivations._crossings import TooManyCrossingsError, crossings_of
 from chainrule.derivations._evaluate import evaluate_layer
-from chainrule.derivations._filled_places import FilledChoice, with_same_zeros
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._remembered import remembered
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.pieces._branches import difference_of
+from chainrule.derivations.pieces._crossings import TooManyCrossingsError, crossings_of
+from chainrule.derivations.pieces._filled_places import FilledChoice, with_same_zeros
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ONE, ZERO, divide, multiply, total
-from chainrule.derivations._branches import BRANCHING
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, indicator
 from chainrule.derivations._simplified import simplified
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, divide, multiply, total
+from chainrule.derivations.pieces._branches import BRANCHING
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,

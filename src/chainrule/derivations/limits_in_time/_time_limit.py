@@ -18,7 +18,12 @@ from typing import Any, TypeVar
 
 import mpmath
 
-from chainrule.derivations._work_clock import WorkClock, renew_speed, undisturbed, work_clock
+from chainrule.derivations.limits_in_time._clock import (
+    WorkClock,
+    renew_speed,
+    undisturbed,
+    work_clock,
+)
 
 _AGAIN = 0.05  # seconds after which a limit that was swallowed is raised again
 _GRACE = 0.3  # seconds for what is no simplification, after the budget of those is spent

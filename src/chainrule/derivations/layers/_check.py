@@ -11,7 +11,7 @@ import mpmath
 from chainrule.derivations._evaluate import LayerProgram, Values, evaluate_layer
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._scales import scales_of
-from chainrule.derivations._vector_jacobian import SEED, backward_graph
+from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
 from chainrule.formulas import (
     Apply,
     Expression,

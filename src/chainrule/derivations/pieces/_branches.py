@@ -7,9 +7,9 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ZERO, negate
-from chainrule.derivations._crossings import Crossing, exact_crossings
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.algebra._arithmetic import ZERO, negate
+from chainrule.derivations.pieces._crossings import Crossing, exact_crossings
 from chainrule.formulas import (
     COMPARISONS,
     REDUCTIONS,

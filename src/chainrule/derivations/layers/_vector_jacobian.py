@@ -6,12 +6,12 @@ receives the sum of what the units pass back; what a sum receives it passes to e
 
 from __future__ import annotations
 
-from chainrule.derivations._arithmetic import ONE, ZERO, add, divide, multiply
-from chainrule.derivations._filled_layers import filled_layers
-from chainrule.derivations._filled_places import FilledChoice, filled_choices
 from chainrule.derivations._graph import UNIT_COUNT, Graph, GraphBuilder
 from chainrule.derivations._operations import LOCAL_DERIVATIVES, complement, indicator
-from chainrule.derivations._vanishing_roots import vanishing_roots
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, add, divide, multiply
+from chainrule.derivations.pieces._filled_layers import filled_layers
+from chainrule.derivations.pieces._filled_places import FilledChoice, filled_choices
+from chainrule.derivations.pieces._vanishing_roots import vanishing_roots
 from chainrule.formulas import Apply, Expression, Variable, variables_of
 
 SEED = Variable("g")

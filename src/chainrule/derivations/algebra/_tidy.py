@@ -12,7 +12,9 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import (
+from chainrule.derivations._graph import Graph
+from chainrule.derivations.algebra._arithmetic import with_exponentials_joined, written_length
+from chainrule.derivations.algebra._sympy import (
     FAILURES,
     Translation,
     put_in,
@@ -20,9 +22,7 @@ from chainrule.derivations._algebra import (
     with_names_put_back,
     with_powers_named,
 )
-from chainrule.derivations._arithmetic import with_exponentials_joined, written_length
-from chainrule.derivations._graph import Graph
-from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.formulas import Apply, Expression, substitute
 
 _SECONDS = 1.0

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import sympy
 from sympy.polys.polyerrors import BasePolynomialError
 
-from chainrule.derivations._time_limit import TimeLimitError, time_limit
+from chainrule.derivations.limits_in_time._time_limit import TimeLimitError, time_limit
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -17,13 +17,18 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
-from chainrule.derivations._arithmetic import rebuilt
-from chainrule.derivations._branches import BRANCHING, difference_of
-from chainrule.derivations._crossings import Crossing, TooManyCrossingsError, bisected
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Pieces, TooManyPiecesError, differentiate, pieces_between
-from chainrule.derivations._remembered import remembered
+from chainrule.derivations.algebra._arithmetic import rebuilt
+from chainrule.derivations.algebra._sympy import Translation, attempt
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.pieces._branches import BRANCHING, difference_of
+from chainrule.derivations.pieces._crossings import Crossing, TooManyCrossingsError, bisected
+from chainrule.derivations.pieces._pieces import (
+    Pieces,
+    TooManyPiecesError,
+    differentiate,
+    pieces_between,
+)
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -15,12 +15,12 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from chainrule.derivations._arithmetic import ZERO
 from chainrule.derivations._evaluate import Values, evaluate_layer
-from chainrule.derivations._filled_places import with_same_zeros
 from chainrule.derivations._scales import scales_of
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.algebra._arithmetic import ZERO
+from chainrule.derivations.layers._vector_jacobian import SEED
 from chainrule.derivations.output_forms._layer_arrays import Program
+from chainrule.derivations.pieces._filled_places import with_same_zeros
 from chainrule.formulas import Apply, Expression, Formula, subexpressions, variables_of
 
 Layer = list[Any]

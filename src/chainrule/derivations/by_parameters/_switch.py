@@ -13,10 +13,10 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
-from chainrule.derivations._by_parameter import by_parameter
 from chainrule.derivations._evaluate import evaluate, evaluate_layer
-from chainrule.derivations._layer_check import PLACES
+from chainrule.derivations.algebra._sympy import Translation, attempt
+from chainrule.derivations.by_parameters._derivative import by_parameter
+from chainrule.derivations.layers._check import PLACES
 from chainrule.formulas import Apply, Expression, Parameter, substitute, variables_of
 
 _SECONDS = 0.6

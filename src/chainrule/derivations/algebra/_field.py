@@ -19,7 +19,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import ARITHMETIC, HIGHEST_DEGREE, Translation, is_short
+from chainrule.derivations.algebra._sympy import ARITHMETIC, HIGHEST_DEGREE, Translation, is_short
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable, subexpressions
 
 _Z = Variable("z")

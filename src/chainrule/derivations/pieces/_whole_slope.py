@@ -10,10 +10,16 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ONE, rebuilt, size
 from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._pieces import Breakpoint, Piece, Pieces, is_rounded, place_between
+from chainrule.derivations.algebra._arithmetic import ONE, rebuilt, size
+from chainrule.derivations.pieces._pieces import (
+    Breakpoint,
+    Piece,
+    Pieces,
+    is_rounded,
+    place_between,
+)
 from chainrule.formulas import (
     Apply,
     Constant,

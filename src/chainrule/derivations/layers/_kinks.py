@@ -12,18 +12,18 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._algebra import attempt
 from chainrule.derivations._evaluate import evaluate_layer
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._layer_boundaries import (
+from chainrule.derivations.algebra._sympy import attempt
+from chainrule.derivations.layers._boundaries import (
     Boundary,
     Layer,
     for_every_unit,
     is_choice,
     sides_of,
 )
-from chainrule.derivations._vanishing_roots import vanishing_roots
-from chainrule.derivations._vector_jacobian import backward_graph
+from chainrule.derivations.layers._vector_jacobian import backward_graph
+from chainrule.derivations.pieces._vanishing_roots import vanishing_roots
 from chainrule.formulas import Apply, Expression, Formula
 
 _SECONDS = 0.6

@@ -13,14 +13,14 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ZERO
-from chainrule.derivations._branches import difference_of
 from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._crossings import TooManyCrossingsError, crossings_of
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import Graph
-from chainrule.derivations._pieces import one_sided, place_between
-from chainrule.derivations._remembered import remembered
+from chainrule.derivations.algebra._arithmetic import ZERO
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.pieces._branches import difference_of
+from chainrule.derivations.pieces._crossings import TooManyCrossingsError, crossings_of
+from chainrule.derivations.pieces._pieces import one_sided, place_between
 from chainrule.formulas import (
     Apply,
     Constant,

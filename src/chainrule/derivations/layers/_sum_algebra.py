@@ -9,15 +9,15 @@ from typing import Any
 
 import sympy
 
-from chainrule.derivations._algebra import (
+from chainrule.derivations._graph import UNIT_COUNT, Graph, Node
+from chainrule.derivations.algebra._arithmetic import size
+from chainrule.derivations.algebra._sympy import (
     ARITHMETIC,
     FUNCTIONS,
     Translation,
     is_written_short,
     without_shared,
 )
-from chainrule.derivations._arithmetic import size
-from chainrule.derivations._graph import UNIT_COUNT, Graph, Node
 from chainrule.formulas import REDUCTIONS, Apply, Constant, Expression, Parameter, Variable
 
 

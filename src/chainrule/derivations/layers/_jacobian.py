@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chainrule.derivations._arithmetic import (
+from chainrule.derivations._graph import UNIT_COUNT
+from chainrule.derivations.algebra._arithmetic import (
     ONE,
     ZERO,
     add,
@@ -20,8 +21,7 @@ from chainrule.derivations._arithmetic import (
     subtract,
     sums_joined,
 )
-from chainrule.derivations._graph import UNIT_COUNT
-from chainrule.derivations._vector_jacobian import SEED
+from chainrule.derivations.layers._vector_jacobian import SEED
 from chainrule.documents import (
     Document,
     Documented,

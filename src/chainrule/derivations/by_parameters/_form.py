@@ -8,14 +8,14 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import FAILURES, Translation, atoms_of
-from chainrule.derivations._arithmetic import size
-from chainrule.derivations._closed_form import ways, writings
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import GraphBuilder
-from chainrule.derivations._layer_check import same_values
-from chainrule.derivations._sum_algebra import SumAlgebra
-from chainrule.derivations._time_limit import time_limit
+from chainrule.derivations.algebra._arithmetic import size
+from chainrule.derivations.algebra._sympy import FAILURES, Translation, atoms_of
+from chainrule.derivations.layers._check import same_values
+from chainrule.derivations.layers._closed_form import ways, writings
+from chainrule.derivations.layers._sum_algebra import SumAlgebra
+from chainrule.derivations.limits_in_time._time_limit import time_limit
 from chainrule.derivations.output_forms.shortening._shortening import shortest
 from chainrule.formulas import Apply, Expression, Formula, Parameter, Variable, variables_of
 
@@ -47,7 +47,7 @@ def shortened(formula: Formula, derivative: Expression) -> Expression:
 
     Examples
     --------
-    >>> from chainrule.derivations._by_parameter import by_parameter
+    >>> from chainrule.derivations.by_parameters._derivative import by_parameter
     >>> from chainrule.formulas import parse, to_text
     >>> softmax = parse("exp(z/T)/sum(exp(z/T))", {"T": 2.0})
     >>> to_text(shortened(softmax, by_parameter(softmax.expression, "T", {"T": 2.0})))
@@ -95,7 +95,7 @@ def in_output(
 
     Examples
     --------
-    >>> from chainrule.derivations._by_parameter import by_parameter
+    >>> from chainrule.derivations.by_parameters._derivative import by_parameter
     >>> from chainrule.formulas import parse, to_text
     >>> swish = parse("z/(1 + exp(-beta*z))", {"beta": 1.5})
     >>> slope = by_parameter(swish.expression, "beta", dict(swish.parameters))

@@ -10,8 +10,8 @@ from typing import Any
 import mpmath
 import sympy
 
-from chainrule.derivations._algebra import Translation, attempt
 from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations.algebra._sympy import Translation, attempt
 from chainrule.formulas import Apply, Constant, Expression, Parameter, Variable, variables_of
 
 MANY_DIGITS = 400  # by which the smallest doubles are told from rounding

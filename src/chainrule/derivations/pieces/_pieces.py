@@ -17,25 +17,25 @@ from typing import Any
 
 import mpmath
 
-from chainrule.derivations._arithmetic import ONE, ZERO, multiply, rebuilt, total
-from chainrule.derivations._branches import (
+from chainrule.derivations._chain_rule import derivative_in_variables
+from chainrule.derivations._evaluate import evaluate
+from chainrule.derivations._graph import computation_graph
+from chainrule.derivations._operations import LOCAL_DERIVATIVES
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, multiply, rebuilt, total
+from chainrule.derivations.limits_in_time._remembered import remembered
+from chainrule.derivations.pieces._branches import (
     BRANCHING,
     chosen,
     difference_of,
     innermost_branching,
     places_touched,
 )
-from chainrule.derivations._chain_rule import derivative_in_variables
-from chainrule.derivations._crossings import (
+from chainrule.derivations.pieces._crossings import (
     MANY_DIGITS,
     Crossing,
     TooManyCrossingsError,
     crossings_of,
 )
-from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.derivations._remembered import remembered
 from chainrule.formulas import (
     Apply,
     Constant,

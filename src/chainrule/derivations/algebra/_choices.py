@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from chainrule.derivations._arithmetic import ONE, ZERO, rebuilt, sums_joined
-from chainrule.derivations._written_products import numbers_first
+from chainrule.derivations.algebra._arithmetic import ONE, ZERO, rebuilt, sums_joined
+from chainrule.derivations.algebra._written_products import numbers_first
 from chainrule.formulas import (
     REDUCTIONS,
     Apply,

@@ -1,0 +1,1 @@
+"""Expressions built, handed to SymPy and back, and written shortly."""

@@ -1,0 +1,1 @@
+"""Layer-coupled calculus: vector–Jacobian products, closed forms, kinks, Hessians."""

@@ -1,0 +1,1 @@
+"""Formulas cut at their kinks: pieces, periods, places at which branches meet or are filled."""
