@@ -40,6 +40,7 @@ from chainrule.kernels.stable_forms._layer_form import layer_form, prepared
 from chainrule.kernels.stable_forms._rewrite import rewrite
 from chainrule.kernels.stable_forms._shares import with_shares_of_others
 from chainrule.kernels.stable_forms._shift import shifted
+from chainrule.kernels.stable_forms._vanished import with_vanished_products
 
 
 def cost_module(
@@ -82,8 +83,9 @@ def _coupled_cost(
     else:
         graph, by_output = computation_graph(forward), fused.by_output
         gradient = backward_graph(graph, seed=by_output, selects=True)[0]
-    names = [names_of_cost_nodes(graph, activation, cost, {}) for graph in (value, gradient)]
-    return [], _programs((value, gradient), names, READS)
+    masked = with_vanished_products(value)[0], with_vanished_products(gradient)[0]
+    names = [names_of_cost_nodes(graph, activation, cost, {}) for graph in masked]
+    return [], _programs(masked, names, READS)
 
 
 def _is_singular(by_output: Expression) -> bool:

@@ -40,6 +40,7 @@ from chainrule.kernels.stable_forms._passes import in_few_passes
 from chainrule.kernels.stable_forms._rewrite import rewrite
 from chainrule.kernels.stable_forms._roundings import is_right_in_floats
 from chainrule.kernels.stable_forms._shift import is_free_of_origin
+from chainrule.kernels.stable_forms._vanished import with_vanished_products
 
 KERNELS = {"activation": "forward", "derivative": "backward"}
 _SAYS = {"activation": "A = g(Z)", "derivative": "∂J/∂Z = ∂J/∂A ⊙ g'(Z)"}
@@ -294,5 +295,7 @@ def _coupled_graph(
     if name == "backward":
         graph = backward_graph(graph, selects=True)[0]
     fewer, place = in_few_passes(graph, is_near_zero=is_near_zero)
-    names = names_of_nodes(graph, formula)
-    return fewer, {place[k]: name for k, name in names.items() if k in place}
+    masked, moved = with_vanished_products(fewer)
+    names = names_of_nodes(graph, formula).items()
+    places = {k: moved[now] for k, now in place.items() if now in moved}
+    return masked, {places[k]: name for k, name in names if k in places}

@@ -7,6 +7,7 @@ formula has from few rules: it is one of many nodes of a graph over the units.
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from chainrule.formulas import Apply, Constant, Expression, Formula, constant
 from chainrule.kernels.stable_forms._rewrite import (
@@ -148,6 +149,24 @@ def quotient_of_exps(e: Apply) -> Expression | None:
     return Apply("exp", (Apply("subtract", (x, y)),))
 
 
+def root_of_exp(e: Apply) -> Expression | None:
+    """``sqrt(exp(x)/y) -> exp(x/2)/sqrt(y)`` for positive y: the slope of a root of 0 is none."""
+    match e:
+        case Apply("sqrt", (inner,)):
+            exponent = constant(Fraction(1, 2))
+        case Apply("power", (inner, Constant() as exponent)) if exponent.value.denominator > 1:
+            pass
+        case _:
+            return None
+    match inner:
+        case Apply("exp", (x,)):
+            return Apply("exp", (Apply("multiply", (exponent, x)),))
+        case Apply("divide", (Apply("exp", (x,)), y)) if is_positive(y):
+            power = Apply("exp", (Apply("multiply", (exponent, x)),))
+            return Apply("divide", (power, Apply(e.operation, (y, *e.arguments[1:]))))
+    return None
+
+
 def tanh_by_exps(e: Apply) -> Expression | None:
     """``tanh(x) -> -expm1(-2*x)/(1 + exp(-2*x))`` for positive x, whose slope does not cancel."""
     if e.operation != "tanh":
@@ -183,6 +202,7 @@ _REASONS: dict[Rule, str] = {
     log_of_exp: "the exponential may overflow",
     log_of_factors: "the product may overflow or vanish",
     quotient_of_exps: "the exponentials may overflow",
+    root_of_exp: "the exponential may overflow or vanish",
     log_of_one_and_exp: "the exponential may overflow",
     share_beside_exp: "the exponential may overflow",
     mean_of_square_less_squared_mean: "the means cancel where the units lie near one another",

@@ -53,7 +53,7 @@ def in_few_passes(graph: Graph, *, is_near_zero: bool = False) -> tuple[Graph, d
     place = {k: k for k in graph.reached()}
     sum_apart = partial(_sum_apart, is_near_zero=is_near_zero)
     for replacement in (_reciprocal_of_factors, sum_apart):
-        changed, moved = _rewritten(graph, replacement)
+        changed, moved = rewritten(graph, replacement)
         if replacement is _reciprocal_of_factors or _last(changed) < _last(graph):
             place = {k: moved[now] for k, now in place.items() if now in moved}
             graph = changed
@@ -64,7 +64,7 @@ def _last(graph: Graph) -> int:
     return levels(graph)[graph.output]
 
 
-def _rewritten(
+def rewritten(
     graph: Graph, other: Callable[[Graph, int], Expression | None]
 ) -> tuple[Graph, dict[int, int]]:
     """Return a graph in which some nodes are computed otherwise, in terms of those before."""
