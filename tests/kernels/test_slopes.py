@@ -125,3 +125,18 @@ def test_units_that_are_coupled_have_no_slope():
         chainrule.activation("softmax").forward_with_slope(np.zeros((2, 3)))
     with pytest.raises(NoSlopeError, match="couples the units"):
         chainrule.activation("softmax").backward_from_slope(np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("text", ["expm1(exp(1.702*z))", "exp(exp(z/1.3)/0.7)"])
+def test_slopes_are_finite_to_the_end_of_their_format(text):
+    """Numbers above and below a quotient are one number, whose product is no larger than it."""
+    layer = chainrule.activation(text)
+    with mpmath.workdps(50):
+        inside = chainrule.activation(text.partition("(")[2].rpartition(")")[0]).formula.expression
+        # Where the inner exponential is 702, its derivatives times that of the outer one are 1e308.
+        z = float(
+            mpmath.findroot(lambda x: evaluate(inside, {"z": x}) - mpmath.mpf(701), (3.0, 9.0))
+        )
+        wanted = mpmath.diff(lambda x: evaluate(layer.formula.expression, {"z": x}), z)
+        got = float(layer.backward(np.ones(1), np.array([z]))[0])
+        assert abs(got - wanted) < mpmath.mpf(10) ** -12 * wanted

@@ -198,8 +198,8 @@ class FieldWriter:
             return form
         if not self.field.generators and (min(degrees) > 0 or degrees[1] > 1):
             return over_reciprocal(self, above, below, degrees[0] - degrees[1])
-        if below.is_Rational and below.p & (below.p - 1) == 0:
-            above, below = above / below, sympy.Integer(1)  # exact, and x*2/2 would overflow
+        if below.is_Rational:
+            above, below = above / below, sympy.Integer(1)  # once rounded; x*2/2 would overflow
         if {g.kind for g in self.field.generators} == {"sqrt"}:
             numerator, denominator = self.over_roots(above, below)
         else:
