@@ -154,3 +154,30 @@ def test_what_is_computed_is_the_formula(text):
             form = substitute(layer_form(formula, sharp=sharp), without_marks)
             found = evaluate_layer(form, row)
             assert all(abs(x - y) < 1e-45 for x, y in zip(plain, found, strict=True))
+
+
+@pytest.mark.parametrize("text", ["max(z) - log(sum(exp(z)))", "log(sum(exp(z))) - max(z)"])
+def test_the_slope_of_a_largest_unit_is_what_the_others_have(text):
+    """1 less its share, which is lost beside 1 where it leads by 40."""
+    layer = chainrule.activation(text)
+    z, sign = np.array([[0.5, 40.5, -3.0]]), -1 if text.startswith("log") else 1
+    powers = [mpmath.exp(mpmath.mpf(x) - 40.5) for x in z[0].tolist()]
+    total = mpmath.fsum(powers)
+    wanted = [-p / total for p in powers]
+    wanted[1] = (powers[0] + powers[2]) / total
+    got = layer.backward(np.array([[1.0, 0.0, 0.0]]), z)[0] * sign
+    np.testing.assert_allclose(got, [float(x) for x in wanted], rtol=1e-14)
+    ties = layer.backward(np.array([[1.0, 0.0, 0.0]]), np.array([[2.0, 2.0, 1.0]]))[0] * sign
+    share = 1 / (2 + np.exp(-1.0))
+    np.testing.assert_allclose(ties, [0.5 - share, 0.5 - share, -(1 - 2 * share)], rtol=1e-14)
+
+
+@pytest.mark.parametrize("row", [(1e-12, -3e-13, 2e-13), (1.0, -50.0, 700.0), (-1e4, -1e4, -2e4)])
+def test_exponentials_less_their_mean_keep_their_digits(row):
+    """Near 0 each is 1 and a little, and the difference is of the little."""
+    expression = parse("(exp(z) - mean(exp(z)))/sum(exp(z))").expression
+    with mpmath.workdps(50):
+        wanted = evaluate_layer(expression, {"z": [mpmath.mpf(x) for x in row]})
+        got = chainrule.activation("(exp(z) - mean(exp(z)))/sum(exp(z))")(np.array([row]))[0]
+        for x, true in zip(got.tolist(), wanted, strict=True):
+            assert abs(x - true) <= mpmath.mpf(10) ** -14 * abs(true) + mpmath.mpf(10) ** -300

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from chainrule.formulas import Apply, Constant, Expression, Formula, constant
+from chainrule.formulas import Apply, Constant, Expression, Formula, constant, substitute
 from chainrule.kernels.stable_forms._rewrite import (
     Rewriting,
     Rule,
@@ -22,6 +22,7 @@ from chainrule.kernels.stable_forms._shift import shifted
 
 _ZERO, _ONE = constant(0), constant(1)
 _SHIFT = "every unit less the extreme one: no exponential overflows"
+_MEANS = "the exponentials cancel where the units lie near one another"
 _SHARES = "what a share of the sum leaves to the others, without the difference that cancels"
 
 
@@ -57,12 +58,29 @@ def layer_form(
     for change, reason in (
         (lambda e: shifted(replace(formula, expression=e), sharp=sharp), _SHIFT),
         (with_shares_of_others, _SHARES),
+        (_near_their_mean, _MEANS),
     ):
         changed = change(e)
         if changed != e:
             steps.append(Rewriting(e, changed, reason))
         e = changed
     return rewrite(e, steps)
+
+
+def _near_their_mean(expression: Expression) -> Expression:
+    """``exp(x) - mean(exp(x)) -> expm1(x) - mean(expm1(x))`` for x of which the largest is 0."""
+
+    def of_less_one(e: Expression) -> Expression | None:
+        match e:
+            case Apply(
+                "subtract",
+                (Apply("exp", (Apply("subtract", (_, Apply("held"))) as x,)) as power, mean),
+            ) if mean == Apply("mean", (power,)):
+                less_one = Apply("expm1", (x,))
+                return Apply("subtract", (less_one, Apply("mean", (less_one,))))
+        return None
+
+    return substitute(expression, of_less_one)
 
 
 def _log(x: Expression) -> Expression:
@@ -178,6 +196,26 @@ def tanh_by_exps(e: Apply) -> Expression | None:
     return Apply("divide", (above, Apply("add", (_ONE, Apply("exp", (below,))))))
 
 
+def extreme_less_log_of_sum(e: Apply) -> Expression | None:
+    """``max(x) - log(sum(exp(x))) -> -log1p(sum of exp(x - max(x)) without its largest term)``."""
+    match e:
+        case Apply("subtract", (largest, Apply("log", (Apply("sum", (Apply("exp", (x,)),)),)))):
+            sign = -1
+        case Apply("subtract", (Apply("log", (Apply("sum", (Apply("exp", (x,)),)),)), largest)):
+            sign = 1
+        case _:
+            return None
+    if largest != Apply("max", (x,)):
+        return None
+    below = Apply("subtract", (x, largest))
+    is_below = Apply("less", (below, _ZERO))
+    rest = Apply("sum", (Apply("where", (is_below, Apply("exp", (below,)), _ZERO)),))
+    ties = Apply("sum", (Apply("where", (is_below, _ZERO, _ONE)),))
+    others = Apply("add", (rest, Apply("subtract", (ties, _ONE))))
+    logarithm = Apply("log1p", (others,))
+    return logarithm if sign > 0 else Apply("negate", (logarithm,))
+
+
 def mean_of_square_less_squared_mean(e: Apply) -> Expression | None:
     """``mean(x**2) - mean(x)**2 -> mean((x - mean(x))**2)``."""
     match e:
@@ -207,4 +245,7 @@ _REASONS: dict[Rule, str] = {
     share_beside_exp: "the exponential may overflow",
     mean_of_square_less_squared_mean: "the means cancel where the units lie near one another",
 }
-_OF_SLOPES: dict[Rule, str] = {tanh_by_exps: "far out the slope 1 - tanh**2 cancels"}
+_OF_SLOPES: dict[Rule, str] = {
+    tanh_by_exps: "far out the slope 1 - tanh**2 cancels",
+    extreme_less_log_of_sum: "of the largest unit the slope cancels",
+}
