@@ -181,3 +181,21 @@ def test_exponentials_less_their_mean_keep_their_digits(row):
         got = chainrule.activation("(exp(z) - mean(exp(z)))/sum(exp(z))")(np.array([row]))[0]
         for x, true in zip(got.tolist(), wanted, strict=True):
             assert abs(x - true) <= mpmath.mpf(10) ** -14 * abs(true) + mpmath.mpf(10) ** -300
+
+
+@pytest.mark.parametrize(("power", "times"), [("2", 2.0), ("0.25", 0.25), ("1/alpha", 2.0)])
+def test_shares_of_powers_of_shares_are_those_of_multiples(power, times):
+    """Temperatures are written so. No slope of a small share is lost beside that of a large one."""
+    share = f"(exp(z)/sum(exp(z)))**({power})"
+    parameters = {"alpha": 0.5} if "alpha" in power else {}
+    layer = chainrule.activation(f"{share}/sum({share})", **parameters)
+    z, da = [0.5, 40.5, -3.0, -40.0], [1.0, 0.0, 0.0, 0.0]
+    with mpmath.workdps(80):
+        powers = [mpmath.exp(times * mpmath.mpf(x)) for x in z]
+        shares = [x / mpmath.fsum(powers) for x in powers]
+        received = mpmath.fsum(g * a for g, a in zip(da, shares, strict=True))
+        slopes = [times * a * (g - received) for a, g in zip(shares, da, strict=True)]
+    value = layer(np.array([z]))[0]
+    slope = layer.backward(np.array([da]), np.array([z]))[0]
+    np.testing.assert_allclose(value, [float(x) for x in shares], rtol=1e-13)
+    np.testing.assert_allclose(slope, [float(x) for x in slopes], rtol=1e-13)

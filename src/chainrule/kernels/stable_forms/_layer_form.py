@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from chainrule.formulas import Apply, Constant, Expression, Formula, constant, substitute
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    constant,
+    substitute,
+    variables_of,
+)
 from chainrule.kernels.stable_forms._rewrite import (
     Rewriting,
     Rule,
@@ -17,6 +25,7 @@ from chainrule.kernels.stable_forms._rewrite import (
     log_of_exp,
     rewrite,
 )
+from chainrule.kernels.stable_forms._scales import is_of_unit
 from chainrule.kernels.stable_forms._shares import with_shares_of_others
 from chainrule.kernels.stable_forms._shift import shifted
 
@@ -185,6 +194,26 @@ def root_of_exp(e: Apply) -> Expression | None:
     return None
 
 
+def share_of_powers(e: Apply) -> Expression | None:
+    """``y**p/sum(y**p) -> exp(p*x)/sum(exp(p*x))`` for y = exp(x)/s, of an s that units share."""
+    match e:
+        case Apply("divide", (Apply("power", (base, p)) as power, Apply("sum", (summed,)))) if (
+            power == summed and not variables_of(p)
+        ):
+            match base:
+                case Apply("exp", (x,)):
+                    pass
+                case Apply("divide", (Apply("exp", (x,)), s)) if is_positive(s) and not is_of_unit(
+                    s
+                ):
+                    pass
+                case _:
+                    return None
+            raised = Apply("exp", (Apply("multiply", (p, x)),))
+            return Apply("divide", (raised, Apply("sum", (raised,))))
+    return None
+
+
 def tanh_by_exps(e: Apply) -> Expression | None:
     """``tanh(x) -> -expm1(-2*x)/(1 + exp(-2*x))`` for positive x, whose slope does not cancel."""
     if e.operation != "tanh":
@@ -240,6 +269,7 @@ _REASONS: dict[Rule, str] = {
     log_of_exp: "the exponential may overflow",
     log_of_factors: "the product may overflow or vanish",
     quotient_of_exps: "the exponentials may overflow",
+    share_of_powers: "what all units share cancels",
     root_of_exp: "the exponential may overflow or vanish",
     log_of_one_and_exp: "the exponential may overflow",
     share_beside_exp: "the exponential may overflow",
