@@ -353,3 +353,10 @@ def test_the_arithmetic_of_kernels_is_stated() -> None:
     measured = chainrule.activation("relu").certify()
     assert "arithmetic: activation in single (0.00 ulp from double)" in str(measured)
     assert "arithmetic" in measured.to_dict()
+
+
+def test_a_certificate_has_the_name_of_what_was_asked_for() -> None:
+    """The same formula was certified before, under another name."""
+    names = ["ramp", "", "hinge"]
+    asked = [parse("max(0, 3*z)", name=name) for name in names]
+    assert [certify(formula).name for formula in asked] == ["ramp", "max(0, 3*z)", "hinge"]

@@ -64,7 +64,9 @@ def certify(formula: Formula | str, *, dtype: Any = np.float32) -> Certificate:
     >>> print(certify("z*tanh(log(1 + exp(z)))").summary)  # doctest: +SKIP
     z*tanh(log(1 + exp(z))) in float32: value 0.51 ulp, derivative 0.51 ulp at worst over ...
     """
-    return _certified(parse(formula), format_of(dtype))
+    asked = parse(formula)
+    # The same formula with another name, or none, has the same certificate.
+    return replace(_certified(asked, format_of(dtype)), name=asked.title)
 
 
 @lru_cache(maxsize=64)

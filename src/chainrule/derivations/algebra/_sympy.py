@@ -177,7 +177,7 @@ def is_short(base: Any, exponent: Any) -> bool:
     """
     number = base.as_coeff_Mul()[0]
     if not exponent.is_Rational:
-        exponent = (exponent if abs(number) == 1 else sympy.expand(exponent)).as_coeff_Add()[0]
+        exponent = (exponent if abs(number) == 1 else _at_zero(exponent)).as_coeff_Add()[0]
     parts = (abs(number.p), number.q) if number.is_Rational else (1,)
     bits = max(part.bit_length() for part in parts)
     # Of a root of several primes it writes out a product of their powers below the root's degree.
@@ -226,8 +226,21 @@ def is_short_exponential(exponent: Any) -> bool:
     """As `is_short`, of ``exp(c*log(b))``, which SymPy writes as a power."""
     if not exponent.has(sympy.log):
         return True
-    terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(sympy.expand(exponent))]
+    terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(_at_zero(exponent))]
     return all(is_short(sympy.Integer(2), c) for c, rest in terms if rest.has(sympy.log))
+
+
+def _at_zero(e: Any) -> Any:
+    """Return what is constant in a sum of powers of letters, without multiplying it out.
+
+    That would take long, and what is constant in it shows where all the powers are 0.
+    """
+    letters = dict.fromkeys(e.free_symbols, sympy.Integer(0))
+    powers = {
+        p: sympy.Integer(0) for p in e.atoms(sympy.Pow) if p.base in letters and p.exp.is_negative
+    }
+    value = e.xreplace(powers).xreplace(letters)
+    return value if value.is_finite else e
 
 
 def without_shared(
