@@ -242,7 +242,7 @@ def test_the_logarithm_of_one_and_a_gaussian_keeps_its_tail():
     np.testing.assert_allclose(found, true, rtol=1e-13)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", some_of(["float64", "float32"], 2))
 def test_zeros_between_exponentials_are_exact(dtype):
     """exp(-(z - 1)/2) is written as exp(1/2) exp(-z/2): what cancels it at 1 left 1e-17."""
     formula = parse("-(z - 1)/2 - exp(-(z - 1)/2) - log(2)", {})

@@ -66,7 +66,8 @@ def certify(formula: Formula | str, *, dtype: Any = np.float32) -> Certificate:
     """
     asked = parse(formula)
     # The same formula with another name, or none, has the same certificate.
-    return replace(_certified(asked, format_of(dtype)), name=asked.title)
+    found = _certified(asked, format_of(dtype))
+    return found if found.name == asked.title else replace(found, name=asked.title)
 
 
 @lru_cache(maxsize=64)
