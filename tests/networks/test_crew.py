@@ -8,7 +8,9 @@ import threading
 import numpy as np
 import pytest
 
+from chainrule.networks import Adam, network
 from chainrule.networks.training._crew import Crew
+from chainrule.networks.training._run import Run
 
 
 @pytest.mark.parametrize("moment", [0, 1, 2])
@@ -34,6 +36,23 @@ def test_dismissed_while_it_gathers_nobody_waits_for_one_who_never_came(moment):
     assert crew.run(meet) == 0
     dismissal.join(10)
     assert not dismissal.is_alive()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_are_entered_again(threads):
+    """A run whose threads were ended goes on with new ones, and ends them too."""
+    X = np.random.default_rng(0).standard_normal((60, 5))
+    net = network((5, 8, 1), ("relu", "identity"), "half_squared_error", rng=0)
+    runs = [Run(net, X, X[:, :1], None, Adam(), batch_size=20, threads=threads) for _ in range(2)]
+    rates = np.full(3, 0.01)
+    with runs[0].threads():
+        expected = [runs[0].epoch(runs[0].rows, rates) for _ in range(2)]
+    found = []
+    for _ in range(2):
+        with runs[1].threads():
+            found.append(runs[1].epoch(runs[1].rows, rates))
+    assert found == expected
+    assert not [one for one in threading.enumerate() if one.name.startswith("chainrule training")]
 
 
 _ON_ONE_PROCESSOR = """

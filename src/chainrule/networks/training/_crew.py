@@ -43,7 +43,8 @@ class Crew:
             columns.Workspace(self.team.ctypes.data, number, self.work, sums, panel.ctypes.data)
             for number, panel in enumerate(self.panels)
         )
-        self.pool = ThreadPoolExecutor(threads, "chainrule training") if threads > 1 else None
+        self.threads = threads
+        self.pool = self._new_pool()
         self.gathering = Lock()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -53,28 +54,33 @@ class Crew:
         cannot leave some of them waiting for one that never came.
         """
         self.team[1:] = 0
-        if self.pool is None:
+        pool = self.pool
+        if pool is None:
             return function(self.spaces[0], *arguments)
         try:
-            return self.pool.submit(self._lead, function, *arguments).result()
+            return pool.submit(self._lead, pool, function, *arguments).result()
         except BaseException:
             request_stop(self.team)
             raise
 
-    def _lead(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        assert self.pool is not None
+    def _new_pool(self) -> ThreadPoolExecutor | None:
+        """Return a pool, whose threads begin with their first work; none for the caller alone."""
+        return ThreadPoolExecutor(self.threads, "chainrule training") if self.threads > 1 else None
+
+    def _lead(self, pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
         with self.gathering:  # all of them or none: a part would wait for the rest
-            others = [self.pool.submit(function, space, *arguments) for space in self.spaces[1:]]
+            others = [pool.submit(function, space, *arguments) for space in self.spaces[1:]]
         result = function(self.spaces[0], *arguments)
         wait(others)
         return result
 
     def dismiss(self) -> None:
-        """End the threads, when they have come to the end of their batch."""
+        """End the threads, when they have come to the end of their batch; others may follow."""
         if self.pool is not None:
             with self.gathering:
                 self.pool.shutdown(wait=False)
             self.pool.shutdown()
+            self.pool = self._new_pool()
 
 
 def aligned(size: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -201,7 +200,7 @@ class Run:
 
     @contextmanager
     def threads(self) -> Iterator[None]:
-        """End the run's threads when it is over."""
+        """End the run's threads when it is over; a further epoch has new ones."""
         try:
             yield
         finally:
@@ -219,17 +218,15 @@ class Made:
 
     over_standardised: Network
     standardisation: Standardisation | None
-
-    @cached_property
-    def network(self) -> Network:
-        """The network over raw examples."""
-        if self.standardisation is None:
-            return self.over_standardised
-        return self.standardisation.folded(self.over_standardised)
+    folded: Network | None = None
 
     def __call__(self) -> Network:
-        """Return the network over raw examples."""
-        return self.network
+        """Return the network over raw examples, always the same one."""
+        if self.standardisation is None:
+            return self.over_standardised
+        if self.folded is None:
+            self.folded = self.standardisation.folded(self.over_standardised)
+        return self.folded
 
     @property
     def inner(self) -> NDArray[Any] | None:
