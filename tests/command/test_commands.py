@@ -266,6 +266,26 @@ def test_missing_values(folder):
     assert predicted.stderr == ""
 
 
+@pytest.mark.parametrize("mark", ["NA", "NaN", "?", "null", "n/a", ""])
+def test_marks_among_numbers_are_missing_values(folder, mark):
+    """One in a column of numbers makes no categories of it: it is refused, or filled, by name."""
+    rows = flowers().cast({"count": pl.String})
+    marked = rows.with_columns(
+        pl.when(pl.col("count") == "8").then(pl.lit(mark)).otherwise("count").alias("count")
+    )
+    marked.write_csv("t.csv")
+    given = len(marked.filter(count=mark))
+    message = refused("train", "t.csv", "--target", "species", *QUICK)
+    assert f"missing values in 'count' ({given}) of 90 rows" in message
+    assert not mark or f"{mark!r} among numbers" in message
+    run("train", "t.csv", "--target", "species", "--impute", "median", *QUICK)
+    columns = load_network("model.safetensors")[1]["table"]["columns"]
+    assert {column["name"]: column["kind"] for column in columns}["count"] == "numeric"
+    marked.filter(count=mark).write_csv("new.csv")
+    predicted = run("predict", "model.safetensors", "new.csv")
+    assert len(predicted.stdout.splitlines()) == given + 1
+
+
 def test_missing_values_in_prediction(folder):
     flowers().write_csv("flowers.csv")
     run("train", "flowers.csv", "--target", "species", *QUICK)
@@ -285,10 +305,10 @@ def test_unknown_categories(folder):
 def test_numbers_spoilt_by_a_text(folder):
     """A column of numbers in which a text stands is pointed at."""
     flowers().with_columns(
-        pl.when(pl.col("count") == 8).then(pl.lit("n/a")).otherwise(pl.col("count")).alias("count")
+        pl.when(pl.col("count") == 8).then(pl.lit("few")).otherwise(pl.col("count")).alias("count")
     ).write_csv("t.csv")
     result = run("train", "t.csv", "--target", "species", *QUICK)
-    assert "give --missing 'n/a'" in " ".join(result.stderr.split())
+    assert "give --missing 'few'" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize("written", ["2024-03-{:02}", "{}/12/2024", "2024-03-{:02} 12:30:00"])
@@ -409,6 +429,27 @@ def test_types_without_meaning(folder, values, kind):
 def test_train_refuses(folder, options, message):
     flowers().write_csv("flowers.csv")
     assert message in refused("train", "flowers.csv", "--target", "species", *options)
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "predict"])
+def test_a_file_that_is_not_there_is_found_out_at_once(folder, command):
+    """Before the libraries are loaded that would read it."""
+    options = {
+        "train": ["no.csv", "--target", "y"],
+        "compare": ["no.csv", "--target", "y", "--activations", "relu"],
+        "predict": ["no.safetensors", "no.csv"],
+    }[command]
+    code = (
+        "import sys; from chainrule.command import main\n"
+        f"sys.argv = ['chainrule', *{[command, *options]}]\n"
+        "try: main()\n"
+        f"except SystemExit: print([n for n in {HEAVY} if n in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "there is no file no." in found.stderr
+    assert found.stdout.strip() == "[]"
 
 
 def test_files_that_are_not_there(folder):

@@ -101,7 +101,11 @@ def test_texts_that_stand_for_missing_values(tmp_path):
     [
         (["1", "-2", None], Content.INTEGER),
         (["1", "2.5"], Content.NUMBER),
-        (["1", "nan"], Content.NUMBER),
+        (["1", "nan"], Content.INTEGER),
+        (["1.5", "NA", "N/A", "null", "?"], Content.NUMBER),
+        (["true", "NA"], Content.BOOLEAN),
+        (["x", "NA"], Content.TEXT),
+        (["NA", "NA"], Content.TEXT),
         (["9" * 30, "1"], Content.NUMBER),
         (["True", "false"], Content.BOOLEAN),
         (["1", "x"], Content.TEXT),
@@ -127,6 +131,16 @@ def test_numbers_survive_being_written(values):
     )
     expected = [None if value is None or value != value else value for value in values]
     assert numbers(written).to_list() == expected
+
+
+def test_marks_for_missing_values_among_numbers(tmp_path):
+    """What R, pandas, SQL and old archives write for nothing; as text it is left alone."""
+    path = tmp_path / "table.csv"
+    path.write_text("n;t;c\n1,5;true;NA\nNA;?;x\nnan;N/A;null\n NULL ;false;y\n")
+    frame = read_table(path)
+    assert numbers(frame["n"]).to_list() == [1.5, None, None, None]
+    assert numbers(frame["t"], boolean=True).to_list() == [1.0, None, None, 0.0]
+    assert texts(frame["c"]).to_list() == ["NA", "x", "null", "y"]
 
 
 def test_truth_values():

@@ -19,6 +19,7 @@ from chainrule.command._options import (
     Kind,
     Precision,
     TextFormat,
+    check_source,
     parameter_values,
 )
 from chainrule.command._reporting import OfFormula, Reporting, examples
@@ -321,6 +322,7 @@ def train(
         raise _messages.CommandError(
             "--resume needs a --checkpoint\nName the file that the training was to keep."
         )
+    check_source(data)
     from chainrule.command import _train
 
     _train.train(
@@ -365,6 +367,8 @@ def predict(
     Columns are found by name, so their order is free and further columns do no harm. A category
     that was not there in training counts as none of the known ones.
     """
+    check_source(model)
+    check_source(data)
     from chainrule.command import _predict
 
     _predict.predict(model, data, output, probabilities)

@@ -53,7 +53,10 @@ class TrainingOptions:
     ] = Impute.NONE
     missing: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="A text that stands for a missing value, as '?' or NA."),
+        typer.Option(
+            metavar="TEXT",
+            help="A text that stands for a missing value; among numbers NA, NaN, null and ? do.",
+        ),
     ] = None
     drop: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out.")

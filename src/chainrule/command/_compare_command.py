@@ -9,7 +9,7 @@ import typer
 
 from chainrule.command._arguments import Data, TrainingOptions, with_training_options
 from chainrule.command._messages import CommandError
-from chainrule.command._options import Against, activation_sources
+from chainrule.command._options import Against, activation_sources, check_source
 
 
 @with_training_options
@@ -56,6 +56,7 @@ def compare(
         )
     if output.exists() and not output.is_dir():
         raise CommandError(f"{output} is no folder\nName a folder for the comparison.")
+    check_source(data)
     from chainrule.command import _compare
 
     _compare.compare(

@@ -131,7 +131,7 @@ def prepared(frame: pl.DataFrame, options: TrainingOptions) -> Prepared:
         for name, content in contents.items()
     ])  # fmt: skip
     _check_categories(typed, contents)
-    _check_missing(typed, options.impute)
+    _check_missing(used, typed, options.impute)
     return Prepared(
         typed, contents, targets, tasks[0], reasons, goals, tuple(options.missing or ()),
         options.impute,
@@ -269,11 +269,15 @@ def _contents(used: pl.DataFrame) -> dict[str, Content]:
     return contents
 
 
-def _check_missing(typed: pl.DataFrame, impute: Impute) -> None:
+def _check_missing(used: pl.DataFrame, typed: pl.DataFrame, impute: Impute) -> None:
     counts = missing_counts(typed)
     if counts and impute is Impute.NONE:
+        marks = dict.fromkeys(
+            mark for name in counts for mark in used[name].filter(typed[name].is_null()).drop_nulls()
+        )  # fmt: skip
+        named = f", {listed(map(quoted, marks))} among numbers" if marks else ""
         raise CommandError(
-            f"missing values in {listed_counts(counts)} of {counted(typed.height, 'row')}\n"
+            f"missing values in {listed_counts(counts)} of {counted(typed.height, 'row')}{named}\n"
             "Fill them with --impute mean, median or most-frequent, remove the rows, or leave "
             "columns out with --drop."
         )

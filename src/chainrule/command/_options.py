@@ -124,6 +124,11 @@ def layer_widths(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def check_source(path: Path) -> None:
+    """Refuse a file that is not there, before libraries are loaded to read it."""
+    path.stat()  # opening it would take the beginning of a pipe
+
+
 def check_destination(path: Path, *inputs: Path) -> None:
     """Refuse a file that could not be written, before time is spent on what goes into it."""
     if path.is_dir():

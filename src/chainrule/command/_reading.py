@@ -26,6 +26,8 @@ _SEPARATORS = ",;\t|"
 _BLANK_LINE = re.compile(r"\n\r?\n")
 # What numbers are written with besides digits, a point and a sign.
 _ORNAMENTS = r"[\s,'’%$€£¥]"
+# What other programs write for a missing value, in small letters. As text it may be anything.
+_MARKS = ("na", "n/a", "#n/a", "nan", "-nan", "<na>", "null", "none", "?", ".", "-")
 _DECIMAL_COMMA = r"^[+-]?\d+,\d+([eE][+-]?\d+)?$"
 
 
@@ -76,7 +78,7 @@ def read_table(path: Path, missing: Sequence[str] = ()) -> pl.DataFrame:
 def _with_points(column: pl.Series) -> pl.Series:
     """Return a column of numbers with decimal points, where it has decimal commas alone."""
     has_comma = column.str.contains(_DECIMAL_COMMA)
-    others = column.filter(~has_comma)
+    others = _without_marks(column).filter(~has_comma).drop_nulls()
     if not has_comma.any() or others.cast(pl.Int64, strict=False).null_count():
         return column
     return column.str.replace(",", ".", literal=True)
@@ -93,8 +95,13 @@ def _unpacked(path: Path, content: bytes) -> bytes:
         ) from None
 
 
+def _without_marks(series: pl.Series) -> pl.Series:
+    """Return text with null for what stands for a missing value among numbers or truth values."""
+    return series.set(series.str.to_lowercase().is_in(_MARKS), None)
+
+
 def content_of(series: pl.Series) -> Content:
-    """Return what a column holds; text that reads as numbers throughout is numbers."""
+    """Return what a column holds; text that reads as numbers where anything is there is numbers."""
     dtype = series.dtype
     if series.null_count() == len(series):
         return Content.EMPTY
@@ -108,7 +115,9 @@ def content_of(series: pl.Series) -> Content:
         return Content.TEXT
     if dtype != pl.String:
         return Content.OTHER
-    present = series.drop_nulls()
+    present = _without_marks(series).drop_nulls()
+    if present.is_empty():
+        return Content.TEXT
     if present.str.to_lowercase().is_in(list(_TRUTH)).all():
         return Content.BOOLEAN
     if present.cast(pl.Int64, strict=False).null_count() == 0:
@@ -120,12 +129,12 @@ def content_of(series: pl.Series) -> Content:
 
 def is_ornate(series: pl.Series) -> bool:
     """Tell whether text is numbers written with more than digits, as '$1,200' or '12 %'."""
-    present = series.drop_nulls().str.replace_all(_ORNAMENTS, "")
+    present = _without_marks(series).drop_nulls().str.replace_all(_ORNAMENTS, "")
     return len(present) > 0 and present.cast(pl.Float64, strict=False).null_count() == 0
 
 
 def numbers(series: pl.Series, *, boolean: bool = False) -> pl.Series:
-    """Return a column as float64; missing values, NaN among them, are null.
+    """Return a column as float64; missing values, NaN and marks of text among them, are null.
 
     Raises
     ------
@@ -137,8 +146,10 @@ def numbers(series: pl.Series, *, boolean: bool = False) -> pl.Series:
         raise CommandError(
             f"column {quoted(name)} holds values of type {values.dtype}, but numbers are expected"
         )
-    if values.dtype == pl.String and boolean:
-        values = values.str.to_lowercase().replace(_TRUTH)
+    if values.dtype == pl.String:
+        values = _without_marks(values)
+        if boolean:
+            values = values.str.to_lowercase().replace(_TRUTH)
     floats = values.cast(pl.Float64, strict=False)
     _refuse(
         series, values.is_not_null() & floats.is_null(),
