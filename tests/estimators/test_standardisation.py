@@ -1,5 +1,7 @@
 """Estimators on data as they are: standardised inside, folded into the weights, going on."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -164,3 +166,35 @@ def test_targets_whose_spread_is_rounding_beside_their_mean_are_learned():
     y = 0.5 * X[:, 0] + 1e12
     model = FeedforwardRegressor(hidden_layer_sizes=(10,), random_state=0).fit(X, y)
     assert model.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("cost", "spread", "pointed"),
+    [
+        ("sum(log(1 + (a - y)**2))", 38.0, False),
+        ("sum(log(1 + (a - y)**2))", 40.0, True),
+        ("sum(log(1 + (a - y)**2))", 1e6, True),
+        ("sum(1 - exp(-(a - y)**2))", 1.3, False),
+        ("sum(1 - exp(-(a - y)**2))", 1.4, True),
+        ("sum((a - y)**2/(1 + (a - y)**2))", 1.9, False),
+        ("sum((a - y)**2/(1 + (a - y)**2))", 2.0, True),
+        ("sum(sqrt(1 + (a - y)**2) - 1)", 1e6, False),
+        ("sum(sqrt(abs(a - y)))", 1e6, False),
+        ("half_squared_error", 1e6, False),
+    ],
+)
+def test_costs_that_large_errors_hardly_change_are_pointed_at(cost, spread, pointed):
+    """Where errors of the targets' spread are doubled and cost less than 2^¼ times as much.
+
+    By hand: log(1 + 4d²) = 2^¼ log(1 + d²) at d = 39, 1 - exp(-4d²) = 2^¼ (1 - exp(-d²)) at 1.36,
+    and 4 (1 + d²) = 2^¼ (1 + 4d²) at 1.93. One target far away is what such costs are for.
+    """
+    y = np.linspace(-1.0, 1.0, 21)
+    X = y[:, None].copy()
+    y[0] = -1e5
+    regressor = FeedforwardRegressor(hidden_layer_sizes=(), cost=cost, max_iter=1, stopping_folds=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        regressor.fit(X, 2.0 * spread * y)
+    texts = [str(warning.message) for warning in caught if warning.filename == __file__]
+    assert any("divide the targets by their spread" in text for text in texts) == pointed

@@ -29,6 +29,7 @@ from chainrule.estimators._parameters import (
     normalisations,
 )
 from chainrule.estimators._recipes import drawn, going_on, is_as_there, new_recipe, seeded
+from chainrule.estimators._saturation import warn_of_saturation
 from chainrule.estimators._start import output_name, start_from
 from chainrule.estimators._training import options_of, trained
 from chainrule.formulas import ParameterError
@@ -258,6 +259,8 @@ class Feedforward(Fitted):
             )  # fmt: skip
             start = drawn(start, self._generator) if as_there else start
         targets = np.ascontiguousarray(prepared.matrix, start.dtype)
+        if is_regressor(self) and not goes_on:
+            warn_of_saturation(start, targets)
         held = evaluation(
             self, start, request.eval_set, inputs, targets, prepared.weights, prepared.strata,
             self._generator,
