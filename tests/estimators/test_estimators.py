@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from chainrule.catalogue import activation_formula
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
+from chainrule.estimators import _data as estimators_data
 from chainrule.formulas import ChainruleError, FormulaError, ParameterError
 from chainrule.networks import DivergenceError, NetworkError
 
@@ -230,6 +231,40 @@ def test_feature_names_are_kept_and_checked(iris):
     assert list(classifier.feature_names_in_) == list("abcd")
     with pytest.raises(ValueError, match="feature names"):
         classifier.predict(frame.rename(columns={"a": "z"}))
+
+
+def test_frames_of_floats_need_no_second_look(iris, monkeypatch):
+    """What scikit-learn's check makes of them, at a tenth of its time; all others go through it."""
+    X, y = iris
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    mixed = frame.astype({"a": np.float32})
+    others = [
+        frame.astype({"a": "Float64"}), frame.astype({"a": int}), frame.astype({"a": object}),
+        frame.astype(pd.SparseDtype(float, 0.0)), frame.astype({"a": np.float16}),
+    ]  # fmt: skip
+    model = _quick().fit(frame, y)
+    expected = _quick().fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(model.predict_proba(frame), expected)
+    looked = []
+    own = estimators_data.validate_data
+    monkeypatch.setattr(
+        estimators_data, "validate_data", lambda *a, **k: looked.append(1) or own(*a, **k)
+    )
+    for given in (frame, mixed, frame[::-1], frame[:1]):
+        np.testing.assert_array_equal(
+            model.predict_proba(given), model.network_(np.float64(given.to_numpy()))
+        )
+    assert not looked
+    for given in others:
+        whole = np.ascontiguousarray(given.to_numpy(), float)
+        np.testing.assert_allclose(model.predict_proba(given), model.network_(whole), rtol=1e-12)
+    assert len(looked) == len(others)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[list("bacd")])
+    with pytest.raises(ValueError, match="contains NaN"):
+        model.predict(frame.replace(frame.iloc[0, 0], np.nan))
+    with pytest.warns(UserWarning, match="valid feature names"):
+        model.predict(X)
 
 
 def test_pipelines_searches_copies_and_pickles(iris):

@@ -43,9 +43,20 @@ def _is_finite(X: NDArray[Any]) -> bool:
 
 def checked(estimator: Any, X: ArrayLike) -> Any:
     """Return inputs to predict from: an array of float32 or float64, or a CSR matrix."""
-    if is_ready(X, estimator.n_features_in_) and not hasattr(estimator, "feature_names_in_"):
-        return X
+    names = vars(estimator).get("feature_names_in_")
+    ready = X if names is None else _of_frame(X, names)
+    if is_ready(ready, estimator.n_features_in_):
+        return ready
     return validate_data(estimator, X, reset=False, accept_sparse="csr", dtype=FLOATS, order="C")
+
+
+def _of_frame(X: Any, names: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the numbers of a frame of pandas with these columns, if it is of NumPy's floats."""
+    if type(X).__module__.partition(".")[0] != "pandas" or getattr(X, "ndim", 0) != 2:
+        return None
+    if X.columns.tolist() != names.tolist() or not set(X.dtypes) <= set(map(np.dtype, FLOATS)):
+        return None
+    return np.ascontiguousarray(X.to_numpy())
 
 
 def dense(X: Any) -> NDArray[Any]:
