@@ -429,7 +429,8 @@ def test_an_interrupt_ends_all_threads_after_a_whole_step(delay):
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(4000, 40)), rng.normal(size=(4000, 2))
     net = network((40, 60, 2), ("tanh", "identity"), "half_squared_error", rng=0)
-    order, rates = np.tile(np.arange(4000), 200), np.full(8000, 1e-3)
+    # Longer than every delay; an interrupt that is lost on the way is raised behind all of it.
+    order, rates = np.tile(np.arange(4000), 25), np.full(1000, 1e-3)
     before = Run(net, X, Y, None, Adam(), batch_size=100, threads=3)
     with before.threads():
         before.epoch(order[:4000], rates[:40])  # what an interrupted one needs is compiled

@@ -272,9 +272,8 @@ def _contents(used: pl.DataFrame) -> dict[str, Content]:
 def _check_missing(used: pl.DataFrame, typed: pl.DataFrame, impute: Impute) -> None:
     counts = missing_counts(typed)
     if counts and impute is Impute.NONE:
-        marks = dict.fromkeys(
-            mark for name in counts for mark in used[name].filter(typed[name].is_null()).drop_nulls()
-        )  # fmt: skip
+        marked = [used[name].filter(typed[name].is_null()).drop_nulls() for name in counts]
+        marks = dict.fromkeys(mark for column in marked for mark in column)
         named = f", {listed(map(quoted, marks))} among numbers" if marks else ""
         raise CommandError(
             f"missing values in {listed_counts(counts)} of {counted(typed.height, 'row')}{named}\n"
