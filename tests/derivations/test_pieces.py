@@ -287,3 +287,26 @@ def test_a_kink_of_a_quotient_is_where_its_numbers_say() -> None:
     ends = pieces_of("max(0, 1/z - 1)")
     assert [b.place for b in ends.breakpoints] == [0, 1]
     assert not pieces_of("where(1/z**2 > 0, z, 1)").breakpoints
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("max(z/(1 + exp(-z)), z)", [(0, 1 / 2, 1)]),
+        ("max(z*tanh(exp(z)), z)", [(0, math.tanh(1), 1)]),
+        ("min(log(1 + exp(z)), z)", []),
+        ("max(exp(-1/z**2), 0)", []),
+        ("max(1/z, exp(z))", [(0, 1, -math.inf), (0.5671432904, -3.1089547636, 1.7632228344)]),
+    ],
+)
+def test_sides_that_draw_near_without_meeting_make_no_kink(text, sides):
+    """Equal to all digits far out, or below the smallest exponentials, is not crossing."""
+    found = [(b.place, b.left_slope, b.right_slope) for b in pieces_of(text).breakpoints]
+    assert found == [pytest.approx(kink) for kink in sides]
+
+
+def test_sides_too_small_to_be_compared_do_not_change_places():
+    """The exponential of a square is below that of a line, also where neither can be had."""
+    pieces = pieces_of("max(z/2*(1 + erf(z/sqrt(2))), z/(1 + exp(-1.702*z)))")
+    assert [b.place for b in pieces.breakpoints] == pytest.approx([-1.2116781407, 1.2116781407])
+    assert to_text(pieces.pieces[0].expression) == "z/2*(1 + erf(z/sqrt(2)))"

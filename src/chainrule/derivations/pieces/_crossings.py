@@ -19,6 +19,7 @@ _Z = Variable("z")
 _SMALL = (330, 300, 250, 200, 150, 100, 60, 40, 25, 15, 8, 4)  # powers of ten near 0
 _SECONDS = 0.5
 _FAR = 1000  # exponentials of less can be had
+_LEAST = mpmath.mpf(10) ** -400_000  # of less, one side may be too small to be had
 _NEAR = 30  # digits to which a short fraction must be the place
 
 Crossing = tuple[Expression, Any]
@@ -119,6 +120,11 @@ class _Scan:
         with mpmath.workdps(digits or usual):
             return evaluate(self.difference, {**self.values, "z": z})
 
+    def value(self, z: Any) -> Any:
+        value = self.at(z)
+        # Or two sides touch nearby, at 0.
+        return self.at(z, 3 * MANY_DIGITS) if value == 0 and z != 0 else value
+
     def is_defined(self, z: Any) -> bool:
         return not mpmath.isnan(self.at(z))
 
@@ -134,10 +140,9 @@ class _Scan:
         found: list[Callable[[], Any]] = []
         before: tuple[Any, Any] | None = None  # the last place with a sign, and its value
         last: tuple[Any, bool] | None = None
-        for x in _grid():
-            value = self.at(x)
-            if value == 0 and x != 0:
-                value = self.at(x, 3 * MANY_DIGITS)  # or two sides touch nearby, at 0
+        grid = _grid()
+        values = [self.value(x) for x in grid]
+        for k, (x, value) in enumerate(zip(grid, values, strict=True)):
             if (value == 0 or mpmath.isnan(value)) and self.is_beyond_numbers(x):
                 continue
             defined = not mpmath.isnan(value)
@@ -147,6 +152,9 @@ class _Scan:
                     found.append(partial(self.end_of_domain, last[0], x))
                 before = None
             last = (x, defined)
+            beside = (*values[max(k - 1, 0) : k], *values[k + 1 : k + 2])
+            if 0 < abs(value) < _LEAST or (value == 0 and 0 in beside):
+                continue  # zeros stand alone: the sides are equal, or too close to be told apart
             if value == 0:
                 if is_of_interest:
                     found.append(partial(_itself, x))
@@ -169,7 +177,8 @@ class _Scan:
         short = _short(end)
         step = (abs(short) or 1) * mpmath.mpf(10) ** -_NEAR
         sides = [self.is_defined(short + sign * step) for sign in (1, -1)]
-        return short if sides == [begins, not begins] else end
+        is_hole = all(sides) and _is_near(short, end, -_NEAR) and not self.is_defined(short)
+        return short if is_hole or sides == [begins, not begins] else end
 
     def snapped(self, root: Any) -> Any:
         short = _short(root)
