@@ -19,6 +19,7 @@ from chainrule.derivations import (
     smooth_pieces,
     through_output,
 )
+from chainrule.derivations.output_forms._layers import layers_of
 from chainrule.derivations.output_forms.signs._signs import proved_sign
 from chainrule.formulas import parse, to_text, variables_of
 
@@ -396,3 +397,11 @@ def test_quotients_that_are_0_over_0_at_an_end_rise_or_fall_beside_it(text: str,
     with mpmath.workdps(40):
         values = [value_at(formula.expression, mpmath.mpf(k) / 7) for k in range(1, 60)]
     assert all((y - x) * way > 0 for x, y in pairwise(values))
+
+
+def test_the_layers_of_a_sum_of_powers_of_letters_come_to_an_end():
+    """z**k + z is z + z**(1/k) in z**k, and that is z**k + z again in its own power."""
+    for text in ("z**k + z", "z**k*(1 + z)", "(-z)**k - z"):
+        assert len(layers_of(parse(text, {"k": 0.4}).expression, {"k": 0.4})) == 1
+    joined = parse("z/(1 + z**k)**(1/k)", {"k": 2.5})
+    assert len(layers_of(joined.expression, dict(joined.parameters))) == 3

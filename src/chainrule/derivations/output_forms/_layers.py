@@ -208,8 +208,12 @@ def _by_letter(expression: Expression, values: Mapping[str, float]) -> _Parts | 
     root = power ** (1 / translation.to_sympy(exponent))
     written = translation.to_sympy(expression).subs(z, root if base == _Z else -root)
     short = sympy.powsimp(sympy.powdenest(written, force=True), force=True)
-    if sum(part == power for part in sympy.preorder_traversal(short)) > 2:
+    parts = list(sympy.preorder_traversal(short))
+    if parts.count(power) > 2:
         return None
+    of_letters = (x for x in parts if x.is_Pow and x.base == power and not x.exp.is_Number)
+    if parts.count(power) == 2 and any(of_letters):
+        return None  # z**k + z would become z + z**(1/k), and that z**k + z
     return translation.to_expression(short.subs(power, z)), Apply("power", (base, exponent))
 
 

@@ -119,7 +119,7 @@ def output_form(
     special = _with_numbers(piece, {name: x for name, x in values.items() if _is_short(x)})
     if special == piece:
         return found
-    again = _sought(special, values, low, high)
+    again = _sought(special, values, low, high, is_alone=True)
     if isinstance(again, OutputForm):
         return again if size(again.derivative) <= _LONGEST_SPECIAL else found
     return again if again.witness is not None else found
@@ -138,8 +138,9 @@ def _with_numbers(piece: Piece, values: dict[str, float]) -> Piece:
 
 
 def _sought(
-    piece: Piece, values: dict[str, float], low: float, high: float
+    piece: Piece, values: dict[str, float], low: float, high: float, *, is_alone: bool = False
 ) -> OutputForm | NoOutputForm:
+    """Return a form, or why there is none; alone, without what is said of one there is not."""
     stretches = _bounded(lambda: domain(piece.expression, values, low, high))
     known = stretches if stretches is not None else (Stretch(low, high),)
     places = places_of(piece, values, [(s.low, s.high) for s in known])
@@ -157,8 +158,14 @@ def _sought(
                 found = search.first(way, {"a"})
                 if found is not None:
                     break
-        is_short = found is not None and size(found.derivative) <= size(piece.derivative)
-        mixed = None if is_short else search.first(_mixed, {"a", "z"})
+    is_open = found is None and witness is None
+    if is_alone and is_open:
+        return NoOutputForm("no form in the output alone was found")
+    # A proof comes before a form through a and z: that is worth less.
+    direction = _direction(piece, values, stretches) if is_open else 0
+    equation = search.equation() if is_open else None
+    is_short = found is not None and size(found.derivative) <= size(piece.derivative)
+    mixed = None if is_short else search.first(_mixed, {"a", "z"})
     if witness is None and mixed is not None and "z" not in variables_of(mixed.derivative):
         found, mixed = found or mixed, None
     if mixed is not None and size(mixed.derivative) >= size(piece.derivative):
@@ -170,8 +177,6 @@ def _sought(
         return replace(found, derivative=derivative, through_preactivation=mixed)
     if witness is not None:
         return NoOutputForm(f"{witness}: the output does not tell the slope", witness, mixed)
-    direction = _direction(piece, values, stretches)
-    equation = search.equation()
     return NoOutputForm(_reason(direction, equation, places), None, mixed, equation, direction)
 
 
