@@ -35,6 +35,7 @@ from chainrule.kernels._module_parts import (
 )
 from chainrule.kernels._output_parts import output_parts, slope_of
 from chainrule.kernels.rows._annotations import names_of_cost_nodes
+from chainrule.kernels.rows._row_passes import RowPasses
 from chainrule.kernels.rows._rows import DEAR, RowProgram
 from chainrule.kernels.stable_forms._layer_form import layer_form, prepared
 from chainrule.kernels.stable_forms._rewrite import rewrite
@@ -154,8 +155,8 @@ def _programs(
     """Return what computes the cost of each row, and what computes its gradient."""
     value, gradient = graphs
     return (
-        RowProgram(value, reads, one_result=True, names=names[0]),
-        RowProgram(gradient, reads, names=names[1]),
+        RowProgram(RowPasses(value), reads, one_result=True, names=names[0]),
+        RowProgram(RowPasses(gradient), reads, names=names[1]),
     )
 
 
@@ -207,7 +208,8 @@ def _joined(value: RowProgram, gradient: RowProgram) -> RowProgram:
             )
         names |= {place[k]: name for k, name in program.names.items() if k in place}
         results.append(place[program.graph.output])
-    return RowProgram(builder.graph(results[1], (results[0],)), gradient.inputs, names=names)
+    graph = builder.graph(results[1], (results[0],))
+    return RowProgram(RowPasses(graph), gradient.inputs, names=names)
 
 
 def _composed(outer: Expression, inner: Expression) -> Expression:

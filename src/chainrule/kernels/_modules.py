@@ -32,6 +32,7 @@ from chainrule.kernels.fitting._piece_source import name_in_pieces, with_pieces
 from chainrule.kernels.fitting._pieces import InPieces, operations_for
 from chainrule.kernels.fitting._zeros import fits_at_zeros, name_of_fit, with_fits
 from chainrule.kernels.rows._annotations import names_of_nodes
+from chainrule.kernels.rows._row_passes import RowPasses
 from chainrule.kernels.rows._rows import RowProgram
 from chainrule.kernels.source._lines import parameter_name
 from chainrule.kernels.source._tiers import format_of, has_fits
@@ -222,10 +223,9 @@ def output_module(formula: Formula, dtype: str) -> str:
     written = rewrite(form)
     graph = computation_graph(written)
     # The output has been rounded to float32 already: nothing is gained by more digits.
-    in_floats = (
-        dtype == "float32" and formula.is_layer_coupled and RowProgram(graph, reads).has_floats
-    )
-    body = RowProgram(graph, reads, in_floats=in_floats).source()
+    passes = RowPasses(graph)
+    in_floats = dtype == "float32" and formula.is_layer_coupled and passes.has_floats
+    body = RowProgram(replace(passes, in_floats=in_floats), reads).source()
     says = f"∂J/∂Z from ∂J/∂A and A: {to_text(form)}"
     name, tiers = "backward_from_output", {}
     if dtype == "float32" and not formula.is_layer_coupled and is_right_in_floats(written):
@@ -269,11 +269,12 @@ def _program(formula: Formula, dtype: str, name: str, tier: str) -> RowProgram:
     graph, names = _coupled_graph(formula, name, is_near_zero=from_first)
     values = dict(formula.parameters)
     reads = {**READS, "z": "np.float64(z[i, j]) - np.float64(z[i, 0])"} if from_first else READS
-    program = RowProgram(graph, reads, names=names, values=values)
+    passes = RowPasses(graph, values)
     if tier != "single":
-        return program
-    in_floats = bool(program.costly) and program.has_floats
-    return replace(program, in_floats=in_floats, ends_in_floats=not in_floats)
+        return RowProgram(passes, reads, names=names)
+    in_floats = bool(passes.costly) and passes.has_floats
+    passes = replace(passes, in_floats=in_floats)
+    return RowProgram(passes, reads, names=names, ends_in_floats=not in_floats)
 
 
 def in_floats(formula: Formula) -> list[str]:
@@ -282,7 +283,9 @@ def in_floats(formula: Formula) -> list[str]:
         name: _program(formula, "float32", kernel, "single") for name, kernel in KERNELS.items()
     }
     return [
-        name for name, program in programs.items() if program.in_floats or program.is_linear_at_last
+        name
+        for name, program in programs.items()
+        if program.in_floats or program.passes.is_linear_at_last
     ]
 
 

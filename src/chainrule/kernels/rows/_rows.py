@@ -1,8 +1,8 @@
 """Source of kernels that work through a batch row by row: layer-coupled functions and costs.
 
-The graph is cut into passes over the units of a row. A pass computes what is known for each unit
-and accumulates the reductions of it; between passes, what all units share is computed once. What
-was costly to compute and is needed again is kept in a buffer of one row.
+A pass over the units of a row computes what is known for each unit and accumulates the reductions
+of it; between passes, what all units share is computed once. What was costly to compute and is
+needed again is kept in a buffer of one row.
 
 Where exponentials of a difference from the row's extreme are all that is costly, what each unit has
 may be in float32: what they share, and sums over them, remain in float64.
@@ -13,28 +13,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from chainrule.derivations import Graph
-from chainrule.formulas import COMPARISONS, Apply, Expression, Variable, constant
+from chainrule.formulas import COMPARISONS, Apply, Expression, Variable
 from chainrule.kernels.rows._blocks import indented, over_rows
 from chainrule.kernels.rows._lanes import WIDEST, in_lanes
-from chainrule.kernels.rows._last_loops import LINEAR, with_loop_in_floats
+from chainrule.kernels.rows._last_loops import with_loop_in_floats
+from chainrule.kernels.rows._row_passes import EXTREMES, RowPasses
 from chainrule.kernels.source._lines import in_sum, operation, written
 from chainrule.kernels.source._thresholds import threshold
 from chainrule.kernels.source._tiers import in_single
-from chainrule.kernels.stable_forms._passes import levels
-from chainrule.kernels.stable_forms._powers import (
-    is_any_number,
-    outweighs_powers,
-    powers,
-    stands_in,
-)
+from chainrule.kernels.stable_forms._powers import is_any_number
 
-_CHEAP = (
-    *("add", "subtract", "negate", "multiply", "maximum", "minimum", "abs", "sign", "where"),
-    *("indicator", *COMPARISONS),
-)
-_EXTREMES = ("reduce_max", "reduce_min")
 _START = {"sum": "0.0", "mean": "0.0", "max": "-inf", "min": "inf"}
 _LONGEST = 16  # float32 in a vector
 # What takes as long for a row as for a unit: of several rows it fills a vector.
@@ -45,144 +36,55 @@ DEAR = {
 _OF_ROWS = re.compile(r"\b(columns|p_\w+)\b")
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class RowProgram:
     """Writes the body of a kernel for one graph.
 
     Parameters
     ----------
-    graph : Graph
-        What is to be computed for each unit, or once for each row; if it has one more result,
-        that is computed for each row and goes to ``costs[i]``.
+    passes : RowPasses
+        What is to be computed for each unit, or once for each row; if the graph has one more
+        result, that is computed for each row and goes to ``costs[i]``.
     inputs : dict of str to str
         For each variable, the source that reads it for unit ``j``.
     one_result : bool
         Whether a row has one result, ``output[i]``, and not one for each unit, ``output[i, j]``.
     names : dict of int to str
         What the derivation calls a node; stands beside the line that computes it.
-    in_floats : bool
-        Whether what each unit has is in float32; see `has_floats`.
-    values : dict of str to float
-        Of the parameters: their signs tell what does not overflow.
     ends_in_floats : bool
         Whether the last pass is in float32 where that is possible.
     may_be_narrow : bool
         Whether rows of few units have code of their own.
     """
 
-    graph: Graph
+    passes: RowPasses
     inputs: dict[str, str]
     one_result: bool = False
     names: Mapping[int, str] = field(default_factory=dict)
-    in_floats: bool = False
-    values: Mapping[str, float] = field(default_factory=dict)
     ends_in_floats: bool = False
     may_be_narrow: bool = False
-    lines: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.level = levels(self.graph)
-        self.powers = powers(self.graph, self.values)
-        self.kept = self._kept()
-        nodes = [self.graph.nodes[k] for k in self.level]
+    @property
+    def graph(self) -> Graph:
+        """What is computed."""
+        return self.passes.graph
+
+    @property
+    def in_floats(self) -> bool:
+        """Whether what each unit has is in float32."""
+        return self.passes.in_floats
+
+    @cached_property
+    def summed(self) -> set[int]:
+        """The terms of sums in float64."""
+        nodes = [self.graph.nodes[k] for k in self.passes.level]
         sums = (n.arguments[0] for n in nodes if n.operation in ("reduce_sum", "reduce_mean"))
-        self.summed = set() if self.in_floats else set(sums)
-
-    def _kept(self) -> set[int]:
-        """Return the per-unit nodes that are costly and used in a later pass than their own."""
-        kept: set[int] = set()
-        for index in sorted(self.costly, reverse=True):
-            passes = [p for p in self._passes(0) if index in self._computed(p, kept)]
-            if len(passes) > 1 or (self.in_floats and passes and self._reductions(passes[0])):
-                kept.add(index)
-        return kept
-
-    def _computed(self, pass_number: int, kept: set[int]) -> set[int]:
-        """Return the per-unit nodes that a pass computes, or reads back."""
-        before = {k for k in kept if self._first_pass(k) < pass_number}
-        roots = self._roots(pass_number)
-        return set().union(*(self._reached_without(root, before) for root in roots))
-
-    def _is_costly(self, index: int) -> bool:
-        return self.graph.nodes[index].operation not in (*_CHEAP, "input")
+        return set() if self.in_floats else set(sums)
 
     @property
-    def costly(self) -> list[int]:
-        """What takes long to compute and is computed for each unit."""
-        return [
-            index
-            for index in self.graph.reached()
-            if self.graph.nodes[index].per_unit and self._is_costly(index)
-        ]
-
-    def _arguments(self, index: int) -> tuple[int, ...]:
-        """Return what a node is computed of; in float32, powers at once."""
-        power = self.powers.get(index) if self.in_floats else None
-        return self.graph.nodes[index].arguments if power is None else (power.x, power.extreme)
-
-    @property
-    def has_floats(self) -> bool:
-        """Whether what is costly for each unit keeps its digits in float32."""
-        reached, nodes = self.graph.reached(), self.graph.nodes
-        extremes = [k for k in reached if nodes[k].operation in _EXTREMES]
-        return (
-            len(extremes) <= 1
-            and not outweighs_powers(self.graph, self.powers)
-            and all(
-                k in self.powers
-                or self._is_exp_of_input(k)
-                or stands_in(self.graph, self.powers, k)
-                for k in self.costly
-            )
-        )
-
-    @property
-    def is_linear_at_last(self) -> bool:
-        """Whether the last pass but adds and multiplies inputs and what all units share."""
-        below = self._units_below(self.graph.output)
-        return self._last() > 0 and all(
-            self.graph.nodes[k].operation in ("input", *LINEAR) for k in below
-        )
-
-    def _is_exp_of_input(self, index: int) -> bool:
-        nodes = self.graph.nodes
-        node = nodes[index]
-        return node.operation == "exp" and nodes[node.arguments[0]].operation == "input"
-
-    def _roots(self, pass_number: int) -> list[int]:
-        """Return the per-unit nodes whose values a pass must have."""
-        nodes = self.graph.nodes
-        roots = [nodes[index].arguments[0] for index in self._reductions(pass_number)]
-        if self._writes_in(pass_number):
-            roots.append(self.graph.output)
-        return roots
-
-    def _reductions(self, pass_number: int) -> list[int]:
-        """Return the sums and extremes that are taken in a pass."""
-        nodes = self.graph.nodes
-        return [
-            index
-            for index in self.graph.reached()
-            if nodes[index].operation.startswith("reduce_")
-            and self.level[nodes[index].arguments[0]] == pass_number
-        ]
-
-    def _last(self) -> int:
-        return max(self.level[k] for k in (self.graph.output, *self.graph.others))
-
-    def _writes_in(self, pass_number: int) -> bool:
-        output = self.graph.output
-        return self.graph.nodes[output].per_unit and self.level[output] == pass_number
-
-    def _units_below(self, index: int) -> set[int]:
-        found: set[int] = set()
-        stack = [index]
-        while stack:
-            current = stack.pop()
-            if current not in found and self.graph.nodes[current].per_unit:
-                found.add(current)
-                stack.extend(self._arguments(current))
-        return found
+    def shared(self) -> list[str]:
+        """The names of what all units of a row share."""
+        return [f"v{k}" for k in self.graph.reached() if not self.graph.nodes[k].per_unit]
 
     def source(self) -> list[str]:
         """Return the body: a loop over the rows, or over blocks of them."""
@@ -192,12 +94,11 @@ class RowProgram:
             length, kind = f"columns + {_LONGEST}", "np.float32"
         rates = [
             f"rate_{k} = {written(power.rate, _count)}"
-            for k, power in self.powers.items()
+            for k, power in self.passes.powers.items()
             if power.kind and self.in_floats
         ]
-        buffers = [f"kept_{k}" for k in sorted(self.kept)]
-        shared = [f"v{k}" for k in self.graph.reached() if not self.graph.nodes[k].per_unit]
-        shared += [f"factor_{k}" for k in self.powers]
+        buffers = [f"kept_{k}" for k in sorted(self.passes.kept)]
+        shared = [*self.shared, *(f"factor_{k}" for k in self.passes.powers)]
         lines = over_rows(stages, shared, buffers, f"{length}, {kind}")
         if self.may_be_narrow:
             narrow = in_lanes([line for stage in stages for line in stage], shared)
@@ -212,24 +113,22 @@ class RowProgram:
         """
         nodes = self.graph.nodes
         stages: list[list[str]] = [[]]
-        for level in range(self._last() + 2):
-            shared = [k for k in self.level if self.level[k] == level and not nodes[k].per_unit]
+        for level in range(self.passes.last + 2):
+            shared = [
+                k
+                for k in self.passes.level
+                if self.passes.level[k] == level and not nodes[k].per_unit
+            ]
             if self._factors(level) or any(nodes[k].operation in DEAR for k in shared):
                 stages.append([])
             stages[-1] += self._shared(level)
-            stages.append(self._pass(level) if level <= self._last() else [])
+            stages.append(self._pass(level) if level <= self.passes.last else [])
         stages[-1] += self._result()
-        dear = {nodes[k].operation for k in self.level if not nodes[k].per_unit} & DEAR
+        dear = {nodes[k].operation for k in self.passes.level if not nodes[k].per_unit} & DEAR
         if self.in_floats and dear == {"reciprocal"}:
             # What is kept of one row alone stays nearer than what is kept of several.
             stages = [[line for stage in stages for line in stage]]
         return [stage for stage in stages if stage]
-
-    def _passes(self, first: int) -> range:
-        return range(first, self._last() + 1)
-
-    def _needed(self, pass_number: int) -> set[int]:
-        return {k for root in self._roots(pass_number) for k in self._units_below(root)}
 
     def _result(self) -> list[str]:
         costs = [f"costs[i] = {self._name(k)}" for k in self.graph.others]
@@ -240,104 +139,73 @@ class RowProgram:
             return [f"output[i] = {name}"]
         return [*costs, "for j in range(columns):", f"    output[i, j] = {name}"]
 
-    def _pass(self, pass_number: int) -> list[str]:
+    def _pass(self, number: int) -> list[str]:
         """Return one pass over the units of a row."""
-        self.lines = []
-        nodes = self.graph.nodes
-        reductions = self._reductions(pass_number)
-        writes = self._writes_in(pass_number)
-        if reductions or writes:
-            roots = self._roots(pass_number)
-            before = {k for k in self.kept if self._first_pass(k) < pass_number}
-            fresh = {k for k in self.kept if self._first_pass(k) == pass_number}
-            if self.in_floats and fresh:
-                self._whole_vectors(fresh, before)
-                before |= fresh
-            for index in reductions:
-                self.lines.append(self._start(index))
-            ends = [self._accumulate(index) for index in reductions]
-            if writes:
-                ends.append(f"output[i, j] = {self._name(self.graph.output)}")
-            start = len(self.lines)
-            self._loop(roots, before, ends)
-            if writes and self.ends_in_floats and self.is_linear_at_last:
-                shared = [f"v{k}" for k in self.graph.reached() if not nodes[k].per_unit]
-                self.lines[start:] = with_loop_in_floats(self.lines[start:], shared)
-            for index in reductions:
-                name = self._name(index)
-                if nodes[index].operation == "reduce_mean":
-                    self.lines.append(self._marked(f"{name} = {name} / columns", index))
-                if self._is_by_place(index):
-                    self.lines.append(
-                        self._marked(f"{name} = {self._sign(index)}at_place(place_{index})", index)
-                    )
-        return self.lines
+        passes, nodes = self.passes, self.graph.nodes
+        reductions, writes = passes.reductions(number), passes.writes_in(number)
+        if not reductions and not writes:
+            return []
+        lines: list[str] = []
+        before = {k for k in passes.kept if passes.first(k) < number}
+        fresh = {k for k in passes.kept if passes.first(k) == number}
+        if self.in_floats and fresh:
+            lines += self._whole_vectors(fresh, before)
+            before |= fresh
+        lines += map(self._start, reductions)
+        ends = [self._accumulate(index) for index in reductions]
+        if writes:
+            ends.append(f"output[i, j] = {self._name(self.graph.output)}")
+        loop = self._loop(passes.roots(number), before, ends)
+        if writes and self.ends_in_floats and passes.is_linear_at_last:
+            loop = with_loop_in_floats(loop, self.shared)
+        lines += loop
+        for index in reductions:
+            name = self._name(index)
+            if nodes[index].operation == "reduce_mean":
+                lines.append(self._marked(f"{name} = {name} / columns", index))
+            if self._is_by_place(index):
+                place = f"{self._sign(index)}at_place(place_{index})"
+                lines.append(self._marked(f"{name} = {place}", index))
+        return lines
 
     def _loop(
         self, roots: Collection[int], known: Collection[int], ends: Collection[str] = ()
-    ) -> None:
+    ) -> list[str]:
         """Compute nodes for each unit, some of which are known."""
-        needed = set().union(*(self._reached_without(root, known) for root in roots))
+        needed = self.passes.needed(roots, known)
         body = [line for index in sorted(needed) for line in self._unit(index, known)]
-        self.lines += ["for j in range(columns):", *(f"    {line}" for line in [*body, *ends])]
+        return ["for j in range(columns):", *indented([*body, *ends])]
 
-    def _whole_vectors(self, roots: Collection[int], known: Collection[int]) -> None:
+    def _whole_vectors(self, roots: Collection[int], known: Collection[int]) -> list[str]:
         """Compute nodes for so many elements as fill vectors, the first ones of the next row too.
 
         What does not fill one goes element by element, which in short rows takes as long as the
         rest. Apart from the sums, whose float64 would halve the vectors.
         """
-        kept, self.lines = self.lines, []
-        self._loop(roots, known)
-        loop, self.lines = self.lines, kept
+        loop = self._loop(roots, known)
         read = sorted(set(re.findall(r"\b(\w+)\[i, j\]", "\n".join(loop))))
         whole = [line.replace("[i, j]", "_on[j]").replace("(columns)", "(filled)") for line in loop]
-        self.lines += [
+        return [
             f"filled = (columns + {_LONGEST - 1}) // {_LONGEST} * {_LONGEST}",
             "if i * columns + filled <= rows * columns:",
             *(f"    {name}_on = carray(onward({name}, i * columns), (filled,))" for name in read),
-            *(f"    {line}" for line in whole),
+            *indented(whole),
             "else:",
-            *(f"    {line}" for line in loop),
+            *indented(loop),
         ]
 
     def _start(self, index: int) -> str:
         value = _START[self.graph.nodes[index].operation.removeprefix("reduce_")]
         if self._is_by_place(index):
             return f"place_{index} = place(-np.float32(np.inf))"
-        return f"{self._name(index)} = {'0' if self._is_count(index) else value}"
-
-    def _is_count(self, index: int) -> bool:
-        """Whether it is a sum of ones and zeros in float32, which are counted at less cost."""
-        nodes = self.graph.nodes
-        summed = nodes[nodes[index].arguments[0]]
-        if not self.in_floats or nodes[index].operation != "reduce_sum":
-            return False
-        values = {nodes[k].leaf for k in summed.arguments[1:]}
-        return summed.operation == "where" and values == {constant(0), constant(1)}
+        return f"{self._name(index)} = {'0' if self.passes.is_count(index) else value}"
 
     def _is_by_place(self, index: int) -> bool:
         """Whether it is an extreme for which a NaN need not count: it counts in the exponential."""
-        return self.in_floats and self.graph.nodes[index].operation in _EXTREMES
+        return self.in_floats and self.graph.nodes[index].operation in EXTREMES
 
     def _sign(self, index: int) -> str:
         return "-" * (self.graph.nodes[index].operation == "reduce_min")
-
-    def _first_pass(self, index: int) -> int:
-        return next(number for number in self._passes(0) if index in self._needed(number))
-
-    def _reached_without(self, root: int, stops: Collection[int]) -> set[int]:
-        """Return the per-unit nodes to compute for a root when those in `stops` are read back."""
-        found: set[int] = set()
-        stack = [root]
-        while stack:
-            current = stack.pop()
-            if current in found or not self.graph.nodes[current].per_unit:
-                continue
-            found.add(current)
-            if current not in stops:
-                stack.extend(self._arguments(current))
-        return found
 
     def _unit(self, index: int, known: Collection[int]) -> list[str]:
         node = self.graph.nodes[index]
@@ -351,7 +219,7 @@ class RowProgram:
             line = self._marked(f"{name} = {compared}", index)
         else:
             line = self._of_unit(f"{name} = {self._operation(index)}", index)
-        return [line, f"kept_{index}[j] = {name}"] if index in self.kept else [line]
+        return [line, f"kept_{index}[j] = {name}"] if index in self.passes.kept else [line]
 
     def _of_unit(self, line: str, index: int) -> str:
         """Write what is computed for one unit in its format."""
@@ -361,7 +229,7 @@ class RowProgram:
 
     def _operation(self, index: int) -> str:
         node = self.graph.nodes[index]
-        if self.in_floats and index in self.powers:
+        if self.in_floats and index in self.passes.powers:
             return self._below(index)
         arguments = tuple(self._argument(k, node.per_unit) for k in node.arguments)
         exponent = self.graph.nodes[node.arguments[1]].leaf if node.operation == "power" else None
@@ -374,7 +242,7 @@ class RowProgram:
         if node.operation not in COMPARISONS:
             return None
         for k, other in enumerate(node.arguments):
-            is_place = not nodes[other].per_unit and self.level[other] == 0
+            is_place = not nodes[other].per_unit and self.passes.level[other] == 0
             if is_place and nodes[node.arguments[1 - k]].per_unit:
                 names = [self._name(argument) for argument in node.arguments]
                 form = "single" if self.in_floats else "double"
@@ -383,7 +251,7 @@ class RowProgram:
         return None
 
     def _below(self, index: int) -> str:
-        power = self.powers[index]
+        power = self.passes.powers[index]
         some = "multiple_of_" * self._is_any_multiple(index)
         arguments = [f"{power.sign}{self._name(k)}" for k in (power.x, power.extreme)]
         if not some:
@@ -392,16 +260,16 @@ class RowProgram:
         return f"single.{some}{power.kind}exp_below({', '.join([*arguments, *rate])})"
 
     def _is_any_multiple(self, index: int) -> bool:
-        return is_any_number(self.graph, self.powers, self.powers[index].extreme)
+        return is_any_number(self.graph, self.passes.powers, self.passes.powers[index].extreme)
 
     def _factors(self, level: int) -> list[str]:
         """Compute what exponentials of a difference from an extreme are multiplied by."""
         return [
             f"factor_{k} = single.factor_below({power.sign}{self._name(power.extreme)},"
             f" {f'rate_{k}' if power.kind else '1.0'})"
-            for k, power in self.powers.items()
-            if self.in_floats and self.level[power.extreme] == level
-            if k in self.level and not self._is_any_multiple(k)
+            for k, power in self.passes.powers.items()
+            if self.in_floats and self.passes.level[power.extreme] == level
+            if k in self.passes.level and not self._is_any_multiple(k)
         ]
 
     def _argument(self, index: int, of_unit: bool) -> str:
@@ -414,7 +282,7 @@ class RowProgram:
     def _accumulate(self, index: int) -> str:
         node = self.graph.nodes[index]
         name, value = self._name(index), self._name(node.arguments[0])
-        if self._is_count(index):
+        if self.passes.is_count(index):
             return self._marked(f"{name} = {name} + (1 if {value} > 0.0 else 0)", index)
         if node.operation in ("reduce_sum", "reduce_mean"):
             value = f"np.float64({value})" if self.in_floats else value
@@ -434,7 +302,7 @@ class RowProgram:
         for index in self.graph.reached():
             node = self.graph.nodes[index]
             shared = not node.per_unit and not node.operation.startswith("reduce_")
-            if shared and node.operation != "value" and self.level[index] == level:
+            if shared and node.operation != "value" and self.passes.level[index] == level:
                 line = f"{self._name(index)} = {self._operation(index)}"
                 lines.append(self._marked(line, index))
         return [*lines, *self._factors(level)]
