@@ -119,7 +119,13 @@ def _label(
 ) -> str:
     x, y = way[-1] if way else (start.x + start.width, start.y + start.height / 2)
     middle_x, middle_y = (x + end.x) / 2, (y + port) / 2
-    return svg_mathematics(
+    width = mathematics_width(label, _SMALL)
+    # A halo of the letters alone would let the arrow through where there is a space.
+    ground = (
+        f'<rect x="{middle_x - width / 2:.1f}" y="{middle_y - _SMALL / 2:.1f}" '
+        f'width="{width:.1f}" height="{_SMALL:g}" style="fill:var(--paper)"/>'
+    )
+    return ground + svg_mathematics(
         label, middle_x, middle_y + 4.5, _SMALL, "var(--third)", anchor="middle", halo=True
     )
 
