@@ -7,8 +7,8 @@ import pytest
 
 import chainrule
 from chainrule.derivations import evaluate, smooth_pieces
-from chainrule.portraits._closed_moment import closed_function
-from chainrule.portraits._domain import breakpoint_edges
+from chainrule.portraits.axes._domain import breakpoint_edges
+from chainrule.portraits.statistics._closed_moment import closed_function
 
 
 def _closed(formula):

@@ -8,9 +8,9 @@ import pytest
 import sympy
 
 import chainrule
-from chainrule.portraits._expansion import _base_phase, expansion
-from chainrule.portraits._series import COSINE, SINE, NotExpandedError
-from chainrule.portraits._tail import X
+from chainrule.portraits.far_out._expansion import _base_phase, expansion
+from chainrule.portraits.far_out._series import COSINE, SINE, NotExpandedError
+from chainrule.portraits.far_out._tail import X
 
 _FORMS = {
     "tanh(exp(-x))": sympy.tanh(sympy.exp(-X)),

@@ -9,9 +9,9 @@ import pytest
 
 import chainrule
 from chainrule.derivations import evaluate, smooth_pieces
-from chainrule.portraits._interval import Program
-from chainrule.portraits._majorant import majorants
-from chainrule.portraits._moment import RATIO, Growth, normal_moments
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.enclosures._majorant import majorants
+from chainrule.portraits.statistics._moment import RATIO, Growth, normal_moments
 
 _CENTRED = "fixed point of mean and variance"
 _SECOND = "fixed point of E f(z)²"

@@ -21,13 +21,14 @@ from chainrule.derivations.algebra._arithmetic import add, negate, subtract
 from chainrule.derivations.algebra._sympy import FAILURES, Translation
 from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, Formula, Variable
-from chainrule.portraits import _shape, _tail
-from chainrule.portraits._axis import Axis, axis, exact_value
-from chainrule.portraits._domain import Span, domain
-from chainrule.portraits._join import Join, joins
-from chainrule.portraits._periodic_statistics import periodic_statistics
+from chainrule.portraits import _shape
 from chainrule.portraits._statement import Statement, enclosed, number, place, unsettled
 from chainrule.portraits._symmetry import Period, at, is_zero
+from chainrule.portraits.axes._axis import Axis, axis, exact_value
+from chainrule.portraits.axes._domain import Span, domain
+from chainrule.portraits.axes._join import Join, joins
+from chainrule.portraits.far_out import _tail
+from chainrule.portraits.statistics._periodic_statistics import periodic_statistics
 
 _Z = Variable("z")
 _SECONDS = 0.5

@@ -34,14 +34,8 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.portraits import _shape
-from chainrule.portraits._axis import axis
-from chainrule.portraits._domain import domain, written
-from chainrule.portraits._interval import UnsupportedOperationError
-from chainrule.portraits._join import Join, joins
-from chainrule.portraits._layer import layer_statements
 from chainrule.portraits._periodic import periodic_statements
 from chainrule.portraits._statement import Statement, enclosed, number, place, unsettled
-from chainrule.portraits._statistics import statistics
 from chainrule.portraits._symmetry import (
     asymptotes,
     homogeneity,
@@ -49,6 +43,12 @@ from chainrule.portraits._symmetry import (
     period,
     symmetries,
 )
+from chainrule.portraits.axes._axis import axis
+from chainrule.portraits.axes._domain import domain, written
+from chainrule.portraits.axes._join import Join, joins
+from chainrule.portraits.enclosures._interval import UnsupportedOperationError
+from chainrule.portraits.layers._layer import layer_statements
+from chainrule.portraits.statistics._statistics import statistics
 
 _SECONDS = 3.5
 _GRACE = 0.3

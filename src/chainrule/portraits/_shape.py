@@ -11,13 +11,6 @@ import numpy as np
 
 from chainrule.derivations.algebra._arithmetic import subtract
 from chainrule.formulas import Variable
-from chainrule.portraits._axis import Axis, Line, sign_at, without_terms_that_cancel
-from chainrule.portraits._domain import Edge
-from chainrule.portraits._interval import Program
-from chainrule.portraits._join import Join
-from chainrule.portraits._series import Wave
-from chainrule.portraits._signs import Signs, Stretch
-from chainrule.portraits._signs import bounds as between
 from chainrule.portraits._statement import (
     Bounds,
     Statement,
@@ -28,6 +21,13 @@ from chainrule.portraits._statement import (
     unsettled,
 )
 from chainrule.portraits._symmetry import Period
+from chainrule.portraits.axes._axis import Axis, Line, sign_at, without_terms_that_cancel
+from chainrule.portraits.axes._domain import Edge
+from chainrule.portraits.axes._join import Join
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.enclosures._signs import Signs, Stretch
+from chainrule.portraits.enclosures._signs import bounds as between
+from chainrule.portraits.far_out._series import Wave
 
 _MOST_STRETCHES = 16
 _PARTS = 512

@@ -25,10 +25,10 @@ from chainrule.formulas import (
     substitute,
     variables_of,
 )
-from chainrule.portraits import _tail
-from chainrule.portraits._axis import Axis, Line, sign_at
-from chainrule.portraits._domain import Edge, Span
 from chainrule.portraits._statement import Statement, bounds_of, rounded, unsettled
+from chainrule.portraits.axes._axis import Axis, Line, sign_at
+from chainrule.portraits.axes._domain import Edge, Span
+from chainrule.portraits.far_out import _tail
 
 _Z = Variable("z")
 _PLACES = ("0.37", "1.93", "4.1", "0.06")

@@ -17,20 +17,20 @@ from chainrule.derivations.algebra._arithmetic import ZERO
 from chainrule.derivations.algebra._sympy import FAILURES, put_in
 from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, constant, variables_of
-from chainrule.portraits import _tail
-from chainrule.portraits._domain import (
+from chainrule.portraits._statement import Bounds, bounds_of, place
+from chainrule.portraits.axes._domain import (
     Edge,
     Span,
     breakpoint_edges,
     conditions,
     numbers_have_values,
 )
-from chainrule.portraits._end import End
-from chainrule.portraits._factors import strict_sign
-from chainrule.portraits._interval import Program
-from chainrule.portraits._series import Wave
-from chainrule.portraits._signs import Signs, Stretch, Zero, signs_between
-from chainrule.portraits._statement import Bounds, bounds_of, place
+from chainrule.portraits.axes._end import End
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.enclosures._signs import Signs, Stretch, Zero, signs_between
+from chainrule.portraits.far_out import _tail
+from chainrule.portraits.far_out._factors import strict_sign
+from chainrule.portraits.far_out._series import Wave
 
 _SHORT = 1e-2
 _MOST_MULTIPLE = 6

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import sympy
 
-from chainrule.portraits import _tail
-from chainrule.portraits._expansion import expansion, first_place
-from chainrule.portraits._interval import Program
-from chainrule.portraits._series import NotExpandedError, Series
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.far_out import _tail
+from chainrule.portraits.far_out._expansion import expansion, first_place
+from chainrule.portraits.far_out._series import NotExpandedError, Series
 
 _KEEPS_SIGN = ("reciprocal", "tanh", "sinh", "atan", "asinh", "erf", "expm1", "log1p")
 _WITHIN_ONE = (sympy.tanh, sympy.erf)  # their values lie between -1 and 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.portraits._interval import Array, Interval, Program
+from chainrule.portraits.enclosures._interval import Array, Interval, Program
 
 _ROUNDING = 1 + 1e-9
 

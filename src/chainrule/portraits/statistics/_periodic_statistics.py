@@ -14,14 +14,14 @@ import mpmath
 from chainrule.derivations import PeriodicPieces, Piece, Pieces, evaluate
 from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, Formula
-from chainrule.portraits._axis import Axis, axis
-from chainrule.portraits._domain import domain
-from chainrule.portraits._fixed_points import CENTRES, PiecewiseFunction
-from chainrule.portraits._growth import Growth, growth, growth_by_expansion
-from chainrule.portraits._interval import Program
-from chainrule.portraits._moment import reach
 from chainrule.portraits._statement import Bounds, Statement, unsettled
-from chainrule.portraits._statistics import STATISTICS, Known, flattens, stated
+from chainrule.portraits.axes._axis import Axis, axis
+from chainrule.portraits.axes._domain import domain
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.statistics._fixed_points import CENTRES, PiecewiseFunction
+from chainrule.portraits.statistics._growth import Growth, growth, growth_by_expansion
+from chainrule.portraits.statistics._moment import reach
+from chainrule.portraits.statistics._statistics import STATISTICS, Known, flattens, stated
 
 _MOST_STRETCHES = 1000
 _DERIVATIVES = 4

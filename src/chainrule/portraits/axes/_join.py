@@ -12,10 +12,10 @@ import sympy
 from chainrule.derivations import time_limit
 from chainrule.derivations.algebra._sympy import FAILURES
 from chainrule.formulas import Expression
-from chainrule.portraits import _tail
-from chainrule.portraits._axis import Axis, Line, exact_value
-from chainrule.portraits._domain import Edge
 from chainrule.portraits._statement import Bounds
+from chainrule.portraits.axes._axis import Axis, Line, exact_value
+from chainrule.portraits.axes._domain import Edge
+from chainrule.portraits.far_out import _tail
 
 _SECONDS = 0.2
 _APART = mpmath.mpf(10) ** -40

@@ -12,7 +12,7 @@ import mpmath
 import sympy
 
 from chainrule.derivations.algebra._sympy import put_in, with_parts
-from chainrule.portraits._series import (
+from chainrule.portraits.far_out._series import (
     COSINE,
     ONE,
     SINE,
@@ -27,7 +27,7 @@ from chainrule.portraits._series import (
     swings,
     times,
 )
-from chainrule.portraits._tail import X
+from chainrule.portraits.far_out._tail import X
 
 _MOST_LOGARITHM = 700  # beyond the doubles
 STARTS = (2, 4, 8, 64)  # times the least x that is of use

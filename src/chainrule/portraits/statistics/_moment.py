@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.formulas import Expression
-from chainrule.portraits._growth import Growth
-from chainrule.portraits._interval import Array, Interval, Program
-from chainrule.portraits._majorant import majorants, product
+from chainrule.portraits.enclosures._interval import Array, Interval, Program
+from chainrule.portraits.enclosures._majorant import majorants, product
+from chainrule.portraits.statistics._growth import Growth
 
 RATIO = 1.8  # of the variances of neighbouring centres
 _REACH = 12.0

@@ -9,10 +9,13 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from chainrule.portraits._axis import Axis, Line, is_defined
-from chainrule.portraits._closed_moment import closed_function
-from chainrule.portraits._domain import Edge
-from chainrule.portraits._fixed_points import (
+from chainrule.portraits._statement import Bounds, Statement, enclosed, interval, rounded, unsettled
+from chainrule.portraits._symmetry import homogeneous_slopes
+from chainrule.portraits.axes._axis import Axis, Line, is_defined
+from chainrule.portraits.axes._domain import Edge
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.statistics._closed_moment import closed_function
+from chainrule.portraits.statistics._fixed_points import (
     LEAST,
     MOST,
     FixedPoint,
@@ -22,10 +25,7 @@ from chainrule.portraits._fixed_points import (
     at_one,
     fixed_points,
 )
-from chainrule.portraits._growth import Growth, growth, growth_by_expansion
-from chainrule.portraits._interval import Program
-from chainrule.portraits._statement import Bounds, Statement, enclosed, interval, rounded, unsettled
-from chainrule.portraits._symmetry import homogeneous_slopes
+from chainrule.portraits.statistics._growth import Growth, growth, growth_by_expansion
 
 _DERIVATIVES = 4
 _CENTRED = "fixed point of mean and variance"

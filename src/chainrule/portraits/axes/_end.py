@@ -13,9 +13,10 @@ import sympy
 from chainrule.derivations import time_limit
 from chainrule.derivations.algebra._sympy import FAILURES
 from chainrule.formulas import Expression
-from chainrule.portraits import _tail
-from chainrule.portraits._domain import Edge
-from chainrule.portraits._expansion import (
+from chainrule.portraits.axes._domain import Edge
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.far_out import _tail
+from chainrule.portraits.far_out._expansion import (
     STARTS,
     expansion,
     first_place,
@@ -25,9 +26,8 @@ from chainrule.portraits._expansion import (
     limit_by_continuity,
     limit_of_factors,
 )
-from chainrule.portraits._factors import sign_of_factors, strict_sign
-from chainrule.portraits._interval import Program
-from chainrule.portraits._series import NotExpandedError, Series, Wave
+from chainrule.portraits.far_out._factors import sign_of_factors, strict_sign
+from chainrule.portraits.far_out._series import NotExpandedError, Series, Wave
 
 _STEP_SECONDS = 1.0
 _REACH = 64.0

@@ -19,10 +19,10 @@ from chainrule.derivations import time_limit
 from chainrule.derivations.algebra._sympy import FAILURES, Translation, is_short_exponential
 from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import Expression, Variable
-from chainrule.portraits import _tail
-from chainrule.portraits._domain import Edge
-from chainrule.portraits._interval import Array, Interval, Program
 from chainrule.portraits._statement import Bounds
+from chainrule.portraits.axes._domain import Edge
+from chainrule.portraits.enclosures._interval import Array, Interval, Program
+from chainrule.portraits.far_out import _tail
 
 _SECONDS = 1.0
 _MOST_TERMS = 40

@@ -22,9 +22,9 @@ from chainrule.derivations import Pieces, evaluate, time_limit
 from chainrule.derivations.algebra._sympy import FAILURES
 from chainrule.derivations.output_forms.signs._domain import domain as stretches_of
 from chainrule.formulas import Apply, Constant, Expression, constant, subexpressions, variables_of
-from chainrule.portraits import _tail
-from chainrule.portraits._interval import Program
 from chainrule.portraits._statement import Bounds, bounds_of
+from chainrule.portraits.enclosures._interval import Program
+from chainrule.portraits.far_out import _tail
 
 _LEVELS = 8
 _START = 256

@@ -27,7 +27,8 @@ from chainrule.formulas import (
     Variable,
     substitute,
 )
-from chainrule.portraits._one_output import (
+from chainrule.portraits._statement import Bounds, Statement, bounds_of, rounded, unsettled
+from chainrule.portraits.layers._one_output import (
     COUNT,
     LAYERS,
     OneOutput,
@@ -41,8 +42,7 @@ from chainrule.portraits._one_output import (
     sum_varies,
     written,
 )
-from chainrule.portraits._statement import Bounds, Statement, bounds_of, rounded, unsettled
-from chainrule.portraits._symmetric import largest_factor
+from chainrule.portraits.layers._symmetric import largest_factor
 
 _Z = Variable("z")
 _BY = Parameter("by")  # what is added to every unit, or multiplies it

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chainrule.formulas import Expression
-from chainrule.portraits._closed_moment import ClosedFunction, ClosedMoment
-from chainrule.portraits._growth import Growth
-from chainrule.portraits._interval import Array, Interval
-from chainrule.portraits._moment import RATIO, NormalMoment, normal_moments
-from chainrule.portraits._signs import Signs, Stretch, narrowed, signs_between
+from chainrule.portraits.enclosures._interval import Array, Interval
+from chainrule.portraits.enclosures._signs import Signs, Stretch, narrowed, signs_between
+from chainrule.portraits.statistics._closed_moment import ClosedFunction, ClosedMoment
+from chainrule.portraits.statistics._growth import Growth
+from chainrule.portraits.statistics._moment import RATIO, NormalMoment, normal_moments
 
 LEAST, MOST = 0.01, 100.0  # the variances searched
 CENTRES = RATIO ** np.arange(-8.0, 9.0)

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from chainrule.portraits._axis import Axis
-from chainrule.portraits._interval import Array, Program
-from chainrule.portraits._series import Series, at, falls
+from chainrule.portraits.axes._axis import Axis
+from chainrule.portraits.enclosures._interval import Array, Program
+from chainrule.portraits.far_out._series import Series, at, falls
 
 _NEAR = 8.0
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.derivations import is_time_up
-from chainrule.portraits._interval import Array, Interval
+from chainrule.portraits.enclosures._interval import Array, Interval
 
 _START = 192
 _LEVELS = 44

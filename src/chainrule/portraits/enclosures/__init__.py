@@ -1,0 +1,1 @@
+"""Bounds of a function over intervals of doubles, and the signs that they prove."""

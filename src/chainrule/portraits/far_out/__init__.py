@@ -1,0 +1,1 @@
+"""Towards infinity and poles: series with bounded remainders, limits and signs."""

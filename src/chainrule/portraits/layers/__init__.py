@@ -1,0 +1,1 @@
+"""The portrait of a function that couples the units of a layer."""

@@ -1,0 +1,1 @@
+"""What a layer does to mean and variance: moments, gain, fixed points."""
