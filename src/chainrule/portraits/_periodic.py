@@ -24,9 +24,10 @@ from chainrule.formulas import Expression, Formula, Variable
 from chainrule.portraits import _shape
 from chainrule.portraits._statement import Statement, enclosed, number, place, unsettled
 from chainrule.portraits._symmetry import Period, at, is_zero
-from chainrule.portraits.axes._axis import Axis, axis, exact_value
+from chainrule.portraits.axes._axis import Axis, axis
 from chainrule.portraits.axes._domain import Span, domain
 from chainrule.portraits.axes._join import Join, joins
+from chainrule.portraits.axes._places import exact_value
 from chainrule.portraits.far_out import _tail
 from chainrule.portraits.statistics._periodic_statistics import periodic_statistics
 

@@ -21,9 +21,11 @@ from chainrule.portraits._statement import (
     unsettled,
 )
 from chainrule.portraits._symmetry import Period
-from chainrule.portraits.axes._axis import Axis, Line, sign_at, without_terms_that_cancel
+from chainrule.portraits.axes._axis import Axis
 from chainrule.portraits.axes._domain import Edge
 from chainrule.portraits.axes._join import Join
+from chainrule.portraits.axes._line import Line
+from chainrule.portraits.axes._places import sign_at, without_terms_that_cancel
 from chainrule.portraits.enclosures._interval import Program
 from chainrule.portraits.enclosures._signs import Signs, Stretch
 from chainrule.portraits.enclosures._signs import bounds as between

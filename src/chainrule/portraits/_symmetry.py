@@ -26,8 +26,10 @@ from chainrule.formulas import (
     variables_of,
 )
 from chainrule.portraits._statement import Statement, bounds_of, rounded, unsettled
-from chainrule.portraits.axes._axis import Axis, Line, sign_at
+from chainrule.portraits.axes._axis import Axis
 from chainrule.portraits.axes._domain import Edge, Span
+from chainrule.portraits.axes._line import Line
+from chainrule.portraits.axes._places import sign_at
 from chainrule.portraits.far_out import _tail
 
 _Z = Variable("z")

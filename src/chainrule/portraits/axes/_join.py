@@ -13,8 +13,10 @@ from chainrule.derivations import time_limit
 from chainrule.derivations.algebra._sympy import FAILURES
 from chainrule.formulas import Expression
 from chainrule.portraits._statement import Bounds
-from chainrule.portraits.axes._axis import Axis, Line, exact_value
+from chainrule.portraits.axes._axis import Axis
 from chainrule.portraits.axes._domain import Edge
+from chainrule.portraits.axes._line import Line
+from chainrule.portraits.axes._places import exact_value
 from chainrule.portraits.far_out import _tail
 
 _SECONDS = 0.2

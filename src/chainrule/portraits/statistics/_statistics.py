@@ -11,8 +11,10 @@ import sympy
 
 from chainrule.portraits._statement import Bounds, Statement, enclosed, interval, rounded, unsettled
 from chainrule.portraits._symmetry import homogeneous_slopes
-from chainrule.portraits.axes._axis import Axis, Line, is_defined
+from chainrule.portraits.axes._axis import Axis
 from chainrule.portraits.axes._domain import Edge
+from chainrule.portraits.axes._line import Line
+from chainrule.portraits.axes._places import is_defined
 from chainrule.portraits.enclosures._interval import Program
 from chainrule.portraits.statistics._closed_moment import closed_function
 from chainrule.portraits.statistics._fixed_points import (
