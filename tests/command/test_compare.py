@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from chainrule import FeedforwardClassifier
 from chainrule.command._application import application
-from chainrule.command._compare_statistics import holm, paired_difference
 from chainrule.command._options import activation_sources
+from chainrule.command.compare._statistics import holm, paired_difference
 from chainrule.networks.files._locks import alone
 
 QUICK = ("--folds", "3", "--repeats", "1", "--hidden", "4", "--max-iter", "15")

@@ -14,7 +14,6 @@ from chainrule.command._arguments import (
     TrainingOptions,
     with_training_options,
 )
-from chainrule.command._compare_command import compare
 from chainrule.command._options import (
     Kind,
     Precision,
@@ -23,6 +22,7 @@ from chainrule.command._options import (
     parameter_values,
 )
 from chainrule.command._reporting import OfFormula, Reporting, examples
+from chainrule.command.compare._command import compare
 
 _NOT_PASSED = 1
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chainrule.command._compare_state import Fit, Key, name_of
-from chainrule.command._compare_statistics import Difference, holm, paired_difference
 from chainrule.command._options import Against, Task
+from chainrule.command.compare._state import Fit, Key, name_of
+from chainrule.command.compare._statistics import Difference, holm, paired_difference
 from chainrule.formulas import Formula
 
 SURE = 0.05

@@ -17,9 +17,6 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from chainrule import __version__
 from chainrule.command._arguments import TrainingOptions
-from chainrule.command._compare_report import report
-from chainrule.command._compare_results import Comparison, reference_of, scored_fits, tested
-from chainrule.command._compare_state import Fit, Key, keep, name_of, open_state
 from chainrule.command._examples import (
     Examples,
     Prepared,
@@ -40,6 +37,9 @@ from chainrule.command._train import (
     network_targets,
     stops_early,
 )
+from chainrule.command.compare._report import report
+from chainrule.command.compare._results import Comparison, reference_of, scored_fits, tested
+from chainrule.command.compare._state import Fit, Key, keep, name_of, open_state
 from chainrule.formulas import Formula
 from chainrule.networks import DivergenceError, gain
 from chainrule.networks.files._locks import alone

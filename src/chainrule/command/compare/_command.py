@@ -57,7 +57,7 @@ def compare(
     if output.exists() and not output.is_dir():
         raise CommandError(f"{output} is no folder\nName a folder for the comparison.")
     check_source(data)
-    from chainrule.command import _compare
+    from chainrule.command.compare import _compare
 
     _compare.compare(
         data,

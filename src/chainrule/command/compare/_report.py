@@ -9,10 +9,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from chainrule.command._compare_results import Comparison, Scored
 from chainrule.command._messages import counted, heading, listed, say
 from chainrule.command._options import Against
 from chainrule.command._pictures import page_picture
+from chainrule.command.compare._results import Comparison, Scored
 from chainrule.documents import Figure, Section, Table, block_lines, page
 from chainrule.networks import FIRST, SECOND
 

@@ -1,0 +1,1 @@
+"""Activations compared by cross-validated scores: the runs, their state on disk, the report."""
