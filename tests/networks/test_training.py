@@ -423,6 +423,27 @@ def test_what_else_python_ignores_goes_where_it_went(problem, monkeypatch):
     assert [type(error) for error in seen] == [ZeroDivisionError] * 2
 
 
+def test_an_interrupt_that_reaches_another_thread_is_noticed():
+    """Whoever waits for a compiled function is not woken by a signal that goes elsewhere."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(4000, 40)), rng.normal(size=(4000, 2))
+    net = network((40, 60, 2), ("tanh", "identity"), "half_squared_error", rng=0)
+    order, rates = np.tile(np.arange(4000), 100), np.full(4000, 1e-3)
+    rates[-1] = 1e30  # which only a run to its end comes to
+    run = Run(net, X, Y, None, Adam(), batch_size=100, threads=3)
+    assert run.chunk > rates.size
+
+    def interrupt():
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    with run.threads():
+        run.epoch(order[:4000], rates[:40])  # compiles
+        threading.Timer(0.01, interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            run.epoch(order, rates)
+    assert abs(run.parameters).max() < 1e3
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.001, 0.01, 0.05])
 def test_an_interrupt_ends_all_threads_after_a_whole_step(delay):
     """The caller of several threads is interrupted at any moment, and nobody waits for ever."""

@@ -14,6 +14,7 @@ from chainrule.networks.compiled import PANEL_SIZE, new_team, request_stop
 from chainrule.networks.compiled import tables as columns
 
 _LINE = 64  # bytes
+_GLANCE = 0.05  # seconds
 
 
 class Crew:
@@ -58,7 +59,11 @@ class Crew:
         if pool is None:
             return function(self.spaces[0], *arguments)
         try:
-            return pool.submit(self._lead, pool, function, *arguments).result()
+            led = pool.submit(self._lead, pool, function, *arguments)
+            # A signal that the system hands to another thread does not wake this one.
+            while not wait([led], _GLANCE).done:
+                pass
+            return led.result()
         except BaseException:
             request_stop(self.team)
             raise
