@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,18 @@ def test_the_choice_is_kept_with_the_kernel():
     again = activation_kernels(parse("z/(1 + abs(z))"), np.float32)
     assert again.choice.says == first.choice.says != ""
     assert "ulp" in again.choice.says
+
+
+def test_what_nothing_can_replace_is_compiled_when_it_is_called():
+    """A first value does not wait for a slope in float64, of which nothing is left to choose."""
+    measured = activation_kernels.__globals__["_measured"]  # whatever is kept of it
+    kernels = measured(parse("1/z - 1.5/sinh(1.5*z)"))
+    assert kernels.choice.tiers["derivative"] == "double"
+    assert f"chainrule_{kernels.modules[1]}" not in sys.modules
+    z = np.linspace(-9, 9, 1000, dtype=np.float32)
+    double = activation_kernels(kernels.formula, np.float64)
+    slopes = result_of(kernels, "derivative", z)
+    assert of_elements(slopes, result_of(double, "derivative", z)) <= 0.501
 
 
 def test_errors_are_counted_in_the_last_place_of_the_truth():

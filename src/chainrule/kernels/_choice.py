@@ -123,8 +123,11 @@ def choose(
                 worst[name] = of_rows(result_of(kernels, name, z, da), wanted[name])
                 continue
             allowed = _SURELY * bounds[name]
-            is_last = tiers[name] == order[-1]
-            worst[name] = 0.0 if is_last else _reason_against(kernels, exact, name, some, allowed)
+            if tiers[name] == order[-1]:
+                # Nothing would be tried after it: it is compiled when it is called.
+                worst[name] = _reason_against(kernels, exact, name, some, np.inf)
+                continue
+            worst[name] = _reason_against(kernels, exact, name, some, allowed)
             if worst[name] <= allowed and keeps_errors(tiers[name]):
                 spare = _with_fewer_kept(
                     name,
