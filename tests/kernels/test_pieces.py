@@ -16,7 +16,7 @@ from chainrule.formulas import parse
 from chainrule.kernels import _modules, activation_kernels
 from chainrule.kernels._arrays import apply_kernel
 from chainrule.kernels.elementary import tables
-from chainrule.kernels.fitting._piece_fits import in_pieces
+from chainrule.kernels.fitting._piece_fits import _phase, in_pieces
 from chainrule.kernels.fitting._piece_source import function_source, name_in_pieces
 from chainrule.kernels.fitting._pieces import InPieces, Piece, Side, operations_for
 
@@ -255,7 +255,7 @@ def test_they_are_the_same_on_another_processor():
     """To the last bit, with other routines of linear algebra and vectors: a digest keeps them."""
     code = (
         "from chainrule.catalogue import activation_formula\n"
-        "from chainrule.kernels.fitting._piece_fits import in_pieces\n"
+        "from chainrule.kernels.fitting._piece_fits import _phase, in_pieces\n"
         "for name in ('gelu', 'bent_identity', 'tanhexp', 'phish', 'logish', 'serf'):\n"
         "    print(in_pieces(activation_formula(name), slope=True))\n"
         "    print(in_pieces(activation_formula(name), slope=False))"
@@ -379,3 +379,9 @@ def test_polynomials_may_begin_with_0():
     density = np.exp(-(z.astype(np.float64) ** 2) / 2) / np.sqrt(2 * np.pi)
     found = activation("z*exp(-z**2/2)/sqrt(2*pi)")(z)
     np.testing.assert_allclose(found, z * density, rtol=2.5e-7)
+
+
+def test_what_vanishes_far_out_is_fitted_without_words_of_lapack(capfd):
+    """Where powers of places are infinite LAPACK would complain, or search on for ever."""
+    _phase(lambda t: mpmath.exp(-4019734), 1e300)
+    assert "DLASCL" not in "".join(capfd.readouterr())

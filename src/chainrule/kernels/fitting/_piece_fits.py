@@ -284,7 +284,10 @@ def _phase(truth: Truth, end: float) -> tuple[tuple[tuple[int, float], ...], int
     if not np.isfinite(logarithms).all():  # it is 0 there
         return None
     for shape in _SHAPES:
-        matrix = np.stack([*(places**k for k in shape), *others], axis=1)
+        with np.errstate(over="ignore"):
+            matrix = np.stack([*(places**k for k in shape), *others], axis=1)
+        if not np.isfinite(matrix).all():  # LAPACK may search on for ever
+            continue
         solution = np.linalg.lstsq(matrix, logarithms, rcond=None)[0]
         if np.abs(matrix @ solution - logarithms).max() < _CLOSE:
             phase = tuple((k, _of_few_digits(c)) for k, c in zip(shape, solution, strict=False))
