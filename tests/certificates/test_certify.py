@@ -266,11 +266,31 @@ def test_differences_of_subnormal_numbers_are_left_out():
     assert 0 < found.gradient.skipped < 448 // 4
 
 
+DENSITY = "where(z > 0, exp(-(log(z) - 1)**2/(2*0.3**2))/(z*0.3*sqrt(2*pi)), 0)"
+
+
 def test_differences_where_the_function_is_too_steep_for_them_are_left_out():
     """Near 0 a narrow log-normal density rises by a power above 100: 1e-6 is not within reach."""
-    density = "where(z > 0, exp(-(log(z) - 1)**2/(2*0.3**2))/(z*0.3*sqrt(2*pi)), 0)"
-    found = certify(parse(density))
+
+    def forward(z):
+        x = np.where(z > 0, z, 1)
+        density = np.exp(-((np.log(x) - 1) ** 2) / 0.18) / (x * 0.3 * np.sqrt(2 * np.pi))
+        return np.where(z > 0, density, 0).astype(z.dtype)
+
+    def backward(da, z):
+        x = np.where(z > 0, z, 1)
+        return (da * forward(z) * ((1 - np.log(x)) / 0.09 - 1) / x).astype(z.dtype)
+
+    found = measure(parse(DENSITY), forward, backward, FLOAT32)
     assert found.gradient.passed
+    assert 0 < found.gradient.skipped < 5
+
+
+@pytest.mark.long
+def test_a_steep_density_passes():
+    """Its slopes in float64 are fits on many intervals."""
+    found = certify(parse(DENSITY))
+    assert found.passed
     assert 0 < found.gradient.skipped < 5
 
 
