@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -76,7 +77,7 @@ def with_short_exponents(e: Any) -> Any:
     )
     return e.replace(
         lambda part: is_power_of_letters(part) and part.exp.is_Add,
-        lambda part: part.base ** min(_exponents(part.exp), key=sympy.count_ops),
+        lambda part: part.base ** _shorter(part.exp),
     )
 
 
@@ -92,8 +93,10 @@ def _with_powers_joined(product: Any) -> Any:
     return sympy.Mul(*(base**exponent for base, exponent in exponents.items()))
 
 
-def _exponents(e: Any) -> tuple[Any, Any]:
-    return e, sympy.factor(sympy.cancel(sympy.together(e)))
+@lru_cache(maxsize=256)
+def _shorter(e: Any) -> Any:
+    """Return an exponent in factors where that is shorter; the same few come up in every way."""
+    return min((e, sympy.factor(sympy.cancel(sympy.together(e)))), key=sympy.count_ops)
 
 
 def _as_power(exponential: Any) -> Any:
