@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
@@ -25,3 +26,9 @@ settings.load_profile("any machine")
 # What is found is tested, and not whether this machine finds it just before a limit: all limits
 # are longer here than they are for users.
 _work_clock._USUAL /= 1.5
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the examples, which take longest: at the end one process would wait for them."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.parent != here)
