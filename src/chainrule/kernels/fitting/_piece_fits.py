@@ -40,6 +40,7 @@ from chainrule.references import FORMATS
 _SECONDS = 4.0
 _SMALLEST = 2.0**-152  # what is less rounds to 0
 _SETTLED = 2.0**-26
+_NEXT_TO_ZERO = 2.0**-60
 _FAR = (128.0, 2.0**21, 2.0**40)  # from the first on, what vanishes like an exponential is gone
 _LARGEST_POWER = 3
 _MOST_ZEROS = 2
@@ -260,9 +261,11 @@ def _near_zero(truth: Truth, end: float, most: float, room: int) -> tuple[Piece,
 
 
 def _bisected(holds: Callable[[float], bool]) -> float:
-    """Return about the least place from which on something holds."""
+    """Return about the least place from which on something holds; 0 where it always does."""
     low, high = 0.0, _FAR[0]
     while high - low > 2.0**-6 * high:
+        if high < _NEXT_TO_ZERO:
+            return 0.0
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return float(np.float32(high))
