@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from chainrule.formulas import Formula
 from chainrule.kernels._digest import code_digest
-from chainrule.kernels._kept_choices import FUNCTIONS, Choice, Zeros, kept_choice, read_choice
+from chainrule.kernels._kept_choices import (
+    FUNCTIONS,
+    Choice,
+    Pairs,
+    Zeros,
+    kept_choice,
+    read_choice,
+)
 from chainrule.kernels.compiling._compile import (
     alone,
     discard,
@@ -285,14 +292,26 @@ def _generated(formula: Formula, dtype: str) -> ActivationKernels:
 
 def kernels_in(formula: Formula, dtype: str, choice: Choice) -> ActivationKernels:
     """Return an activation's kernels in given arithmetic."""
+    modules = (
+        keep_source(
+            _source(
+                formula, dtype, name, choice.tiers[name],
+                tuple(choice.zeros.get(name, ())), choice.at_once.get(name),
+            )
+        )
+        for name in FUNCTIONS
+    )  # fmt: skip
+    return ActivationKernels(formula, dtype, choice, tuple(modules))
+
+
+@lru_cache(maxsize=8)
+def _source(
+    formula: Formula, dtype: str, name: str, tier: str, zeros: Pairs, at_once: int | None
+) -> str:
+    """Return the source of a module: while one function is tried, the other stays as it is."""
     from chainrule.kernels._modules import kernel_module
 
-    tiers, zeros, at_once = choice.tiers, choice.zeros, choice.at_once
-    modules = (
-        keep_source(kernel_module(formula, dtype, name, tiers[name], zeros, at_once.get(name)))
-        for name in FUNCTIONS
-    )
-    return ActivationKernels(formula, dtype, choice, tuple(modules))
+    return kernel_module(formula, dtype, name, tier, {name: zeros}, at_once)
 
 
 def measured_choice(formula: Formula, *, before_a_sweep: bool = False) -> Choice:
