@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.cases import some_of
 
 from chainrule.catalogue import activation_formula
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
@@ -417,8 +418,11 @@ def test_too_little_data_for_early_stopping():
         FeedforwardRegressor(early_stopping=True).fit(np.ones((5, 1)), np.arange(5))
 
 
-@pytest.mark.parametrize("cost", ["focal", "label_smoothed_cross_entropy", "binary_focal", "huber"])
-@pytest.mark.parametrize("classes", [2, 3])
+_COSTS = ["focal", "label_smoothed_cross_entropy", "binary_focal", "huber"]
+_ALTERNATELY = [(cost, 2 + (k + n) % 2) for k, cost in enumerate(_COSTS) for n in range(2)]
+
+
+@pytest.mark.parametrize(("cost", "classes"), some_of(_ALTERNATELY, 2))
 def test_a_classifier_learns_with_another_cost(iris, cost, classes):
     """Probabilities sum to one, and the labels are found, with one unit or one for each class."""
     X, y = iris
@@ -458,18 +462,22 @@ def test_targets_outside_the_domain_of_a_cost_are_refused(cost, output, targets)
         model.fit(X, np.array(targets))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("cost", "output", "make"),
-    [
-        ("huber", "identity", lambda t: t),
-        ("log_cosh", "identity", lambda t: 1e4 * t),
-        ("quantile", "identity", lambda t: t),
-        ("poisson", "exponential", lambda t: np.round(np.exp(t))),
-        ("squared_hinge", "identity", np.sign),
-        ("cosine", "identity", lambda t: np.column_stack([t, t**2, np.ones_like(t)])),
-    ],
-)
+_KINDS_OF_COSTS = [
+    ("huber", "identity", lambda t: t),
+    ("log_cosh", "identity", lambda t: 1e4 * t),
+    ("quantile", "identity", lambda t: t),
+    ("poisson", "exponential", lambda t: np.round(np.exp(t))),
+    ("squared_hinge", "identity", np.sign),
+    ("cosine", "identity", lambda t: np.column_stack([t, t**2, np.ones_like(t)])),
+]
+_IN_EITHER_DTYPE = [
+    (*kind, (np.float32, np.float64)[(k + n) % 2])
+    for k, kind in enumerate(_KINDS_OF_COSTS)
+    for n in range(2)
+]
+
+
+@pytest.mark.parametrize(("cost", "output", "make", "dtype"), some_of(_IN_EITHER_DTYPE, 2))
 def test_a_regressor_learns_with_every_kind_of_cost(cost, output, make, dtype):
     """The loss stays finite and falls, also for errors of 10,000 whose cosh is infinite."""
     X = np.random.default_rng(0).standard_normal((200, 3)).astype(dtype)
