@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.cases import some_of
 
 from chainrule.formulas import parse
 from chainrule.networks import (
@@ -54,10 +55,12 @@ def test_gradient_is_the_slope_of_the_cost(normalisation):
     np.testing.assert_allclose(slopes, expected, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["max(z, 0) + alpha*min(z, 0)", "z/(1 + exp(-alpha*z))", "z + alpha", "z + sqrt(z**2 + alpha)"],
-)
+_LEARNING = [
+    "max(z, 0) + alpha*min(z, 0)", "z + alpha", "z/(1 + exp(-alpha*z))", "z + sqrt(z**2 + alpha)"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", some_of(_LEARNING, 2))
 def test_gradient_of_learned_parameters(text):
     formula = parse(text, {"alpha": 0.25})
     net, (X, Y, _) = _net(activation=formula, learned=(("alpha",), ("alpha",), ())), _problem()

@@ -194,7 +194,7 @@ def test_degrees_are_those_of_the_values(cost, power):
 def test_costs_with_a_scale_of_their_own_keep_it(fit, sparse):
     """They are those of targets as given, divided by what they grow by from one to the spread."""
     X, Y, weights = _problem()
-    net = network((3, 8, 2), ("tanh", "identity"), "sum(log(1 + (y - a)**2))", rng=0)
+    net = network((3, 8, 2), ("tanh", "identity"), "sum(log(1 + (a - y)**2))", rng=0)
     given = standardisation(net, X, Y, weights)
     spread = given.target_scale
     assert spread == pytest.approx(standardisation(_net(), X, Y, weights).target_scale)
