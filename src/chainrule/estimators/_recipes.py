@@ -25,6 +25,7 @@ OWN, SCIKIT_LEARN = "own", "scikit-learn"
 
 _SMALLEST_BATCH, _LARGEST_BATCH = 25, 200
 _STEPS = 30  # that an epoch has at least, as far as the smallest batch allows
+_EXAMPLES_PER_RATE = 500.0  # in a batch, for each unit of the rate: 25 at 0.05
 _FOLDS, _IN_FOLDS = 3, 5000  # at most so many, and of so many examples in all
 _LONG = 100  # epochs: who allows fewer has chosen how long to train
 _FEWEST, _MOST = 40, 10_000  # examples on which epochs are counted; fewer are one batch
@@ -112,7 +113,7 @@ def going_on(estimator: Any, start: Network, count: int, *, partial: bool) -> Re
     name = vars(estimator).get("recipe_", SCIKIT_LEARN if by_hand else OWN)
     return Recipe(
         name, start, estimator._generator, None if given is None else given.suited(start),
-        _batch_size(estimator.batch_size, count, name), 1 if partial else int(estimator.max_iter),
+        _batch_size(estimator, count, name), 1 if partial else int(estimator.max_iter),
     )  # fmt: skip
 
 
@@ -152,7 +153,7 @@ def new_recipe(
     def recipe(
         name: str, start: Network, generator: np.random.Generator, given: Standardisation | None
     ) -> Recipe:
-        size = _batch_size(estimator.batch_size, count, name)
+        size = _batch_size(estimator, count, name)
         return Recipe(name, start, generator, given, size, epochs)
 
     if as_there:
@@ -184,12 +185,24 @@ def new_recipe(
     return own if found.epochs is None else replace(own, epochs=found.epochs)
 
 
-def _batch_size(given: Any, count: int, name: str) -> int:
-    if given != "auto":
-        return int(given)
+def _batch_size(estimator: Any, count: int, name: str) -> int:
+    r"""Return how many examples a step takes: more where the steps of ``"sgd"`` are long.
+
+    A step's noise is that of a rate over a batch [1]_, :math:`\eta/m`.
+
+    References
+    ----------
+    .. [1] P. Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour",
+       arXiv:1706.02677, section 2.1.
+    """
+    if estimator.batch_size != "auto":
+        return int(estimator.batch_size)
     if name == SCIKIT_LEARN or count < _FEWEST:
         return _LARGEST_BATCH
-    return min(max(count // _STEPS, _SMALLEST_BATCH), _LARGEST_BATCH)
+    least = max(count // _STEPS, _SMALLEST_BATCH)
+    if estimator.solver == "sgd":
+        least = max(least, int(_EXAMPLES_PER_RATE * min(float(estimator.learning_rate_init), 1.0)))
+    return min(least, _LARGEST_BATCH)
 
 
 def _folds(estimator: Any, count: int) -> int:

@@ -49,9 +49,9 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
     alpha : float
         Strength of the penalty on the weights, ``alpha/(2 m) ||W||²`` for a batch of `m`.
     batch_size : int or "auto"
-        Examples in a mini-batch; "auto" is a thirtieth of them, at least 25 and at most 200;
-        all of fewer than 40; and 200 with scikit-learn's recipe, or where weights were assigned
-        before the first `fit`.
+        Examples in a mini-batch; "auto" is a thirtieth of them, at least 25, or 500 times the rate
+        of "sgd", and at most 200; all of fewer than 40; and 200 with scikit-learn's recipe, or
+        where weights were assigned before the first `fit`.
     learning_rate : str, Schedule
         How the learning rate goes on. "constant" keeps it; with "sgd" alone, as in scikit-learn,
         "invscaling" lets it fall with the examples seen (`power_t`) and "adaptive" divides it by 5
