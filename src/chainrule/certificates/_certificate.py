@@ -150,6 +150,9 @@ class Certificate(Documented):
         Where the kernel returned an infinity or NaN though the truth is within the format.
     undefined : int
         Inputs at which the function or its derivative is not a real number; not judged.
+    filled : int
+        Inputs at which the formula has no value while both sides tend to the same finite one, as
+        ``sin(z)/z`` at 0: this is the value there, and judged.
     unresolved_values, unresolved_derivatives : int
         Inputs at which the reference could not be had; not judged.
     kinks : tuple of Kink
@@ -176,6 +179,7 @@ class Certificate(Documented):
     not_finite_values: int
     not_finite_derivatives: int
     undefined: int
+    filled: int
     unresolved_values: int
     unresolved_derivatives: int
     kinks: tuple[Kink, ...]
@@ -312,6 +316,7 @@ class Certificate(Documented):
             (self.not_finite_values, "value", "not finite though the truth is"),
             (self.not_finite_derivatives, "derivative", "not finite though the truth is"),
             (self.undefined, "input", "where the function or its derivative is undefined"),
+            (self.filled, "input", "where the formula has no value but a limit, which is judged"),
             (self.unresolved_values, "value", "without a reference, not judged"),
             (self.unresolved_derivatives, "derivative", "without a reference, not judged"),
         )

@@ -165,7 +165,7 @@ class _Measurement:
         self.form = form
         self.reference = Reference(formula, form)
         self.value, self.derivative = _Worst(form), _Worst(form)
-        self.points = self.undefined = 0
+        self.points = self.undefined = self.filled = 0
         self.unresolved_values = self.unresolved_derivatives = 0
         self.kinks: list[Kink] = []
 
@@ -189,6 +189,7 @@ class _Measurement:
             not_finite_values=self.value.not_finite,
             not_finite_derivatives=self.derivative.not_finite,
             undefined=self.undefined,
+            filled=self.filled,
             unresolved_values=self.unresolved_values,
             unresolved_derivatives=self.unresolved_derivatives,
             kinks=tuple(self.kinks),
@@ -253,6 +254,7 @@ class _Elementwise(_Measurement):
             self.judge(z, value, slope, self.reference.at(libmp.from_float(z)))
 
     def judge(self, z: float, value: float, slope: float, truth: Truth) -> None:
+        self.filled += truth.is_limit
         if truth.value is None:
             self.unresolved_values += 1
         elif truth.value != libmp.fnan:

@@ -3,7 +3,8 @@
 Nothing here knows a rule of differentiation. A derivative is the limit of difference quotients,
 taken at steps so small, and with so many digits, that what remains of the step is far below the
 format's last place. Where the quotients to the left and to the right stay apart as the step
-shrinks, the point is a kink and has two derivatives.
+shrinks, the point is a kink and has two derivatives. Where a formula has no value at a single place
+and both sides tend to the same finite one, that is its value there, and likewise the slope.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from chainrule.references._ball import (
     multiply,
 )
 from chainrule.references._format import Format
+from chainrule.references._gaps import truth_in_gap
 from chainrule.references._overflow import infinite_slope
 from chainrule.references._program import Program
 from chainrule.references._truth import LayerTruth, Truth
@@ -119,7 +121,13 @@ class Reference:
             return [ball], [0 if ball == _ball.UNDEFINED else self._missing(ball)]
 
         found = self._refine(attempt, cap)
+        if found == [_ball.UNDEFINED] and (limit := self._in_gap(z)) is not None:
+            return limit.value
         return None if found is None else found[0][0]
+
+    def _in_gap(self, z: Raw) -> Truth | None:
+        shift = min(self._scale(z) - self._step, self._ground - 10)
+        return truth_in_gap(self.program, z, shift, self._digits, self._ground)
 
     def at(self, z: Raw, cap: int | None = None) -> Truth:
         """Return the true activation and its derivatives at an exact pre-activation."""
@@ -135,6 +143,8 @@ class Reference:
                 self._misses += cap is None and slope is None
                 return Truth(value, slope, slope)
             middle, left, right = found
+            if middle == libmp.fnan:
+                return self._in_gap(z) or Truth(middle, middle, middle)
             if left == libmp.fnan or right == libmp.fnan:
                 return Truth(middle, libmp.fnan, libmp.fnan)
             settled: tuple[Raw | None, Raw | None] = (None, None)

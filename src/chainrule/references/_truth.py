@@ -15,11 +15,15 @@ class Truth:
     ----------
     value : tuple or None
         A raw float: far more digits than the format's; infinite where the value overflows, not a
-        number where the formula has no real value; None where the reference could not be had.
+        number where the formula has no real value and its sides no limit in common; None where the
+        reference could not be had.
     left, right : tuple or None
         The one-sided derivatives; equal where the function is smooth.
     value_change, derivative_change : int
         Binary magnitudes of ``z f'(z)`` and ``z f''(z)``: what a relative change of `z` moves.
+    is_limit : bool
+        Whether the formula itself has no value here, and this is what both sides tend to, as
+        ``sin(z)/z`` does at 0.
     """
 
     value: Raw | None
@@ -27,6 +31,7 @@ class Truth:
     right: Raw | None = None
     value_change: int = NOTHING
     derivative_change: int = NOTHING
+    is_limit: bool = False
 
     @property
     def is_kink(self) -> bool:

@@ -81,6 +81,10 @@ class Judge:
         """Tell whether a place that was asked for has no value."""
         return z in self.known and self.known[z].value == libmp.fnan
 
+    def fills(self, z: float) -> bool:
+        """Tell whether the formula has no value at a place, and its sides have a limit there."""
+        return self.at(z) is not None and self.known[z].is_limit
+
     def limit(self, direction: int) -> float | None:
         """Return the limit at plus or minus infinity, where there is one and it is known."""
         found = self.reference.limits(direction)[self.slope]

@@ -17,7 +17,8 @@ import mpmath
 import numpy as np
 
 from chainrule.derivations import TimeLimitError, time_limit
-from chainrule.formulas import Apply, Formula, subexpressions
+from chainrule.formulas import Formula
+from chainrule.kernels.fitting._exact_places import Source, runnable, with_exact_places
 from chainrule.kernels.fitting._judge import (
     Judge,
     Place,
@@ -29,8 +30,7 @@ from chainrule.kernels.fitting._judge import (
 from chainrule.kernels.source._fit import Fit, fitted, fitted_by_size, power_of_tail
 from chainrule.kernels.source._interpreter import interpreted
 from chainrule.kernels.source._joined_fits import joined
-from chainrule.kernels.source._lines import number, parameter_name
-from chainrule.kernels.stable_forms._factors import polynomial_of
+from chainrule.kernels.source._lines import number
 from chainrule.references import FORMATS, Format
 
 _SECONDS = 18.0
@@ -42,8 +42,6 @@ _NEAR_ZERO = 0.25  # of a cut, there is no tail yet
 _TRIALS = 24
 _NEXT_TO_ZERO = 1e-4
 _HARMLESS = {"float32": 10.0, "float64": 1.5}  # times what is allowed
-_ROUNDED = ("exp", "log", "tanh", "sinh", "cosh", "erf", "atan", "asinh", "sin", "cos")
-Source = tuple[list[str], str]
 Method = Callable[[Callable[[Any], Any], float, float, int], Fit | None]
 # One after the other, where the one before left digits lost.
 _METHODS: dict[str, tuple[Method, ...]] = {
@@ -82,11 +80,11 @@ def loses_nothing(formula: Formula, source: Source, dtype: str, *, slope: bool) 
     try:
         with time_limit(_SECONDS), mpmath.workdps(40), np.errstate(all="ignore"):
             judge = Judge(formula, FORMATS[dtype], slope=slope)
-            computed = _runnable(source, formula)
+            computed = runnable(source, formula)
             if _loses(judge, computed):
                 return False
-            exact = _with_exact(source[1], judge, computed, formula)
-            return _with_limits(exact, judge, computed) == source[1]
+            exact = with_exact_places(source, judge, formula)
+            return exact == source and _with_limits(source[1], judge, computed) == source[1]
     except (TimeLimitError, ArithmeticError, ValueError):
         return False
 
@@ -100,7 +98,7 @@ def _repaired(
     formula: Formula, source: Source, edges: Sequence[float], form: Format, slope: bool
 ) -> Source:
     judge = Judge(formula, form, slope=slope)
-    computed = _runnable(source, formula)
+    computed = runnable(source, formula)
     fits: list[Fit] = []
     ends = [-math.inf, *sorted(set(edges)), math.inf]
     for method in _METHODS[form.name]:
@@ -115,17 +113,17 @@ def _repaired(
         lines += added
         result = f"({fitted_result}) if {condition} else ({result})" if added else result
     else:
-        fits = _without_gaps(fits, judge, _runnable(_with_fits(source, fits), formula))
+        fits = _without_gaps(fits, judge, runnable(_with_fits(source, fits), formula))
     lines, result = _with_fits((lines, result), fits)
-    result = _with_exact(result, judge, _runnable((lines, result), formula), formula)
-    return lines, _with_limits(result, judge, _runnable((lines, result), formula))
+    lines, result = with_exact_places((lines, result), judge, formula)
+    return lines, _with_limits(result, judge, runnable((lines, result), formula))
 
 
 def _better_fits(
     judge: Judge, low: float, high: float, source: Source, formula: Formula, method: Method
 ) -> list[Fit]:
     """Return fits by a method where a source loses digits between two edges."""
-    computed = _runnable(source, formula)
+    computed = runnable(source, formula)
     intervals, sample = _lossy, places_between
     if method is fitted_by_size:
         intervals, sample = _lossy_sides, more_places
@@ -174,40 +172,6 @@ def _with_fits(source: Source, fits: Sequence[Fit]) -> Source:
     return lines, result
 
 
-def _with_exact(
-    result: str, judge: Judge, computed: Callable[[float], float], formula: Formula
-) -> str:
-    """Take what is true where a logarithm is infinite, and zeros that rounding leaves open.
-
-    ``z*log(z)`` is 0 at 0, no product; ``2 - exp(z - 1) - z`` is 0 at 1, which ``e * exp(-z)``
-    is not when it is added in one step with what it cancels; nor is what two functions cancel
-    in the middle between their centres.
-    """
-    for z in _zeros_in_functions(formula):
-        place = judge.at(z)
-        if place is None or not mpmath.isfinite(place.value):
-            continue
-        is_zero = abs(place.value) < mpmath.ldexp(1, judge.form.smallest_exponent - 60)
-        if math.isnan(computed(z)) or (is_zero and (z or computed(z) != 0.0)):
-            value = 0.0 if is_zero else as_float(place.value)
-            result = f"{number(value)} if z == {number(z)} else ({result})"
-    return result
-
-
-def _zeros_in_functions(formula: Formula) -> list[float]:
-    """Return where arguments that are linear are 0, and the middle between two such places.
-
-    With 0 where there is a logarithm.
-    """
-    parts = [e for e in subexpressions(formula.expression) if isinstance(e, Apply)]
-    inner = [polynomial_of(e.arguments[0]) for e in parts if e.operation in _ROUNDED]
-    lines = [line for line in inner if line is not None and line.degree() == 1]
-    centres = {-line.coeff(1) / line.LC for line in lines}
-    zeros = {(one + other) / 2 for one in centres for other in centres}
-    exact = {float(zero) for zero in zeros if zero.denominator & (zero.denominator - 1) == 0}
-    return sorted(exact | ({0.0} if any(e.operation == "log" for e in parts) else set()))
-
-
 def _with_limits(result: str, judge: Judge, computed: Callable[[float], float]) -> str:
     for direction in (1, -1):
         limit, infinite = judge.limit(direction), direction * math.inf
@@ -215,11 +179,6 @@ def _with_limits(result: str, judge: Judge, computed: Callable[[float], float]) 
             continue
         result = f"{number(limit)} if z == {number(infinite)} else ({result})"
     return result
-
-
-def _runnable(source: Source, formula: Formula) -> Callable[[float], float]:
-    values = {parameter_name(name): value for name, value in formula.parameters}
-    return interpreted(*source, values)
 
 
 def _lossy(
@@ -368,7 +327,7 @@ def _is_better(
     formula: Formula,
 ) -> bool:
     """Tell whether a fit is nearer to the truth than what it replaces, at places old and new."""
-    replaced = _runnable(fit.source("u"), formula)
+    replaced = runnable(fit.source("u"), formula)
     low, high = fit.low, fit.high
     low, high = (min(high * 1e4, -1e4), high) if math.isinf(low) else (low, high)
     low, high = (low, max(low * 1e4, 1e4)) if math.isinf(high) else (low, high)

@@ -129,6 +129,21 @@ def polynomial_of(e: Expression) -> Any:
     return None
 
 
+def rational_zeros(polynomial: Any) -> list[Fraction]:
+    """Return the zeros of a polynomial that are rational, where it is quickly factored."""
+    if polynomial.is_ground:
+        return []
+    factors = [(polynomial, 1)]
+    if polynomial.degree() > 1:
+        try:
+            with time_limit(_SECONDS):
+                factors = polynomial.factor_list()[1]
+        except TimeLimitError:
+            return []
+    zeros = (-factor.coeff(1) / factor.LC for factor, _ in factors if factor.degree() == 1)
+    return [Fraction(int(zero.numerator), int(zero.denominator)) for zero in zeros]
+
+
 def _combined(operation: str, x: list[Any]) -> Any:
     match operation:
         case "negate":

@@ -1,0 +1,183 @@
+"""Single places at which a result is written down, since no evaluation comes to it.
+
+``z*log(z)`` is 0 at 0, no product; ``2 - exp(z - 1) - z`` is 0 at 1, which ``e * exp(-z)`` is not
+when it is added in one step with what it cancels; nor is what two functions cancel in the middle
+between their centres. And ``sin(z)/z`` has at 0 the value to which both of its sides tend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+import mpmath
+from mpmath import libmp
+
+from chainrule.formulas import (
+    Apply,
+    Constant,
+    Expression,
+    Formula,
+    Parameter,
+    constant,
+    subexpressions,
+    substitute,
+)
+from chainrule.kernels.fitting._judge import Judge, as_float
+from chainrule.kernels.source._interpreter import interpreted
+from chainrule.kernels.source._lines import number, parameter_name
+from chainrule.kernels.stable_forms._factors import polynomial_of, rational_zeros
+from chainrule.references import Format, Reference
+
+Source = tuple[list[str], str]
+
+_ROUNDED = ("exp", "log", "tanh", "sinh", "cosh", "erf", "atan", "asinh", "sin", "cos")
+_MOST_LINES = 8
+_BESIDE = {"float32": 2.0**-30, "float64": 2.0**-60}  # of 0
+_OTHERS = (0.61, 1.37)  # times the values of parameters
+_NUMBERS = tuple(polynomial_of(constant(k)) for k in (0, 1))
+
+
+def runnable(
+    source: Source, formula: Formula, values: Mapping[str, float] | None = None
+) -> Callable[[float], float]:
+    """Return source as a function of `z`, for other values of the parameters if they are given."""
+    values = dict(formula.parameters) if values is None else values
+    return interpreted(*source, {parameter_name(name): value for name, value in values.items()})
+
+
+def with_exact_places(source: Source, judge: Judge, formula: Formula) -> Source:
+    """Take what is true where a logarithm is infinite, a zero is missed, or 0 divided by 0."""
+    source = _with_zeros(source, judge, formula)
+    for exact in _zeros_in_divisors(formula, judge.form):
+        z = float(judge.form.dtype.type(float(exact)))
+        place = judge.at(z)
+        if place is None or not mpmath.isfinite(place.value):
+            continue
+        computed = runnable(source, formula)
+        if judge.fills(z):
+            kind, value = judge.form.dtype.type, _rounded(place.value, judge)
+            # Compiled in fewer roundings, no sum comes to 0 that did so by chance.
+            if kind(computed(z)) != kind(value) or (z and not value):
+                source = _filled(source, judge, formula, z)
+        elif math.isnan(computed(float(exact))):
+            source = _written(source, z, _rounded(place.value, judge))
+    return source
+
+
+def _rounded(value: Any, judge: Judge) -> float:
+    """Return a number, 0 for what is next to nothing in a format."""
+    is_zero = abs(value) < mpmath.ldexp(1, judge.form.smallest_exponent - 60)
+    return 0.0 if is_zero else as_float(value)
+
+
+def _written(source: Source, z: float, value: float, *conditions: str) -> Source:
+    lines, result = source
+    condition = " and ".join([f"z == {number(z)}", *conditions])
+    return lines, f"{number(value)} if {condition} else ({result})"
+
+
+def _with_zeros(source: Source, judge: Judge, formula: Formula) -> Source:
+    computed = runnable(source, formula)
+    for z in _zeros_in_functions(formula):
+        place = judge.at(z)
+        if place is None or not mpmath.isfinite(place.value) or judge.fills(z):
+            continue
+        value = _rounded(place.value, judge)
+        if math.isnan(computed(z)) or (value == 0.0 and (z or computed(z) != 0.0)):
+            source = _written(source, z, value)
+    return source
+
+
+def _zeros_in_functions(formula: Formula) -> list[float]:
+    """Return where arguments that are linear are 0, and the middle between two such places.
+
+    With 0 where there is a logarithm.
+    """
+    parts = [e for e in subexpressions(formula.expression) if isinstance(e, Apply)]
+    inner = [polynomial_of(e.arguments[0]) for e in parts if e.operation in _ROUNDED]
+    lines = [line for line in inner if line is not None and line.degree() == 1]
+    centres = {-line.coeff(1) / line.LC for line in lines}
+    zeros = {(one + other) / 2 for one in centres for other in centres}
+    exact = {float(zero) for zero in zeros if zero.denominator & (zero.denominator - 1) == 0}
+    return sorted(exact | ({0.0} if any(e.operation == "log" for e in parts) else set()))
+
+
+# -- places without a value --------------------------------------------------------------------
+
+
+def _filled(source: Source, judge: Judge, formula: Formula, z: float) -> Source:
+    """Give a place what its sides tend to.
+
+    Where that depends on parameters, it is what is computed beside 0, for any values; where this
+    does not come near, it is written for the given values alone.
+    """
+    place = judge.at(z)
+    assert place is not None
+    value = _rounded(place.value, judge)
+    others = _other_values(formula)
+    truths = [_truth(judge, formula, z, values) for values in others]
+    if all(truth == value for truth in truths):
+        return _written(source, z, value)
+    if not z:
+        beside = _BESIDE[judge.form.name]
+        moved = [f"z = {number(beside)} if z == 0.0 else z", *source[0]], source[1]
+        computed = [runnable(moved, formula, values)(0.0) for values in others]
+        if place.excess(runnable(moved, formula)(0.0)) <= 1 and all(
+            truth is None or math.isclose(truth, got, rel_tol=1e-7, abs_tol=beside)
+            for truth, got in zip(truths, computed, strict=True)
+        ):
+            return moved
+    given = (f"{parameter_name(name)} == {number(own)}" for name, own in formula.parameters)
+    return _written(source, z, value, *given)
+
+
+def _other_values(formula: Formula) -> list[dict[str, float]]:
+    if not formula.parameters:
+        return []
+    return [{name: value * k for name, value in formula.parameters} for k in _OTHERS]
+
+
+def _truth(judge: Judge, formula: Formula, z: float, values: Mapping[str, float]) -> float | None:
+    """Return the value or slope at a place with other parameters, None where there is none."""
+    moved = Reference(replace(formula, parameters=tuple(values.items())), judge.form)
+    truth = moved.at(libmp.from_float(z))
+    found = (None if truth.is_kink else truth.left) if judge.slope else truth.value
+    return None if found in (None, libmp.fnan) else _rounded(mpmath.make_mpf(found), judge)
+
+
+def _zeros_in_divisors(formula: Formula, form: Format) -> list[Fraction]:
+    """Return where a divisor may be 0: zeros of polynomials in it, and where two lines are equal.
+
+    Lines are arguments of functions, with the numbers that are: ``exp(z) - exp(2)`` is 0 at 2, and
+    ``log(1 + z)`` where ``1 + z`` is 1.
+    """
+    values = dict(formula.parameters)
+
+    def given(e: Expression) -> Expression | None:
+        return constant(Fraction(values[e.name])) if isinstance(e, Parameter) else None
+
+    found: set[Fraction] = set()
+    for divisor in _divisors(substitute(formula.expression, given)):
+        polynomials = {p for e in subexpressions(divisor) if (p := polynomial_of(e)) is not None}
+        found.update(zero for p in polynomials for zero in rational_zeros(p))
+        lines = sorted((p for p in polynomials if p.degree() <= 1), key=str)[:_MOST_LINES]
+        for one, other in combinations([*lines, *_NUMBERS], 2):
+            found.update(rational_zeros(one - other))
+    largest = 2**form.largest_exponent
+    return sorted(zero for zero in found if abs(zero) < largest)
+
+
+def _divisors(expression: Expression) -> Iterator[Expression]:
+    for e in subexpressions(expression):
+        match e:
+            case Apply("divide", (_, divisor)):
+                yield divisor
+            case Apply("power", (base, exponent)) if not (
+                isinstance(exponent, Constant) and exponent.value >= 0
+            ):
+                yield base

@@ -1,0 +1,134 @@
+"""Places where a formula divides 0 by 0 and both of its sides tend to the same number."""
+
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.certificates import certify
+from chainrule.formulas import parse
+from chainrule.kernels import activation_kernels
+
+# A formula, the place, and the same in mpmath.
+FORMULAS = [
+    ("sin(z)/z", 0.0, lambda z: mpmath.sin(z) / z),
+    ("(exp(z) - 1)/z", 0.0, lambda z: mpmath.expm1(z) / z),
+    ("z/(exp(z) - 1)", 0.0, lambda z: z / mpmath.expm1(z)),
+    ("log(1 + z)/z", 0.0, lambda z: mpmath.log1p(z) / z),
+    ("(1 - cos(z))/z**2", 0.0, lambda z: (1 - mpmath.cos(z)) / z**2),
+    ("(tanh(z - 1) - (z - 1))/(z - 1)**3", 1.0,
+     lambda z: (mpmath.tanh(z - 1) - (z - 1)) / (z - 1) ** 3),
+    ("1/(z + 0.5) - 1/sinh(z + 0.5)", -0.5,
+     lambda z: 1 / (z + 0.5) - 1 / mpmath.sinh(z + 0.5)),
+    ("z/(1 - exp(-z/0.05))", 0.0, lambda z: z / (1 - mpmath.exp(-20 * z))),
+    ("erf(z)/tanh(z)", 0.0, lambda z: mpmath.erf(z) / mpmath.tanh(z)),
+    ("(exp(z) - exp(2))/(z - 2)", 2.0, lambda z: (mpmath.exp(z) - mpmath.exp(2)) / (z - 2)),
+    ("tanh(sin(3*z)/z) + z", 0.0, lambda z: mpmath.tanh(mpmath.sin(3 * z) / z) + z),
+    ("(z**2 - 4*z + 4)/(exp(z - 2) - z + 1)", 2.0,
+     lambda z: (z - 2) ** 2 / (mpmath.exp(z - 2) - z + 1)),
+    ("exp(-1/z**2)", 0.0, lambda z: mpmath.exp(-1 / z**2)),
+    ("log(z)/(z - 1)", 1.0, lambda z: mpmath.log(z) / (z - 1)),
+]  # fmt: skip
+IN_SHORT = (0, 3, 5)  # of those in float32, which take seconds each
+
+BOTH = [np.float64, pytest.param(np.float32, marks=pytest.mark.long)]
+
+
+def limits(function, place):
+    """Return the limits of value and slope at a place, from both sides of it."""
+    with mpmath.workdps(250):
+        step = mpmath.mpf(10) ** -30
+        left, right = (function(place + side * step) for side in (-1, 1))
+        return float((left + right) / 2), float((right - left) / (2 * step))
+
+
+def computed(function, place, dtype):
+    """Return value and slope at a place among others."""
+    z = np.array([place, place + 1, place], dtype)
+    value, slope = function(z), function.backward(np.ones_like(z), z)
+    assert value.dtype == dtype
+    return float(value[0]), float(slope[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "function", "dtype"),
+    [
+        *(pytest.param(*case, np.float64, id=f"{case[0]} float64") for case in FORMULAS),
+        *(
+            pytest.param(
+                *case,
+                np.float32,
+                id=f"{case[0]} float32",
+                marks=[] if k in IN_SHORT else pytest.mark.long,
+            )
+            for k, case in enumerate(FORMULAS)
+        ),
+    ],
+)
+def test_a_place_without_a_value_has_that_of_its_sides(text, place, function, dtype):
+    """0/0 is what it tends to, and its slope too, to the bounds of the certificates."""
+    value, slope = computed(chainrule.activation(text), place, dtype)
+    true_value, true_slope = limits(function, place)
+    unit = float(np.finfo(dtype).eps)
+    assert value == pytest.approx(true_value, rel=2 * unit, abs=1e-40)
+    assert slope == pytest.approx(true_slope, rel=4 * unit, abs=1e-28)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("text", ["1/z", "abs(z)/z", "tanh(1/z)", "1/z**2", "exp(1/z)"])
+def test_poles_and_jumps_stay_without_a_value(text, dtype):
+    """Where the sides do not tend to the same number there is none: what comes out is not made."""
+    value, _ = computed(chainrule.activation(text), 0.0, dtype)
+    assert not np.isfinite(value) or abs(value) in (0.0, 1.0)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+def test_a_limit_that_depends_on_parameters_is_that_of_their_values(dtype):
+    """(exp(alpha*z) - 1)/z is alpha at 0."""
+    z = np.zeros(3, dtype)
+    for alpha in (1.5, -0.25):
+        function = chainrule.activation("(exp(alpha*z) - 1)/z", alpha=alpha)
+        np.testing.assert_allclose(function(z), alpha, rtol=np.finfo(dtype).eps)
+        slope = function.backward(np.ones_like(z), z)
+        np.testing.assert_allclose(slope, alpha**2 / 2, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+def test_a_place_that_depends_on_parameters_is_found(dtype):
+    """sin(z - theta)/(z - theta) is 1 where z is theta."""
+    function = chainrule.activation("sin(z - theta)/(z - theta)", theta=0.75)
+    assert computed(function, 0.75, dtype) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kernels_for_learned_parameters_have_no_limit_of_other_values(dtype):
+    """One kernel serves all values of a parameter, at the place without a value too."""
+    formula = parse("(exp(alpha*z) - 1)/z", {"alpha": 1.5})
+    kernel = activation_kernels(formula, dtype, for_other_values=True).forward
+    kernel = replace(kernel, parameters=np.array([0.5]))
+    z = np.array([[0.0, 1.0]], dtype)
+    found = np.empty_like(z)
+    kernel.over_rows(z, z, found)
+    np.testing.assert_allclose(found, [[0.5, np.expm1(0.5)]], rtol=1e-6)
+
+
+def test_a_certificate_judges_the_place():
+    """It says that it did, and at which limit."""
+    found = certify(parse("sin(z)/z", {}), dtype=np.float64)
+    assert found.passed
+    assert found.filled == 1
+    assert found.undefined == 0
+    assert "1 input where the formula has no value but a limit, which is judged" in str(found)
+    assert [edge.value_limit for edge in found.edges if edge.z == (0.0,)] == [1.0, 1.0]
+
+
+def test_a_network_with_zero_inputs_trains_through_places_without_a_value():
+    """All pre-activations of the first layer are 0 at first, where sin(z)/z divides 0 by 0."""
+    x, y = np.zeros((20, 3)), np.arange(20) % 2
+    network = chainrule.FeedforwardClassifier(
+        hidden_layer_sizes=(5,), activation="sin(z)/z", max_iter=500, random_state=0
+    ).fit(x, y)
+    assert np.isfinite(network.loss_curve_).all()
+    assert np.isfinite(network.predict_proba(x)).all()
