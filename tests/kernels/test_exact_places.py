@@ -132,3 +132,17 @@ def test_a_network_with_zero_inputs_trains_through_places_without_a_value():
     ).fit(x, y)
     assert np.isfinite(network.loss_curve_).all()
     assert np.isfinite(network.predict_proba(x)).all()
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("text", ["(exp(alpha*z) - 1)/z", "(exp(alpha*z) - 1 - alpha*z)/z"])
+def test_nothing_is_fitted_for_given_values_where_others_are_learned(text, dtype):
+    """Polynomials for alpha = 1.5 are wrong by a factor for alpha = 0.5."""
+    other, z = 0.5, np.array([[0.0, 1e-12, 1e-4, 1e-3, 5e-3, 0.1, 1.0, -2.0]], dtype)
+    kernels = activation_kernels(parse(text, {"alpha": 1.5}), dtype, for_other_values=True)
+    value, slope = np.empty_like(z), np.empty_like(z)
+    replace(kernels.forward, parameters=np.array([other])).over_rows(z, z, value)
+    replace(kernels.backward, parameters=np.array([other])).over_rows(np.ones_like(z), z, slope)
+    right = chainrule.activation(text, alpha=other)
+    np.testing.assert_allclose(value, right(z), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(slope, right.backward(np.ones_like(z), z), rtol=3e-4)

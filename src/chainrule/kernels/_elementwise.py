@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import mpmath
 
@@ -54,15 +54,23 @@ _SIGN = "copysign(1.0, z)"  # zeros have one too
 DECORATOR = '@njit(forceinline=True, error_model="numpy", fastmath={"contract", "nsz"})'
 
 
-def scalar_function(formula: Formula, dtype: str, *, slope: bool, name: str = "") -> list[str]:
+def scalar_function(
+    formula: Formula,
+    dtype: str,
+    *,
+    slope: bool,
+    name: str = "",
+    for_other_values: bool = False,
+) -> list[str]:
     """Return the source of a function of `z` and the parameters, or of its slope, line by line.
 
     Without a name of its own it is ``activation`` or ``derivative``, of the function that is
-    derived: its lines name the derivation's nodes.
+    derived: its lines name the derivation's nodes. It is right `for_other_values` of the
+    parameters, too, if nothing in it has been fitted for the given ones.
     """
     arguments = ["z", *(parameter_name(name) for name, _ in formula.parameters)]
     with time_budget(_SECONDS):
-        body = _body(formula, dtype, slope=slope)
+        body = _body(formula, dtype, slope=slope, for_other_values=for_other_values)
     if not name:
         name, body = "derivative" if slope else "activation", marked(body, formula, slope=slope)
     return _function(name, arguments, body, "∂a/∂z" if slope else f"a = {formula.text}")
@@ -81,12 +89,13 @@ def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: st
     return [DECORATOR, head, f'    """{says}"""', *(f"    {line}" for line in body)]
 
 
-def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
+def _body(formula: Formula, dtype: str, *, slope: bool, for_other_values: bool) -> list[str]:
+    mended = partial(repaired, slope=slope, for_other_values=for_other_values)
     formula = replace(formula, expression=rewrite(formula.expression, rules=(root_of_square,)))
     try:
         pieces = smooth_pieces(formula)
     except TooManyPiecesError:
-        lines, result = repaired(formula, _uncut(formula, slope=slope), [], dtype, slope=slope)
+        lines, result = mended(formula, _uncut(formula, slope=slope), [], dtype)
         return [*lines, f"return {result}"]
     statements, result = _unrepaired(formula, pieces, slope=slope)
     places = [b.place for b in pieces.breakpoints]
@@ -97,7 +106,7 @@ def _body(formula: Formula, dtype: str, *, slope: bool) -> list[str]:
             formula, written_out, dtype, slope=slope
         ):
             source = written_out
-    lines, chosen = repaired(formula, source, places, dtype, slope=slope)
+    lines, chosen = mended(formula, source, places, dtype)
     if not slope and _has_constants(pieces):
         chosen = f"z if z != z else ({chosen})"
     return [*lines, f"return {chosen}"]

@@ -6,7 +6,7 @@ import ctypes
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -137,11 +137,11 @@ def activation_kernels(
         float32 or float64: of the arrays.
     for_other_values : bool
         Whether they are to be called with other values of the parameters, too; polynomials that
-        were fitted for the given ones are then left out.
+        were fitted for the given ones are then left out, and digits lost where they kept them.
     """
     kernels = _activation_kernels(formula, _NAMES.get(dtype) or np.dtype(dtype).name)
-    if for_other_values and formula.parameters and "pieces" in kernels.choice.tiers.values():
-        return _without_pieces(formula)
+    if for_other_values and formula.parameters and not formula.is_layer_coupled:
+        return _for_other_values(formula, kernels.dtype)
     return kernels
 
 
@@ -264,15 +264,32 @@ def _activation_kernels(formula: Formula, dtype: str) -> ActivationKernels:
 
 
 @lru_cache(maxsize=512)
-def _without_pieces(formula: Formula) -> ActivationKernels:
-    question = f"activation float32 {exactly(formula)}, and with other values"
+def _for_other_values(formula: Formula, dtype: str) -> ActivationKernels:
+    question = f"activation {dtype} {exactly(formula)}, and with other values"
 
     def keep() -> tuple[Sequence[str], str]:
-        kernels = _measured(formula, with_pieces=False)
+        kernels = _activation_kernels(formula, dtype)
+        if _is_fitted(kernels):
+            kernels = (
+                kernels_in(formula, dtype, kernels.choice, for_other_values=True)
+                if dtype == "float64"
+                else _measured(formula, for_other_values=True)
+            )
         return kernels.modules, kernels.choice.text
 
     modules = _found(question, keep)
-    return ActivationKernels(formula, "float32", read_choice(note_of(question)), modules)
+    return ActivationKernels(formula, dtype, read_choice(note_of(question)), modules)
+
+
+def _is_fitted(kernels: ActivationKernels) -> bool:
+    """Tell whether kernels have something in them that holds for given parameters alone."""
+    from chainrule.kernels._modules import scalar_lines
+
+    choice = kernels.choice
+    if choice.zeros or "pieces" in choice.tiers.values():
+        return True
+    plain = partial(scalar_lines, kernels.formula, kernels.dtype)
+    return any(plain(name) != plain(name, for_other_values=True) for name in FUNCTIONS)
 
 
 def _generated(formula: Formula, dtype: str) -> ActivationKernels:
@@ -290,13 +307,15 @@ def _generated(formula: Formula, dtype: str) -> ActivationKernels:
     return _measured(formula)
 
 
-def kernels_in(formula: Formula, dtype: str, choice: Choice) -> ActivationKernels:
+def kernels_in(
+    formula: Formula, dtype: str, choice: Choice, *, for_other_values: bool = False
+) -> ActivationKernels:
     """Return an activation's kernels in given arithmetic."""
     modules = (
         keep_source(
             _source(
-                formula, dtype, name, choice.tiers[name],
-                tuple(choice.zeros.get(name, ())), choice.at_once.get(name),
+                formula, dtype, name, choice.tiers[name], tuple(choice.zeros.get(name, ())),
+                choice.at_once.get(name), for_other_values=for_other_values,
             )
         )
         for name in FUNCTIONS
@@ -306,12 +325,21 @@ def kernels_in(formula: Formula, dtype: str, choice: Choice) -> ActivationKernel
 
 @lru_cache(maxsize=8)
 def _source(
-    formula: Formula, dtype: str, name: str, tier: str, zeros: Pairs, at_once: int | None
+    formula: Formula,
+    dtype: str,
+    name: str,
+    tier: str,
+    zeros: Pairs,
+    at_once: int | None,
+    *,
+    for_other_values: bool,
 ) -> str:
     """Return the source of a module: while one function is tried, the other stays as it is."""
     from chainrule.kernels._modules import kernel_module
 
-    return kernel_module(formula, dtype, name, tier, {name: zeros}, at_once)
+    return kernel_module(
+        formula, dtype, name, tier, {name: zeros}, at_once, for_other_values=for_other_values
+    )
 
 
 def measured_choice(formula: Formula, *, before_a_sweep: bool = False) -> Choice:
@@ -327,7 +355,7 @@ def measured_choice(formula: Formula, *, before_a_sweep: bool = False) -> Choice
 
 
 def _measured(
-    formula: Formula, *, with_pieces: bool = True, before_a_sweep: bool = False
+    formula: Formula, *, for_other_values: bool = False, before_a_sweep: bool = False
 ) -> ActivationKernels:
     from chainrule.kernels._choice import choose
     from chainrule.kernels._modules import in_floats, work_in_pieces
@@ -337,7 +365,8 @@ def _measured(
     tried: set[str] = set()
 
     def candidate(tiers: dict[str, str], zeros: Zeros) -> ActivationKernels:
-        kernels = kernels_in(formula, "float32", Choice(dict(tiers), zeros, ""))
+        choice = Choice(dict(tiers), zeros, "")
+        kernels = kernels_in(formula, "float32", choice, for_other_values=for_other_values)
         tried.update(kernels.modules)
         return kernels
 
@@ -348,7 +377,7 @@ def _measured(
         coupled=coupled,
         in_floats=in_floats(formula) if coupled else (),
         before_a_sweep=before_a_sweep,
-        work_in_pieces=lambda name: work_in_pieces(formula, name) if with_pieces else math.inf,
+        work_in_pieces=lambda name: math.inf if for_other_values else work_in_pieces(formula, name),
     )
     for name in tried - before - set(kernels.modules):
         discard(name)

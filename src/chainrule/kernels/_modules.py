@@ -56,6 +56,8 @@ def kernel_module(
     tier: str,
     zeros: Zeros | None = None,
     at_once: int | None = None,
+    *,
+    for_other_values: bool = False,
 ) -> str:
     """Return the source of an activation's forward or backward kernel.
 
@@ -72,12 +74,16 @@ def kernel_module(
         The neighbours between which the functions have zeros.
     at_once : int, optional
         How many vectors an element-wise kernel takes at a time, if that was measured.
+    for_other_values : bool
+        Whether nothing may be fitted for the given values of the parameters.
     """
     if formula.is_layer_coupled:
         return _coupled_module(formula, dtype, function, tier)
     kernel = _elementwise_kernel(formula, function, at_once)
-    lines = [*_scalar_lines(formula, dtype, function), *kernel]
-    body, chosen = _with_fits(lines, formula, {function: tier}, zeros)
+    scalar = scalar_lines(formula, dtype, function, for_other_values=for_other_values)
+    body, chosen = _with_fits(
+        [*scalar, *kernel], formula, {function: tier}, None if for_other_values else zeros
+    )
     # A kernel reads and writes in the format of the function that it calls.
     chosen[KERNELS[function]] = format_of(chosen[function])
     return module_source(_title(formula, function), dtype, body, chosen)
@@ -132,7 +138,7 @@ def work_in_pieces(formula: Formula, name: str) -> float:
 
     None are where they take longer on this processor than the function's source does.
     """
-    lines = _scalar_lines(formula, "float32", name)
+    lines = scalar_lines(formula, "float32", name)
     own = _pieces(lines, formula, name)
     if own is None:
         return math.inf
@@ -147,9 +153,12 @@ def is_for_this_processor(formula: Formula, choice: Choice) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _scalar_lines(formula: Formula, dtype: str, function: str) -> tuple[str, ...]:
+def scalar_lines(
+    formula: Formula, dtype: str, function: str, *, for_other_values: bool = False
+) -> tuple[str, ...]:
     """Return the source of a function before it gets its tier: several are tried."""
-    return tuple(scalar_function(formula, dtype, slope=function == "derivative"))
+    slope = function == "derivative"
+    return tuple(scalar_function(formula, dtype, slope=slope, for_other_values=for_other_values))
 
 
 def slope_module(
@@ -175,10 +184,10 @@ def slope_module(
         "    slope[i] = change",
     ]
     lines = [
-        *_scalar_lines(formula, dtype, "activation"),
+        *scalar_lines(formula, dtype, "activation"),
         "",
         "",
-        *_scalar_lines(formula, dtype, "derivative"),
+        *scalar_lines(formula, dtype, "derivative"),
         *_at("value_at", "activation", parameters),
         *_at("slope_at", "derivative", parameters),
         *kernel_source("forward_with_slope", "A = g(Z), and g'(Z)", parameters, loop),

@@ -38,6 +38,8 @@ Source = tuple[list[str], str]
 _ROUNDED = ("exp", "log", "tanh", "sinh", "cosh", "erf", "atan", "asinh", "sin", "cos")
 _MOST_LINES = 8
 _BESIDE = {"float32": 2.0**-30, "float64": 2.0**-60}  # of 0
+_CLOSE = 2.0**-30
+_FARTHER = (2.0**-20, 2.0**-13)  # where nothing is fitted, digits are lost nearer to 0
 _OTHERS = (0.61, 1.37)  # times the values of parameters
 _NUMBERS = tuple(polynomial_of(constant(k)) for k in (0, 1))
 
@@ -50,9 +52,18 @@ def runnable(
     return interpreted(*source, {parameter_name(name): value for name, value in values.items()})
 
 
-def with_exact_places(source: Source, judge: Judge, formula: Formula) -> Source:
-    """Take what is true where a logarithm is infinite, a zero is missed, or 0 divided by 0."""
-    source = _with_zeros(source, judge, formula)
+def with_exact_places(
+    source: Source, judge: Judge, formula: Formula, *, for_other_values: bool = False
+) -> Source:
+    """Take what is true where a logarithm is infinite, a zero is missed, or 0 divided by 0.
+
+    `for_other_values` asks for what holds whatever the values of parameters are.
+    """
+
+    def holds(z: float, value: float) -> bool:
+        return not for_other_values or _is_for_all(judge, formula, z, value)
+
+    source = _with_zeros(source, judge, formula, holds)
     for exact in _zeros_in_divisors(formula, judge.form):
         z = float(judge.form.dtype.type(float(exact)))
         place = judge.at(z)
@@ -63,8 +74,8 @@ def with_exact_places(source: Source, judge: Judge, formula: Formula) -> Source:
             kind, value = judge.form.dtype.type, _rounded(place.value, judge)
             # Compiled in fewer roundings, no sum comes to 0 that did so by chance.
             if kind(computed(z)) != kind(value) or (z and not value):
-                source = _filled(source, judge, formula, z)
-        elif math.isnan(computed(float(exact))):
+                source = _filled(source, judge, formula, z, value, for_other_values)
+        elif math.isnan(computed(float(exact))) and holds(z, _rounded(place.value, judge)):
             source = _written(source, z, _rounded(place.value, judge))
     return source
 
@@ -81,14 +92,17 @@ def _written(source: Source, z: float, value: float, *conditions: str) -> Source
     return lines, f"{number(value)} if {condition} else ({result})"
 
 
-def _with_zeros(source: Source, judge: Judge, formula: Formula) -> Source:
+def _with_zeros(
+    source: Source, judge: Judge, formula: Formula, holds: Callable[[float, float], bool]
+) -> Source:
     computed = runnable(source, formula)
     for z in _zeros_in_functions(formula):
         place = judge.at(z)
         if place is None or not mpmath.isfinite(place.value) or judge.fills(z):
             continue
         value = _rounded(place.value, judge)
-        if math.isnan(computed(z)) or (value == 0.0 and (z or computed(z) != 0.0)):
+        is_missed = math.isnan(computed(z)) or (value == 0.0 and (z or computed(z) != 0.0))
+        if is_missed and holds(z, value):
             source = _written(source, z, value)
     return source
 
@@ -110,36 +124,52 @@ def _zeros_in_functions(formula: Formula) -> list[float]:
 # -- places without a value --------------------------------------------------------------------
 
 
-def _filled(source: Source, judge: Judge, formula: Formula, z: float) -> Source:
+def _filled(
+    source: Source,
+    judge: Judge,
+    formula: Formula,
+    z: float,
+    value: float,
+    for_other_values: bool,
+) -> Source:
     """Give a place what its sides tend to.
 
     Where that depends on parameters, it is what is computed beside 0, for any values; where this
     does not come near, it is written for the given values alone.
     """
-    place = judge.at(z)
-    assert place is not None
-    value = _rounded(place.value, judge)
-    others = _other_values(formula)
-    truths = [_truth(judge, formula, z, values) for values in others]
-    if all(truth == value for truth in truths):
+    if _is_for_all(judge, formula, z, value):
         return _written(source, z, value)
-    if not z:
-        beside = _BESIDE[judge.form.name]
-        moved = [f"z = {number(beside)} if z == 0.0 else z", *source[0]], source[1]
-        computed = [runnable(moved, formula, values)(0.0) for values in others]
-        if place.excess(runnable(moved, formula)(0.0)) <= 1 and all(
-            truth is None or math.isclose(truth, got, rel_tol=1e-7, abs_tol=beside)
-            for truth, got in zip(truths, computed, strict=True)
-        ):
-            return moved
-    given = (f"{parameter_name(name)} == {number(own)}" for name, own in formula.parameters)
-    return _written(source, z, value, *given)
+    given = dict(formula.parameters)
+
+    def moved(beside: float) -> Source:
+        condition = f"abs(z) < {number(beside)}" if beside > _CLOSE else "z == 0.0"
+        return [f"z = {number(beside)} if {condition} else z", *source[0]], source[1]
+
+    def is_near(beside: float, values: Mapping[str, float]) -> bool:
+        truth = _truth(judge, formula, z, values)
+        got = runnable(moved(beside), formula, values)(0.0)
+        apart = max(8 * beside, 1e-14)
+        return truth is None or math.isclose(truth, got, rel_tol=apart, abs_tol=apart)
+
+    places = [_BESIDE[judge.form.name], *(_FARTHER if for_other_values else ())]
+    for beside in () if z else places:
+        if all(is_near(beside, values) for values in (given, *_other_values(formula))):
+            return moved(beside)
+    if for_other_values:
+        return source
+    conditions = (f"{parameter_name(name)} == {number(own)}" for name, own in given.items())
+    return _written(source, z, value, *conditions)
 
 
 def _other_values(formula: Formula) -> list[dict[str, float]]:
     if not formula.parameters:
         return []
     return [{name: value * k for name, value in formula.parameters} for k in _OTHERS]
+
+
+def _is_for_all(judge: Judge, formula: Formula, z: float, value: float) -> bool:
+    others = _other_values(formula)
+    return all(_truth(judge, formula, z, values) == value for values in others)
 
 
 def _truth(judge: Judge, formula: Formula, z: float, values: Mapping[str, float]) -> float | None:

@@ -51,7 +51,13 @@ _METHODS: dict[str, tuple[Method, ...]] = {
 
 
 def repaired(
-    formula: Formula, source: Source, edges: Sequence[float], dtype: str, *, slope: bool
+    formula: Formula,
+    source: Source,
+    edges: Sequence[float],
+    dtype: str,
+    *,
+    slope: bool,
+    for_other_values: bool = False,
 ) -> Source:
     """Return the source of a value or slope, mended where it loses digits.
 
@@ -67,9 +73,14 @@ def repaired(
         The format whose digits are to be kept.
     slope : bool
         Whether the source computes the derivative.
+    for_other_values : bool
+        Whether parameters will have other values, too: then nothing is fitted for the given ones.
     """
     try:
         with time_limit(_SECONDS), mpmath.workdps(40), np.errstate(all="ignore"):
+            if for_other_values:
+                judge = Judge(formula, FORMATS[dtype], slope=slope)
+                return with_exact_places(source, judge, formula, for_other_values=True)
             return _repaired(formula, source, edges, FORMATS[dtype], slope)
     except (TimeLimitError, ArithmeticError, ValueError):
         return source
