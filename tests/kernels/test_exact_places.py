@@ -1,15 +1,23 @@
 """Places where a formula divides 0 by 0 and both of its sides tend to the same number."""
 
+import math
 from dataclasses import replace
 
 import mpmath
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from mpmath import libmp
 
 import chainrule
 from chainrule.certificates import certify
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
+from chainrule.kernels.fitting._exact_places import filled_places, runnable, with_exact_places
+from chainrule.kernels.fitting._judge import Judge
+from chainrule.kernels.source._written_out import direct
+from chainrule.references import FORMATS
 
 # A formula, the place, and the same in mpmath.
 FORMULAS = [
@@ -84,6 +92,37 @@ def test_poles_and_jumps_stay_without_a_value(text, dtype):
     assert not np.isfinite(value) or abs(value) in (0.0, 1.0)
 
 
+@given(
+    a=st.integers(-3, 3),
+    b=st.integers(-3, 3),
+    text=st.sampled_from([
+        "tanh({a}*z + {b})/(1 + z**2)",
+        "({a}*z + {b})/(z - 3)",
+        "sin({a}*z)/(2 + cos(z)) + {b}",
+        "exp({a} - z)/(z - {b}) - 1/(z*z)",
+        "({a}*z + 5)/(exp(z) - exp({b})) - 2",
+        "log(z**2 + {b}**2 + 1)/(1 + exp({a}*z))",
+    ]),
+)  # fmt: skip
+def test_formulas_without_such_places_stay_what_they_are(a, b, text):
+    """Where nothing is 0/0, what is computed is as true as before; poles get no value."""
+    formula = parse(text.format(a=a, b=b), {})
+    for form in FORMATS.values():
+        assume(not filled_places(formula, form))
+        judge = Judge(formula, form, slope=False)
+        with np.errstate(all="ignore"):
+            source = with_exact_places(direct(formula.expression, ""), judge, formula)
+            computed = {z: runnable(source, formula)(z) for z in np.arange(-6.0, 6.5, 0.5).tolist()}
+        for z, got in computed.items():
+            true = judge.reference.value(libmp.from_float(z))
+            if true is None:  # exp(z) - exp(1) at 1
+                continue
+            if true == libmp.fnan:
+                assert not math.isfinite(got)
+            else:
+                assert got == pytest.approx(libmp.to_float(true), rel=1e-9, abs=1e-9)
+
+
 @pytest.mark.parametrize("dtype", BOTH)
 def test_a_limit_that_depends_on_parameters_is_that_of_their_values(dtype):
     """(exp(alpha*z) - 1)/z is alpha at 0."""
@@ -121,6 +160,8 @@ def test_a_certificate_judges_the_place():
     assert found.filled == 1
     assert found.undefined == 0
     assert "1 input where the formula has no value but a limit, which is judged" in str(found)
+    away = certify(parse("log(z/3)/(z - 3)", {}), dtype=np.float64)
+    assert away.filled == 1
     assert [edge.value_limit for edge in found.edges if edge.z == (0.0,)] == [1.0, 1.0]
 
 

@@ -161,6 +161,13 @@ def _filled(
     return _written(source, z, value, *conditions)
 
 
+def filled_places(formula: Formula, form: Format) -> list[float]:
+    """Return the numbers of a format at which an element-wise formula has a limit and no value."""
+    reference = Reference(formula, form)
+    places = {float(form.dtype.type(float(zero))) for zero in _zeros_in_divisors(formula, form)}
+    return sorted(z for z in places if reference.at(libmp.from_float(z)).is_limit)
+
+
 def _other_values(formula: Formula) -> list[dict[str, float]]:
     if not formula.parameters:
         return []
