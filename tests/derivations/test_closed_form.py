@@ -9,6 +9,7 @@ from tests.formulas.language import central_difference, layer_gradient, layer_va
 from chainrule.catalogue import activation_formula, assumption_on_targets, cost_formula
 from chainrule.derivations import backward_graph, closed_form, computation_graph, fused_gradient
 from chainrule.derivations.algebra._arithmetic import size
+from chainrule.derivations.layers import _closed_form
 from chainrule.derivations.layers._closed_form import cost_gradient
 from chainrule.documents import text_of
 from chainrule.formulas import parse, to_text, variables_of
@@ -259,3 +260,12 @@ def test_the_gradient_of_a_cost_of_centred_units_is_written_in_means():
     """By hand: what is centred passes back its own mean alone."""
     cost = parse("sum((a - mean(a) - y)**2)", variables=("a", "y"))
     assert to_text(cost_gradient(cost)) == "2*a + 2*mean(y) - 2*mean(a) - 2*y"
+
+
+def test_a_whole_search_is_remembered_whatever_time_it_was_allowed(monkeypatch):
+    """Stages and inner layers ask for the same form with limits of their own."""
+    formula = parse("(z - mean(z))/sqrt(mean((z - mean(z))**2) + 0.0123)")
+    found = closed_form(formula, seconds=20.0)
+    assert found is not None
+    monkeypatch.setattr(_closed_form, "_shorter_and_shorter", lambda *_: iter(()))
+    assert closed_form(formula, seconds=1.5) == found

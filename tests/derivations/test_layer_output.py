@@ -31,6 +31,7 @@ _TOLD = [
     "z*tanh(sqrt(sum(z**2)))/sqrt(sum(z**2))", "exp(z)*log(1 + sum(exp(z)))/sum(exp(z))",
     "(exp(z) - 1)/(exp(z) + sum(exp(z)))", "z/(1 + abs(z))/sum(1/(1 + abs(z)))",
     "tanh(z)/(1 + mean(tanh(z))**2)", "exp(z)**3/sum(exp(z))**2", "z**3/sum(z**2)",
+    "exp(z/2)/(sum(exp(z/2)) + sum(exp(-z/2)))", "atan(z/sqrt(sum(z**2) + 1))",
     "z/(1 + max(z) - min(z))", "(z - mean(z))/(1 + max(z) - min(z))",
     "max(z - max(z)/3, 0)", "max(z + max(z), 0)", "min(z - min(z)/2, 0)", "max(z - 2*max(z), 0)",
     "max(z, 0)**2/(1 + sum(max(z, 0)**2))", "max(z, 0)*mean(max(z, 0))",
@@ -382,3 +383,11 @@ def test_a_factor_made_of_pieces_is_told_piece_by_piece(text):
     form = through_output(derive(formula))
     for places in (*_LAYERS, ("3", "-0.5", "2"), ("-3", "0.5", "-2"), ("0.2", "-0.7")):
         assert_true_product(formula, form, places)
+
+
+def test_exponentials_of_either_sign_are_powers_of_one():
+    """With A = Σ a and B = Σ 1/a, as worked by hand, exp(-2z/t) = (1 - A)/(B a²)."""
+    derivation = derive(parse("exp(z/t)/(sum(exp(z/t)) + sum(exp(-z/t)))", {"t": 2.0}))
+    assert to_text(derivation.product_from_output) == (
+        "a*g/t + sum(a*g)*(1 - sum(a) - sum(1/a)*a**2)/(a*sum(1/a)*t)"
+    )

@@ -18,6 +18,7 @@ from tests.formulas.language import (
     value_at,
 )
 
+import chainrule
 from chainrule.catalogue import activation_formula, activations
 from chainrule.derivations import TooManyPiecesError, smooth_pieces
 from chainrule.derivations.pieces import _crossings
@@ -310,3 +311,28 @@ def test_sides_too_small_to_be_compared_do_not_change_places():
     pieces = pieces_of("max(z/2*(1 + erf(z/sqrt(2))), z/(1 + exp(-1.702*z)))")
     assert [b.place for b in pieces.breakpoints] == pytest.approx([-1.2116781407, 1.2116781407])
     assert to_text(pieces.pieces[0].expression) == "z/2*(1 + erf(z/sqrt(2)))"
+
+
+@pytest.mark.parametrize(
+    ("text", "slope"),
+    [
+        ("sqrt(abs(z))", 0), ("sqrt(z**2 + abs(z))", 0), ("(z**2)**(1/3)", 0),
+        ("-(z**2)**(1/3)", 0), ("z + sqrt(abs(z))", 1), ("z + (z**2)**(1/3)", 1),
+        ("exp(2*z) + sqrt(z**2 + abs(z))", 2),
+    ],
+)  # fmt: skip
+def test_at_a_cusp_the_mean_of_the_slopes_beside_it_is_taken(text, slope):
+    """As of abs, whose sign is 0 there; by differences over ever shorter steps to both sides."""
+    (cusp,) = pieces_of(text).breakpoints
+    assert cusp.slope == slope
+    expression = parse(text).expression
+    with mpmath.workdps(90):
+        step = mpmath.mpf(10) ** -60
+        above, below = (value_at(expression, side * step) for side in (1, -1))
+        assert abs((above - below) / (2 * step) - slope) < 1e-20
+    assert chainrule.activation(text).backward([1.0], [0.0]) == slope
+
+
+def test_at_a_cusp_that_a_branch_owns_its_slope_is_taken():
+    (cusp,) = pieces_of("where(z <= 0, sqrt(-z), sqrt(z))").breakpoints
+    assert cusp.slope == -math.inf

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import sympy
 
 import chainrule
+from chainrule.derivations import TimeLimitError
+from chainrule.portraits.layers import _layer
 
 _LAYERS = np.random.default_rng(3).normal(scale=2.0, size=(40, 5))
 _COUPLED = [
@@ -170,3 +173,25 @@ def test_outputs_that_depend_on_their_unit_and_the_plain_sum(source, own, other)
         diagonal = np.eye(units, dtype=bool)
         for sign, entries in ((own, jacobian[:, diagonal]), (other, jacobian[:, ~diagonal])):
             assert sign is None or (sign * entries >= 0).all()
+
+
+def test_signs_that_factors_show_ask_for_no_long_search(monkeypatch):
+    """On a busy machine that would end by its time."""
+
+    def unexpected(e):
+        raise NotImplementedError
+
+    monkeypatch.setattr(sympy, "simplify", unexpected)
+    assert _texts("tanh(z - mean(z))", "one output") == [
+        "increasing in its own z", "decreasing in another unit's z",
+    ]  # fmt: skip
+
+
+def test_statements_on_layers_that_are_found_in_time_are_kept(monkeypatch):
+    def interrupted(*_):
+        raise TimeLimitError
+
+    monkeypatch.setattr(_layer, "one_output_statements", interrupted)
+    *found, last = chainrule.activation("softmax").portrait().statements
+    assert {"permutation", "shift", "sum of the outputs"} <= {s.subject for s in found}
+    assert last.text == "no more: not settled in the time that is allowed"

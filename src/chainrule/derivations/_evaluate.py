@@ -251,6 +251,10 @@ class LayerProgram:
             return known[key]
 
         position(expression)
+        self._is_alike: list[bool] = []  # of every step, whether it is the same for all units
+        for e, parts in self._steps:
+            of_alike = all(self._is_alike[k] for k in parts)
+            self._is_alike.append(_reduces(e) or (of_alike and not isinstance(e, Variable)))
 
     def __call__(self, values: Values) -> list[Any]:
         """Return the values for every unit, as `evaluate_layer` does."""
@@ -277,8 +281,17 @@ class LayerProgram:
         results: list[list[Any]] = []
         for k, (e, parts) in enumerate(self._steps):
             given = [results[part] for part in parts]
-            results.append(known[k] if k in known else _units(e, given, values, count))
+            if k not in known and self._is_alike[k] and not _reduces(e):
+                (value,) = _units(e, [units[:1] for units in given], values, 1)
+                results.append([value] * count)
+            else:
+                results.append(known[k] if k in known else _units(e, given, values, count))
         return results
+
+
+def _reduces(e: Expression) -> bool:
+    """Tell whether an operation looks at the units of a layer."""
+    return isinstance(e, Apply) and e.operation in (*REDUCTIONS, "count")
 
 
 def _units(e: Expression, parts: list[list[Any]], values: Values, count: int) -> list[Any]:

@@ -132,11 +132,10 @@ def portrait(formula: Formula) -> Portrait:
     found: list[Statement] = []
     try:
         with time_limit(_SECONDS + _GRACE), time_budget(_SECONDS):
-            if formula.is_layer_coupled:
-                found += layer_statements(formula)
-            else:
-                for statement in _elementwise(_plainly(formula)):
-                    found.append(statement)  # so that what is found in time is kept
+            coupled = formula.is_layer_coupled
+            drawn = layer_statements(formula) if coupled else _elementwise(_plainly(formula))
+            for statement in drawn:
+                found.append(statement)  # so that what is found in time is kept
     except TooManyPiecesError:
         reason = "more kinks than can be told apart"
     except TimeLimitError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -59,11 +60,10 @@ def proved(
     checked = 0
     with mpmath.workdps(80):
         for places in PLACES:
-            z = [mpmath.mpf(x) for x in places]
-            a = evaluate_layer(formula.expression, {**parameters, "z": z})
-            if not _is_exact(formula, z, a):
+            there = _outputs_and_slopes(formula, places)
+            if there is None:
                 continue
-            slopes = _slopes(formula, z)
+            z, a, slopes = there
             for targets in _TARGETS if seed is not None else (SLOPES,):
                 y = [mpmath.mpf(x) for x in targets]
                 known: Values = {**parameters, "z": z, "a": a, "y": y}
@@ -78,6 +78,19 @@ def proved(
                     return False
                 checked += 1
     return checked > 0
+
+
+@lru_cache(maxsize=64)
+def _outputs_and_slopes(
+    formula: Formula, places: tuple[str, ...]
+) -> tuple[list[Any], list[Any], list[list[Any]]] | None:
+    """Return a layer, its outputs and their differences, which are the same for every form.
+
+    None where the outputs lack digits.
+    """
+    z = [mpmath.mpf(x) for x in places]
+    a = evaluate_layer(formula.expression, {**dict(formula.parameters), "z": z})
+    return (z, a, _slopes(formula, z)) if _is_exact(formula, z, a) else None
 
 
 def _is_exact(formula: Formula, z: list[Any], a: list[Any]) -> bool:
@@ -95,12 +108,11 @@ def agree(value: Any, wanted: Any) -> bool:
 
 def _slopes(formula: Formula, z: list[Any]) -> list[list[Any]]:
     """Return ∂a_p/∂z_j by central differences, a row for each j."""
-    step = mpmath.mpf(10) ** -25
+    step, outputs = mpmath.mpf(10) ** -25, LayerProgram(formula.expression)
     rows = []
     for j in range(len(z)):
         above, below = (
-            evaluate_layer(
-                formula.expression,
+            outputs(
                 {**dict(formula.parameters), "z": [x + s * (k == j) for k, x in enumerate(z)]},
             )
             for s in (step, -step)

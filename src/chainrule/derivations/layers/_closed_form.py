@@ -77,11 +77,25 @@ def closed_form(
     Expression or None
         None where no form is found in the time that is allowed.
     """
-    best: Expression | None = None
     try:
         with time_limit(seconds):
-            for found in _shorter_and_shorter(formula, seed, assumption, divides):
-                best = found
+            return _shortest(formula, seed, assumption, divides)
+    except FAILURES:
+        return None
+
+
+@remembered
+def _shortest(
+    formula: Formula,
+    seed: Expression | None,
+    assumption: tuple[Expression, Expression] | None,
+    divides: bool,
+) -> Expression | None:
+    """Return the shortest form, or that until the time was up: a whole search serves any time."""
+    best: Expression | None = None
+    try:
+        for found in _shorter_and_shorter(formula, seed, assumption, divides):
+            best = found
     except FAILURES:
         return best
     return best

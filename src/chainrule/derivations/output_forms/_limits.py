@@ -13,7 +13,7 @@ import mpmath
 
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations.output_forms._candidates import OUTPUT
-from chainrule.derivations.pieces._pieces import one_sided
+from chainrule.derivations.pieces._one_sided import one_sided
 from chainrule.formulas import Apply, Constant, Expression, Formula, Variable, constant, substitute
 
 _DIGITS = 60

@@ -20,7 +20,8 @@ from chainrule.derivations.algebra._arithmetic import ZERO
 from chainrule.derivations.limits_in_time._remembered import remembered
 from chainrule.derivations.pieces._branches import difference_of
 from chainrule.derivations.pieces._crossings import TooManyCrossingsError, crossings_of
-from chainrule.derivations.pieces._pieces import one_sided, place_between
+from chainrule.derivations.pieces._one_sided import one_sided
+from chainrule.derivations.pieces._pieces import place_between
 from chainrule.formulas import (
     Apply,
     Constant,

@@ -21,7 +21,16 @@ from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._evaluate import evaluate
 from chainrule.derivations._graph import computation_graph
 from chainrule.derivations._operations import LOCAL_DERIVATIVES
-from chainrule.derivations.algebra._arithmetic import ONE, ZERO, multiply, rebuilt, total
+from chainrule.derivations.algebra._arithmetic import (
+    ONE,
+    ZERO,
+    add,
+    divide,
+    multiply,
+    rebuilt,
+    subtract,
+    total,
+)
 from chainrule.derivations.limits_in_time._remembered import remembered
 from chainrule.derivations.pieces._branches import (
     BRANCHING,
@@ -36,20 +45,20 @@ from chainrule.derivations.pieces._crossings import (
     TooManyCrossingsError,
     crossings_of,
 )
+from chainrule.derivations.pieces._one_sided import one_sided
 from chainrule.formulas import (
     Apply,
     Constant,
     Expression,
     Formula,
     Variable,
+    constant,
     subexpressions,
     substitute,
     variables_of,
 )
 
 MAXIMUM_PIECES = 16
-_DIGITS_NEXT_TO_A_PLACE = 1000
-_NEXT_TO_A_PLACE = (20, 40, 60, 80, 100)
 _DIGITS = 60
 _LARGEST_DENOMINATOR = 10**12  # of a place that is known exactly
 _Z = Variable("z")
@@ -310,8 +319,12 @@ class _Cutter:
         smooth = slopes[0] == slopes[1] or bool(
             abs(slopes[0] - slopes[1]) < mpmath.mpf(10) ** -12 * (1 + abs(slopes[0]))
         )
-        slope_from, slope = "own", (slopes[0] + slopes[1]) / 2
-        is_of_root = left.expression == right.expression and mpmath.isfinite(slope)
+        is_cusp = bool(mpmath.isinf(slopes[0]) and slopes[0] == -slopes[1])
+        mean = self.mean_slope(left, right, location, place) if is_cusp else sum(slopes) / 2
+        slope_from, slope = "own", mean
+        is_of_one = left.expression == right.expression
+        is_chosen = own in (left.expression, right.expression) and not is_of_one
+        is_of_root = not is_chosen if is_cusp else is_of_one and mpmath.isfinite(slope)
         if smooth:
             for side, piece, beside in sides:
                 if slope_from == "own" and mpmath.isfinite(self.at(piece.derivative, place)):
@@ -338,6 +351,16 @@ class _Cutter:
         if mpmath.isnan(self.beside(piece.expression, place, side)):
             return mpmath.nan
         return one_sided(piece.derivative, self.values, place, side)
+
+    def mean_slope(self, left: Piece, right: Piece, location: Expression, place: Any) -> Any:
+        """Return the mean of the slopes that grow without bound on either side of a cusp.
+
+        It is 0 unless there is a limit: that of ``sqrt(abs(z)) + z`` is the slope of z.
+        """
+        mirrored: dict[Expression, Expression] = {_Z: subtract(multiply(constant(2), location), _Z)}
+        both = add(substitute(left.derivative, mirrored.get), right.derivative)
+        mean = one_sided(divide(both, constant(2)), self.values, place, 1)
+        return mean if mpmath.isfinite(mean) else mpmath.mpf(0)
 
     def beside(self, expression: Expression, place: Any, side: int) -> Any:
         return self.at(expression, place + side * (abs(place) or 1) * mpmath.mpf(10) ** -30)
@@ -375,28 +398,6 @@ class _Cutter:
         moved = self.at(difference, place * (1 + mpmath.mpf(10) ** (15 - _DIGITS)))
         is_tie = abs(value) <= abs(moved - value)
         return chosen(e, mpmath.mpf(0) if is_tie else value, arguments)
-
-
-def one_sided(expression: Expression, values: Mapping[str, Any], place: Any, side: int) -> Any:
-    """Return an expression's value at a place, or its limit from one side; NaN without either.
-
-    A limit that is not reached 1e-100 from the place counts as none.
-    """
-    value = evaluate(expression, {**values, "z": place})
-    if mpmath.isfinite(value):
-        return value
-    scale = abs(place) or 1
-    # With digits to spare: what cancels must look neither like growth nor like nothing.
-    with mpmath.workdps(_DIGITS_NEXT_TO_A_PLACE):
-        found = [
-            evaluate(expression, {**values, "z": place + side * scale * mpmath.mpf(10) ** -digits})
-            for digits in _NEXT_TO_A_PLACE
-        ]
-        if all(abs(a) > abs(b) * mpmath.mpf("1.01") for a, b in pairwise(found)):
-            return mpmath.mpf(0)
-        if all(abs(b) > abs(a) * mpmath.mpf("1.01") and a * b > 0 for a, b in pairwise(found)):
-            return mpmath.sign(found[-1]) * mpmath.inf
-        return found[-1] if abs(found[-1] - found[-2]) < 1e-6 * (1 + abs(found[-1])) else mpmath.nan
 
 
 def _derivative(expression: Expression) -> Expression:

@@ -17,7 +17,8 @@ from chainrule.derivations.algebra._written_products import numbers_first
 from chainrule.derivations.layers._hessian import Hessian
 from chainrule.derivations.output_forms._output_form import UNDEFINED, NoOutputForm
 from chainrule.derivations.pieces._branches import BRANCHING
-from chainrule.derivations.pieces._pieces import Breakpoint, one_sided
+from chainrule.derivations.pieces._one_sided import one_sided
+from chainrule.derivations.pieces._pieces import Breakpoint
 from chainrule.derivations.sections._elementwise import A_P, A, J, Z, per_unit, term_of
 from chainrule.derivations.sections._kinks import has_gap, place_text
 from chainrule.derivations.sections._repeated import repeated_second

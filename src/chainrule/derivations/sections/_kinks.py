@@ -8,7 +8,8 @@ from typing import Any
 import mpmath
 
 from chainrule.derivations._evaluate import evaluate
-from chainrule.derivations.pieces._pieces import Breakpoint, Piece, Pieces, is_rounded, one_sided
+from chainrule.derivations.pieces._one_sided import one_sided
+from chainrule.derivations.pieces._pieces import Breakpoint, Piece, Pieces, is_rounded
 from chainrule.documents import text_of
 from chainrule.formulas import Apply, Constant, Expression, Formula, subexpressions, variables_of
 

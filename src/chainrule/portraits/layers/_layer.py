@@ -7,7 +7,7 @@ number. A statement holds for every number of units n ≥ 2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mpmath
@@ -56,36 +56,39 @@ _NORM_OF_DIRECTIONS = Statement(
 )
 
 
-def layer_statements(formula: Formula) -> tuple[Statement, ...]:
-    """Return what can be proved of a layer-coupled function.
+def layer_statements(formula: Formula) -> Iterator[Statement]:
+    """Yield what can be proved of a layer-coupled function.
 
     Parameters
     ----------
     formula : Formula
 
-    Returns
-    -------
-    tuple of Statement
+    Yields
+    ------
+    Statement
     """
+    yield Statement("permutation", "permuting the units permutes the outputs alike", True)
     shift = _invariance(formula, Apply("add", (_Z, _BY)), "1.7")
+    yield _stated("shift", "f(z + c) = f(z) for every c", "f(z + c) ≠ f(z) in general", shift)
     scale = _invariance(formula, Apply("multiply", (_BY, _Z)), "2.5")
-    total = _attempt(lambda: _constant_sum(formula, 1))
-    squares = _attempt(lambda: _constant_sum(formula, 2))
+    yield _stated("scale", "f(c·z) = f(z) for every c > 0", "f(c·z) ≠ f(z) in general", scale)
+    total, squares = (_total(formula, power) for power in (1, 2))
+    yield from _sum_statements(formula, total, squares)
     outputs = _attempt(lambda: one_outputs(formula, *_algebra(formula, formula.expression))) or ()
     own, other = by_own(outputs), by_another(outputs)
     plain = _attempt(lambda: by_plain_sum(formula, *_algebra(formula, formula.expression)))
     signs = [known or sign for known, sign in zip((own, other), plain or (None, None), strict=True)]
-    result = [
-        Statement("permutation", "permuting the units permutes the outputs alike", True),
-        _stated("shift", "f(z + c) = f(z) for every c", "f(z + c) ≠ f(z) in general", shift),
-        _stated("scale", "f(c·z) = f(z) for every c > 0", "f(c·z) ≠ f(z) in general", scale),
-        *_sum_statements(formula, total, squares),
-        *one_output_statements(formula, outputs, *signs),
-        *_jacobian_statements(shift, scale, total),
-    ]
+    yield from one_output_statements(formula, outputs, *signs)
+    yield from _jacobian_statements(shift, scale, total)
     if scale and _has_slope(formula):
-        return (*result, _NORM_OF_DIRECTIONS)
-    return (*result, _norm(formula, outputs, shift, total, own, other))
+        yield _NORM_OF_DIRECTIONS
+    else:
+        yield _norm(formula, outputs, shift, total, own, other)
+
+
+def _total(formula: Formula, power: int) -> Any:
+    """Return what the outputs, or their squares, add up to; None where that varies, or may."""
+    return None if sum_varies(formula, power) else _attempt(lambda: _constant_sum(formula, power))
 
 
 def _has_slope(formula: Formula) -> bool:

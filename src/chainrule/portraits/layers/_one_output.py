@@ -7,7 +7,7 @@ squared distances from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -190,13 +190,21 @@ def _reduces(e: Expression) -> bool:
 
 def sign_of(e: Any) -> int | None:
     """Return the strict sign of an expression that SymPy's assumptions settle, or None."""
-    for way in (e, sympy.factor(sympy.cancel(sympy.together(e)))):
-        for form in (way, sympy.factor(sympy.simplify(way))):
-            if form.is_positive:
-                return 1
-            if form.is_negative:
-                return -1
+    for form in _ways(e):
+        if form.is_positive:
+            return 1
+        if form.is_negative:
+            return -1
     return None
+
+
+def _ways(e: Any) -> Iterator[Any]:
+    """Yield ways to write an expression, those that take long last."""
+    yield e
+    fraction = sympy.factor(sympy.cancel(sympy.together(e)))
+    yield fraction
+    for way in (e, fraction):
+        yield sympy.factor(sympy.simplify(way))
 
 
 def by_own(outputs: tuple[OneOutput, ...]) -> int | None:
@@ -265,10 +273,11 @@ def _values(formula: Formula, layer: Sequence[Any]) -> list[Any]:
         return evaluate_layer(formula.expression, {**dict(formula.parameters), "z": units})
 
 
-def sum_varies(formula: Formula) -> bool:
-    """Tell whether layers of as many units have outputs of different sums."""
+def sum_varies(formula: Formula, power: int = 1) -> bool:
+    """Tell whether layers of as many units have outputs, or squares of them, of different sums."""
     with mpmath.workdps(60):
-        sums = [(len(layer), mpmath.fsum(_values(formula, layer))) for layer in LAYERS]
+        outputs = [_values(formula, layer) for layer in LAYERS]
+        sums = [(len(layer), mpmath.fsum(x**power for x in layer)) for layer in outputs]
     pairs = ((a, b) for (m, a), (n, b) in product(sums, sums) if m == n)
     return any(abs(a - b) > _APART for a, b in pairs)
 

@@ -99,7 +99,11 @@ def _kept(e: Expression) -> Iterator[Expression]:
 
 @remembered
 def determined(
-    formula: Formula, graph: Graph, rectified: Formula | None = None
+    formula: Formula,
+    graph: Graph,
+    rectified: Formula | None = None,
+    *,
+    is_positive: bool = False,
 ) -> tuple[tuple[Expression, Expression], ...]:
     """Return reductions over `z`, and `z` itself, where the output tells them, each in `a`.
 
@@ -111,6 +115,8 @@ def determined(
         Its computation graph.
     rectified : Formula, optional
         A formula that is the first one wherever it is not 0: there it has to hold for that.
+    is_positive : bool
+        Whether it has to hold for layers of positive units alone.
 
     Examples
     --------
@@ -128,7 +134,12 @@ def determined(
         told = determined(replace(formula, expression=moved.layer), computation_graph(moved.layer))
         return tuple((left, moved.of_output(right)) for left, right in told)
     found: dict[Expression, Expression] = {}
-    holds = partial(_holds, rectified or formula, is_rectified=rectified is not None)
+    holds = partial(
+        _holds,
+        rectified or formula,
+        is_rectified=rectified is not None,
+        is_positive=is_positive,
+    )
     try:
         with time_limit(_SECONDS):
             algebra = SumAlgebra(graph, dict(formula.parameters))
@@ -312,8 +323,12 @@ def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]
         graph = computation_graph(outer.expression)
         # It may hold for units that are not negative alone.
         rectified = formula if _is_rectifier(part) else None
+        is_positive = isinstance(part, Apply) and part.operation == "exp"
         for sides in dict.fromkeys(
-            (*determined(outer, graph), *determined(outer, graph, rectified))
+            (
+                *determined(outer, graph),
+                *determined(outer, graph, rectified, is_positive=is_positive),
+            )
         ):
             left, right = (exchanged(side, _Z, part) for side in sides)
             yield left, right
@@ -331,7 +346,14 @@ def _with_root(left: Expression, right: Expression) -> Iterator[tuple[Expression
             yield base, Apply("sqrt", (right,))
 
 
-def _holds(formula: Formula, left: Expression, right: Expression, *, is_rectified: bool) -> bool:
+def _holds(
+    formula: Formula,
+    left: Expression,
+    right: Expression,
+    *,
+    is_rectified: bool,
+    is_positive: bool,
+) -> bool:
     """Compare both sides in many digits, wherever the output is defined, and not 0 if rectified."""
     checked = 0
     parts = (e for e in subexpressions(formula.expression) if isinstance(e, Apply))
@@ -342,7 +364,7 @@ def _holds(formula: Formula, left: Expression, right: Expression, *, is_rectifie
         usual = (*PLACES, *AWKWARD, *_OTHER_COUNTS, *_OTHER_SIZES, *large)
         layers = [[mpmath.mpf(x) for x in places] for places in usual]
         layers += [[scale * x for x in layers[k]] for scale in scales for k in (0, 2, 3)]
-        for z in layers:
+        for z in ([abs(x) for x in layer] if is_positive else layer for layer in layers):
             a = output({**dict(formula.parameters), "z": z})
             known = {**dict(formula.parameters), "z": z, "a": a}
             if not all(map(mpmath.isfinite, a)) or (is_rectified and not any(a)):

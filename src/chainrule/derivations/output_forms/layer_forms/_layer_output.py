@@ -7,21 +7,16 @@ itself, since a common shift changes no derivative.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product as product_of
 
-import mpmath
-
-from chainrule.derivations._evaluate import LayerProgram, Values
 from chainrule.derivations._graph import computation_graph
-from chainrule.derivations._scales import scales_of
 from chainrule.derivations.algebra._arithmetic import add, multiply, rebuilt, size, subtract
 from chainrule.derivations.algebra._choices import with_choices, with_guards, without_guards
 from chainrule.derivations.algebra._sympy import attempt
-from chainrule.derivations.layers._boundaries import is_choice, layers_of_every_choice
+from chainrule.derivations.layers._boundaries import is_choice
 from chainrule.derivations.layers._check import agrees_where_awkward, proved
 from chainrule.derivations.layers._closed_form import PART_SECONDS, STAGE_SECONDS, closed_form
 from chainrule.derivations.layers._stages import composed_form
@@ -45,8 +40,13 @@ from chainrule.derivations.output_forms.layer_forms._layers_of_output import (
     layers_of_the_output,
     preactivations,
 )
+from chainrule.derivations.output_forms.layer_forms._many_layers import agrees_at_many
 from chainrule.derivations.output_forms.layer_forms._moved_layers import moved_layer
 from chainrule.derivations.output_forms.layer_forms._multiples import multiples_of_the_output
+from chainrule.derivations.output_forms.layer_forms._one_exponential import (
+    common_exponential,
+    in_powers,
+)
 from chainrule.derivations.output_forms.layer_forms._put_in import folded, put_in, written_shortly
 from chainrule.derivations.output_forms.layer_forms._rectified_layers import is_never_on
 from chainrule.derivations.output_forms.layer_forms._related_forms import (
@@ -94,8 +94,6 @@ _CENTRED: Mapping[Expression, Expression] = {
     Apply(reduction, (_A,)): constant(0) for reduction in ("sum", "mean")
 }
 _OF_LAYER = 0.3  # for a number that stands for what a layer shares
-_COUNTS, _OF_MANY_UNITS = (2, 3, 5), ((0.3, 2, 600), (0.3, -2, 600))
-_SCALES, _MOVED, _DIGITS = (0.3, 3.0, 20.0), (0, 2, -2, 9, -9), 120
 
 
 @remembered
@@ -133,6 +131,16 @@ def layer_output_form(
         form = form_alone(inside, composed_form(inside)[0])
         return None if form is None else moved.product(form)
 
+    nothing_common: Expression | None = None
+    one = attempt(_SECONDS, lambda: common_exponential(formula.expression), nothing_common)
+    if one is not None:
+        of_one = replace(formula, expression=in_powers(formula.expression, one))
+        in_one = tuple(in_powers(product, one) for product in products)
+        known = determined(of_one, computation_graph(of_one.expression))
+        form = layer_output_form(of_one, in_one, known)
+        if form is not None:
+            return form
+
     whole = rebuilt(formula.expression)
     if attempt(_SECONDS, lambda: is_never_on(whole, numbers), False):
         return constant(0)
@@ -145,7 +153,7 @@ def layer_output_form(
     def holds(form: Expression) -> bool:
         return (
             agrees_where_awkward(formula, form, chained)
-            and _agrees_at_many(formula, form, chained)
+            and agrees_at_many(formula, form, chained)
             and proved(formula, form)
         )
 
@@ -195,6 +203,17 @@ def layer_output_form(
         if form is not None:
             return form
 
+    def of_another(way: Iterator[Expression]) -> Expression | None:
+        forms = attempt(_SIMPLER_SECONDS, partial(list, way), nowhere)
+        return first_of(iter(forms), _SECONDS)
+
+    nowhere: list[Expression] = []
+    outer = [outer for _, outer in inner_layers(formula)][-1:]
+    if outer and not any(map(is_choice, subexpressions(outer[0]))):
+        form = of_another(_of_inner(formula))
+        if form is not None:
+            return form
+
     no_pairs: list[tuple[Expression, Expression]] = []
     pairs = attempt(_SECONDS, partial(list, forms_of_multiples(formula)), no_pairs)
     for named, of_output in pairs:
@@ -207,15 +226,9 @@ def layer_output_form(
             written_out = (with_flat_sums(put_in(way, told_by)) for way in ways)
             return first_of(written_out, _SECONDS) or whole
     simpler = [_of_shifted(formula, dict(told)), _of_extremes(formula)]
-    outer = [outer for _, outer in inner_layers(formula)][-1:]
-    if outer and not any(map(is_choice, subexpressions(outer[0]))):
-        simpler.append(_of_inner(formula))
     if all(size(value) > _LONG for _, value in told):
         simpler.append(_of_affine(formula))
-    nowhere: list[Expression] = []
-    for way in simpler:
-        forms = attempt(_SIMPLER_SECONDS, partial(list, way), nowhere)
-        form = first_of(iter(forms), _SECONDS)
+    for form in map(of_another, simpler):
         if form is not None:
             return form
 
@@ -333,41 +346,6 @@ def form_alone(formula: Formula, product: Expression | None = None) -> Expressio
     chained = backward_graph(graph, guards_roots=False)[0].expression()
     products = (chained,) if product is None else (product, chained)
     return layer_output_form(formula, products, determined(formula, graph))
-
-
-def _agrees_at_many(formula: Formula, form: Expression, product: Expression) -> bool:
-    """Compare with the chain rule at layers near and far, moved up and down.
-
-    Whether a layer of the output has the same derivative may depend on where the layer lies: on
-    which side of a number, say, its units are; so every choice is made either way. And a sum over
-    many units may outweigh what it is added to, which one over a few does not.
-    """
-    parameters = dict(formula.parameters)
-    parts = subexpressions(formula.expression)
-    has_sum = any(isinstance(e, Apply) and e.operation == "sum" for e in parts)
-    many = _OF_MANY_UNITS if has_sum else ()
-    output, chained, written = map(LayerProgram, (formula.expression, product, form))
-    drawn = random.Random(0)
-    checked = 0
-    with mpmath.workdps(_DIGITS):
-        far = product_of(scales_of(formula.expression, parameters), (0, 1), (2, 3))
-        layers = [
-            [mpmath.mpf(shift + scale * drawn.gauss(0, 1)) for _ in range(units)]
-            for scale, shift, units in (*product_of(_SCALES, _MOVED, _COUNTS), *many, *far)
-        ]
-        for z in (*layers, *layers_of_every_choice(formula)):
-            g = [mpmath.mpf(drawn.gauss(0, 1)) for _ in z]
-            a = output({**parameters, "z": z})
-            known: Values = {**parameters, SEED: g}
-            wanted = chained({**known, "z": z, "a": a})
-            if not all(map(mpmath.isfinite, (*a, *wanted))):
-                continue
-            got = written({**known, "a": a})
-            size_of = 1 + max(map(abs, wanted))
-            if not all(abs(x - y) < 1e-12 * size_of for x, y in zip(got, wanted, strict=True)):
-                return False
-            checked += 1
-    return checked > 0
 
 
 def _without_quotient_at_zero(form: Expression, product: Expression) -> Expression:

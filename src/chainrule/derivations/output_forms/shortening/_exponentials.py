@@ -12,6 +12,8 @@ from chainrule.derivations.algebra._sympy import atoms_of
 
 _FAST = 64
 _LARGEST_POWER = 2  # of a hyperbolic function
+_PLACES = (sympy.Rational(17, 13), sympy.Rational(31, 11), sympy.Rational(5, 7))
+_ROUNDING = 1e-9
 
 
 def with_hyperbolic_functions(e: Any) -> Iterator[Any]:
@@ -25,9 +27,32 @@ def with_hyperbolic_functions(e: Any) -> Iterator[Any]:
         }
         for function, rational in known.items():
             for power in range(1, _LARGEST_POWER + 1):
+                if not _seems_multiple(e, rational**power, x):
+                    continue
                 rest = sympy.cancel(sympy.together(e / rational**power))
                 if not rest.has(sympy.exp):
                     yield rest * function**power
+
+
+def _seems_multiple(e: Any, other: Any, x: Any) -> bool:
+    """Tell whether what exponentials of multiples of x are divided by leaves none of them.
+
+    Compared at a few places, which takes less time than algebra does.
+    """
+    exponentials = list(dict.fromkeys((*atoms_of(e, sympy.exp), *atoms_of(other, sympy.exp))))
+    rates = [sympy.cancel(part.args[0] / x) for part in exponentials]
+    if not all(rate.is_Rational for rate in rates):
+        return False
+    letters = sorted(e.free_symbols | x.free_symbols, key=str)
+    others = {letter: k + _PLACES[0] for k, letter in enumerate(letters)}
+    ratios = []
+    for place in _PLACES:
+        known = {part: place**rate for part, rate in zip(exponentials, rates, strict=True)}
+        one, two = (part.xreplace(known).xreplace(others) for part in (e, other))
+        ratios.append(sympy.N(one / two))
+    if not all(ratio.is_finite for ratio in ratios):
+        return True  # for algebra to tell
+    return all(abs(ratio - ratios[0]) < _ROUNDING * abs(ratios[0]) for ratio in ratios[1:])
 
 
 def with_fast_exponential_named(e: Any, names: dict[Any, Any]) -> Any:

@@ -112,7 +112,7 @@ def find_layer_witness(formula: Formula, graph: Graph) -> LayerWitness | None:
     >>> from chainrule.formulas import parse
     >>> formula = parse("z/sum(z)")
     >>> print(find_layer_witness(formula, computation_graph(formula.expression)).reason)
-    a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation shows
+    a factor c > 0 of all z leaves the output as it is and divides ∂a/∂z by c, as every step shows
     """
     evident = evident_layer_witness(formula, graph)
     if evident is not None and evident.is_smooth:
@@ -154,7 +154,7 @@ def _evident_pairs(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
         graph, dict(layers.formula.parameters), list(_by_symmetries(layers, graph))
     )
     yield from nearly
-    exchanged = f"two units exchanged leave a as it is, as computed in {_DIGITS} digits"
+    exchanged = f"two units exchanged leave the output as it is, as computed in {_DIGITS} digits"
     for z in map(_numbers, _PLACES):
         for alike in layers.alike(z):
             yield alike, [alike[1], alike[0], *alike[2:]], exchanged
@@ -164,8 +164,8 @@ def _by_symmetries(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
     places = list(map(_numbers, _PLACES))
     if degree(graph) == 0:
         reason = (
-            "a factor c > 0 of all z leaves a as it is and divides ∂a/∂z by c, as every operation "
-            "shows"
+            "a factor c > 0 of all z leaves the output as it is and divides ∂a/∂z by c, as every "
+            "step shows"
         )
         yield from ((z, [2 * x for x in z], reason) for z in places)
     if is_even(graph):
@@ -179,25 +179,26 @@ def _by_symmetries(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
         for i, j in combinations(range(len(z)), 2):
             order = {i: j, j: i}
             swapped = [z[order.get(k, k)] for k in range(len(z))]
-            yield z, swapped, f"two units exchanged leave a as it is, {computed}"
+            yield z, swapped, f"two units exchanged leave the output as it is, {computed}"
     singled_out = list(_singled_out(layers.formula))
     for z in (*places, *singled_out):
         outputs = layers.outputs(z)
         if outputs != z and all(map(mpmath.isfinite, outputs)):
-            yield z, outputs, f"its own outputs as a layer leave a as it is, {computed}"
+            yield z, outputs, f"its own outputs as a layer leave the output as it is, {computed}"
+    reason = f"a number added to all z leaves the output as it is, {computed}"
     for added, z in product(_ADDED, places):
-        yield z, [x + added for x in z], f"a number added to all z leaves a as it is, {computed}"
+        yield z, [x + added for x in z], reason
     for size in (*_SIZES, *scales_of(layers.formula.expression, dict(layers.formula.parameters))):
         for z in ([size * x for x in place] for place in places):
             double = [2 * x for x in z]
             if degree_as_decided(layers.formula, [z, double]) == 0:
-                reason = "a factor of z there leaves a as it is, as every operation shows"
+                reason = "a factor of z there leaves the output as it is, as every operation shows"
                 yield z, double, reason
     for z in (*places, *singled_out):
         for signs in product((1, -1), repeat=len(z)):
             if -1 in signs:
                 turned = [sign * x for sign, x in zip(signs, z, strict=True)]
-                yield z, turned, f"other signs of some units leave a as it is, {computed}"
+                yield z, turned, f"other signs of some units leave the output as it is, {computed}"
 
 
 def _solved_pairs(layers: LayerMap, graph: Graph) -> Iterator[_Pair]:
