@@ -155,3 +155,26 @@ def test_bounds_that_overflow_are_no_bounds():
     for subject in ("gain", "fixed point of E f(z)²"):
         assert all(not s.proved or s.bounds[0] >= 0 for s in found.about(subject))
     assert all(s.bounds[0] >= 1 for s in found.about("gain") if s.proved)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("log(z + sqrt(z**2 - 1))", "[1, ∞)"),
+        ("log(2*z - sqrt(z**2 + 3))", "(1, ∞)"),
+        ("sqrt(z - sqrt(z + 2))", "[2, ∞)"),
+        ("1/(z + sqrt(1 - z**2))", "[-1, -0.7071067812) and (-0.7071067812, 1]"),
+    ],
+)
+def test_what_is_added_to_a_root_vanishes_where_their_squares_are_alike(text, domain):
+    """As worked by hand: of the zeros of A**2 - C, those of A + sqrt(C) alone count."""
+    assert _texts(text, "domain") == [f"defined on {domain}"]
+
+
+@pytest.mark.parametrize("text", ["log((1 + z)/(1 - z))/2", "log((2 + z)/(2 - z)) + z**3"])
+def test_a_function_is_odd_whose_slope_is_even_and_that_is_0_at_0(text):
+    assert _texts(text, "symmetry") == ["odd: f(-z) = -f(z)"]
+
+
+def test_a_slope_that_is_even_does_not_make_a_function_odd():
+    assert _texts("log((2 + z)/(1 - z/2))", "symmetry") != ["odd: f(-z) = -f(z)"]

@@ -15,6 +15,7 @@ import sympy
 from chainrule.derivations import Field, NotInFieldError, evaluate, time_limit
 from chainrule.derivations.algebra._arithmetic import add, multiply, negate, subtract
 from chainrule.derivations.algebra._sympy import FAILURES, Translation
+from chainrule.derivations.pieces._pieces import differentiate
 from chainrule.formulas import (
     Apply,
     Constant,
@@ -64,7 +65,24 @@ def is_zero(e: Expression, parameters: Mapping[str, float], span: Span | None = 
         pass
     try:
         with time_limit(_SECONDS):
-            return _tail.is_zero(_tail.exact_sympy(e, parameters, 1, positive=False))
+            if _tail.is_zero(_tail.exact_sympy(e, parameters, 1, positive=False)):
+                return True
+    except _REFUSALS:
+        pass
+    return span is not None and _is_level(e, parameters, span)
+
+
+def _is_level(e: Expression, parameters: Mapping[str, float], span: Span) -> bool:
+    """Tell whether an expression is 0 at 0, and its slope all over the span around it."""
+    if not span.low.place < 0 < span.high.place:
+        return False
+    try:
+        with time_limit(_SECONDS):
+            algebra, slope = Field(parameters), differentiate(e)
+            algebra.prepare(slope)
+            if algebra.normal(algebra.build(slope))[0] != 0:
+                return False
+            return bool(_tail.exact_sympy(at(e, constant(0)), parameters, 1) == 0)
     except _REFUSALS:
         return False
 

@@ -31,6 +31,7 @@ _START = 256
 _REACH = 1e4
 _SECONDS = 1.0
 _MOST_DEGREE = 8
+_NONE = 1e-40  # values at computed zeros
 _SHORT = 1000  # the largest denominator of a fraction that is recognised among places
 _SAME_ZEROS = ("sinh", "tanh", "atan", "asinh", "erf", "expm1", "sqrt", "log1p", "negate")
 _NO_ZEROS = ("exp", "cosh", "reciprocal")
@@ -176,6 +177,8 @@ def _zeros(e: Expression, parameters: Mapping[str, float]) -> set[Any] | None:
     if not variables_of(e):
         return set() if evaluate(e, parameters) != 0 else None
     found = _polynomial_zeros(e, parameters)
+    if found is None:
+        found = _zeros_beside_root(e, parameters)
     if found is not None or not isinstance(e, Apply):
         return found
     x = e.arguments
@@ -193,8 +196,32 @@ def _zeros(e: Expression, parameters: Mapping[str, float]) -> set[Any] | None:
     return None
 
 
-def _polynomial_zeros(e: Expression, parameters: Mapping[str, float]) -> set[Any] | None:
+def _zeros_beside_root(e: Expression, parameters: Mapping[str, float]) -> set[Any] | None:
+    """Return the zeros of ``A + B*sqrt(C)``, at which ``A**2 - B**2*C`` vanishes too."""
     exact = sympy.expand(_tail.exact_sympy(e, parameters, 1, positive=False))
+    roots = {part for part in exact.atoms(sympy.Pow) if part.exp == sympy.S.Half}
+    if len(roots) != 1:
+        return None
+    (root,) = roots
+    named = sympy.Dummy("root")
+    written = exact.subs(root, named)
+    if not written.is_polynomial(named) or sympy.degree(written, named) != 1:
+        return None
+    rest, factor = written.subs(named, 0), written.coeff(named, 1)
+    found = _zeros_of_polynomial(sympy.expand(rest**2 - factor**2 * root.base))
+    # The other zeros are those of A - B*sqrt(C).
+    return (
+        None
+        if found is None
+        else {x for x in found if abs(exact.subs(_tail.REAL, x).n(60)) < _NONE}
+    )
+
+
+def _polynomial_zeros(e: Expression, parameters: Mapping[str, float]) -> set[Any] | None:
+    return _zeros_of_polynomial(sympy.expand(_tail.exact_sympy(e, parameters, 1, positive=False)))
+
+
+def _zeros_of_polynomial(exact: Any) -> set[Any] | None:
     if not exact.is_polynomial(_tail.REAL):
         return None
     polynomial = sympy.Poly(exact, _tail.REAL)
