@@ -269,3 +269,12 @@ def test_a_whole_search_is_remembered_whatever_time_it_was_allowed(monkeypatch):
     assert found is not None
     monkeypatch.setattr(_closed_form, "_shorter_and_shorter", lambda *_: iter(()))
     assert closed_form(formula, seconds=1.5) == found
+
+
+def test_what_an_indicator_holds_cancels_by_itself():
+    """By hand: with r the length of z, (z + z/r**2)/(1 + r**2) is z/r**2 wherever r is not 0."""
+    product = closed_form(parse("z*sqrt(sum(z**2))/(1 + sum(z**2))"))
+    assert to_text(product) == (
+        "where(sqrt(sum(z**2)) > 0, sum(a*g)*z/sum(z**2), 0)"
+        " + (g*sqrt(sum(z**2)) - 2*sum(a*g)*z)/(1 + sum(z**2))"
+    )

@@ -391,3 +391,30 @@ def test_exponentials_of_either_sign_are_powers_of_one():
     assert to_text(derivation.product_from_output) == (
         "a*g/t + sum(a*g)*(1 - sum(a) - sum(1/a)*a**2)/(a*sum(1/a)*t)"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "form"),
+    [
+        (
+            "max(0, 1 - lam/sqrt(sum(z**2)))*z",
+            {"lam": 0.5},
+            "where(max(abs(a)) > 0, (a*lam*sum(a*g)/sum(a**2) + g*sqrt(sum(a**2)))"
+            "/(lam + sqrt(sum(a**2))), 0)",
+        ),
+        (
+            "(z - mean(z))/(mean(abs(z - mean(z))) + eps)",
+            {"eps": 0.1},
+            "(1 - mean(abs(a)))*(g + mean(a*g)*mean(sign(a)) - mean(g) - mean(a*g)*sign(a))/eps",
+        ),
+        (
+            "gamma*(z - mean(z))/sqrt(mean((z - mean(z))**2) + eps) + beta",
+            {"gamma": 1.5, "eps": 1e-5, "beta": 0.2},
+            "sqrt(gamma**2 - mean((a - beta)**2))*(g*gamma**2 - (a - beta)*mean((a - beta)*g)"
+            " - mean(g)*gamma**2)/(gamma**2*sqrt(eps))",
+        ),
+    ],
+)
+def test_forms_with_parameters_are_short(text, parameters, form):
+    """No quotient within a divisor, nothing added that is taken away again: as worked by hand."""
+    assert to_text(through_output(derive(parse(text, parameters)))) == form

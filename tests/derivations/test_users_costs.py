@@ -10,7 +10,7 @@ from tests.derivations.oracle import UnsettledError, slope_of
 from tests.formulas.language import UndefinedError, layer_values
 
 from chainrule.catalogue import activation_formula
-from chainrule.derivations import derive_cost
+from chainrule.derivations import derive_cost, fused_gradient
 from chainrule.formulas import parse, to_text
 
 COSTS = [
@@ -188,3 +188,21 @@ def test_gradients_of_users_costs_equal_differences(name, text, parameters, outp
 def test_kinks_of_users_costs_are_stated(text: str, kink: str) -> None:
     derivation = derive_cost(activation_formula("identity"), parse(text, variables=("a", "y")))
     assert kink in " ".join(str(derivation).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "gradient"),
+    [
+        ("1 - 2*sum(a*y)/(sum(a) + sum(y))", {}, "2*a*(sum(a*y) - y)/(1 + sum(y))"),
+        (
+            "1 - (2*sum(a*y) + s)/(sum(a) + sum(y) + s)",
+            {"s": 1.0},
+            "2*a*(sum(a*y) - y)/(1 + s + sum(y))",
+        ),
+    ],
+)
+def test_outputs_that_add_up_to_a_number_are_not_added_up(text, parameters, gradient):
+    """Behind a softmax the Dice loss has 1 for the sum of the outputs."""
+    cost = parse(text, parameters, variables=("a", "y"))
+    fused = fused_gradient(activation_formula("softmax"), cost)
+    assert to_text(fused.by_preactivation) == gradient

@@ -28,6 +28,7 @@ from chainrule.derivations.algebra._arithmetic import (
 from chainrule.derivations.algebra._choices import with_choices
 from chainrule.derivations.algebra._sympy import ARITHMETIC, FAILURES, Translation
 from chainrule.derivations.costs._joined import simplified
+from chainrule.derivations.costs._known_total import with_known_total
 from chainrule.derivations.costs._saturation import survives_rounding
 from chainrule.derivations.layers._check import agrees_where_awkward, proved
 from chainrule.derivations.layers._closed_form import closed_form, cost_gradient, without_reductions
@@ -166,13 +167,12 @@ def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> 
 
 def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedGradient:
     through = closed_form(formula)
-    joined = None
-    if through is not None:
-        joined = _put_in(by_output, through)
+    joined = None if through is None else _put_in(by_output, through)
+    seed = with_known_total(by_output, formula)
     found: tuple[Expression, str] | None = None
     for given in dict.fromkeys(("", assumption)):
         known = _equation(given) if given else None
-        for short in _coupled_forms(formula, by_output, joined, known):
+        for short in _coupled_forms(formula, seed, known):
             if found is None or _rank(short, given) < _rank(*found):
                 found = short, given
     if found is None:
@@ -205,11 +205,12 @@ def _shared_apart(product: Expression) -> tuple[Expression, Expression]:
 def _coupled_forms(
     formula: Formula,
     by_output: Expression,
-    joined: Expression | None,
     known: tuple[Expression, Expression] | None,
 ) -> Iterator[Expression]:
     """Yield forms that hold: the joined one as it is and simplified, and the chain rule's."""
-    if joined is not None:
+    through = closed_form(formula)
+    if through is not None:
+        joined = _put_in(by_output, through)
         ways = [joined] if known is None else []
         try:
             with time_limit(_SECONDS):

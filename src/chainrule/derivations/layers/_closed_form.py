@@ -19,7 +19,7 @@ from chainrule.derivations.algebra._arithmetic import ONE, size
 from chainrule.derivations.algebra._choices import with_choices
 from chainrule.derivations.algebra._sympy import FAILURES, atoms_of
 from chainrule.derivations.layers._check import agrees_where_awkward, proved
-from chainrule.derivations.layers._sum_algebra import SumAlgebra, SumFunction
+from chainrule.derivations.layers._sum_algebra import SumAlgebra, SumFunction, is_indicator
 from chainrule.derivations.layers._vector_jacobian import SEED, backward_graph
 from chainrule.derivations.limits_in_time._remembered import remembered
 from chainrule.derivations.limits_in_time._time_limit import time_limit
@@ -141,7 +141,11 @@ def _shorter_and_shorter(
             continue
         if best is not None and (e.has(z), _PARTS * sympy.count_ops(e)) > best:
             continue  # no way to write it is shorter
-        written = (way.subs(roots) for way in writings(e, algebra))
+        written = (
+            way.subs(roots)
+            for form in dict.fromkeys((e, _by_indicators(e, algebra)))
+            for way in writings(form, algebra)
+        )
         found = with_choices(min(map(algebra.to_expression, written), key=size))
         if best is not None and length(found) >= best:
             continue
@@ -167,6 +171,16 @@ def _with_roots_named(e: Any, algebra: SumAlgebra) -> tuple[Any, dict[Any, Any]]
     roots = {s: sympy.Dummy("root", positive=True) for s, order in orders.items() if order > 1}
     back = {root: s ** sympy.Rational(1, orders[s]) for s, root in roots.items()}
     return e.subs({s: root ** orders[s] for s, root in roots.items()}), back
+
+
+def _by_indicators(e: Any, algebra: SumAlgebra) -> Any:
+    """``(I*(z + z/s) + g)/(1 + s) -> I*z/s + g/(1 + s)``: what one holds cancels by itself."""
+    meaning = algebra.translation.meaning
+    found = [symbol for symbol in e.free_symbols if is_indicator(meaning.get(symbol))]
+    if len(found) != 1 or any(part.has(found[0]) for part in e.atoms(SumFunction)):
+        return e
+    off, on = (e.subs(found[0], held) for held in (0, 1))
+    return found[0] * sympy.factor(sympy.cancel(on - off)) + sympy.factor(off)
 
 
 def _algebras(graph: Graph, last: int, values: dict[str, float]) -> Iterator[SumAlgebra]:
@@ -261,7 +275,7 @@ def writings(e: Any, algebra: SumAlgebra) -> list[Any]:
     g = algebra.translation.symbol(SEED)
     linear = [g, *(part for part in atoms_of(e, SumFunction) if part.has(g))]
     expanded = sympy.expand(e)
-    collected = sympy.collect(expanded, linear, sympy.factor)
+    collected = _collected(expanded, linear)
     grouped = sympy.factor_terms(expanded)
     ways = [e, expanded, grouped, collected]
     if linear[1:] and e.has(algebra.count):
@@ -270,6 +284,16 @@ def writings(e: Any, algebra: SumAlgebra) -> list[Any]:
         of_means = map(algebra.with_means, (expanded, grouped, collected))
         ways += [way for way in of_means if not way.has(algebra.count)]
     return ways
+
+
+def _collected(e: Any, linear: list[Any]) -> Any:
+    """Factor what stands before each linear part of a sum: SymPy looks into all that is inside."""
+    before: dict[Any, list[Any]] = {}
+    for term in sympy.Add.make_args(e):
+        factors = sympy.Mul.make_args(term)
+        part = next((x for x in linear if x in factors), sympy.Integer(1))
+        before.setdefault(part, []).append(term / part)
+    return sympy.Add(*(part * sympy.factor(sympy.Add(*terms)) for part, terms in before.items()))
 
 
 def _by_denominators(e: Any) -> Any:

@@ -125,7 +125,7 @@ class SumAlgebra:
         outside = e.replace(
             lambda part: isinstance(part, SumFunction), lambda part: sympy.Integer(1)
         )
-        found = [s for s in outside.free_symbols if _is_indicator(self.translation.meaning.get(s))]
+        found = [s for s in outside.free_symbols if is_indicator(self.translation.meaning.get(s))]
         if len(found) != 1 or any(part.has(found[0]) for part in e.atoms(SumFunction)):
             return whole
         condition = self.translation.meaning[found[0]]
@@ -184,7 +184,7 @@ class SumAlgebra:
         return self.translation.to_expression(e)
 
 
-def _is_indicator(e: Expression | None) -> bool:
+def is_indicator(e: Expression | None) -> bool:
     return isinstance(e, Apply) and e.operation == "indicator"
 
 

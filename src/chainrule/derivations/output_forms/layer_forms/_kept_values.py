@@ -317,9 +317,9 @@ def _is_over_outputs(e: Expression | None) -> bool:
 def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]]:
     """Yield what the output tells of a part that stands for all of `z`: ``max(z, 0)``, say."""
     for part in common_parts(formula.expression):
-        if part == _Z or is_layer_coupled(part):
-            continue
         outer = replace(formula, expression=exchanged(formula.expression, part, _Z))
+        if part == _Z or not is_layer_coupled(outer.expression):
+            continue
         graph = computation_graph(outer.expression)
         # It may hold for units that are not negative alone.
         rectified = formula if _is_rectifier(part) else None

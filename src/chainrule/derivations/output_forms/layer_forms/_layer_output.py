@@ -250,9 +250,15 @@ def layer_output_form(
     ways = attempt(_WRITING_SECONDS, lambda: written_shortly(written, values, numbers), no_ways)
     ways = ways or [form]
     ways = [with_choices(way) for way in (*with_plain_comparisons(ways[0]), *ways)]
-    shorter = [completed(way) for way in ways if size(way) < size(form)][:_MOST_WAYS]
+    shorter = [completed(way) for way in ways if _length(way) < _length(form)][:_MOST_WAYS]
     shortened = completed(form)
     return attempt(_SECONDS, lambda: next(filter(holds, shorter), shortened), shortened)
+
+
+def _length(e: Expression) -> tuple[int, int]:
+    """Return how long a form is, and how many quotients it has: of as long ones few are better."""
+    quotients = (x for x in subexpressions(e) if isinstance(x, Apply) and x.operation == "divide")
+    return size(e), sum(1 for _ in quotients)
 
 
 def _of_related(formula: Formula) -> Iterator[Expression]:

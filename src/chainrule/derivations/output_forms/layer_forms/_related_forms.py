@@ -37,7 +37,7 @@ from chainrule.formulas import (
 )
 
 _A, _Z = Variable("a"), Variable("z")
-_WRITING_SECONDS = 0.3
+_WRITING_SECONDS = 0.8
 SOME_OUTPUT = Apply("greater", (Apply("max", (Apply("abs", (_A,)),)), constant(0)))
 
 
