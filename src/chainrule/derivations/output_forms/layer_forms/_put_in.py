@@ -42,6 +42,7 @@ from chainrule.formulas import (
 _A = Variable("a")
 _SIGN, _SIZE = Apply("sign", (_A,)), Apply("abs", (_A,))
 _SECONDS = 0.3
+_MOST_ROOTS = 6  # that are named
 
 Told = Mapping[Expression, Expression]
 
@@ -218,13 +219,16 @@ def _factored_in_roots(e: Any, algebra: SumAlgebra) -> Any:
     """``x - sqrt(x) -> sqrt(x)*(sqrt(x) - 1)``: what roots are taken of is a square of these."""
     if e.has(algebra.count):
         e = algebra.with_means(e)
-    roots = {
-        part.base: sympy.Dummy("root", positive=True)
-        for part in filter(_is_root, e.atoms(sympy.Pow))
-    }
-    for base, root in roots.items():
+    found = []
+    # Short ones first: of what holds them the roots are known then, as of (1 + sqrt(x))**2.
+    while roots := [part for part in e.atoms(sympy.Pow) if _is_root(part) and part.free_symbols]:
+        base = min((part.base for part in roots), key=sympy.count_ops)
+        root = sympy.Dummy("root", positive=True)
         e = e.subs(base, root**2)
-    return _factored(e).subs({root: sympy.sqrt(base) for base, root in roots.items()})
+        found.append((root, sympy.sqrt(base)))
+        if e.has(base) or len(found) > _MOST_ROOTS:
+            break
+    return _factored(e).subs(found[::-1])
 
 
 def _without_tangents(value: Any) -> Any:
