@@ -89,7 +89,8 @@ class Activation:
         ndarray
             Of the shape and dtype of `z`. In float32 the cheapest arithmetic that keeps values
             within 2 ulp and slopes within 4 computes it. NaN gives NaN; ±inf gives the limit where
-            the formula's stable form has one.
+            the formula's stable form has one, and so does a place at which an element-wise formula
+            divides 0 by 0 and both sides tend to the same number, as ``sin(z)/z`` at 0.
         """
         return self._arrays.forward(z, axis, out)
 
