@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,20 @@ _NATIVE = ctypes.CFUNCTYPE(
 _SHIFTS = (-0.1, 0.4)  # of the parameters' values, relative to 1 + |value|
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 _NEAR_ZERO = 1e-3
+
+
+def check_learned(learned: Sequence[Sequence[str]], layers: int) -> None:
+    """Refuse names for another number of layers, and for the output layer."""
+    if len(learned) != layers:
+        raise NetworkError(
+            f"learned names the parameters of {len(learned)} layers, of {layers} there are"
+        )
+    if learned[-1]:
+        raise NetworkError(
+            f"{', '.join(learned[-1])} of the output activation cannot be learned: the gradient of "
+            "a cost is derived behind the output activation with the values that it has\n"
+            "Learn parameters of hidden layers, and leave those of the last one empty."
+        )
 
 
 @lru_cache(maxsize=256)

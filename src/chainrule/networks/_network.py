@@ -17,7 +17,7 @@ from chainrule.networks._checks import as_rows, check_architecture, check_normal
 from chainrule.networks._errors import NetworkError
 from chainrule.networks._initialisation import initial_parameters
 from chainrule.networks._layout import Layout, biases_of, layout, weights_of
-from chainrule.networks._learned import slope_formulas
+from chainrule.networks._learned import check_learned, slope_formulas
 from chainrule.networks._prediction import Predictors
 from chainrule.networks._program import Program, program
 from chainrule.networks.on_paper._network import propagation
@@ -77,6 +77,7 @@ class Network:
         object.__setattr__(self, "learned", self.learned or ((),) * layers)
         object.__setattr__(self, "blocks", self.blocks or self.sizes[-1:])
         check_normalisations(self.normalisations, layers)
+        check_learned(self.learned, layers)
         check_blocks(self.blocks, self.sizes[-1])
         self._take(self.parameters, self.statistics)
 
@@ -341,7 +342,8 @@ def network(
         each hidden layer.
     learned : sequence of sequence of str
         For each layer, the parameters of its activation that are learned, starting from their
-        values in the formula; empty for none.
+        values in the formula; empty for none, as for the output layer, behind which the cost's
+        gradient is derived with the values that it has.
     blocks : sequence of int
         How many units each block of the output layer has, as in `Network`: with the softmax, a
         choice among so many classes for each.
@@ -371,10 +373,7 @@ def network(
     kinds = (*named, "")
     names = tuple(tuple(own) for own in learned) or ((),) * len(formulas)
     check_normalisations(kinds, len(formulas))
-    if len(names) != len(formulas):
-        raise NetworkError(
-            f"learned names the parameters of {len(names)} layers, of {len(formulas)} there are"
-        )
+    check_learned(names, len(formulas))
     for formula, own in zip(formulas, names, strict=True):
         slope_formulas(formula, own, kind.name)
     parameters = initial_parameters(layers, formulas, kind, np.random.default_rng(rng))
