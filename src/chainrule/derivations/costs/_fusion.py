@@ -166,13 +166,12 @@ def fused_gradient(activation: Formula, cost: Formula, assumption: str = "") -> 
 
 
 def _coupled(formula: Formula, by_output: Expression, assumption: str) -> FusedGradient:
-    through = closed_form(formula)
-    joined = None if through is None else _put_in(by_output, through)
-    seed = with_known_total(by_output, formula)
+    through, seed = closed_form(formula), with_known_total(by_output, formula)
+    joined, shorter = (None if through is None else _put_in(e, through) for e in (by_output, seed))
     found: tuple[Expression, str] | None = None
     for given in dict.fromkeys(("", assumption)):
         known = _equation(given) if given else None
-        for short in _coupled_forms(formula, seed, known):
+        for short in _coupled_forms(formula, seed, shorter, known):
             if found is None or _rank(short, given) < _rank(*found):
                 found = short, given
     if found is None:
@@ -205,12 +204,11 @@ def _shared_apart(product: Expression) -> tuple[Expression, Expression]:
 def _coupled_forms(
     formula: Formula,
     by_output: Expression,
+    joined: Expression | None,
     known: tuple[Expression, Expression] | None,
 ) -> Iterator[Expression]:
     """Yield forms that hold: the joined one as it is and simplified, and the chain rule's."""
-    through = closed_form(formula)
-    if through is not None:
-        joined = _put_in(by_output, through)
+    if joined is not None:
         ways = [joined] if known is None else []
         try:
             with time_limit(_SECONDS):

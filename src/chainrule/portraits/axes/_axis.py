@@ -10,11 +10,7 @@ from itertools import pairwise
 from chainrule.derivations import Pieces
 from chainrule.formulas import Expression
 from chainrule.portraits._statement import Bounds, bounds_of, place
-from chainrule.portraits.axes._domain import (
-    Edge,
-    Span,
-    breakpoint_edges,
-)
+from chainrule.portraits.axes._domain import Edge, Span, breakpoint_edges
 from chainrule.portraits.axes._line import Line
 from chainrule.portraits.axes._places import exact_value, is_defined, near
 from chainrule.portraits.enclosures._interval import Program

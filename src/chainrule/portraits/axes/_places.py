@@ -85,6 +85,7 @@ def near(program: Program, edge: Edge) -> Bounds:
 
 
 def vanishes(e: Expression, parameters: Mapping[str, float], exact: Any) -> bool:
+    """Tell whether digits and algebra show that an expression is zero at an exact place."""
     with mpmath.workdps(60):
         place = mpmath.mpf(str(sympy.N(exact, 60)))
         if not abs(evaluate(e, {**parameters, "z": place})) < _ZERO:
