@@ -1,5 +1,6 @@
 """Work is counted in seconds of a usual machine: a slow machine changes no result."""
 
+import gc
 import os
 import threading
 import time
@@ -68,6 +69,18 @@ def test_what_others_and_waiting_take_is_no_work():
     waited = clock.now() - began
     run_for(0.2)
     assert waited < (clock.now() - began) / 4
+
+
+def test_to_look_through_all_objects_for_garbage_is_no_work():
+    """How long that takes depends on what else the process holds."""
+    everything = [[k] for k in range(1_000_000)]
+    clock = _work_clock.work_clock()
+    began, before = time.thread_time(), clock.now()
+    gc.collect()
+    worked, passed = clock.now() - before, time.thread_time() - began
+    run_for(passed)
+    assert len(everything) == 1_000_000
+    assert worked < (clock.now() - before) / 4
 
 
 def test_the_clock_of_a_thread_is_read_by_others():

@@ -6,14 +6,17 @@ So it is measured by a small piece of reference work, again and again while othe
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 _USUAL = 28e-6  # seconds which the reference work takes on a usual machine
 _REPEATS = 3  # the least counts, since interruptions and cold caches only add
 _FRESH = 0.04  # seconds for which a measurement holds
+_OLDEST = 2  # generation of objects; to look for garbage in it is to look through all
 
 
 def undisturbed() -> threading.RLock:
@@ -22,20 +25,36 @@ def undisturbed() -> threading.RLock:
 
 
 class WorkClock:
-    """The work of the thread that made it, in seconds of a usual machine; any thread reads it."""
+    """The work of the thread that made it, in seconds of a usual machine; any thread reads it.
+
+    A whole garbage collection is no work: it takes as long as the process is large, which may be a
+    second, and comes to whoever makes an object just then.
+    """
 
     def __init__(self) -> None:
         self._processor = _processor_of_this_thread()
         self._before = self._processor()
         self._total = 0.0
+        self._collected = 0.0
+        self._collecting_since: float | None = None
 
     def now(self) -> float:
         """Return the work since the clock was made."""
         with _gate:
-            now = self._processor()
+            now = self._processor() - self._collected
             step = (now - self._before) * _speed.now
             self._before, self._total = now, self._total + step
             return self._total
+
+    def begin_collection(self) -> None:
+        """Stand still, since objects are looked through."""
+        self._collecting_since = self._processor()
+
+    def end_collection(self) -> None:
+        """Go on."""
+        if self._collecting_since is not None:
+            self._collected += self._processor() - self._collecting_since
+            self._collecting_since = None
 
 
 def work_clock() -> WorkClock:
@@ -105,6 +124,17 @@ def _processor_of_this_thread() -> Callable[[], float]:
     return lambda: time.monotonic() + offset
 
 
+def _leave_collection_out(phase: str, info: dict[str, Any]) -> None:
+    """Stop and start the clock of the thread that collects garbage of all generations."""
+    clock: WorkClock | None = getattr(_own, "clock", None)
+    if clock is None or info["generation"] < _OLDEST:
+        return
+    if phase == "start":
+        clock.begin_collection()
+    else:
+        clock.end_collection()
+
+
 def _begin_anew() -> None:
     """Forget, in a child process, the clocks of its parent, and the thread that held the gate."""
     global _gate, _own
@@ -114,5 +144,6 @@ def _begin_anew() -> None:
 _gate = threading.RLock()
 _speed = _Speed()
 _own = threading.local()
+gc.callbacks.append(_leave_collection_out)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
