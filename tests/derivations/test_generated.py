@@ -5,13 +5,12 @@ By default a few fixed examples; ``make fuzz`` draws thousands of new ones.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.cases import bounded
 from tests.derivations.oracle import (
     PLACES,
     check_cost,
@@ -51,14 +50,6 @@ def examples(count: int) -> Callable[..., object]:
     )
 
 
-@contextmanager
-def bounded_in_time():
-    """Fail where what is inside hangs."""
-    start = time.process_time()
-    yield
-    assert time.process_time() - start < LONGEST
-
-
 def read(w: Written, variables: tuple[str, ...] = ("z",)) -> Formula | None:
     """Parse what was drawn; what the package refuses it refuses by its own errors."""
     try:
@@ -75,7 +66,7 @@ def check_activation(w: Written) -> int:
     formula = read(w)
     if formula is None:
         return 0
-    with bounded_in_time():
+    with bounded(LONGEST):
         derivation = derive(formula)
         check_documents(derivation)
     return contradicted(lambda: check_elementwise(w.expression, derivation))
@@ -95,7 +86,7 @@ def test_any_layer_coupled_formula(w):
     formula = read(w)
     if formula is None:
         return
-    with bounded_in_time():
+    with bounded(LONGEST):
         derivation = derive(formula)
         check_documents(derivation)
     plain = backward_graph(derivation.graph)[0].expression()
@@ -113,7 +104,7 @@ def test_any_cost_behind_an_output(w, output):
     if cost is None:
         return
     activation = activation_formula(output)
-    with bounded_in_time():
+    with bounded(LONGEST):
         derivation = derive_cost(activation, cost)
         check_documents(derivation)
     contradicted(lambda: check_cost(activation, cost, derivation))
@@ -166,7 +157,7 @@ def test_formulas_that_were_once_wrong_or_slow(text, values):
     expression = parse(text, values).expression
     w = Written(expression, tuple(values.items()))
     check_activation(w)
-    with bounded_in_time():
+    with bounded(LONGEST):
         found = portrait(parse(text, values))
     check_portrait(expression, found, settled_places(expression, values, PLACES))
 

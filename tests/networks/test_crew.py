@@ -73,7 +73,7 @@ def seconds(threads):
         return time.perf_counter() - begun
 others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
 try:
-    print(seconds(4) / seconds(1))
+    print(min(seconds(4) / seconds(1) for _ in range(3)))
 finally:
     for other in others:
         other.kill()
