@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from chainrule.estimators import FeedforwardClassifier, FeedforwardRegressor, load
-from chainrule.formulas import ParameterError
+from chainrule.formulas import ParameterError, parse
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -170,6 +170,24 @@ def test_a_slope_is_learned(tmp_path):
     assert slopes[0, 0] / slopes[1, 0] == pytest.approx(learned)
     with pytest.raises(ParameterError, match="learned_parameters now asks for"):
         back.set_params(learned_parameters=None, warm_start=True).fit(X, y)
+
+
+def test_the_bound_of_an_output_is_learned(tmp_path):
+    """A regression between bounds that nobody knows finds them; the file has them too."""
+    X = np.linspace(-3.0, 3.0, 200)[:, None]
+    y = 5.0 * np.tanh(X[:, 0])
+    bounded = parse("beta*tanh(z)", {"beta": 1.0})
+    model = FeedforwardRegressor(
+        hidden_layer_sizes=(), output_activation=bounded, learned_parameters=["beta"],
+        learning_rate_init=0.05, max_iter=400, tol=0.0, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    found = dict(model.network_.learned_activations[-1].parameters)["beta"]
+    assert found == pytest.approx(5.0, abs=0.05)
+    assert model.score(X, y) > 0.999
+    model.save(tmp_path / "model")
+    back = load(tmp_path / "model")
+    np.testing.assert_array_equal(back.predict(X), model.predict(X))
+    assert back.partial_fit(X, y).loss_ < 1.1 * model.loss_ + 1e-6
 
 
 def test_a_checkpoint_holds_the_statistics_of_batches(data, tmp_path):

@@ -82,9 +82,6 @@ def test_learned_parameters_are_used_in_prediction():
 def test_parameters_that_evaluation_depends_on_are_refused():
     with pytest.raises(NetworkError, match="cannot be learned"):
         _net(activation=parse("max(b*z, z)", {"b": 0.9}), learned=(("b",), (), ()))
-    with pytest.raises(NetworkError, match="alpha of the output activation cannot be learned"):
-        network((2, 1), (parse("tanh(alpha*z)", {"alpha": 1.0}),), "half_squared_error", rng=0,
-                learned=(("alpha",),))  # fmt: skip
     with pytest.raises(NetworkError, match="no parameter 'beta'"):
         _net(activation="tanh", learned=(("beta",), (), ()))
 

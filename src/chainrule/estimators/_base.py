@@ -15,6 +15,7 @@ from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
+from chainrule.catalogue import activation_formula
 from chainrule.estimators._callers import is_one_of_many
 from chainrule.estimators._data import FLOATS, checked_weights
 from chainrule.estimators._evaluation import Evaluation, evaluation
@@ -219,7 +220,6 @@ class Feedforward(Fitted):
         widths = hidden_sizes(self.hidden_layer_sizes)
         hidden = hidden_formulas(self.activation, self.activation_parameters, len(widths))
         kinds = normalisations(self.normalisation, len(widths))
-        learned = learned_of(self.learned_parameters, hidden)
         if self.solver == "lbfgs" and (np.any(self.dropout) or "batch" in kinds):
             raise ParameterError(
                 "solver='lbfgs' takes all examples at once, without dropout and without "
@@ -246,6 +246,7 @@ class Feedforward(Fitted):
         # A further partial_fit draws nothing anew: no copy for it.
         fresh = None if goes_on else copy.deepcopy(self._generator)
         output, cost = self._output()
+        learned = learned_of(self.learned_parameters, (*hidden, activation_formula(output)))
         sizes = (inputs.shape[1], *widths, prepared.matrix.shape[1])
         layers: dict[str, Any] = {
             "normalisation": kinds, "learned": learned, "blocks": prepared.blocks

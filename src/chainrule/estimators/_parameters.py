@@ -189,18 +189,19 @@ def normalisations(normalisation: Any, layers: int) -> tuple[str, ...]:
     return tuple(kind or "" for kind in kinds)
 
 
-def learned_of(names: Any, hidden: tuple[Formula, ...]) -> tuple[tuple[str, ...], ...]:
-    """Return the names of the activation's parameters that each layer learns, the output's too."""
+def learned_of(names: Any, activations: tuple[Formula, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the activation's parameters that each layer learns."""
     names = () if names is None else names
     listed = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    known = {name for formula in hidden for name, _ in formula.parameters}
+    known = {name for formula in activations for name, _ in formula.parameters}
     if not listed or not known.issuperset(names):
         raise ParameterError(
-            "learned_parameters must be a list of names of parameters of hidden activations, here "
+            "learned_parameters must be a list of names of parameters of activations, here "
             f"{sorted(known)}; got {names!r}"
         )
-    layers = [tuple(name for name, _ in formula.parameters if name in names) for formula in hidden]
-    return (*layers, ())
+    return tuple(
+        tuple(name for name, _ in formula.parameters if name in names) for formula in activations
+    )
 
 
 def shares(dropout: Any, layers: int) -> float | tuple[float, ...]:

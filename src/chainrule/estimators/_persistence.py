@@ -198,8 +198,11 @@ def _agree(estimator: Feedforward, network: Network) -> None:
     if normalisations(parameters["normalisation"], len(widths)) != network.normalisations[:-1]:
         raise ModelFileError("its normalisation differs from the network's")
     hidden = network.activations[:-1]
-    if learned_of(parameters["learned_parameters"], hidden) != network.learned:
+    if learned_of(parameters["learned_parameters"], network.activations) != network.learned:
         raise ModelFileError("its learned_parameters differ from the network's")
+    if network.learned[-1]:
+        # The text of the file has numbers in the places of parameters.
+        estimator.set_params(output_activation=network.activations[-1])
     try:
         described: Any = hidden_formulas(
             parameters["activation"], parameters["activation_parameters"], len(widths)

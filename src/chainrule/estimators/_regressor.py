@@ -98,9 +98,10 @@ class FeedforwardRegressor(RegressorMixin, Feedforward):
         learned: the units of the layer, or the examples of the batch. A list names one for each
         hidden layer.
     learned_parameters : list of str or None
-        The parameters of hidden activations that training learns, from the values that
-        `activation_parameters` gives: ``["alpha"]`` makes ``"max(alpha*z, z)"`` a PReLU. What they
-        became stands in ``network_.learned_activations``.
+        The parameters of activations that training learns, from the values that
+        `activation_parameters` gives, or the formula that is the `output_activation`:
+        ``["alpha"]`` makes ``"max(alpha*z, z)"`` a PReLU. What they became stands in
+        ``network_.learned_activations``.
     clip_norm, clip_value : float
         Bounds of the gradient's length and of its entries; 0 for none.
     weight_decay : float

@@ -26,12 +26,15 @@ class CostKernels:
         Of the arrays.
     assumption : str
         What the gradient takes for granted of the targets; empty if nothing.
+    learned : tuple of str
+        Parameters of the activation with other values of which the kernels are called, too.
     """
 
     activation: Formula
     cost: Formula
     dtype: str
     assumption: str
+    learned: tuple[str, ...] = ()
 
     @cached_property
     def value(self) -> Kernel:
@@ -48,12 +51,37 @@ class CostKernels:
         """``value_and_gradient(z, y, gradient, costs)``, which is called by address only."""
         return self._kernel("value_and_gradient")
 
-    def of_rows(self, z: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-        """Return the cost of each row of contiguous matrices."""
+    @cached_property
+    def slopes(self) -> tuple[Kernel, ...]:
+        """``slope(z, y, derivative of each example's cost)`` by each learned parameter."""
+        return tuple(self._slope(name) for name in self.learned)
+
+    def of_rows(
+        self, z: NDArray[Any], y: NDArray[Any], values: NDArray[np.float64] | None = None
+    ) -> NDArray[Any]:
+        """Return the cost of each row of contiguous matrices, with the parameters' first values.
+
+        Others may be given, those of the activation and then those of the cost.
+        """
         costs = np.empty(len(z), z.dtype)
         # The kernel of training: another would be compiled too.
-        self.value_and_gradient.over_rows(z, y, np.empty_like(z), costs)
+        self.value_and_gradient.over_rows(z, y, np.empty_like(z), costs, values=values)
         return costs
+
+    def _slope(self, name: str) -> Kernel:
+        def generate() -> str:
+            from chainrule.kernels._cost_modules import slope_module
+
+            return slope_module(self.activation, self.cost, self.dtype, name)
+
+        question = (
+            f"slope of cost by {name} {self.dtype} {exactly(self.cost)} "
+            f"of {exactly(self.activation)}"
+        )
+        values = values_of(self.activation, self.cost)
+        return kernel_of(
+            compiled_module(question, generate), "slope", values, self.dtype, coupled=True
+        )
 
     def _kernel(self, function: str) -> Kernel:
         together = function == "value_and_gradient"
@@ -62,12 +90,14 @@ class CostKernels:
             from chainrule.kernels._cost_modules import cost_module
 
             return cost_module(
-                self.activation, self.cost, self.dtype, self.assumption, together=together
-            )
+                self.activation, self.cost, self.dtype, self.assumption, together=together,
+                for_other_values=bool(self.learned),
+            )  # fmt: skip
 
         question = (
             f"cost{' with gradient' * together} {self.dtype} {exactly(self.cost)} "
             f"of {exactly(self.activation)} given {self.assumption}"
+            f"{', and with other values' * bool(self.learned)}"
         )
         values = values_of(self.activation, self.cost)
         name = compiled_module(question, generate)
@@ -75,7 +105,12 @@ class CostKernels:
 
 
 def cost_kernels(
-    activation: Formula, cost: Formula, dtype: Any, *, assume: bool = True
+    activation: Formula,
+    cost: Formula,
+    dtype: Any,
+    *,
+    assume: bool = True,
+    learned: tuple[str, ...] = (),
 ) -> CostKernels:
     """Return the kernels of a cost behind an output activation, compiled at their first use.
 
@@ -87,11 +122,15 @@ def cost_kernels(
     assume : bool
         Whether the targets satisfy what the cost assumes of them (``sum(y) == 1``), so that the
         short form of the gradient may be used.
+    learned : tuple of str
+        Parameters of the activation with other values of which the kernels are to be called, too.
     """
-    return _cost_kernels(activation, cost, np.dtype(dtype).name, assume)
+    return _cost_kernels(activation, cost, np.dtype(dtype).name, assume, learned)
 
 
 @lru_cache(maxsize=512)
-def _cost_kernels(activation: Formula, cost: Formula, dtype: str, assume: bool) -> CostKernels:
+def _cost_kernels(
+    activation: Formula, cost: Formula, dtype: str, assume: bool, learned: tuple[str, ...]
+) -> CostKernels:
     assumption = assumption_on_targets(cost) if assume else ""
-    return CostKernels(activation, apart(cost, activation), dtype, assumption)
+    return CostKernels(activation, apart(cost, activation), dtype, assumption, learned)

@@ -10,6 +10,7 @@ from chainrule.derivations import (
     Graph,
     GraphBuilder,
     backward_graph,
+    by_parameter,
     computation_graph,
     fused_gradient,
 )
@@ -45,17 +46,28 @@ from chainrule.kernels.stable_forms._vanished import with_vanished_products
 
 
 def cost_module(
-    activation: Formula, cost: Formula, dtype: str, assumption: str = "", *, together: bool = False
+    activation: Formula,
+    cost: Formula,
+    dtype: str,
+    assumption: str = "",
+    *,
+    together: bool = False,
+    for_other_values: bool = False,
 ) -> str:
     """Return the source of the kernels of a cost behind an output activation.
 
     They are ``value`` and ``gradient``; or, for training, one for both, ``value_and_gradient``.
     """
-    parameters = tuple(name for name, _ in (*activation.parameters, *cost.parameters))
-    body = [] if activation.is_layer_coupled else [*scalar_functions(activation, dtype), ""]
+    parameters = _names(activation, cost)
     fused = fused_gradient(activation, cost, assumption)
-    build = _coupled_cost if activation.is_layer_coupled else _elementwise_cost
-    functions, programs = build(activation, cost, parameters, fused, dtype)
+    body: list[str] = []
+    if activation.is_layer_coupled:
+        functions, programs = _coupled_cost(activation, cost, fused)
+    else:
+        body += [*scalar_functions(activation, dtype, for_other_values=for_other_values), ""]
+        functions, programs = _elementwise_cost(
+            activation, cost, fused, dtype, for_other_values=for_other_values
+        )
     body += functions
     title = f"{cost.text}, a = {activation.text}"
     if together:
@@ -64,12 +76,57 @@ def cost_module(
     return module_source(title, dtype, body + _kernels(*programs, parameters, fused))
 
 
-def _coupled_cost(
-    activation: Formula,
-    cost: Formula,
+def slope_module(activation: Formula, cost: Formula, dtype: str, name: str) -> str:
+    """Return the source of ``slope``: of the derivative of a cost by a parameter of the activation.
+
+    It is derived of the two together, so that no logarithm meets 0.
+    """
+    parameters = _names(activation, cost)
+    values = (*activation.parameters, *cost.parameters)
+    says = f"∂(cost of each example)/∂{name}"
+    functions: list[str] = []
+    reads = dict(READS)
+    inner = prepared(activation) if activation.is_layer_coupled else activation
+    composed = rewrite(_composed(cost.expression, inner.expression))
+    slope = by_parameter(composed, name, dict(values))
+    if activation.is_layer_coupled:
+        slope = with_shares_of_others(rewrite(shifted(Formula(slope, values), sharp=True)))
+    else:
+        for number, total in enumerate(_totals(slope)):
+            term = _term(number, total.arguments[0], dict(values), parameters, functions, reads)
+            if term is not None:
+                slope = _replaced(slope, total, Apply(total.operation, (term,)))
+    graph = with_vanished_products(computation_graph(rewrite(slope)))[0]
+    program = RowProgram(RowPasses(graph), reads, one_result=True)
+    costs = [*_INPUTS, "output = carray(output, (rows,))", *program.source()]
+    body = [*functions, *kernel_source("slope", says, parameters, costs)]
+    return module_source(f"{says}, {cost.text}, a = {activation.text}", dtype, body)
+
+
+def _names(*formulas: Formula) -> tuple[str, ...]:
+    return tuple(name for formula in formulas for name, _ in formula.parameters)
+
+
+def _term(
+    number: int,
+    inner: Expression,
+    values: dict[str, float],
     parameters: tuple[str, ...],
-    fused: FusedGradient,
-    dtype: str,
+    functions: list[str],
+    reads: dict[str, str],
+) -> Variable | None:
+    """Add a function of `z` and `y` that is stable, if there is one; return what stands for it."""
+    name = f"term{number}"
+    source = two_sided_function(name, inner, values, parameters)
+    if source is None:
+        return None
+    functions += [*source, ""]
+    reads[name] = f"{name}(np.float64(z[i, j]), np.float64(y[i, j]){more_arguments(parameters)})"
+    return Variable(name)
+
+
+def _coupled_cost(
+    activation: Formula, cost: Formula, fused: FusedGradient
 ) -> tuple[list[str], tuple[RowProgram, RowProgram]]:
     """Return what computes the cost composed with the activation: no logarithm meets 0."""
     composed = rewrite(_composed(cost.expression, prepared(activation).expression))
@@ -102,11 +159,13 @@ def _is_singular(by_output: Expression) -> bool:
 def _elementwise_cost(
     activation: Formula,
     cost: Formula,
-    parameters: tuple[str, ...],
     fused: FusedGradient,
     dtype: str,
+    *,
+    for_other_values: bool,
 ) -> tuple[list[str], tuple[RowProgram, RowProgram]]:
     """Return what computes a cost behind an element-wise activation, and functions it calls."""
+    parameters = _names(activation, cost)
     values = (*activation.parameters, *cost.parameters)
     reads = {
         **READS,
@@ -118,16 +177,11 @@ def _elementwise_cost(
     returned = {"slope": Formula(slope.expression())}
     value = cost.expression
     for number, total in enumerate(_totals(cost.expression)):
-        name = f"term{number}"
         inner = _composed(total.arguments[0], activation.expression)
-        term = two_sided_function(name, inner, dict(values), parameters)
+        term = _term(number, inner, dict(values), parameters, functions, reads)
         if term is not None:
-            functions += [*term, ""]
-            returned[name] = Formula(inner)
-            reads[name] = (
-                f"{name}(np.float64(z[i, j]), np.float64(y[i, j]){more_arguments(parameters)})"
-            )
-            value = _replaced(value, total, Apply(total.operation, (Variable(name),)))
+            returned[term.name] = Formula(inner)
+            value = _replaced(value, total, Apply(total.operation, (term,)))
     short = fused.by_preactivation if fused.keeps_gradient else None
     gradient = short or Apply("multiply", (fused.by_output, Variable("slope")))
     if short is None or "a" in variables_of(value):
@@ -136,7 +190,7 @@ def _elementwise_cost(
         if short is None and parts.formulas:
             gradient = parts.gradient(cost.expression)
         for name in parts.formulas:
-            functions += parts.source(name, dtype)
+            functions += parts.source(name, dtype, for_other_values=for_other_values)
             reads[name] = _call(name, values)
             reads[slope_of(name)] = _call(slope_of(name), values)
             part = computation_graph(parts.formulas[name].expression)

@@ -77,11 +77,18 @@ def scalar_function(
 
 
 def scalar_functions(
-    formula: Formula, dtype: str, value_name: str = "", slope_name: str = ""
+    formula: Formula,
+    dtype: str,
+    value_name: str = "",
+    slope_name: str = "",
+    *,
+    for_other_values: bool = False,
 ) -> list[str]:
     """Return the source of a function and of its slope; see `scalar_function`."""
-    value = scalar_function(formula, dtype, slope=False, name=value_name)
-    return [*value, "", "", *scalar_function(formula, dtype, slope=True, name=slope_name)]
+    made = partial(scalar_function, formula, dtype, for_other_values=for_other_values)
+    return [
+        *made(slope=False, name=value_name), "", "", *made(slope=True, name=slope_name)
+    ]  # fmt: skip
 
 
 def _function(name: str, arguments: Sequence[str], body: Sequence[str], says: str) -> list[str]:

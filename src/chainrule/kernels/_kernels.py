@@ -66,11 +66,15 @@ class Kernel:
         """The generated source, as it was compiled."""
         return source_of(self.path.stem)
 
-    def over_rows(self, *arrays: NDArray[Any]) -> None:
-        """Run over contiguous arrays, of which the first has the shape (rows, columns)."""
+    def over_rows(self, *arrays: NDArray[Any], values: NDArray[np.float64] | None = None) -> None:
+        """Run over contiguous arrays, of which the first has the shape (rows, columns).
+
+        The parameters may have other values, where the code was made for others.
+        """
         places = [array.ctypes.data for array in arrays]
         code = _callable(self.address, len(arrays))
-        code(*places, *arrays[0].shape, self.parameters.ctypes.data)
+        read = self.parameters if values is None else values
+        code(*places, *arrays[0].shape, read.ctypes.data)
 
 
 @lru_cache(maxsize=512)

@@ -47,9 +47,12 @@ class OutputParts:
             expression, lambda e: Variable(self.names[e]) if e in self.names else None
         )
 
-    def source(self, name: str, dtype: str) -> list[str]:
+    def source(self, name: str, dtype: str, *, for_other_values: bool) -> list[str]:
         """Return a part's function and that of its slope, as ``part0`` and ``part0_slope``."""
-        return [*scalar_functions(self.formulas[name], dtype, name, slope_of(name)), "", ""]
+        functions = scalar_functions(
+            self.formulas[name], dtype, name, slope_of(name), for_other_values=for_other_values
+        )
+        return [*functions, "", ""]
 
     def gradient(self, cost: Expression) -> Expression:
         """Return ∂(cost)/∂z: through the output, and through each part."""

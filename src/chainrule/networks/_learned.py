@@ -31,16 +31,10 @@ _NEAR_ZERO = 1e-3
 
 
 def check_learned(learned: Sequence[Sequence[str]], layers: int) -> None:
-    """Refuse names for another number of layers, and for the output layer."""
+    """Refuse names for another number of layers."""
     if len(learned) != layers:
         raise NetworkError(
             f"learned names the parameters of {len(learned)} layers, of {layers} there are"
-        )
-    if learned[-1]:
-        raise NetworkError(
-            f"{', '.join(learned[-1])} of the output activation cannot be learned: the gradient of "
-            "a cost is derived behind the output activation with the values that it has\n"
-            "Learn parameters of hidden layers, and leave those of the last one empty."
         )
 
 

@@ -342,8 +342,7 @@ def network(
         each hidden layer.
     learned : sequence of sequence of str
         For each layer, the parameters of its activation that are learned, starting from their
-        values in the formula; empty for none, as for the output layer, behind which the cost's
-        gradient is derived with the values that it has.
+        values in the formula; empty for none.
     blocks : sequence of int
         How many units each block of the output layer has, as in `Network`: with the softmax, a
         choice among so many classes for each.

@@ -23,6 +23,7 @@ from chainrule.kernels import (
 )
 from chainrule.networks._layout import Layout, layout
 from chainrule.networks._learned import slope_formulas
+from chainrule.networks._learned_output import check_learned_output
 from chainrule.networks.compiled import (
     normalise_by_statistics,
     normalise_columns,
@@ -41,7 +42,8 @@ class Program:
     activations : tuple of ActivationKernels
         One pair for each layer.
     slopes : tuple of tuple of Kernel
-        For each layer, the activation's derivatives with respect to its learned parameters.
+        For each layer, the activation's derivatives with respect to its learned parameters; for
+        the output layer none, since the cost's stand in their place.
     normalisation : ActivationKernels or None
         Layer normalisation, where any layer is normalised.
     blocks : tuple of int
@@ -74,7 +76,7 @@ def program(
             (slope, activation_kernels(slope, dtype, for_other_values=True).forward)
             for slope in slope_formulas(formula, names, dtype)
         )
-        for formula, names in zip(activations, learned, strict=True)
+        for formula, names in zip(activations[:-1], learned[:-1], strict=True)
     )
     return Program(
         sizes,
@@ -86,7 +88,7 @@ def program(
             activation_kernels(formula, dtype, for_other_values=bool(names))
             for formula, names in zip(activations, learned, strict=True)
         ),
-        slopes,
+        (*slopes, ()),
         activation_kernels(activation_formula("layer_norm"), dtype)
         if any(normalisations)
         else None,
@@ -95,12 +97,15 @@ def program(
 
 
 @lru_cache(maxsize=256)
-def cost_program(activation: Formula, cost: Formula, dtype: str, assume: bool) -> CostKernels:
+def cost_program(
+    activation: Formula, cost: Formula, dtype: str, assume: bool, learned: tuple[str, ...]
+) -> CostKernels:
     """Compile a cost, composed with the activation of the output layer.
 
     `assume` tells whether the targets satisfy what the short form of the gradient needs.
     """
-    return cost_kernels(activation, cost, np.dtype(dtype), assume=assume)
+    check_learned_output(activation, cost, dtype, learned, assume=assume)
+    return cost_kernels(activation, cost, np.dtype(dtype), assume=assume, learned=learned)
 
 
 def evaluate(formula: Formula, z: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
@@ -173,7 +178,9 @@ def new_tables(
     _set_normalisation(plan, compiled, dtype, goes_back=to_inputs or cost is not None)
     plan[columns.DECAYED], plan[columns.SEED] = places.decayed, seed
     table = np.full((layers, columns.LAYER_COLUMNS), columns.ABSENT, np.int64)
-    values, copies, learned = _values(compiled)
+    values, copies, learned = _values(compiled, cost)
+    if cost is not None and compiled.learned[-1]:
+        plan[columns.COST_VALUES] = values.ctypes.data + 8 * copies.starts[-1]
     kinds = {"": columns.NO_NORMALISATION, "layer": columns.OVER_LAYER, "batch": columns.OVER_BATCH}
     index = 0
     for layer, (own, normalised) in enumerate(zip(table, compiled.normalisations, strict=True)):
@@ -201,7 +208,7 @@ def new_tables(
             own[first] = kernel.address
             own[first + 1] = shared if has_learned else kernel.parameters.ctypes.data
         own[columns.LEARNED_FROM] = index
-        index += len(compiled.learned[layer])
+        index += len(compiled.slopes[layer])
         own[columns.LEARNED_TO] = index
     tables = columns.Tables(
         plan, table, learned, values, copies.pairs, statistics,
@@ -232,9 +239,12 @@ class _Copies:
 
 
 def _values(
-    compiled: Program,
+    compiled: Program, cost: CostKernels | None
 ) -> tuple[NDArray[np.float64], _Copies, NDArray[np.int64]]:
-    """Return what kernels of learned activations read, and the table of learned parameters."""
+    """Return what kernels of learned activations read, and the table of learned parameters.
+
+    Behind the values of the output activation stand those of the cost, as its kernels read them.
+    """
     found: list[float] = []
     pairs: list[tuple[int, int]] = []
     starts: list[int] = []
@@ -251,8 +261,13 @@ def _values(
     for formula, names, places, derived in _layers_of(compiled):
         by_name = dict(zip(names, places, strict=True))
         starts.append(lay_down(formula, by_name))
-        for place, (slope, kernel) in zip(places, derived, strict=True):
+        # Of the output activation none are derived alone.
+        for place, (slope, kernel) in zip(places, derived, strict=False):
             slopes.append((place, kernel.address, lay_down(slope, by_name)))
+    if cost is not None and compiled.learned[-1]:
+        lay_down(cost.cost, {})
+        for place, kernel in zip(compiled.places.learned[-1], cost.slopes, strict=True):
+            slopes.append((place, kernel.address, starts[-1]))
     values = np.array(found, np.float64)
     learned = np.zeros((len(slopes), columns.LEARNED_COLUMNS), np.int64)
     for row, (place, address, start) in zip(learned, slopes, strict=True):

@@ -222,7 +222,7 @@ def compiled_cost(network: Network, targets: NDArray[Any]) -> CostKernels:
             for part in in_blocks(targets, network.blocks)
         )
     )
-    return cost_program(activation, network.cost, dtype, satisfied)
+    return cost_program(activation, network.cost, dtype, satisfied, network.learned[-1])
 
 
 def _check_targets(cost: Formula, targets: NDArray[Any]) -> None:

@@ -15,6 +15,7 @@ from chainrule.kernels.running._plan import DATA, SHAPE
 from chainrule.networks.compiled._blocks import (
     blocks_of,
     call_cost,
+    call_cost_slope,
 )
 from chainrule.networks.compiled._layers import (
     back_through_activation,
@@ -52,8 +53,10 @@ from chainrule.networks.compiled.tables import (
     LARGER,
     LAYER_COLUMNS,
     LEARNED_COLUMNS,
+    LEARNED_TO,
     MUON_STEP,
     NOTHING,
+    PLACE,
     PRODUCT_KERNEL,
     TARGETS,
     TO_A,
@@ -115,8 +118,11 @@ def _gather(
 
 
 @inner(error_model="numpy")
-def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
-    """Return the weighted sum of costs and the sum of weights; fill the mean cost's gradient."""
+def _cost(space: Any, tables: Any, gradient: Any, rows: int) -> tuple[float, float]:
+    """Return the weighted sum of costs and the sum of weights; fill the mean cost's gradient.
+
+    That is the one to the output's pre-activations, and to its learned parameters.
+    """
     plan, work, team = tables.plan, space.work, space.team
     item, data = work.itemsize, work.ctypes.data
     last = tables.layers.shape[0] - 1
@@ -125,6 +131,7 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
     costs = work[plan[COSTS] : plan[COSTS] + rows * blocks]
     units = plan[LARGER : DIVISOR + 1].view(np.float64)
     larger, divisor = units[0], units[1]
+    first_learned = tables.layers[last, LEARNED_TO]
     weight = 0.0
     for row in range(rows):
         weight += weights[row]
@@ -139,19 +146,38 @@ def _cost(space: Any, tables: Any, rows: int) -> tuple[float, float]:
             for own in (of_z + place, plan[TARGETS] + place):
                 scale(work[own : own + size], work.dtype.type(larger))
         call_cost(plan, z, y, data + start * item, of_blocks, some, width, item)
+        for index in range(first_learned, tables.learned.shape[0]):
+            own = plan[TO_A] + first * blocks
+            call_cost_slope(tables, index, z, y, data + own * item, some, width, item)
+            space.sums[tile, index] = _weighted(
+                work[own : own + some * blocks], weights[first : first + some], blocks
+            )
         scale_rows(
             work[start : start + size], width, weights[first : first + some],
             weight * divisor / larger,
         )  # fmt: skip
         tile = take(team)
     meet(team)
+    if space.thread == 0:
+        for index in range(first_learned, tables.learned.shape[0]):
+            slope = 0.0
+            for tile in range(tiles_of(rows, high)):
+                slope += space.sums[tile, index]
+            place = tables.learned[index, PLACE]
+            gradient[place] = gradient.dtype.type(slope / (weight * divisor))
+    return _weighted(costs, weights, blocks) / divisor, weight
+
+
+@inner()
+def _weighted(costs: Any, weights: Any, blocks: int) -> float:
+    """Return the sum over rows of the weight of each times the sum of its blocks."""
     total = 0.0
-    for row in range(rows):
+    for row in range(weights.size):
         of_row = 0.0
         for block in range(row * blocks, (row + 1) * blocks):
             of_row += costs[block]
         total += weights[row] * of_row
-    return total / divisor, weight
+    return total
 
 
 @inner()
@@ -160,7 +186,7 @@ def _batch_gradient(
     number: int,
 ) -> tuple[float, float]:  # fmt: skip
     forward(space, tables, sparse, parameters, inputs, rows, True, number, 0)
-    total, weight = _cost(space, tables, rows)
+    total, weight = _cost(space, tables, gradient, rows)
     backward(space, tables, sparse, parameters, gradient, inputs, rows, True, number)
     return total, weight
 

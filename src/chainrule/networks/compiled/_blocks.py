@@ -6,7 +6,14 @@ from typing import Any
 
 from chainrule.kernels._call import call_kernel, call_kernel_of_two
 from chainrule.kernels.compiling._parts import inner
-from chainrule.networks.compiled.tables import COST, COST_VALUES, PLAN_SIZE, WIDTH
+from chainrule.networks.compiled.tables import (
+    COST,
+    COST_VALUES,
+    PLAN_SIZE,
+    SLOPE,
+    SLOPE_VALUES,
+    WIDTH,
+)
 
 
 @inner()
@@ -61,5 +68,24 @@ def call_cost(
             call_kernel_of_two(
                 kernel, z + place, y + place, to_z + place, of_block, count, wide, values
             )
+            place += count * wide * item
+            of_block += count * item
+
+
+@inner()
+def call_cost_slope(
+    tables: Any, index: int, z: int, y: int, slopes: int, rows: int, width: int, item: int
+) -> None:
+    """Fill the derivatives of the costs of rows' blocks by a learned parameter of the output."""
+    plan = tables.plan
+    kernel, values = tables.learned[index, SLOPE], tables.learned[index, SLOPE_VALUES]
+    if has_one_block(plan):
+        call_kernel(kernel, z, y, slopes, rows, width, values)
+        return
+    place, of_block = 0, slopes
+    for _ in range(rows):
+        for alike in range(PLAN_SIZE, plan.size, 2):
+            count, wide = plan[alike], plan[alike + 1]
+            call_kernel(kernel, z + place, y + place, of_block, count, wide, values)
             place += count * wide * item
             of_block += count * item

@@ -27,7 +27,8 @@ ABSENT = -1
 LAYER_COLUMNS = 18
 
 # Columns of the table of learned parameters: where it lies in the vector of parameters, and the
-# kernel of the activation's derivative with respect to it.
+# kernel of the activation's derivative with respect to it; after those of all layers, of the
+# cost's derivative with respect to those of the output activation.
 PLACE, SLOPE, SLOPE_VALUES = range(3)
 LEARNED_COLUMNS = 3
 

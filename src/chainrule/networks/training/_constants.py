@@ -41,8 +41,8 @@ def with_best_constant(network: Network, Y: NDArray[Any], weights: NDArray[Any])
     rows = rows[:: -(-rows.size // _MOST)]
     outputs, kind = network.sizes[-1], np.dtype(np.float64)
     constant = Network(
-        (1, outputs), network.activations[-1:], network.cost, np.zeros(2 * outputs, kind), ("",),
-        network.learned[-1:], blocks=network.blocks,
+        (1, outputs), network.activations[-1:], network.cost, np.zeros(2 * outputs, kind),
+        blocks=network.blocks,
     )  # fmt: skip
     try:
         found = train_lbfgs(

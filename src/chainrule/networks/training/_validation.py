@@ -82,14 +82,16 @@ class HeldOut:
         """Return the weighted cost of each example."""
         Z, _ = self.output_layer(network)
         if len(self.remembered) == _LAYER_ALONE:
-            self.remembered.append(self._costs(Z, network.blocks))
+            self.remembered.append(self._costs(Z, network))
         costs: NDArray[np.float64] = self.remembered[-1]
         return costs
 
-    def _costs(self, Z: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[np.float64]:
-        total = np.zeros(len(Z))
+    def _costs(self, Z: NDArray[Any], network: Network) -> NDArray[np.float64]:
+        total, blocks = np.zeros(len(Z)), network.blocks
+        now = (*network.learned_activations[-1].parameters, *self.cost.cost.parameters)
+        values = np.array([value for _, value in now])
         for z, y in zip(in_blocks(Z, blocks), in_blocks(self.targets, blocks), strict=True):
-            total += self.cost.of_rows(np.ascontiguousarray(z), np.ascontiguousarray(y))
+            total += self.cost.of_rows(np.ascontiguousarray(z), np.ascontiguousarray(y), values)
         return total * self.precise_weights
 
 
