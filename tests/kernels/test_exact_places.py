@@ -14,7 +14,8 @@ import chainrule
 from chainrule.certificates import certify
 from chainrule.formulas import parse
 from chainrule.kernels import activation_kernels
-from chainrule.kernels.fitting._exact_places import filled_places, runnable, with_exact_places
+from chainrule.kernels.fitting._exact_places import runnable, with_exact_places
+from chainrule.kernels.fitting._gaps import filled_places
 from chainrule.kernels.fitting._judge import Judge
 from chainrule.kernels.source._written_out import direct
 from chainrule.references import FORMATS
@@ -82,6 +83,31 @@ def test_a_place_without_a_value_has_that_of_its_sides(text, place, function, dt
     unit = float(np.finfo(dtype).eps)
     assert value == pytest.approx(true_value, rel=2 * unit, abs=1e-40)
     assert slope == pytest.approx(true_slope, rel=4 * unit, abs=1e-28)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "function"),
+    [
+        ("1/(z + 0.5) - 1/sinh(z + 0.5)", -0.5, lambda u: 1 / u - 1 / mpmath.sinh(u)),
+        pytest.param("(sin(z - 1) - (z - 1))/(z - 1)**2", 1.0, lambda u: (mpmath.sin(u) - u) / u**2,
+                     marks=pytest.mark.long),
+        pytest.param("1/tanh(z - 2) - 1/(z - 2)", 2.0, lambda u: mpmath.coth(u) - 1 / u,
+                     marks=pytest.mark.long),
+    ],
+)  # fmt: skip
+def test_what_lies_beside_a_filled_place_keeps_its_digits(text, place, function):
+    """At every distance from it: the nearer, the more of both fractions cancels."""
+    activation = chainrule.activation(text)
+    for dtype, bits in ((np.float32, 23), (np.float64, 52)):
+        distances = np.ldexp(1.0, np.arange(1 - bits, 0))
+        z = (place + np.concatenate([-distances, distances])).astype(dtype)
+        values, slopes = activation(z), activation.backward(np.ones_like(z), z)
+        unit = 2.0**-bits
+        with mpmath.workdps(120):
+            for x, value, slope in zip(z, values, slopes, strict=True):
+                u = mpmath.mpf(float(x)) - place
+                assert float(value) == pytest.approx(float(function(u)), rel=2 * unit)
+                assert float(slope) == pytest.approx(float(mpmath.diff(function, u)), rel=4 * unit)
 
 
 @pytest.mark.parametrize("dtype", BOTH)

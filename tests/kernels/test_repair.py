@@ -186,6 +186,22 @@ def test_fits_find_the_power_and_the_sign(function, low, high, power, sign):
         assert eval(result, names) == pytest.approx(float(function(z)), rel=1e-10)
 
 
+def test_a_fit_keeps_a_zero_away_from_0():
+    """Digits are kept as near to it as numbers are."""
+    fit = fitted(lambda z: (z - 3) ** 2 * mpmath.exp(z), 2.0, 3.5, 40, 3.0)
+    assert (fit.power, fit.centre) == (2, 3.0)
+    value = interpreted(*fit.source("u"), {})
+    for u in (2.0**-50, -(2.0**-30), 0.25, -0.75):
+        assert value(3.0 + u) == pytest.approx(u**2 * np.exp(3.0 + u), rel=1e-10)
+
+
+def test_what_lies_between_two_fits_of_float64_is_in_one_of_them():
+    """Neither of two that meet at 0 had it."""
+    formula = parse("1/(z + 0.5) - 1/sinh(z + 0.5)", {})
+    wanted = 2 - 1 / mpmath.sinh(mpmath.mpf("0.5"))
+    assert forward(formula, np.zeros(1))[0] == pytest.approx(float(wanted), rel=4e-16)
+
+
 def test_a_function_with_a_kink_has_no_fit_across_it():
     """|z| and sqrt(z) are no power series at 0."""
     assert fitted(abs, -1.0, 1.0, 40) is None

@@ -27,9 +27,10 @@ def sample(formula: Formula, form: Format) -> Array:
     All binades of both signs (in float64 every eighth beyond ``2**40``) with a power of two, its
     upper neighbour and a random significand each; the ends of the normal and the subnormal
     numbers; dense points where activations bend and where their exponentials leave the format;
-    every switch of the formula with its neighbours, and where it has a limit and no value.
+    every switch of the formula with its neighbours; and every place where it has a limit and no
+    value, with numbers at every distance from it.
     """
-    from chainrule.kernels.fitting._exact_places import filled_places
+    from chainrule.kernels.fitting._gaps import around, filled_places
 
     random = np.random.default_rng(_SEED)
     widest = np.log(2.0) * (form.largest_exponent + form.precision)
@@ -39,7 +40,7 @@ def sample(formula: Formula, form: Format) -> Array:
         np.linspace(-20, 20, 641) + random.uniform(0, 1 / 32, 641),
         np.linspace(-widest, widest, 401) + random.uniform(0, 0.5, 401),
         *(_neighbourhood(place, form) for place in switches(formula, form)),
-        np.array(filled_places(formula, form)),
+        around(filled_places(formula, form), form),
     ]
     joined = np.concatenate([part.astype(form.dtype) for part in parts])
     return np.unique(joined[np.isfinite(joined)])

@@ -26,6 +26,7 @@ from chainrule.kernels._trials import (
     zeros_of,
 )
 from chainrule.kernels._ulps import farthest, in_ulp, of_elements, of_rows
+from chainrule.kernels.fitting._gaps import around, filled_places
 from chainrule.kernels.fitting._piece_source import name_in_pieces
 from chainrule.kernels.source._emulation import NotEmulatedError, emulated
 from chainrule.kernels.source._tiers import (
@@ -37,6 +38,7 @@ from chainrule.kernels.source._tiers import (
     is_dear,
     keeps_errors,
 )
+from chainrule.references import FORMATS
 
 if TYPE_CHECKING:
     from chainrule.kernels._kernels import ActivationKernels
@@ -101,7 +103,8 @@ def choose(
     else:
         values = {name: result_of(exact, name, inputs()) for name in FUNCTIONS}
         zeros, double = zeros_of(exact, values)
-        close = np.concatenate([np.empty(0, np.float32), *neighbours(zeros, double)])
+        beside_gaps = around(filled_places(exact.formula, FORMATS["float32"]), FORMATS["float32"])
+        close = np.concatenate([beside_gaps.astype(np.float32), *neighbours(zeros, double)])
         some = np.concatenate([sample(), close])
         trials = {
             name: [(inputs(), values[name]), (close, result_of(exact, name, close))]

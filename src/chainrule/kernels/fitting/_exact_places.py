@@ -8,10 +8,8 @@ between their centres. And ``sin(z)/z`` has at 0 the value to which both of its 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from fractions import Fraction
-from itertools import combinations
 from typing import Any
 
 import mpmath
@@ -19,29 +17,23 @@ from mpmath import libmp
 
 from chainrule.formulas import (
     Apply,
-    Constant,
-    Expression,
     Formula,
-    Parameter,
-    constant,
     subexpressions,
-    substitute,
 )
+from chainrule.kernels.fitting._gaps import zeros_in_divisors
 from chainrule.kernels.fitting._judge import Judge, as_float
 from chainrule.kernels.source._interpreter import interpreted
 from chainrule.kernels.source._lines import number, parameter_name
-from chainrule.kernels.stable_forms._factors import polynomial_of, rational_zeros
-from chainrule.references import Format, Reference
+from chainrule.kernels.stable_forms._factors import polynomial_of
+from chainrule.references import Reference
 
 Source = tuple[list[str], str]
 
 _ROUNDED = ("exp", "log", "tanh", "sinh", "cosh", "erf", "atan", "asinh", "sin", "cos")
-_MOST_LINES = 8
 _BESIDE = {"float32": 2.0**-30, "float64": 2.0**-60}  # of 0
 _CLOSE = 2.0**-30
 _FARTHER = (2.0**-20, 2.0**-13)  # where nothing is fitted, digits are lost nearer to 0
 _OTHERS = (0.61, 1.37)  # times the values of parameters
-_NUMBERS = tuple(polynomial_of(constant(k)) for k in (0, 1))
 
 
 def runnable(
@@ -64,7 +56,7 @@ def with_exact_places(
         return not for_other_values or _is_for_all(judge, formula, z, value)
 
     source = _with_zeros(source, judge, formula, holds)
-    for exact in _zeros_in_divisors(formula, judge.form):
+    for exact in zeros_in_divisors(formula, judge.form):
         z = float(judge.form.dtype.type(float(exact)))
         place = judge.at(z)
         if place is None or not mpmath.isfinite(place.value):
@@ -161,13 +153,6 @@ def _filled(
     return _written(source, z, value, *conditions)
 
 
-def filled_places(formula: Formula, form: Format) -> list[float]:
-    """Return the numbers of a format at which an element-wise formula has a limit and no value."""
-    reference = Reference(formula, form)
-    places = {float(form.dtype.type(float(zero))) for zero in _zeros_in_divisors(formula, form)}
-    return sorted(z for z in places if reference.at(libmp.from_float(z)).is_limit)
-
-
 def _other_values(formula: Formula) -> list[dict[str, float]]:
     if not formula.parameters:
         return []
@@ -185,36 +170,3 @@ def _truth(judge: Judge, formula: Formula, z: float, values: Mapping[str, float]
     truth = moved.at(libmp.from_float(z))
     found = (None if truth.is_kink else truth.left) if judge.slope else truth.value
     return None if found in (None, libmp.fnan) else _rounded(mpmath.make_mpf(found), judge)
-
-
-def _zeros_in_divisors(formula: Formula, form: Format) -> list[Fraction]:
-    """Return where a divisor may be 0: zeros of polynomials in it, and where two lines are equal.
-
-    Lines are arguments of functions, with the numbers that are: ``exp(z) - exp(2)`` is 0 at 2, and
-    ``log(1 + z)`` where ``1 + z`` is 1.
-    """
-    values = dict(formula.parameters)
-
-    def given(e: Expression) -> Expression | None:
-        return constant(Fraction(values[e.name])) if isinstance(e, Parameter) else None
-
-    found: set[Fraction] = set()
-    for divisor in _divisors(substitute(formula.expression, given)):
-        polynomials = {p for e in subexpressions(divisor) if (p := polynomial_of(e)) is not None}
-        found.update(zero for p in polynomials for zero in rational_zeros(p))
-        lines = sorted((p for p in polynomials if p.degree() <= 1), key=str)[:_MOST_LINES]
-        for one, other in combinations([*lines, *_NUMBERS], 2):
-            found.update(rational_zeros(one - other))
-    largest = 2**form.largest_exponent
-    return sorted(zero for zero in found if abs(zero) < largest)
-
-
-def _divisors(expression: Expression) -> Iterator[Expression]:
-    for e in subexpressions(expression):
-        match e:
-            case Apply("divide", (_, divisor)):
-                yield divisor
-            case Apply("power", (base, exponent)) if not (
-                isinstance(exponent, Constant) and exponent.value >= 0
-            ):
-                yield base

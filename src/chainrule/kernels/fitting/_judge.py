@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import mpmath
@@ -13,6 +13,7 @@ import numpy as np
 from mpmath import libmp
 
 from chainrule.formulas import Formula
+from chainrule.kernels.fitting._gaps import around, filled_places
 from chainrule.references import Format, Reference, Truth
 
 # In units of the format's last place: what is mended.
@@ -47,7 +48,7 @@ class Judge:
     """True values or slopes of a formula in a format."""
 
     def __init__(self, formula: Formula, form: Format, *, slope: bool) -> None:
-        self.form, self.slope = form, slope
+        self.formula, self.form, self.slope = formula, form, slope
         self.reference, self.known = _reference(formula, form)
 
     def __call__(self, z: Any) -> Any:
@@ -72,6 +73,10 @@ class Judge:
         change = truth.derivative_change if self.slope else truth.value_change
         if not mpmath.isfinite(value):
             return Place(z, value, 1.0)
+        distance = min((abs(z - gap) for gap in self.gaps if gap != z), default=math.inf)
+        if 0.0 < distance < abs(z):
+            # What is written at a gap is exact, and so is the distance from it.
+            change += math.frexp(distance)[1] - math.frexp(z)[1]
         size = max(int(mpmath.mag(value)) if value else change, change - 1)
         # Results of subnormal exponentials have no more digits than those.
         unit = max(self.form.spacing_exponent(size), -1060)
@@ -85,6 +90,11 @@ class Judge:
         """Tell whether the formula has no value at a place, and its sides have a limit there."""
         return self.at(z) is not None and self.known[z].is_limit
 
+    @cached_property
+    def gaps(self) -> list[float]:
+        """The places away from 0 that it fills: beside them more digits cancel than elsewhere."""
+        return [z for z in filled_places(self.formula, self.form) if z]
+
     def limit(self, direction: int) -> float | None:
         """Return the limit at plus or minus infinity, where there is one and it is known."""
         found = self.reference.limits(direction)[self.slope]
@@ -97,22 +107,33 @@ def _reference(formula: Formula, form: Format) -> tuple[Reference, dict[float, T
     return Reference(formula, form), {}
 
 
-def places_between(form: Format, low: float, high: float) -> list[float]:
-    """Return numbers of a format between two ends: of every size, and dense where things bend."""
+def places_between(judge: Judge, low: float, high: float) -> list[float]:
+    """Return numbers of a format between two ends: of every size, and dense where things bend.
+
+    Next to gaps they are at every distance.
+    """
+    form = judge.form
     random = np.random.default_rng(5)
     first, last = form.smallest_exponent, form.largest_exponent
     sizes = sorted({*range(-30, 31), *range(first, last, 1 + (last - first) // 32), last - 1})
     powers = np.ldexp(random.uniform(1.0, 1.99, len(sizes)), sizes)
     widest = math.log(2.0) * (last + form.precision)
     found = np.concatenate(
-        [powers, -powers, np.linspace(-16, 16, 97), np.linspace(-widest, widest, 41)]
+        [
+            powers,
+            -powers,
+            np.linspace(-16, 16, 97),
+            np.linspace(-widest, widest, 41),
+            around(judge.gaps, form),
+        ]
     )
     rounded = np.unique((found + 0.0).astype(form.dtype).astype(np.float64))
     return [float(z) for z in rounded if low < z < high and z and math.isfinite(z)]
 
 
-def more_places(form: Format, low: float, high: float) -> list[float]:
+def more_places(judge: Judge, low: float, high: float) -> list[float]:
     """Return other numbers of every size: two of every third octave, one of them its end."""
+    form = judge.form
     sizes = np.arange(form.smallest_exponent, form.largest_exponent, 3)
     random = np.random.default_rng(7)
     found = np.ldexp([np.ones(sizes.size), random.uniform(1.0, 1.99, sizes.size)], sizes)
@@ -121,11 +142,11 @@ def more_places(form: Format, low: float, high: float) -> list[float]:
 
 
 def domains(
-    judge: Judge, low: float, high: float, sample: Callable[[Format, float, float], list[float]]
+    judge: Judge, low: float, high: float, sample: Callable[[Judge, float, float], list[float]]
 ) -> Iterator[tuple[float, float, list[Place]]]:
     """Yield intervals on which a function has values, and what is known of places there."""
     start, places, last = low, list[Place](), low
-    for z in [*sample(judge.form, low, high), high]:
+    for z in [*sample(judge, low, high), high]:
         place = judge.at(z) if z < high else None
         if place is not None:
             places.append(place)

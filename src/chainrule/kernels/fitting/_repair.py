@@ -42,7 +42,7 @@ _NEAR_ZERO = 0.25  # of a cut, there is no tail yet
 _TRIALS = 24
 _NEXT_TO_ZERO = 1e-4
 _HARMLESS = {"float32": 10.0, "float64": 1.5}  # times what is allowed
-Method = Callable[[Callable[[Any], Any], float, float, int], Fit | None]
+Method = Callable[[Callable[[Any], Any], float, float, int, float], Fit | None]
 # One after the other, where the one before left digits lost.
 _METHODS: dict[str, tuple[Method, ...]] = {
     "float32": (fitted, fitted_by_size),
@@ -101,7 +101,7 @@ def loses_nothing(formula: Formula, source: Source, dtype: str, *, slope: bool) 
 
 
 def _loses(judge: Judge, computed: Callable[[float], float]) -> bool:
-    places = (judge.at(z) for z in places_between(judge.form, -math.inf, math.inf))
+    places = (judge.at(z) for z in places_between(judge, -math.inf, math.inf))
     return any(p is not None and p.excess(computed(p.z)) > 1 for p in places)
 
 
@@ -123,8 +123,7 @@ def _repaired(
         added, fitted_result, condition, fits = joined(fits)
         lines += added
         result = f"({fitted_result}) if {condition} else ({result})" if added else result
-    else:
-        fits = _without_gaps(fits, judge, runnable(_with_fits(source, fits), formula))
+    fits = _without_gaps(fits, judge, runnable(_with_fits((lines, result), fits), formula))
     lines, result = _with_fits((lines, result), fits)
     lines, result = with_exact_places((lines, result), judge, formula)
     return lines, _with_limits(result, judge, runnable((lines, result), formula))
@@ -252,7 +251,8 @@ def _fits(
         largest = math.ldexp(1.0, judge.form.largest_exponent)
         low, high = max(low, -largest), min(high, largest)
     bits = _BITS[judge.form.name]
-    fit = method(judge, low, high, bits)
+    centre = next((z for z in judge.gaps if low < z < high), 0.0)
+    fit = method(judge, low, high, bits, centre)
     if fit is not None and _holds(fit, judge, places, computed):
         return [fit]
     tail = _constant_tail(judge, low, high, [p for p in places if low < p.z < high])

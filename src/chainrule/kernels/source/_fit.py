@@ -40,9 +40,10 @@ class Fit:
         Of the polynomial in u, or of that in u**2 where `is_even`.
     is_even : bool
     power : int
-        k of the factor ``z**k``.
+        k of the factor ``(z - centre)**k``.
     sign : int
         0 for a polynomial; the sign of the function where the polynomial is its logarithm.
+    centre : float
     """
 
     low: float
@@ -52,6 +53,7 @@ class Fit:
     is_even: bool = False
     power: int = 0
     sign: int = 0
+    centre: float = 0.0
 
     def source(self, name: str) -> tuple[list[str], str]:
         """Return statements and an expression; `name` tells this fit's variables from others."""
@@ -65,12 +67,13 @@ class Fit:
             text = f"{number(coefficient)} + {name} * ({text})"
         if self.sign:
             return lines, f"{'-' if self.sign < 0 else ''}exp({text})"
-        factor = " * ".join(["z"] * abs(self.power))
+        base = f"(z - {number(self.centre)})" if self.centre else "z"
+        factor = " * ".join([base] * abs(self.power))
         if self.power > 0:
             return lines, f"({text}) * {factor}" if abs(
                 self.power
             ) == 1 else f"({text}) * ({factor})"
-        return lines, f"({text})" + " / z" * -self.power if self.power else text
+        return lines, f"({text})" + f" / {base}" * -self.power if self.power else text
 
     def condition(self) -> str:
         """Return source that is true on the interval."""
@@ -84,21 +87,28 @@ class Fit:
         return " and ".join(ends)
 
 
-def fitted(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
-    """Return a fit on an interval that is right to about so many bits, if there is a short one."""
-    if low <= 0 <= high:
-        power = _power(truth, 2.0**-40 if high > 0 else -(2.0**-40), 0.5)
-        return None if power is None else _polynomial(truth, low, high, power, bits)
+def fitted(truth: Truth, low: float, high: float, bits: int, centre: float = 0.0) -> Fit | None:
+    """Return a fit on an interval that is right to about so many bits, if there is a short one.
+
+    It keeps a zero or a pole at the centre.
+    """
+    if low <= centre <= high:
+        beside = 2.0**-40 if high > centre else -(2.0**-40)
+        power = _power(truth, beside, 0.5, centre)
+        return None if power is None else _polynomial(truth, low, high, power, bits, centre)
     if math.isinf(low) or math.isinf(high):
         power = power_of_tail(truth, 1 if high > 0 else -1)
         return None if power is None else _polynomial(truth, low, high, power, bits)
     return _polynomial(truth, low, high, 0, bits) or _logarithm(truth, low, high, bits)
 
 
-def fitted_by_size(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
+def fitted_by_size(
+    truth: Truth, low: float, high: float, bits: int, centre: float = 0.0
+) -> Fit | None:
     """Return a fit on an interval on one side of 0 as a polynomial in ``log|z|``, if there is one.
 
-    An exponential undoes a logarithm to about `bits` of float32, not of float64.
+    It keeps no zero at a centre. An exponential undoes a logarithm to about `bits` of float32, not
+    of float64.
     """
     if low < 0 < high or math.isinf(low) or math.isinf(high):
         return None
@@ -122,9 +132,9 @@ def power_of_tail(truth: Truth, direction: int) -> int | None:
     return _power(truth, direction * 2.0**70, 2.0)
 
 
-def _power(truth: Truth, place: float, ratio: float) -> int | None:
-    """Return k where a function goes like ``z**k`` towards 0 or infinity."""
-    values = [truth(place), truth(place * ratio)]
+def _power(truth: Truth, place: float, ratio: float, centre: float = 0.0) -> int | None:
+    """Return k where a function goes like ``(z - centre)**k`` towards the centre or infinity."""
+    values = [truth(mpmath.mpf(centre) + u) for u in (place, place * ratio)]
     if any(v is None or v == 0 or not mpmath.isfinite(v) for v in values):
         return None
     exponent = mpmath.log(abs(values[1] / values[0])) / mpmath.log(ratio)
@@ -132,16 +142,19 @@ def _power(truth: Truth, place: float, ratio: float) -> int | None:
     return nearest if abs(exponent - nearest) < 1e-5 and abs(nearest) <= _LARGEST_POWER else None
 
 
-def _polynomial(truth: Truth, low: float, high: float, power: int, bits: int) -> Fit | None:
+def _polynomial(
+    truth: Truth, low: float, high: float, power: int, bits: int, centre: float = 0.0
+) -> Fit | None:
     def scaled(z: float) -> Any:
         value = truth(z)
-        return None if value is None else value / mpmath.mpf(z) ** power
+        return None if value is None else value / (mpmath.mpf(z) - centre) ** power
 
     found = series_of(scaled, low, high)
     if found is None:
         return None
     series, smallest = found
-    return _shortened(series, smallest * 2.0**-bits, low, high, power=power)
+    fit = _shortened(series, smallest * 2.0**-bits, low, high, power=power)
+    return None if fit is None else replace(fit, centre=centre)
 
 
 def _logarithm(truth: Truth, low: float, high: float, bits: int) -> Fit | None:
