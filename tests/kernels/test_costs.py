@@ -393,3 +393,31 @@ def test_the_share_of_the_others_is_right_where_the_output_is_one() -> None:
         others = (mpmath.exp(-40) + mpmath.exp(-41)) / (1 + mpmath.exp(-40) + mpmath.exp(-41))
         wanted = -mpmath.sqrt(others) * mpmath.log(1 - others)
     assert value(kernels, z, y)[0] == pytest.approx(float(wanted), rel=1e-14)
+
+
+@pytest.mark.parametrize("cost", ["half_squared_error", "pseudo-Huber", "binary_cross_entropy"])
+@pytest.mark.parametrize(
+    ("text", "place", "of_distance"),
+    [
+        ("(1 - exp(-z))/z/2", 0.0, lambda u: -mpmath.expm1(-u) / u / 2 if u else mpmath.mpf(0.5)),
+        ("sin(z - theta)/(z - theta)/2", 0.5, lambda u: mpmath.sinc(u) / 2),
+    ],
+)
+def test_costs_have_a_value_where_the_output_is_0_by_0(text, place, of_distance, cost):
+    """There and beside it: the output is what both sides tend to, and its slope too."""
+    formula = parse(text, {"theta": place} if "theta" in text else {})
+    kernels = cost_kernels(formula, cost_formula(USERS.get(cost, cost)), np.float64)
+    z = place + np.array([[0.0], [2.0**-40], [-(2.0**-30)], [2.0**-12], [0.5]])
+    y = np.full_like(z, 0.25)
+    outer = cost_formula(USERS.get(cost, cost)).expression
+
+    def whole(u):
+        return layer_values(outer, {"a": [of_distance(u)], "y": [mpmath.mpf(0.25)]})[0]
+
+    with mpmath.workdps(60):
+        distances = [mpmath.mpf(x) - place for x in z[:, 0]]
+        wanted = [float(whole(u)) for u in distances]
+        step = mpmath.mpf(10) ** -20
+        slopes = [float((whole(u + step) - whole(u - step)) / (2 * step)) for u in distances]
+    np.testing.assert_allclose(value(kernels, z, y), wanted, rtol=1e-14)
+    np.testing.assert_allclose(gradient(kernels, z, y)[:, 0], slopes, rtol=1e-13, atol=1e-15)

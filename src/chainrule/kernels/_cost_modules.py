@@ -35,6 +35,7 @@ from chainrule.kernels._module_parts import (
     more_arguments,
 )
 from chainrule.kernels._output_parts import output_parts, slope_of
+from chainrule.kernels.fitting._gaps import filled_places
 from chainrule.kernels.rows._annotations import names_of_cost_nodes
 from chainrule.kernels.rows._row_passes import RowPasses
 from chainrule.kernels.rows._rows import DEAR, RowProgram
@@ -43,6 +44,7 @@ from chainrule.kernels.stable_forms._rewrite import rewrite
 from chainrule.kernels.stable_forms._shares import with_shares_of_others
 from chainrule.kernels.stable_forms._shift import shifted
 from chainrule.kernels.stable_forms._vanished import with_vanished_products
+from chainrule.references import FORMATS
 
 
 def cost_module(
@@ -176,7 +178,9 @@ def _elementwise_cost(
     slope = backward_graph(computation_graph(activation.expression), seed=constant(1))[0]
     returned = {"slope": Formula(slope.expression())}
     value = cost.expression
-    for number, total in enumerate(_totals(cost.expression)):
+    # Beside places of 0/0 the activation's own function keeps its digits, no stable form.
+    has_gaps = bool(filled_places(activation, FORMATS["float64"]))
+    for number, total in enumerate(() if has_gaps else _totals(cost.expression)):
         inner = _composed(total.arguments[0], activation.expression)
         term = _term(number, inner, dict(values), parameters, functions, reads)
         if term is not None:
