@@ -179,6 +179,28 @@ def test_kernels_for_learned_parameters_have_no_limit_of_other_values(dtype):
     np.testing.assert_allclose(found, [[0.5, np.expm1(0.5)]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize(
+    ("text", "values", "place", "value", "slope"),
+    [
+        ("sin(z - theta)/(z - theta)", {"theta": 0.5}, 1, 1.0, 0.0),
+        ("(z + c)/(exp(z + c) - 1)", {"c": -0.75}, -1, 1.0, -0.5),
+        ("tanh(3*(z - theta))/(z - theta)", {"theta": 1.25}, 1, 3.0, 0.0),
+    ],
+)
+def test_places_that_learned_parameters_move_have_a_value(text, values, place, value, slope, dtype):
+    """For whatever value the parameter has by then, nearly what both sides tend to."""
+    (given,) = values.values()
+    kernels = activation_kernels(parse(text, values), dtype, for_other_values=True)
+    for own in (given, 0.5 * given, 4 * given):
+        z = np.array([[place * own]], dtype)
+        found = np.empty_like(z)
+        replace(kernels.forward, parameters=np.array([own])).over_rows(z, z, found)
+        assert found[0, 0] == pytest.approx(value, rel=1e-5)
+        replace(kernels.backward, parameters=np.array([own])).over_rows(np.ones_like(z), z, found)
+        assert found[0, 0] == pytest.approx(slope, abs=1e-3)
+
+
 def test_a_certificate_judges_the_place():
     """It says that it did, and at which limit."""
     found = certify(parse("sin(z)/z", {}), dtype=np.float64)

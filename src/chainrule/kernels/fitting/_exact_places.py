@@ -15,15 +15,12 @@ from typing import Any
 import mpmath
 from mpmath import libmp
 
-from chainrule.formulas import (
-    Apply,
-    Formula,
-    subexpressions,
-)
-from chainrule.kernels.fitting._gaps import zeros_in_divisors
+from chainrule.derivations import evaluate
+from chainrule.formulas import Apply, Expression, Formula, subexpressions
+from chainrule.kernels.fitting._gaps import distances_in_divisors, zeros_in_divisors
 from chainrule.kernels.fitting._judge import Judge, as_float
 from chainrule.kernels.source._interpreter import interpreted
-from chainrule.kernels.source._lines import number, parameter_name
+from chainrule.kernels.source._lines import number, parameter_name, written
 from chainrule.kernels.stable_forms._factors import polynomial_of
 from chainrule.references import Reference
 
@@ -33,6 +30,8 @@ _ROUNDED = ("exp", "log", "tanh", "sinh", "cosh", "erf", "atan", "asinh", "sin",
 _BESIDE = {"float32": 2.0**-30, "float64": 2.0**-60}  # of 0
 _CLOSE = 2.0**-30
 _FARTHER = (2.0**-20, 2.0**-13)  # where nothing is fitted, digits are lost nearer to 0
+_BESIDE_PARAMETERS = (_CLOSE, *_FARTHER)
+_NEAR = 2.0**-10
 _OTHERS = (0.61, 1.37)  # times the values of parameters
 
 
@@ -148,9 +147,40 @@ def _filled(
         if all(is_near(beside, values) for values in (given, *_other_values(formula))):
             return moved(beside)
     if for_other_values:
-        return source
+        return _filled_at_parameters(source, judge, formula, z)
     conditions = (f"{parameter_name(name)} == {number(own)}" for name, own in given.items())
     return _written(source, z, value, *conditions)
+
+
+def _filled_at_parameters(source: Source, judge: Judge, formula: Formula, z: float) -> Source:
+    """Take what is computed beside a place that parameters tell, for any values of theirs."""
+    given = dict(formula.parameters)
+
+    def error(moved: Source, place: Expression) -> float:
+        largest = 0.0
+        for values in (given, *_other_values(formula)):
+            own = _number(place, values)
+            truth, got = _truth(judge, formula, own, values), runnable(moved, formula, values)(own)
+            if truth is None or not math.isfinite(got):
+                return math.inf
+            largest = max(largest, abs(got - truth) / (1.0 + abs(truth)))
+        return largest
+
+    found = {}
+    for place in distances_in_divisors(formula):
+        if _number(place, given) != z:
+            continue
+        at = written(place, lambda e: None)
+        for beside in _BESIDE_PARAMETERS:
+            line = f"z = {at} + {number(beside)} * (1.0 + abs({at})) if z == {at} else z"
+            moved = [line, *source[0]], source[1]
+            found[error(moved, place)] = moved
+    least = min(found, default=math.inf)
+    return found[least] if least < _NEAR else source
+
+
+def _number(place: Expression, values: Mapping[str, float]) -> float:
+    return float(evaluate(place, {name: mpmath.mpf(value) for name, value in values.items()}))
 
 
 def _other_values(formula: Formula) -> list[dict[str, float]]:

@@ -16,9 +16,11 @@ from chainrule.formulas import (
     Expression,
     Formula,
     Parameter,
+    Variable,
     constant,
     subexpressions,
     substitute,
+    variables_of,
 )
 from chainrule.kernels.stable_forms._factors import polynomial_of, rational_zeros
 from chainrule.references import Format, Reference
@@ -62,6 +64,26 @@ def zeros_in_divisors(formula: Formula, form: Format) -> list[Fraction]:
             found.update(rational_zeros(one - other))
     largest = 2**form.largest_exponent
     return sorted(zero for zero in found if abs(zero) < largest)
+
+
+def distances_in_divisors(formula: Formula) -> list[Expression]:
+    """Return what `z` is compared with in divisors, of parameters alone: ``z - theta`` is 0 there.
+
+    ``z + theta`` is so at ``-theta``.
+    """
+    found: list[Expression] = []
+    for divisor in _divisors(formula.expression):
+        for e in subexpressions(divisor):
+            match e:
+                case Apply("subtract", (Variable("z"), other) | (other, Variable("z"))):
+                    place = other
+                case Apply("add", (Variable("z"), other) | (other, Variable("z"))):
+                    place = Apply("negate", (other,))
+                case _:
+                    continue
+            if not variables_of(place) and place not in found:
+                found.append(place)
+    return found
 
 
 def _divisors(expression: Expression) -> Iterator[Expression]:
