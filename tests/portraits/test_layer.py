@@ -6,6 +6,7 @@ import sympy
 
 import chainrule
 from chainrule.derivations import TimeLimitError
+from chainrule.derivations.limits_in_time import _clock
 from chainrule.portraits.layers import _layer
 
 _LAYERS = np.random.default_rng(3).normal(scale=2.0, size=(40, 5))
@@ -195,3 +196,12 @@ def test_statements_on_layers_that_are_found_in_time_are_kept(monkeypatch):
     *found, last = chainrule.activation("softmax").portrait().statements
     assert {"permutation", "shift", "sum of the outputs"} <= {s.subject for s in found}
     assert last.text == "no more: not settled in the time that is allowed"
+
+
+def test_a_norm_is_found_on_a_slow_machine(monkeypatch):
+    """The shortest form is among the first: the search for others leaves time for the norm."""
+    monkeypatch.setattr(_clock, "_USUAL", 2.4 * _clock._USUAL)
+    layer = "(z - mean(z))/sqrt(mean((z - mean(z))**2) + 1/1024)"
+    (statement,) = chainrule.activation(layer).portrait().about("norm of the Jacobian")
+    assert statement.bounds is not None
+    assert statement.bounds[1] == pytest.approx(32, rel=1e-12)
