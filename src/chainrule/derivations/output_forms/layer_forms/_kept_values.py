@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from math import lcm
 from typing import Any
 
@@ -145,7 +146,7 @@ def determined(
             algebra = SumAlgebra(graph, dict(formula.parameters))
             algebra.name_reductions(graph.output)
             for symbol, equation, told in _equations(graph, algebra):
-                for left, right in _roots(equation, symbol, algebra):
+                for left, right in _roots(equation, symbol, algebra, found):
                     if "z" in variables_of(right):
                         continue  # in what algebra does not look into
                     if left not in found and holds(left, right):
@@ -155,7 +156,7 @@ def determined(
                         if part not in found and holds(part, right):
                             found[part] = right
             for symbol, equation, of_sign in of_either_sign(graph, algebra):
-                for left, right in _roots(equation, symbol, algebra):
+                for left, right in _roots(equation, symbol, algebra, found):
                     for value in (right, of_sign(left, right)):
                         if left not in found and holds(left, value):
                             found[left] = value
@@ -237,12 +238,19 @@ def _is_told(factor: Any, algebra: SumAlgebra, found: Mapping[Expression, Expres
 
 
 def _roots(
-    equation: Any, symbol: Any, algebra: SumAlgebra
+    equation: Any, symbol: Any, algebra: SumAlgebra, found: Container[Expression] = ()
 ) -> Iterator[tuple[Expression, Expression]]:
-    """Yield values that the layer shares with what they are: a sum over z, or a root of it."""
+    """Yield values that the layer shares with what they are: a sum over z, or a root of it.
+
+    Nothing is sought any more once all of them are found.
+    """
     unknown, norm = (sympy.Dummy(name, positive=True) for name in ("unknown", "norm"))
     a = algebra.translation.symbol(_A)
     base, order = _root_in(equation, symbol)
+    left, rooted = (algebra.to_expression(e) for e in (symbol, base))
+    sought = (left, Apply("sqrt", (rooted,))) if order == 2 else (left,)
+    if all(value in found for value in sought):
+        return
     absolute, slope = base.subs(symbol, 0), sympy.diff(base, symbol)
     # Named by its root, the sum of squares lets equations of squares be factored.
     squares, root = SumFunction(a**2), sympy.sqrt(SumFunction(a**2))
@@ -251,7 +259,6 @@ def _roots(
         times, root = algebra.count, sympy.sqrt(MeanFunction(a**2))
     named = equation.subs(symbol, (unknown**order - absolute) / slope)
     above = sympy.fraction(sympy.together(named.subs(squares, times * norm**2)))[0]
-    left, rooted = (algebra.to_expression(e) for e in (symbol, base))
     if not above.is_polynomial(unknown):
         for value in _by_inversion(above, unknown, algebra):
             if order == 1:
@@ -264,7 +271,9 @@ def _roots(
         if not 0 < sympy.degree(factor, unknown) <= _LARGEST_DEGREE:
             continue
         polynomial = sympy.Poly(factor, unknown)
-        for solution in (*without_cancellation(polynomial), *solutions(polynomial)):
+        for solution in chain(without_cancellation(polynomial), solutions(polynomial)):
+            if all(value in found for value in sought):
+                return
             if not solution.has(sympy.Piecewise, sympy.sign):
                 value = sympy.factor(solution)
                 whole = sympy.factor((value**order - absolute) / slope)
@@ -324,12 +333,10 @@ def _of_common_parts(formula: Formula) -> Iterator[tuple[Expression, Expression]
         # It may hold for units that are not negative alone.
         rectified = formula if _is_rectifier(part) else None
         is_positive = isinstance(part, Apply) and part.operation == "exp"
-        for sides in dict.fromkeys(
-            (
-                *determined(outer, graph),
-                *determined(outer, graph, rectified, is_positive=is_positive),
-            )
-        ):
+        told = determined(outer, graph)
+        if rectified is not None or is_positive:
+            told += determined(outer, graph, rectified, is_positive=is_positive)
+        for sides in dict.fromkeys(told):
             left, right = (exchanged(side, _Z, part) for side in sides)
             yield left, right
 
