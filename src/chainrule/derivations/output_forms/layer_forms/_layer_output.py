@@ -84,7 +84,6 @@ _ON: dict[Expression, Expression] = {
     Apply("greater", (_Z, constant(0))): Apply("not_equal", (_A, constant(0)))
 }
 _SECONDS, _RELATED_SECONDS, _WRITING_SECONDS, _FIRST_SECONDS = 0.8, 1.3, 1.2, 1.1
-_RECTIFIED_SECONDS = 2.2  # where it takes as long, nothing else gives a form
 _SIMPLER_SECONDS = 2.2  # a function of a layer has a form where that has one itself
 _MOST_WAYS = 4
 _LONG = 120  # parts before a form is shortened: that of a related layer may be much shorter
@@ -199,7 +198,7 @@ def layer_output_form(
 
     bare = without_rectifier(formula)
     if bare is not None:
-        form = first_of(where_not_zero(bare, formula), _RECTIFIED_SECONDS)
+        form = where_not_zero(bare, formula, holds)
         if form is not None:
             return form
 

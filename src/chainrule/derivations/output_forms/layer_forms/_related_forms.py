@@ -6,9 +6,10 @@ largest unit is that of ``max(z, 0)`` wherever any unit is on: ``max(z, 0)/(1 + 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from chainrule.derivations._chain_rule import derivative_in_variables
 from chainrule.derivations._graph import computation_graph
@@ -38,6 +39,7 @@ from chainrule.formulas import (
 
 _A, _Z = Variable("a"), Variable("z")
 _WRITING_SECONDS = 0.8
+_RECTIFIED_SECONDS = 2.2  # where it takes as long, nothing else gives a form
 SOME_OUTPUT = Apply("greater", (Apply("max", (Apply("abs", (_A,)),)), constant(0)))
 
 
@@ -81,31 +83,46 @@ def without_rectifier(formula: Formula) -> Formula | None:
     return None
 
 
-def where_not_zero(bare: Formula, rectified: Formula) -> Iterator[Expression]:
-    """Yield forms of a layer where its output is not 0, and 0 where it is.
+def where_not_zero(
+    bare: Formula, rectified: Formula, holds: Callable[[Expression], bool]
+) -> Expression | None:
+    """Return the form of a layer where its output is not 0, and 0 where it is; None if none holds.
 
     Parameters
     ----------
     bare, rectified : Formula
         What the layer is where it is not 0, and the layer.
+    holds : callable
+        What proves a form.
     """
+    found: list[Expression] = []
 
     def of_outputs(e: Expression) -> Expression | None:
         is_compared = isinstance(e, Apply) and e.operation in (*COMPARISONS, "sign")
         return exchanged(e, _Z, _A) if is_compared else None
 
-    graph = computation_graph(bare.expression)
-    told, numbers = dict(determined(bare, graph, rectified)), dict(bare.parameters)
-    closed = closed_form(bare, seconds=STAGE_SECONDS) if told else None
-    chained = backward_graph(graph)[0].expression()
-    for product in (chained,) if closed is None else (closed, chained):
-        compared = substitute(product, of_outputs)
-        whole = put_in(compared, told)
-        shortly = partial(written_shortly, compared, told, numbers)
-        ways = attempt(_WRITING_SECONDS, shortly, [whole])
-        for way in dict.fromkeys((*ways, whole)):
-            if "z" not in variables_of(way):
-                yield Apply("where", (SOME_OUTPUT, way, constant(0)))
+    def keep_first_of(ways: list[Expression]) -> None:
+        free = (way for way in ways if "z" not in variables_of(way))
+        forms = (Apply("where", (SOME_OUTPUT, way, constant(0))) for way in free)
+        found.extend(islice(filter(holds, forms), 1))
+
+    def keep_forms() -> None:
+        graph = computation_graph(bare.expression)
+        told, numbers = dict(determined(bare, graph, rectified)), dict(bare.parameters)
+        closed = closed_form(bare, seconds=STAGE_SECONDS) if told else None
+        chained = backward_graph(graph)[0].expression()
+        for product in (chained,) if closed is None else (closed, chained):
+            compared = substitute(product, of_outputs)
+            # It is kept before a shorter way to write it is sought, which takes longest.
+            keep_first_of([put_in(compared, told)])
+            shortly = partial(written_shortly, compared, told, numbers)
+            no_ways: list[Expression] = []
+            keep_first_of(attempt(_WRITING_SECONDS, shortly, no_ways))
+            if found:
+                return
+
+    attempt(_RECTIFIED_SECONDS, keep_forms, None)
+    return found[-1] if found else None
 
 
 def composed_forms(
